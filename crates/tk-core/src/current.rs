@@ -1,0 +1,183 @@
+//! Which thread is this one?
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use crate::registry::registry;
+use crate::{Record, Slot, name, os};
+
+thread_local! {
+    /// The calling thread's slot, or zero. Without a destructor, so that it can be read until the very end.
+    static SLOT: Cell<u32> = const { Cell::new(0) };
+
+    /// Takes the thread out of the registry when it is destroyed.
+    static GUARD: Guard = const { Guard(RefCell::new(None)) };
+}
+
+struct Guard(RefCell<Option<Record>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(record) = self.0.take() {
+            finish(&record);
+        }
+    }
+}
+
+/// The end of a thread. From here on its record is found through the registry: the guard is out of reach.
+fn finish(record: &Record) {
+    record.run_at_exit();
+    registry().retire(record);
+    if !os::can_tell_gone() {
+        SLOT.set(0);
+    }
+    record.run_on_finish();
+}
+
+/// The calling thread's slot, which it gets now if it has none yet.
+///
+/// Costs one load of a thread-local and one comparison when the thread is registered.
+///
+/// ```
+/// assert_eq!(tk_core::current_slot(), tk_core::current_slot());
+/// ```
+#[inline]
+pub fn current_slot() -> Slot {
+    match NonZeroU32::new(SLOT.get()) {
+        Some(number) => Slot::from_number(number),
+        None => register(),
+    }
+}
+
+/// The calling thread's record, which it gets now if it has none yet.
+///
+/// The main thread is called `MainThread`, a thread that tk did not start has the name that the standard library knows
+/// of, or `Dummy-N`. Works in a thread-local destructor too, until the end of the thread.
+///
+/// ```
+/// let record = tk_core::current();
+/// assert!(record.is_alive());
+/// ```
+#[doc(alias = "threading.current_thread")]
+pub fn current() -> Record {
+    let slot = current_slot();
+    let guarded = GUARD.try_with(|guard| guard.0.borrow().clone());
+    guarded.ok().flatten().unwrap_or_else(|| {
+        registry()
+            .at(slot)
+            .expect("a slot that a thread has got is in the table")
+    })
+}
+
+/// Whether this is the calling thread's record. Does not register the thread.
+pub(crate) fn is_current(record: &Record) -> bool {
+    SLOT.get() == record.slot().get() && registry().at(record.slot()).is_some_and(|r| r.is(record))
+}
+
+/// Calls `f` when the calling thread ends, in this thread, while it still has its slot and is in the registry.
+///
+/// The latest function is called first. A panic in one is reported by the panic hook and goes no further. Of use to
+/// whoever keeps something per slot.
+///
+/// # Errors
+///
+/// Gives `f` back if the thread has called all its functions: in a thread-local destructor that runs very late.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// let (sender, receiver) = mpsc::channel();
+/// std::thread::spawn(move || {
+///     let _ = tk_core::at_thread_exit(Box::new(move || sender.send("bye").unwrap()));
+/// });
+/// assert_eq!(receiver.recv(), Ok("bye"));
+/// ```
+pub fn at_thread_exit(f: Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce() + Send>> {
+    current().at_exit(f)
+}
+
+#[cold]
+#[inline(never)]
+fn register() -> Slot {
+    let late = GUARD.try_with(|_| ()).is_err();
+    let record = registry().enroll(late);
+    let slot = record.slot();
+    become_current(record);
+    slot
+}
+
+fn become_current(record: Record) {
+    SLOT.set(record.slot().get());
+    // A thread whose guard is gone has a record that nobody will take out of the registry, where it does not show.
+    let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
+}
+
+/// A thread that is about to be started: registered, with a name, an id and a slot, but not running yet.
+///
+/// Made by the thread that starts another one, moved into that one, and [begun](Registration::begin) there. If it is
+/// dropped instead, because the thread could not be started, nothing of it is left in the registry.
+///
+/// ```
+/// use tk_core::Registration;
+///
+/// let registration = Registration::new("courier", false);
+/// let record = registration.record().clone();
+/// assert!(tk_core::enumerate().contains(&record));
+///
+/// std::thread::spawn(move || {
+///     registration.begin();
+///     assert_eq!(&*tk_core::current().name(), "courier");
+/// })
+/// .join()
+/// .unwrap();
+/// assert!(!tk_core::enumerate().contains(&record));
+/// ```
+pub struct Registration(Option<Record>);
+
+impl Registration {
+    /// Registers a thread under this name.
+    pub fn new(name: impl Into<Arc<str>>, daemon: bool) -> Registration {
+        Registration(Some(registry().claim(name.into(), daemon)))
+    }
+
+    /// The record of the thread to be.
+    pub fn record(&self) -> &Record {
+        self.0
+            .as_ref()
+            .expect("a registration has its record until it begins")
+    }
+
+    /// Makes the calling thread the registered one.
+    ///
+    /// To be called first of all in the new thread: what the thread did with tk before this, it did under another
+    /// record, which ends here.
+    pub fn begin(mut self) {
+        let Some(record) = self.0.take() else { return };
+        if let Ok(Some(earlier)) = GUARD.try_with(|guard| guard.0.take()) {
+            finish(&earlier);
+        }
+        record.set_running();
+        let name = record.name();
+        // The standard library has told the system the name, but may have cut a character in two.
+        if name.len() > os::NAME_LIMIT {
+            os::set_current_name(name::cut(&name, os::NAME_LIMIT));
+        }
+        become_current(record);
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        if let Some(record) = self.0.take() {
+            registry().unclaim(&record);
+        }
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Registration").field(self.record()).finish()
+    }
+}

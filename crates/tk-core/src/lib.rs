@@ -1,0 +1,51 @@
+//! Who a thread is.
+//!
+//! Every thread that uses tk has a [`Record`]: a name, a number that is never reused ([`ThreadId`]), a small one that is
+//! ([`Slot`]), and what it waits for right now ([`Waiting`]). A thread gets its record the first time that it asks, and
+//! leaves the registry by itself when it ends, whoever started it.
+//!
+//! ```
+//! let me = tk_core::current();
+//! println!("{} is number {} in slot {}", me.name(), me.id(), me.slot());
+//!
+//! for thread in tk_core::enumerate() {
+//!     match thread.waiting() {
+//!         Some(waiting) => println!("{} waits for {waiting:?}", thread.name()),
+//!         None => println!("{} runs", thread.name()),
+//!     }
+//! }
+//! ```
+//!
+//! Most programs meet this crate through its module `logging`, which gives the `log` crate a backend with Python's
+//! formats and thread names, or through [`tk-thread`](https://docs.rs/tk-thread), which starts threads that have
+//! their names from the beginning.
+//!
+//! # Features
+//!
+//! - `logging` (on by default): the module `logging`. The other crates of the kit do without it.
+//!
+//! # Thread-local destructors
+//!
+//! All of this works in the destructors of thread-local values, in whatever order they run: a thread keeps its record
+//! and its slot until its last destructor has run, also when it is no longer in [`enumerate`].
+
+#![forbid(unsafe_code)]
+
+mod current;
+mod id;
+mod keep_alive;
+#[cfg(feature = "logging")]
+pub mod logging;
+mod name;
+mod os;
+mod record;
+mod registry;
+mod waiting;
+
+pub use current::{Registration, at_thread_exit, current, current_slot};
+pub use id::{Slot, ThreadId};
+pub use keep_alive::KeepAlive;
+pub use name::{function_name, next_name};
+pub use record::Record;
+pub use registry::{active_count, enumerate, main_thread, thread_at};
+pub use waiting::{Entered, Waiting};

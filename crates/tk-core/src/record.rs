@@ -1,0 +1,280 @@
+//! What is known of a thread.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use once_cell::sync::OnceCell;
+
+use crate::{Slot, ThreadId, Waiting, current, name, os};
+
+/// A function kept for later.
+pub(crate) type Callback = Box<dyn FnOnce() + Send>;
+
+/// The thread is registered, and has not run yet.
+const STARTING: u8 = 0;
+/// The thread runs.
+const RUNNING: u8 = 1;
+/// The thread is gone from the registry; its last destructors may still run.
+const FINISHED: u8 = 2;
+
+/// The shared record of one thread: its numbers, its name, and what it waits for right now.
+///
+/// A cheap handle: a clone is another handle on the same record. It outlives the thread, and then says so.
+///
+/// ```
+/// let record = std::thread::Builder::new()
+///     .name("short".into())
+///     .spawn(|| tk_core::current())
+///     .unwrap()
+///     .join()
+///     .unwrap();
+/// assert_eq!(&*record.name(), "short");
+/// assert!(!record.is_alive());
+/// ```
+#[derive(Clone)]
+pub struct Record(Arc<Inner>);
+
+struct Inner {
+    id: ThreadId,
+    slot: Slot,
+    main: bool,
+    daemon: bool,
+    name: RwLock<Arc<str>>,
+    /// Zero while unknown.
+    native_id: AtomicU64,
+    state: AtomicU8,
+    waiting: Mutex<Option<Waiting>>,
+    at_exit: Mutex<Callbacks>,
+    on_finish: Mutex<Callbacks>,
+    attachment: OnceCell<Arc<dyn Any + Send + Sync>>,
+}
+
+/// Functions that wait for a thread's end; `Closed` once they have all run.
+enum Callbacks {
+    Open(Vec<Callback>),
+    Closed,
+}
+
+impl Record {
+    pub(crate) fn new(id: ThreadId, slot: Slot, name: Arc<str>, daemon: bool) -> Record {
+        Record(Arc::new(Inner {
+            id,
+            slot,
+            main: id == ThreadId::MAIN,
+            daemon,
+            name: RwLock::new(name),
+            native_id: AtomicU64::new(0),
+            state: AtomicU8::new(STARTING),
+            waiting: Mutex::new(None),
+            at_exit: Mutex::new(Callbacks::Open(Vec::new())),
+            on_finish: Mutex::new(Callbacks::Open(Vec::new())),
+            attachment: OnceCell::new(),
+        }))
+    }
+
+    /// The thread's number, never reused.
+    pub fn id(&self) -> ThreadId {
+        self.0.id
+    }
+
+    /// The thread's slot. It means nothing once the thread is gone: another one may have it.
+    pub fn slot(&self) -> Slot {
+        self.0.slot
+    }
+
+    /// The thread's name.
+    ///
+    /// ```
+    /// let record = tk_core::current();
+    /// record.set_name("painter");
+    /// assert_eq!(&*record.name(), "painter");
+    /// ```
+    pub fn name(&self) -> Arc<str> {
+        let name = self.0.name.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&name)
+    }
+
+    /// Renames the thread. Any handle may, at any time; any text will do.
+    ///
+    /// When a thread renames itself, the operating system is told too (on Linux: as much as fits into 15 bytes,
+    /// without cutting a character, and nothing from a NUL on).
+    pub fn set_name(&self, name: impl Into<Arc<str>>) {
+        let name = name.into();
+        if current::is_current(self) {
+            os::set_current_name(name::cut(&name, os::NAME_LIMIT));
+        }
+        let mut place = self.0.name.write().unwrap_or_else(PoisonError::into_inner);
+        let old = std::mem::replace(&mut *place, name);
+        drop(place);
+        drop(old);
+    }
+
+    /// The thread's number in the operating system, once the thread runs. Kept after its end. Known on Linux only.
+    pub fn native_id(&self) -> Option<u64> {
+        // Relaxed: the number stands for itself.
+        match self.0.native_id.load(Ordering::Relaxed) {
+            0 => None,
+            id => Some(id),
+        }
+    }
+
+    /// Whether this is the thread that the program began with.
+    pub fn is_main(&self) -> bool {
+        self.0.main
+    }
+
+    /// Whether the program may end while this thread runs. True of threads that tk did not start.
+    pub fn is_daemon(&self) -> bool {
+        self.0.daemon
+    }
+
+    /// Whether the thread has been started and has not come to its end.
+    ///
+    /// It is false from the moment when the thread has left the registry.
+    pub fn is_alive(&self) -> bool {
+        // Acquire: pairs with `set_finished`; who sees the end sees what the thread did before.
+        self.0.state.load(Ordering::Acquire) != FINISHED
+    }
+
+    /// What the thread waits for at this moment, if it is asleep in one of tk's waits.
+    pub fn waiting(&self) -> Option<Waiting> {
+        *lock(&self.0.waiting)
+    }
+
+    pub(crate) fn set_waiting(&self, waiting: Option<Waiting>) {
+        *lock(&self.0.waiting) = waiting;
+    }
+
+    /// Calls `f` when the thread is gone from the registry, in that thread; at once, in this one, if it is gone
+    /// already. A panic in `f` goes no further.
+    #[doc(hidden)]
+    pub fn on_finish(&self, f: impl FnOnce() + Send + 'static) {
+        if let Err(f) = push(&self.0.on_finish, Box::new(f)) {
+            call(f);
+        }
+    }
+
+    /// Calls `f` when the thread ends. Gives it back if the thread's functions have all run already.
+    pub(crate) fn at_exit(&self, f: Callback) -> Result<(), Callback> {
+        push(&self.0.at_exit, f)
+    }
+
+    /// What another crate keeps in this record; made by `make` if there is nothing yet.
+    ///
+    /// There is room for one value, which is tk-thread's.
+    ///
+    /// # Panics
+    ///
+    /// If a value of another type is there already.
+    #[doc(hidden)]
+    pub fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+        let attachment = self.0.attachment.get_or_init(|| make());
+        Arc::clone(attachment)
+            .downcast()
+            .unwrap_or_else(|_| panic!("two crates attach to a thread's record"))
+    }
+
+    pub(crate) fn set_running(&self) {
+        if let Some(id) = os::current_native_id() {
+            self.0.native_id.store(id, Ordering::Relaxed);
+        }
+        // Release: who sees the thread running sees its native id.
+        self.0.state.store(RUNNING, Ordering::Release);
+    }
+
+    pub(crate) fn set_finished(&self) {
+        // Release: pairs with `is_alive`.
+        self.0.state.store(FINISHED, Ordering::Release);
+    }
+
+    /// Runs what [`at_exit`](Record::at_exit) has collected, the latest first, until nothing is left.
+    pub(crate) fn run_at_exit(&self) {
+        run(&self.0.at_exit);
+    }
+
+    /// Runs what [`on_finish`](Record::on_finish) has collected.
+    pub(crate) fn run_on_finish(&self) {
+        run(&self.0.on_finish);
+    }
+
+    pub(crate) fn is(&self, other: &Record) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn push(callbacks: &Mutex<Callbacks>, f: Callback) -> Result<(), Callback> {
+    match &mut *lock(callbacks) {
+        Callbacks::Open(list) => {
+            list.push(f);
+            Ok(())
+        }
+        Callbacks::Closed => Err(f),
+    }
+}
+
+/// The last to be added runs first; whatever the functions add runs too. Then the list is closed, under the same
+/// lock that found it empty, so that nothing is added and forgotten.
+fn run(callbacks: &Mutex<Callbacks>) {
+    loop {
+        let next = match &mut *lock(callbacks) {
+            Callbacks::Open(list) => list.pop(),
+            Callbacks::Closed => return,
+        };
+        match next {
+            Some(f) => call(f),
+            None => {
+                let mut callbacks = lock(callbacks);
+                if matches!(&*callbacks, Callbacks::Open(list) if list.is_empty()) {
+                    *callbacks = Callbacks::Closed;
+                }
+            }
+        }
+    }
+}
+
+/// Runs a callback. It may well be called from a thread-local destructor, out of which a panic would end the program:
+/// the panic hook has reported it, and it goes no further. Nor does a panic in the payload's own destructor.
+fn call(f: Callback) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f))
+        && let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(second);
+    }
+}
+
+/// Two handles are equal if they belong to the same thread.
+impl PartialEq for Record {
+    fn eq(&self, other: &Record) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for Record {}
+
+/// As Python's `repr` of a thread: `<Thread(Thread-1 (worker), started daemon 3)>`.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.is_main() {
+            "MainThread"
+        } else {
+            "Thread"
+        };
+        let state = if self.is_alive() {
+            "started"
+        } else {
+            "stopped"
+        };
+        let daemon = if self.is_daemon() { " daemon" } else { "" };
+        match self.0.name.try_read() {
+            Ok(name) => write!(f, "<{kind}({name}, {state}{daemon} {})>", self.id()),
+            Err(_) => write!(f, "<{kind}(?, {state}{daemon} {})>", self.id()),
+        }
+    }
+}
