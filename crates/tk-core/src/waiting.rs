@@ -12,10 +12,11 @@ use crate::{Record, Slot, current};
 ///
 /// ```
 /// use std::panic::Location;
+/// use std::time::Instant;
 /// use tk_core::{Waiting, current};
 ///
-/// let doorbell = 0u32;
-/// let waiting = Waiting::new("doorbell", &raw const doorbell as usize, Location::caller());
+/// let bell = 0u32;
+/// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
 /// {
 ///     let _entered = waiting.enter();
 ///     assert_eq!(current().waiting().unwrap().kind(), "doorbell");
@@ -32,16 +33,17 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// A wait that begins now, for the thing of this kind at this address, asked for at this line.
+    /// A wait for the thing of this kind at this address, asked for at this time by this line of the program.
     pub fn new(
         kind: &'static str,
         address: usize,
+        since: Instant,
         location: &'static Location<'static>,
     ) -> Waiting {
         Waiting {
             kind,
             address,
-            since: Instant::now(),
+            since,
             location,
             holder: None,
         }

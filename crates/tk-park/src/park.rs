@@ -1,0 +1,417 @@
+//! Parking on a word, and unparking from it.
+//!
+//! A thin layer over the parking lot. What it adds:
+//!
+//! 1. *A ticket.* A parked thread is known to the lot by the address of a [`Waiter`] on its own stack. The ticket is
+//!    valid while the thread is in the queue: it leaves `park` only after it has been taken out of the queue, which
+//!    happens with the queue locked. So a filter, which runs with the queue locked, may read the ticket of each thread
+//!    that it is shown.
+//! 2. *Stopping.* A wait with a token puts its key and its ticket on the token's list before it parks, and takes them off
+//!    after. A stop sets the token's flag, then looks for the ticket in the queue. The check of the flag and the
+//!    entry into the queue are one step, with the queue locked: either the thread sees the flag and does not
+//!    park, or the stop sees the ticket.
+//! 3. *The record.* It is written when the thread is in the queue, and cleared when it is awake.
+//!
+//! # Keys
+//!
+//! A key is the address of an atomic word of the kind that is in [`Word`]. Such a word is in nobody else's hands than
+//! those who have a reference to it, and no two of them overlap: who keeps the word private is alone with its queue.
+//! That is why parking is safe here, though not in the crate below.
+
+use std::panic::Location;
+
+use tk_core::Slot;
+
+use crate::sync::parking::{self, FilterOp, ParkResult, ParkToken, RequeueOp, UnparkToken};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_slot};
+use crate::{Limit, StopToken};
+
+/// An atomic word that threads can park on.
+///
+/// Implemented for the atomic types that primitives are made of, and for nothing else.
+pub trait Word: private::Sealed {}
+
+mod private {
+    pub trait Sealed {
+        /// The address, which is the key of the queue.
+        fn key(&self) -> usize {
+            (&raw const *self).cast::<()>() as usize
+        }
+    }
+}
+
+impl private::Sealed for AtomicBool {}
+impl private::Sealed for AtomicU32 {}
+impl private::Sealed for AtomicUsize {}
+impl Word for AtomicBool {}
+impl Word for AtomicU32 {}
+impl Word for AtomicUsize {}
+
+/// What a thread is about to wait for.
+///
+/// Made once per wait, when it is clear that there will be one: the time of its making is the time since when the
+/// thread waits, however often it has to park.
+///
+/// ```
+/// use tk_park::Wait;
+///
+/// let wait = Wait::new("turnstile");
+/// assert_eq!(wait.kind(), "turnstile");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Wait {
+    kind: &'static str,
+    holder: Option<Slot>,
+    location: &'static Location<'static>,
+    since: Instant,
+    mark: usize,
+}
+
+impl Wait {
+    /// A wait that begins now, for a thing of this kind, asked for by the caller's line. A primitive whose methods are
+    /// `#[track_caller]` down to here shows the line of its user.
+    #[track_caller]
+    pub fn new(kind: &'static str) -> Wait {
+        Wait {
+            kind,
+            holder: None,
+            location: Location::caller(),
+            since: Instant::now(),
+            mark: 0,
+        }
+    }
+
+    /// The same wait, with the slot of the thread that holds the thing.
+    #[must_use]
+    pub fn held_by(mut self, holder: Option<Slot>) -> Wait {
+        self.holder = holder;
+        self
+    }
+
+    /// The same wait, with a number that the one who unparks can read: see [`Waiter::mark`].
+    #[must_use]
+    pub fn marked(mut self, mark: usize) -> Wait {
+        self.mark = mark;
+        self
+    }
+
+    /// What sort of thing is waited for.
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    #[cfg(not(tk_loom))]
+    fn enter(&self, key: usize) -> tk_core::Entered {
+        tk_core::Waiting::new(self.kind, key, self.since, self.location)
+            .held_by(self.holder)
+            .enter()
+    }
+
+    /// To tk-core, all threads of a model are one.
+    #[cfg(tk_loom)]
+    fn enter(&self, _: usize) {
+        let _ = (self.holder, self.location);
+    }
+}
+
+/// A parked thread, as the one who unparks sees it.
+#[derive(Debug)]
+pub struct Waiter {
+    mark: usize,
+    slot: Slot,
+    since: Instant,
+}
+
+impl Waiter {
+    /// What the thread gave to [`Wait::marked`], or zero.
+    pub fn mark(&self) -> usize {
+        self.mark
+    }
+
+    /// The thread's slot.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// Since when the thread waits.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// The ticket.
+    fn ticket(&self) -> usize {
+        (&raw const *self).expose_provenance()
+    }
+
+    /// # Safety
+    ///
+    /// The ticket is that of a thread in a queue which is locked, and stays so for `'a`.
+    unsafe fn of_ticket<'a>(ticket: usize) -> &'a Waiter {
+        // SAFETY: by the caller's promise and 1. above, the waiter is on the stack of a thread that is inside `park`.
+        unsafe { &*std::ptr::with_exposed_provenance(ticket) }
+    }
+}
+
+/// How a call of [`park`] ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parked {
+    /// Another thread unparked this one, with this token.
+    Unparked(u16),
+    /// The thread did not park: the word was not as expected.
+    Invalid,
+    /// The time was over, and nobody had unparked the thread.
+    TimedOut,
+    /// The token was asked to stop, and nobody had unparked the thread.
+    Stopped,
+    /// The time was over after the thread had been moved to another queue: it was told what it waited for, and is in no
+    /// queue any more.
+    Requeued,
+}
+
+/// What an unparking did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Unparked {
+    /// How many threads are unparked.
+    pub count: usize,
+    /// How many threads are in another queue now.
+    pub requeued: usize,
+    /// Whether threads are still parked on the word.
+    pub more: bool,
+}
+
+impl Unparked {
+    fn new(result: parking::UnparkResult) -> Unparked {
+        Unparked {
+            count: result.unparked_threads,
+            requeued: result.requeued_threads,
+            more: result.have_more_threads,
+        }
+    }
+}
+
+/// What to do with one parked thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Unpark it, and go on to the next.
+    Unpark,
+    /// Let it sleep, and go on to the next.
+    Skip,
+    /// Let it and all behind it sleep.
+    End,
+}
+
+/// The token that a stop unparks with. Those of users are smaller.
+const STOPPED: UnparkToken = UnparkToken(1 << 16);
+
+/// Puts the calling thread to sleep on `word` until it is unparked or the limit is reached.
+///
+/// `validate` runs with the word's queue locked: if it says `false`, the thread does not sleep ([`Parked::Invalid`]).
+/// Whoever changes the word and then unparks can't slip in between `validate` and the sleep. There are no spurious
+/// wake-ups. While the thread sleeps, its record says that it waits for `wait`.
+///
+/// If the limit is over already, the thread parks and gives up at once, so that `validate` has the first word.
+///
+/// `validate` is to be short. It must not park or unpark: that may wait for ever. If it panics, the program ends.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use std::time::Duration;
+/// use tk_park::{Parked, Wait, park};
+///
+/// let word = AtomicU32::new(0);
+/// let limit = Duration::from_millis(1).into();
+/// let wait = Wait::new("example");
+/// assert_eq!(park(&word, || word.load(Ordering::Relaxed) == 1, &wait, limit), Parked::Invalid);
+/// assert_eq!(park(&word, || word.load(Ordering::Relaxed) == 0, &wait, limit), Parked::TimedOut);
+/// ```
+pub fn park(
+    word: &impl Word,
+    validate: impl FnOnce() -> bool,
+    wait: &Wait,
+    limit: Limit<'_>,
+) -> Parked {
+    // SAFETY: a function that does nothing does not park.
+    unsafe { park_then(word, validate, || {}, wait, limit) }
+}
+
+/// As [`park`], and calls `before_sleep` when the thread is in the queue and its record is written.
+///
+/// With it, a thread can give up a lock and go to sleep in one step: who takes the lock finds it in the queue.
+///
+/// # Safety
+///
+/// `before_sleep` must not park, in this crate or in any other that is built on the same parking lot. It may unpark. If
+/// it panics, the program ends.
+pub unsafe fn park_then(
+    word: &impl Word,
+    validate: impl FnOnce() -> bool,
+    before_sleep: impl FnOnce(),
+    wait: &Wait,
+    limit: Limit<'_>,
+) -> Parked {
+    let waiter = Waiter {
+        mark: wait.mark,
+        slot: current_slot(),
+        since: wait.since,
+    };
+    let key = word.key();
+    let stop = limit.stop_token();
+    let _enlisted = stop.map(|token| token.enlist(key, waiter.ticket()));
+
+    let mut stopped = false;
+    let mut requeued = false;
+    let mut entered = None;
+    // SAFETY: the key is the address of a word that the caller has a reference to (see "Keys" above). `validate` may
+    // misbehave only in ways that end or hang the program. `before_sleep` is in the caller's hands; writing the
+    // record does not park: tk-core is not built on a parking lot.
+    let result = unsafe {
+        parking::park(
+            key,
+            || {
+                stopped = stop.is_some_and(StopToken::stop_requested);
+                !stopped && validate()
+            },
+            || {
+                entered = Some(wait.enter(key));
+                before_sleep();
+            },
+            |timed_out_key, _| requeued = timed_out_key != key,
+            ParkToken(waiter.ticket()),
+            limit.deadline(),
+        )
+    };
+    drop(entered);
+    match result {
+        ParkResult::Unparked(STOPPED) => Parked::Stopped,
+        ParkResult::Unparked(UnparkToken(token)) => Parked::Unparked(token as u16),
+        ParkResult::Invalid if stopped => Parked::Stopped,
+        ParkResult::Invalid => Parked::Invalid,
+        ParkResult::TimedOut if requeued => Parked::Requeued,
+        ParkResult::TimedOut => Parked::TimedOut,
+    }
+}
+
+/// Unparks the threads on `word` that `filter` chooses; it is shown them in the order in which they parked.
+///
+/// Then, before any of them wakes, `callback` is told what has been done, and returns the token that the threads get
+/// from [`park`]. It is called also if there was no thread.
+///
+/// Both run with the word's queue locked: what they do to the word is one step with the unparking. They are to be
+/// short. They must not park or unpark: that may wait for ever. If one panics, the program ends.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Choice, unpark_filter};
+///
+/// let word = AtomicU32::new(0);
+/// let done = unpark_filter(&word, |waiter| match waiter.mark() {
+///     7 => Choice::Unpark,
+///     _ => Choice::Skip,
+/// }, |_| 0);
+/// assert_eq!(done.count, 0);
+/// ```
+pub fn unpark_filter(
+    word: &impl Word,
+    mut filter: impl FnMut(&Waiter) -> Choice,
+    callback: impl FnOnce(Unparked) -> u16,
+) -> Unparked {
+    // SAFETY: for the key and the closures, as in `park`. The tickets are those of threads that parked on this word
+    // through this crate, and the queue is locked while the filter runs.
+    let result = unsafe {
+        parking::unpark_filter(
+            word.key(),
+            |token| match filter(Waiter::of_ticket(token.0)) {
+                Choice::Unpark => FilterOp::Unpark,
+                Choice::Skip => FilterOp::Skip,
+                Choice::End => FilterOp::Stop,
+            },
+            |result| UnparkToken(callback(Unparked::new(result)).into()),
+        )
+    };
+    Unparked::new(result)
+}
+
+/// Unparks the thread that has been parked on `word` for the longest time. `callback` is as in [`unpark_filter`].
+///
+/// ```
+/// let word = std::sync::atomic::AtomicU32::new(0);
+/// assert_eq!(tk_park::unpark_one(&word, |_| 0).count, 0);
+/// ```
+pub fn unpark_one(word: &impl Word, callback: impl FnOnce(Unparked) -> u16) -> Unparked {
+    unpark_n(word, 1, callback)
+}
+
+/// Unparks the `n` threads that have been parked on `word` for the longest time, or all if there are fewer. `callback`
+/// is as in [`unpark_filter`].
+///
+/// ```
+/// let word = std::sync::atomic::AtomicU32::new(0);
+/// assert!(!tk_park::unpark_n(&word, 3, |_| 0).more);
+/// ```
+pub fn unpark_n(word: &impl Word, n: usize, callback: impl FnOnce(Unparked) -> u16) -> Unparked {
+    let mut left = n;
+    let filter = |_: &Waiter| {
+        if left == 0 {
+            return Choice::End;
+        }
+        left -= 1;
+        Choice::Unpark
+    };
+    unpark_filter(word, filter, callback)
+}
+
+/// Unparks every thread on `word`, with this token. Returns how many there were.
+///
+/// ```
+/// let word = std::sync::atomic::AtomicU32::new(0);
+/// assert_eq!(tk_park::unpark_all(&word, 0), 0);
+/// ```
+pub fn unpark_all(word: &impl Word, token: u16) -> usize {
+    unpark_filter(word, |_| Choice::Unpark, |_| token).count
+}
+
+/// Unparks the thread that has been parked on `from` for the longest time, and moves all others to the end of the queue
+/// of the word at the address `to`, without waking them. `callback` is as in [`unpark_filter`], with both queues
+/// locked; its token goes to the thread that is unparked.
+///
+/// # Safety
+///
+/// Those who park on `from` must be ready for all that may be done to them in the other queue: they are unparked with
+/// the tokens of that word's owner. The address is that of a [`Word`], or was while threads could be parked on `from`;
+/// nothing is read there.
+pub unsafe fn requeue(
+    from: &impl Word,
+    to: usize,
+    callback: impl FnOnce(Unparked) -> u16,
+) -> Unparked {
+    // SAFETY: for the closures and the first key, as in `park`; for the second key, by the caller's promise.
+    let result = unsafe {
+        parking::unpark_requeue(
+            from.key(),
+            to,
+            || RequeueOp::UnparkOneRequeueRest,
+            |_, result| UnparkToken(callback(Unparked::new(result)).into()),
+        )
+    };
+    Unparked::new(result)
+}
+
+/// Unparks the thread of this ticket, if it is still in the queue of this key, so that it sees a stop.
+///
+/// # Safety
+///
+/// The thread of the ticket has not left `park` yet, and can't leave it before this call returns.
+pub(crate) unsafe fn unpark_stopped(key: usize, ticket: usize) {
+    // SAFETY: the thread is inside `park`, so its word is there, and the queue is that of a word of ours. The
+    // closures do nothing that they must not.
+    unsafe {
+        parking::unpark_filter(
+            key,
+            |token| match token.0 == ticket {
+                true => FilterOp::Unpark,
+                false => FilterOp::Skip,
+            },
+            |_| STOPPED,
+        )
+    };
+}

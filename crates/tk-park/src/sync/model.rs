@@ -1,0 +1,163 @@
+//! loom's parts, in the shape that the kit uses them in.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+pub use loom::sync::atomic::{Ordering, fence};
+pub use loom::sync::{Mutex, MutexGuard};
+use tk_core::Slot;
+
+pub use super::model_parking::advance;
+
+/// Logical time, in nanoseconds. Only [`advance`] moves it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(pub u64);
+
+impl Instant {
+    /// The logical time.
+    pub fn now() -> Instant {
+        Instant(super::model_parking::now())
+    }
+
+    /// As in std.
+    pub fn checked_add(self, duration: Duration) -> Option<Instant> {
+        let nanos = u64::try_from(duration.as_nanos()).ok()?;
+        self.0.checked_add(nanos).map(Instant)
+    }
+
+    /// As in std.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(Instant::now().0 - self.0)
+    }
+}
+
+loom::thread_local! {
+    static SLOT: Slot = next_slot();
+}
+
+loom::lazy_static! {
+    static ref SLOTS: loom::sync::Mutex<u32> = loom::sync::Mutex::new(0);
+}
+
+fn next_slot() -> Slot {
+    let mut last = SLOTS.lock().unwrap();
+    *last += 1;
+    NonZeroU32::new(*last)
+        .and_then(|n| Slot::new(n.get()))
+        .unwrap()
+}
+
+/// A slot for each of the model's threads: to std they are all one.
+pub fn current_slot() -> Slot {
+    SLOT.with(|slot| *slot)
+}
+
+/// loom's atomics cannot be made in a constant. These are made at the first touch, which has to come from the thread
+/// that makes the object, before it is shared: see `touch`.
+macro_rules! atomic {
+    ($name:ident, $value:ty) => {
+        /// As in std.
+        #[derive(Debug)]
+        pub struct $name {
+            initial: $value,
+            atomic: OnceLock<loom::sync::atomic::$name>,
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                $name::new(Default::default())
+            }
+        }
+
+        #[allow(missing_docs)]
+        impl $name {
+            pub const fn new(initial: $value) -> $name {
+                $name {
+                    initial,
+                    atomic: OnceLock::new(),
+                }
+            }
+
+            fn get(&self) -> &loom::sync::atomic::$name {
+                self.atomic
+                    .get_or_init(|| loom::sync::atomic::$name::new(self.initial))
+            }
+
+            /// Makes loom's object.
+            pub fn touch(&self) {
+                self.get();
+            }
+
+            #[track_caller]
+            pub fn load(&self, order: Ordering) -> $value {
+                self.get().load(order)
+            }
+
+            #[track_caller]
+            pub fn store(&self, value: $value, order: Ordering) {
+                self.get().store(value, order);
+            }
+
+            #[track_caller]
+            pub fn swap(&self, value: $value, order: Ordering) -> $value {
+                self.get().swap(value, order)
+            }
+
+            #[track_caller]
+            pub fn compare_exchange(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.get().compare_exchange(current, new, success, failure)
+            }
+
+            #[track_caller]
+            pub fn compare_exchange_weak(
+                &self,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.get().compare_exchange(current, new, success, failure)
+            }
+        }
+    };
+}
+
+atomic!(AtomicU32, u32);
+atomic!(AtomicUsize, usize);
+atomic!(AtomicBool, bool);
+
+macro_rules! arithmetic {
+    ($name:ident, $value:ty) => {
+        #[allow(missing_docs)]
+        impl $name {
+            #[track_caller]
+            pub fn fetch_add(&self, value: $value, order: Ordering) -> $value {
+                self.get().fetch_add(value, order)
+            }
+
+            #[track_caller]
+            pub fn fetch_sub(&self, value: $value, order: Ordering) -> $value {
+                self.get().fetch_sub(value, order)
+            }
+
+            #[track_caller]
+            pub fn fetch_or(&self, value: $value, order: Ordering) -> $value {
+                self.get().fetch_or(value, order)
+            }
+
+            #[track_caller]
+            pub fn fetch_and(&self, value: $value, order: Ordering) -> $value {
+                self.get().fetch_and(value, order)
+            }
+        }
+    };
+}
+
+arithmetic!(AtomicU32, u32);
+arithmetic!(AtomicUsize, usize);
