@@ -1,1 +1,32 @@
-//! tk
+//! Condition variables: exact, and first come, first served.
+//!
+//! [`Condition<T>`] is a value, its lock and its condition in one. It is what most programs want:
+//!
+//! ```
+//! use tk_condvar::Condition;
+//!
+//! let queue = Condition::new(Vec::new());
+//! std::thread::scope(|s| {
+//!     s.spawn(|| {
+//!         let mut jobs = queue.lock();
+//!         jobs.wait_while(|jobs| jobs.is_empty());
+//!         assert_eq!(jobs.pop(), Some("sweep"));
+//!     });
+//!     queue.lock().push("sweep");
+//!     queue.notify(1);
+//! });
+//! ```
+//!
+//! [`Condvar`] is the condition alone, for use with a [`Lock`](tk_lock::Lock) that is there already, in the way of the
+//! standard library.
+//!
+//! There are no spurious wake-ups: a wait ends because of a notification, or because its limit is reached, and says
+//! which. `notify(n)` wakes the `n` threads that have waited longest, and says how many there were.
+
+mod condition;
+mod condvar;
+mod raw_condvar;
+
+pub use condition::{Condition, ConditionGuard};
+pub use condvar::Condvar;
+pub use raw_condvar::RawCondvar;

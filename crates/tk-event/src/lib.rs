@@ -1,1 +1,40 @@
-//! tk
+//! An event that threads can wait for.
+//!
+//! One thread says that something has happened, any number of others wait until it has:
+//!
+//! ```
+//! use tk_event::Event;
+//!
+//! let ready = Event::new();
+//! std::thread::scope(|s| {
+//!     s.spawn(|| {
+//!         ready.wait();
+//!         println!("off we go");
+//!     });
+//!     ready.set();
+//! });
+//! ```
+//!
+//! An event stays set until it is cleared. `set` directly followed by `clear` still releases every thread that was
+//! waiting. This is the `Event` of Python's `threading`, the manual-reset event of Windows and .NET.
+//!
+//! Every wait can have a limit: a time, or a [`StopToken`](tk_park::StopToken):
+//!
+//! ```
+//! use std::time::Duration;
+//! use tk_event::Event;
+//! use tk_park::{StopSource, WaitError};
+//!
+//! let event = Event::new();
+//! assert!(!event.wait_for(Duration::from_millis(1)));
+//!
+//! let source = StopSource::new();
+//! source.request_stop();
+//! assert_eq!(event.wait_with(&source.token()), Err(WaitError::Stopped));
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod event;
+
+pub use event::Event;

@@ -1,1 +1,41 @@
-//! tk
+//! Locks that know their owner.
+//!
+//! [`Lock<T>`] guards a value, [`RLock<T>`] can be locked again by the thread that has it, and [`RawLock`] guards nothing:
+//! any thread may release it. They are 4 bytes and the value, fair to those who wait, and visible: while a thread
+//! waits for a lock, its record says for which one, at which line, and who has it.
+//!
+//! ```
+//! use tk_lock::Lock;
+//!
+//! static SCORES: Lock<Vec<u32>> = Lock::new(Vec::new());
+//!
+//! std::thread::scope(|s| {
+//!     s.spawn(|| SCORES.lock().push(1));
+//!     s.spawn(|| SCORES.lock().push(2));
+//! });
+//! assert_eq!(SCORES.lock().len(), 2);
+//! ```
+//!
+//! The guards are `lock_api`'s, so that mapped guards and the like are there. There is no poison: a guard that is dropped
+//! by a panic releases its lock like any other.
+//!
+//! # Who gets a lock
+//!
+//! A free lock goes to whoever takes it first; a thread that runs gets it faster than one that must wake up. But a thread
+//! that has waited for a millisecond is handed the lock by the next release, so that nobody starves.
+//!
+//! # Features
+//!
+//! - `arc_lock`: guards that own an `Arc` of their lock.
+//! - `serde`: a lock serializes as the value inside.
+
+mod lock;
+mod raw_lock;
+
+pub use lock::{
+    Lock, LockExt, LockGuard, MappedLockGuard, MappedRLockGuard, RLock, RLockGuard, ThreadKey,
+};
+pub use raw_lock::{NotLocked, RawLock};
+
+#[doc(hidden)]
+pub use raw_lock::{FOLLOWED, RELEASED};

@@ -129,17 +129,26 @@ impl<'a> Limit<'a> {
     /// assert!(!tk_park::Limit::after(Duration::from_secs(60)).is_over());
     /// ```
     pub fn is_over(&self) -> bool {
-        self.error().is_some()
+        self.check().is_err()
     }
 
-    /// What a wait with this limit would fail with now.
-    pub(crate) fn error(&self) -> Option<WaitError> {
+    /// Says whether a wait with this limit may go on, or what it fails with now. Looks at the clock only if there is a
+    /// deadline.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::{Limit, WaitError};
+    ///
+    /// assert_eq!(Limit::none().check(), Ok(()));
+    /// assert_eq!(Limit::after(Duration::ZERO).check(), Err(WaitError::TimedOut));
+    /// ```
+    pub fn check(&self) -> Result<(), WaitError> {
         if self.stop.is_some_and(StopToken::stop_requested) {
-            return Some(WaitError::Stopped);
+            return Err(WaitError::Stopped);
         }
         match self.deadline {
-            Some(deadline) if deadline <= Instant::now() => Some(WaitError::TimedOut),
-            _ => None,
+            Some(deadline) if deadline <= Instant::now() => Err(WaitError::TimedOut),
+            _ => Ok(()),
         }
     }
 }

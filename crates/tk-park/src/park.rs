@@ -109,8 +109,8 @@ impl Wait {
 
     /// To tk-core, all threads of a model are one.
     #[cfg(tk_loom)]
-    fn enter(&self, _: usize) {
-        let _ = (self.holder, self.location);
+    fn enter(&self, _: usize) -> Box<dyn std::fmt::Debug> {
+        Box::new((self.holder, self.location))
     }
 }
 
@@ -371,29 +371,39 @@ pub fn unpark_all(word: &impl Word, token: u16) -> usize {
 }
 
 /// Unparks the thread that has been parked on `from` for the longest time, and moves all others to the end of the queue
-/// of the word at the address `to`, without waking them. `callback` is as in [`unpark_filter`], with both queues
-/// locked; its token goes to the thread that is unparked.
+/// of the word at the address `to`, without waking them. Or does nothing, and returns `None`, if `validate` says so.
+///
+/// `validate` and `callback` are as in [`park`] and [`unpark_filter`], and run with both queues locked. The token goes to
+/// the thread that is unparked.
 ///
 /// # Safety
 ///
-/// Those who park on `from` must be ready for all that may be done to them in the other queue: they are unparked with
-/// the tokens of that word's owner. The address is that of a [`Word`], or was while threads could be parked on `from`;
-/// nothing is read there.
+/// Those who are parked on `from` when `validate` agrees must be ready for all that may be done to them in the other
+/// queue: they are unparked with the tokens of that word's owner. The address is that of a [`Word`], or was while
+/// threads could be parked on `from`; nothing is read there.
 pub unsafe fn requeue(
     from: &impl Word,
     to: usize,
+    validate: impl FnOnce() -> bool,
     callback: impl FnOnce(Unparked) -> u16,
-) -> Unparked {
+) -> Option<Unparked> {
+    let mut valid = false;
     // SAFETY: for the closures and the first key, as in `park`; for the second key, by the caller's promise.
     let result = unsafe {
         parking::unpark_requeue(
             from.key(),
             to,
-            || RequeueOp::UnparkOneRequeueRest,
+            || {
+                valid = validate();
+                match valid {
+                    true => RequeueOp::UnparkOneRequeueRest,
+                    false => RequeueOp::Abort,
+                }
+            },
             |_, result| UnparkToken(callback(Unparked::new(result)).into()),
         )
     };
-    Unparked::new(result)
+    valid.then(|| Unparked::new(result))
 }
 
 /// Unparks the thread of this ticket, if it is still in the queue of this key, so that it sees a stop.

@@ -42,9 +42,7 @@ loom::lazy_static! {
 fn next_slot() -> Slot {
     let mut last = SLOTS.lock().unwrap();
     *last += 1;
-    NonZeroU32::new(*last)
-        .and_then(|n| Slot::new(n.get()))
-        .unwrap()
+    Slot::new(*last).expect("a model has few threads")
 }
 
 /// A slot for each of the model's threads: to std they are all one.

@@ -146,7 +146,7 @@ pub(crate) unsafe fn unpark_filter(
     result
 }
 
-/// Of the five operations, the one that the kit uses.
+/// Of the operations, the one that the kit uses, and the refusal.
 pub(crate) unsafe fn unpark_requeue(
     from: usize,
     to: usize,
@@ -155,6 +155,9 @@ pub(crate) unsafe fn unpark_requeue(
 ) -> UnparkResult {
     let mut lot = lot();
     let operation = validate();
+    if operation == RequeueOp::Abort {
+        return UnparkResult::default();
+    }
     assert_eq!(operation, RequeueOp::UnparkOneRequeueRest);
     let first = lot.seats.iter().position(|seat| seat.key == from);
     let first = first.map(|at| lot.seats.remove(at));

@@ -1,0 +1,219 @@
+//! The condition variable for a lock that is there already.
+
+use std::fmt;
+use std::time::Duration;
+
+use tk_lock::{LockGuard, RawLock};
+use tk_park::sync::Instant;
+use tk_park::{Limit, WaitError};
+
+use crate::RawCondvar;
+
+/// A condition that threads wait for while they give up a [`Lock`](tk_lock::Lock).
+///
+/// A thread that is notified goes on when it has the lock again. All who wait at one time must use the same lock.
+///
+/// Notifying needs no lock. A thread that notifies after it has changed, under the lock, what the others wait for, misses
+/// none of them.
+///
+/// ```
+/// use tk_condvar::Condvar;
+/// use tk_lock::Lock;
+///
+/// static READY: Lock<bool> = Lock::new(false);
+/// static CHANGED: Condvar = Condvar::new();
+///
+/// std::thread::scope(|s| {
+///     s.spawn(|| {
+///         let mut ready = READY.lock();
+///         while !*ready {
+///             CHANGED.wait(&mut ready);
+///         }
+///     });
+///     *READY.lock() = true;
+///     CHANGED.notify(1);
+/// });
+/// ```
+///
+/// It differs from `lock_api`'s in that it can notify `n` threads, takes any [`Limit`], and knows at which line of the
+/// program a thread waits.
+#[doc(alias = "threading.Condition")]
+#[derive(Default)]
+pub struct Condvar {
+    raw: RawCondvar,
+}
+
+/// The lock of a guard.
+pub(crate) fn raw_lock<'a, T: ?Sized>(guard: &LockGuard<'a, T>) -> &'a RawLock {
+    // SAFETY: a reference to the lock does nothing to it. Those who get it here give the lock up only while they have
+    // the guard for themselves, and have it again when they give the guard back.
+    unsafe { LockGuard::mutex(guard).raw() }
+}
+
+impl Condvar {
+    /// A condition that nobody waits for.
+    pub const fn new() -> Condvar {
+        Condvar {
+            raw: RawCondvar::new(),
+        }
+    }
+
+    /// Gives up the lock and waits for a notification. Has the lock again when it returns.
+    ///
+    /// # Panics
+    ///
+    /// If other threads wait on this condition with another lock; as do all waits.
+    #[track_caller]
+    pub fn wait<T: ?Sized>(&self, guard: &mut LockGuard<'_, T>) {
+        let notified = self.wait_with(guard, Limit::none());
+        debug_assert_eq!(notified, Ok(()));
+    }
+
+    /// Gives up the lock and waits for a notification, at most for that long. Returns whether there was one.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use std::time::Duration;
+    /// use tk_lock::Lock;
+    ///
+    /// let lock = Lock::new(());
+    /// assert!(!Condvar::new().wait_for(&mut lock.lock(), Duration::from_millis(1)));
+    /// ```
+    #[track_caller]
+    pub fn wait_for<T: ?Sized>(&self, guard: &mut LockGuard<'_, T>, timeout: Duration) -> bool {
+        self.wait_with(guard, timeout).is_ok()
+    }
+
+    /// Gives up the lock and waits for a notification, at most until that time. Returns whether there was one.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use std::time::Instant;
+    /// use tk_lock::Lock;
+    ///
+    /// let lock = Lock::new(());
+    /// assert!(!Condvar::new().wait_until(&mut lock.lock(), Instant::now()));
+    /// ```
+    #[track_caller]
+    pub fn wait_until<T: ?Sized>(&self, guard: &mut LockGuard<'_, T>, deadline: Instant) -> bool {
+        self.wait_with(guard, deadline).is_ok()
+    }
+
+    /// Gives up the lock and waits for a notification, or until the limit is reached, and says which limit that was.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use tk_lock::Lock;
+    /// use tk_park::{StopSource, WaitError};
+    ///
+    /// let (lock, source) = (Lock::new(()), StopSource::new());
+    /// source.request_stop();
+    /// let stopped = Condvar::new().wait_with(&mut lock.lock(), &source.token());
+    /// assert_eq!(stopped, Err(WaitError::Stopped));
+    /// ```
+    #[track_caller]
+    pub fn wait_with<'l, T: ?Sized>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<(), WaitError> {
+        // SAFETY: the guard is borrowed for the time of the wait: the value can't be used.
+        unsafe { self.raw.wait(raw_lock(guard), limit.into()) }
+    }
+
+    /// Waits while `condition` says so. It is asked at once, and after each notification.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use tk_lock::Lock;
+    ///
+    /// let lock = Lock::new(0);
+    /// Condvar::new().wait_while(&mut lock.lock(), |n| *n != 0);
+    /// ```
+    #[doc(alias = "threading.Condition.wait_for")]
+    #[track_caller]
+    pub fn wait_while<T: ?Sized>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+    ) {
+        let met = self.wait_while_with(guard, condition, Limit::none());
+        debug_assert_eq!(met, Ok(()));
+    }
+
+    /// Waits while `condition` says so, or until the limit is reached: then says which limit that was. A condition that no
+    /// longer says so when the limit is reached is a success.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use std::time::Duration;
+    /// use tk_lock::Lock;
+    /// use tk_park::WaitError;
+    ///
+    /// let lock = Lock::new(0);
+    /// let timeout = Duration::from_millis(1);
+    /// let met = Condvar::new().wait_while_with(&mut lock.lock(), |n| *n == 0, timeout);
+    /// assert_eq!(met, Err(WaitError::TimedOut));
+    /// ```
+    #[track_caller]
+    pub fn wait_while_with<'l, T: ?Sized>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        mut condition: impl FnMut(&mut T) -> bool,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<(), WaitError> {
+        let limit = limit.into();
+        let mut waited = Ok(());
+        while condition(guard) {
+            waited?;
+            waited = self.wait_with(guard, limit);
+        }
+        Ok(())
+    }
+
+    /// Wakes the `n` threads that have waited longest, or all if there are fewer. Returns how many. Never blocks.
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::Condvar::new().notify(2), 0);
+    /// ```
+    #[inline]
+    pub fn notify(&self, n: usize) -> usize {
+        self.raw.notify(n)
+    }
+
+    /// Wakes the thread that has waited longest. Returns whether there was one. Never blocks.
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Condvar::new().notify_one());
+    /// ```
+    #[inline]
+    pub fn notify_one(&self) -> bool {
+        self.notify(1) == 1
+    }
+
+    /// Wakes every thread that waits. Returns how many. Never blocks.
+    ///
+    /// They go on one after the other, as each gets the lock.
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::Condvar::new().notify_all(), 0);
+    /// ```
+    #[doc(alias = "notifyAll")]
+    #[inline]
+    pub fn notify_all(&self) -> usize {
+        self.raw.notify_everyone()
+    }
+
+    /// Gives a model's atomics to the thread that makes the object.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn touch(&self) {
+        self.raw.touch();
+    }
+}
+
+impl fmt::Debug for Condvar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Condvar")
+    }
+}

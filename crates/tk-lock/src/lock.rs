@@ -1,0 +1,107 @@
+//! The locks that guard a value.
+
+use std::num::NonZeroUsize;
+
+use lock_api::GetThreadId;
+use tk_park::{Limit, WaitError};
+
+use crate::RawLock;
+
+/// A value that one thread at a time can use.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_lock::Lock;
+///
+/// let lock = Lock::new(1);
+/// *lock.lock() += 1;
+/// assert_eq!(lock.try_lock_for(Duration::from_millis(1)).as_deref(), Some(&2));
+/// ```
+///
+/// Relocking a lock that the thread itself holds could only wait for ever. It panics:
+///
+/// ```should_panic
+/// # use tk_lock::Lock;
+/// let lock = Lock::new(1);
+/// let first = lock.lock();
+/// let second = lock.lock();
+/// ```
+///
+/// [`LockExt`] adds a lock with a [`Limit`].
+pub type Lock<T> = lock_api::Mutex<RawLock, T>;
+
+/// Gives access to the value of a [`Lock`], and releases the lock when dropped.
+pub type LockGuard<'a, T> = lock_api::MutexGuard<'a, RawLock, T>;
+
+/// A [`LockGuard`] for a part of the value.
+pub type MappedLockGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawLock, T>;
+
+/// A value that one thread at a time can read, and can lock again while it has it.
+///
+/// ```
+/// use std::cell::Cell;
+/// use tk_lock::RLock;
+///
+/// let lock = RLock::new(Cell::new(1));
+/// let outer = lock.lock();
+/// let inner = lock.lock();
+/// inner.set(2);
+/// assert_eq!(outer.get(), 2);
+/// ```
+#[doc(alias = "threading.RLock")]
+#[doc(alias = "recursive_mutex")]
+pub type RLock<T> = lock_api::ReentrantMutex<RawLock, ThreadKey, T>;
+
+/// Gives access to the value of an [`RLock`], and releases one level of the lock when dropped.
+pub type RLockGuard<'a, T> = lock_api::ReentrantMutexGuard<'a, RawLock, ThreadKey, T>;
+
+/// An [`RLockGuard`] for a part of the value.
+pub type MappedRLockGuard<'a, T> = lock_api::MappedReentrantMutexGuard<'a, RawLock, ThreadKey, T>;
+
+/// How an [`RLock`] tells threads apart: by the address of a thread-local.
+///
+/// Not by their slots, because a thread must have the same key to the very end, on every platform.
+#[derive(Debug)]
+pub struct ThreadKey(());
+
+// SAFETY: the thread-local has no destructor, so it has one address for as long as the thread lives, and threads that live
+// at the same time have it at different addresses, none of which is zero.
+unsafe impl GetThreadId for ThreadKey {
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "as lock_api asks for"
+    )]
+    const INIT: ThreadKey = ThreadKey(());
+
+    fn nonzero_thread_id(&self) -> NonZeroUsize {
+        thread_local!(static KEY: u8 = const { 0 });
+        KEY.with(|key| NonZeroUsize::from(std::ptr::NonNull::from(key).addr()))
+    }
+}
+
+/// What a [`Lock`] can do beside what `lock_api` gives it.
+pub trait LockExt<T: ?Sized> {
+    /// Takes the lock. Blocks while it is held, until the limit is reached, and says which limit that was.
+    ///
+    /// ```
+    /// use tk_lock::{Lock, LockExt};
+    /// use tk_park::{StopSource, WaitError};
+    ///
+    /// let (lock, source) = (Lock::new(()), StopSource::new());
+    /// let _held = lock.lock();
+    /// source.request_stop();
+    /// assert_eq!(lock.lock_with(&source.token()).err(), Some(WaitError::Stopped));
+    /// ```
+    #[track_caller]
+    fn lock_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<LockGuard<'_, T>, WaitError>;
+}
+
+impl<T: ?Sized> LockExt<T> for Lock<T> {
+    #[track_caller]
+    fn lock_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<LockGuard<'_, T>, WaitError> {
+        // SAFETY: taking a lock invalidates no guard.
+        unsafe { self.raw() }.acquire_with(limit)?;
+        // SAFETY: this thread has just taken the lock, and there is no other guard for that.
+        Ok(unsafe { self.make_guard_unchecked(lock_api::GuardNoSend::new()) })
+    }
+}

@@ -1,0 +1,217 @@
+//! The counting and the queueing.
+//!
+//! 1. While the queue holds a thread, `QUEUED` is set: a thread enters the queue in the step that sets it, and it is cleared
+//!    in the step that finds the queue empty. Both are taken with the queue locked.
+//! 2. While `QUEUED` is set, the permits change only with the queue locked: acquirers line up, and releasers hand out what
+//!    there is. So nobody overtakes.
+//! 3. Handing out goes by the order of arrival and ends at the first thread that wants more than there is. It follows
+//!    each step that could make the first in line content: a release, and the departure of one who gave up.
+//! 4. From 3.: whoever lines up although there are permits enough for it stands behind somebody, or behind the departure of
+//!    somebody, who has yet to hand out.
+
+use std::cell::Cell;
+
+use tk_park::sync::{AtomicUsize, Ordering::*};
+use tk_park::{Choice, Limit, Parked, Spin, Wait, WaitError, Waiter, park, unpark_filter};
+
+/// Threads stand in line, or stood there and have given up.
+const QUEUED: usize = 1;
+/// One permit.
+const PERMIT: usize = 2;
+
+/// More permits than there can be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Overflow;
+
+pub(crate) struct RawSemaphore {
+    /// The permits that nobody has, times [`PERMIT`], and [`QUEUED`].
+    state: AtomicUsize,
+}
+
+fn permits(state: usize) -> usize {
+    state / PERMIT
+}
+
+fn is_queued(state: usize) -> bool {
+    state & QUEUED != 0
+}
+
+impl RawSemaphore {
+    /// The most permits that there can be.
+    pub(crate) const MAX: usize = usize::MAX / PERMIT;
+
+    pub(crate) const fn new(permits: usize) -> RawSemaphore {
+        assert!(permits <= RawSemaphore::MAX, "too many permits");
+        RawSemaphore {
+            state: AtomicUsize::new(permits * PERMIT),
+        }
+    }
+
+    pub(crate) fn available(&self) -> usize {
+        // Relaxed: a snapshot.
+        permits(self.state.load(Relaxed))
+    }
+
+    /// Takes `n` permits if they are there and nobody stands in line.
+    #[inline]
+    pub(crate) fn try_acquire(&self, n: usize) -> bool {
+        let mut state = self.state.load(Relaxed);
+        while !is_queued(state) && permits(state) >= n {
+            let less = state - n * PERMIT;
+            // Acquire: pairs with the Release in `release`.
+            match self
+                .state
+                .compare_exchange_weak(state, less, Acquire, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(changed) => state = changed,
+            }
+        }
+        false
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+        if self.try_acquire(n) {
+            return Ok(());
+        }
+        self.acquire_slow(n, limit)
+    }
+
+    #[cold]
+    #[track_caller]
+    fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+        limit.check()?;
+        let mut spin = Spin::new();
+        // Who stands in line sleeps; it is not worth while to look out for the end of the line.
+        while !is_queued(self.state.load(Relaxed)) && spin.once() {
+            if self.try_acquire(n) {
+                return Ok(());
+            }
+        }
+        let wait = Wait::new("semaphore").marked(n);
+        loop {
+            let error = match park(&self.state, || self.line_up(n), &wait, limit) {
+                // The permits are ours: who handed them out has counted them.
+                Parked::Unparked(_) => return Ok(()),
+                Parked::Invalid | Parked::Requeued => {
+                    if self.try_acquire(n) {
+                        return Ok(());
+                    }
+                    continue;
+                }
+                Parked::TimedOut => WaitError::TimedOut,
+                Parked::Stopped => WaitError::Stopped,
+            };
+            // Those behind may have waited only for this thread to get out of the way.
+            self.hand_out(0, RawSemaphore::MAX)
+                .expect("none is none too many");
+            return Err(error);
+        }
+    }
+
+    /// With the queue locked: whether the calling thread has to line up.
+    fn line_up(&self, n: usize) -> bool {
+        let mut state = self.state.load(Relaxed);
+        loop {
+            if is_queued(state) {
+                return true;
+            }
+            if permits(state) >= n {
+                return false;
+            }
+            // Relaxed: the queue's lock orders this before whatever is done to the queue later.
+            match self
+                .state
+                .compare_exchange_weak(state, state | QUEUED, Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(changed) => state = changed,
+            }
+        }
+    }
+
+    /// Gives `n` permits back, so that there are no more than `max`.
+    #[inline]
+    pub(crate) fn release(&self, n: usize, max: usize) -> Result<(), Overflow> {
+        let mut state = self.state.load(Relaxed);
+        while !is_queued(state) {
+            let more = sum(state, n, max)? * PERMIT;
+            // Release: pairs with the Acquire in `try_acquire`.
+            match self
+                .state
+                .compare_exchange_weak(state, more, Release, Relaxed)
+            {
+                Ok(_) => return Ok(()),
+                Err(changed) => state = changed,
+            }
+        }
+        self.hand_out(n, max)
+    }
+
+    /// Adds `n` permits and gives the first in line what they want, as far as it goes.
+    #[cold]
+    fn hand_out(&self, n: usize, max: usize) -> Result<(), Overflow> {
+        // What is left to hand out, from the first thread in line on. By 1. and 2. the state stands still then.
+        let left = Cell::new(None);
+        let choose = |waiter: &Waiter| {
+            let available = left
+                .get()
+                .unwrap_or_else(|| sum(self.state.load(Relaxed), n, max));
+            let (choice, rest) = match available {
+                Ok(available) if available >= waiter.mark() => {
+                    (Choice::Unpark, Ok(available - waiter.mark()))
+                }
+                other => (Choice::End, other),
+            };
+            left.set(Some(rest));
+            choice
+        };
+        let mut outcome = Ok(());
+        unpark_filter(&self.state, choose, |unparked| {
+            let queued = if unparked.more { QUEUED } else { 0 };
+            outcome = match left.get() {
+                // AcqRel: what was released before goes on to those who get it later through `try_acquire`. Those who
+                // sleep are synchronised by the queue.
+                Some(Ok(left)) => {
+                    self.state.swap((left * PERMIT) | queued, AcqRel);
+                    Ok(())
+                }
+                Some(Err(overflow)) => Err(overflow),
+                None => self.end_queue(n, max),
+            };
+            0
+        });
+        outcome
+    }
+
+    /// With the queue locked and empty: clears `QUEUED`, and adds `n` permits. The state may move.
+    fn end_queue(&self, n: usize, max: usize) -> Result<(), Overflow> {
+        let mut state = self.state.load(Relaxed);
+        loop {
+            let sum = sum(state, n, max);
+            let next = sum.as_ref().map_or(state & !QUEUED, |sum| sum * PERMIT);
+            // Release: pairs with the Acquire in `try_acquire`.
+            match self
+                .state
+                .compare_exchange_weak(state, next, Release, Relaxed)
+            {
+                Ok(_) => return sum.map(drop),
+                Err(changed) => state = changed,
+            }
+        }
+    }
+
+    #[cfg(tk_loom)]
+    pub(crate) fn touch(&self) {
+        self.state.touch();
+    }
+}
+
+fn sum(state: usize, n: usize, max: usize) -> Result<usize, Overflow> {
+    match permits(state).checked_add(n) {
+        Some(sum) if sum <= max => Ok(sum),
+        _ => Err(Overflow),
+    }
+}
