@@ -172,6 +172,7 @@ impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(record) = self.0.take() {
             registry().unclaim(&record);
+            record.run_on_finish();
         }
     }
 }

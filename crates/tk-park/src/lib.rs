@@ -72,7 +72,7 @@ mod stop;
 #[doc(hidden)]
 pub mod sync;
 
-pub use limit::{Limit, WaitError, deadline_after};
+pub use limit::{Limit, WaitError, deadline_after, later};
 pub use park::{
     Choice, Parked, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
     unpark_filter, unpark_n, unpark_one,

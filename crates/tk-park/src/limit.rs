@@ -7,9 +7,23 @@ use std::time::Duration;
 use crate::StopToken;
 use crate::sync::Instant;
 
-/// The time that lies this far ahead, or `None` if the clock does not go that far: for ever.
+/// The time that lies so much after another, or `None` if the clock does not go that far: for ever.
 ///
 /// The one place in the kit that adds to an `Instant`.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use tk_park::later;
+///
+/// let now = Instant::now();
+/// assert!(later(now, Duration::from_secs(1)).unwrap() > now);
+/// assert_eq!(later(now, Duration::MAX), None);
+/// ```
+pub fn later(instant: Instant, by: Duration) -> Option<Instant> {
+    instant.checked_add(by)
+}
+
+/// The time that lies so much ahead, or `None` if the clock does not go that far: for ever.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -18,7 +32,7 @@ use crate::sync::Instant;
 /// assert_eq!(tk_park::deadline_after(Duration::MAX), None);
 /// ```
 pub fn deadline_after(duration: Duration) -> Option<Instant> {
-    Instant::now().checked_add(duration)
+    later(Instant::now(), duration)
 }
 
 /// What ends a wait that is not granted: a deadline, a stop token, both (whichever comes first), or nothing.

@@ -1,0 +1,224 @@
+//! The brace form: `{name!conversion:[[fill]align][sign][#][0][width][.precision][type]}`.
+
+use super::error::FormatError;
+use super::error::FormatErrorKind::{
+    Mismatch, MissingName, StrayBrace, Unclosed, UnexpectedEnd, Unsupported,
+};
+use super::field::{Field, Type};
+use super::spec::{Align, Conversion, Sign, Spec};
+use super::template::{Cursor, Piece, Pieces};
+
+pub(super) fn parse(format: &str) -> Result<Vec<Piece>, FormatError> {
+    let mut pieces = Pieces::default();
+    let mut cursor = Cursor::new(format);
+    while let Some(literal) = cursor.until(&['{', '}']) {
+        pieces.literal(literal);
+        let brace = cursor.at();
+        if cursor.eat('}') {
+            if !cursor.eat('}') {
+                return Err(FormatError::new(StrayBrace, brace));
+            }
+            pieces.literal("}");
+            continue;
+        }
+        cursor.next();
+        if cursor.eat('{') {
+            pieces.literal("{");
+        } else {
+            field(&mut cursor, brace, &mut pieces)?;
+        }
+    }
+    pieces.literal(cursor.all());
+    Ok(pieces.finish())
+}
+
+/// From behind the opening brace to behind the closing one.
+fn field(cursor: &mut Cursor<'_>, brace: usize, pieces: &mut Pieces) -> Result<(), FormatError> {
+    let unclosed = || FormatError::new(Unclosed, brace);
+    let start = cursor.at();
+    let name = match cursor.until(&['!', ':', '}']) {
+        Some("") => return Err(FormatError::new(MissingName, brace)),
+        Some(name) => name,
+        None => return Err(unclosed()),
+    };
+    let field = Field::named(name, start)?;
+    let conversion = conversion(cursor, brace).map_err(|error| error.of(name))?;
+    let mut spec_cursor = cursor.clone();
+    // Python would look for more fields in the spec. Here is nothing that they could be good for.
+    cursor.until(&['}']).ok_or_else(|| unclosed().of(name))?;
+    let spec = spec(&mut spec_cursor, field.type_(), conversion).map_err(|error| error.of(name))?;
+    cursor.next();
+    pieces.field(field, spec);
+    Ok(())
+}
+
+/// Of `!r:` or `:` or nothing, up to the spec or the closing brace.
+fn conversion(cursor: &mut Cursor<'_>, brace: usize) -> Result<Option<Conversion>, FormatError> {
+    if !cursor.eat('!') {
+        cursor.eat(':');
+        return Ok(None);
+    }
+    let at = cursor.at();
+    let conversion = match cursor.next() {
+        Some('s') => Conversion::Str,
+        Some('r') => Conversion::Repr,
+        Some('a') => Conversion::Ascii,
+        Some('}') => return Err(FormatError::new(UnexpectedEnd, at)),
+        Some(c) => return Err(FormatError::new(Unsupported(c), at)),
+        None => return Err(FormatError::new(Unclosed, brace)),
+    };
+    let at = cursor.at();
+    match cursor.peek() {
+        Some(':') => cursor.next(),
+        Some('}') => None,
+        Some(c) => return Err(FormatError::new(Unsupported(c), at)),
+        None => return Err(FormatError::new(Unclosed, brace)),
+    };
+    Ok(Some(conversion))
+}
+
+/// What lies between the colon and the closing brace.
+fn spec(
+    cursor: &mut Cursor<'_>,
+    type_: Type,
+    conversion: Option<Conversion>,
+) -> Result<Spec, FormatError> {
+    let error = |kind, at| Err(FormatError::new(kind, at));
+    let type_ = if conversion.is_some() {
+        Type::Text
+    } else {
+        type_
+    };
+    let text = type_ == Type::Text;
+    let (untyped, align) = match type_ {
+        Type::Text => (conversion.unwrap_or(Conversion::Str), Align::Left),
+        Type::Integer => (Conversion::Decimal, Align::Right),
+        Type::Float => (Conversion::Untyped, Align::Right),
+    };
+    let mut spec = Spec::new(untyped, align);
+
+    let (filled, aligned) = fill_and_align(cursor, text, &mut spec)?;
+
+    let at = cursor.at();
+    if let Some(c @ ('+' | '-' | ' ')) = cursor.peek() {
+        if text {
+            return error(Mismatch(c), at);
+        }
+        cursor.next();
+        spec.sign = match c {
+            '+' => Sign::Always,
+            ' ' => Sign::Space,
+            _ => Sign::Negative,
+        };
+    }
+
+    let at = cursor.at();
+    spec.alternate = cursor.eat('#');
+    if spec.alternate && text {
+        return error(Mismatch('#'), at);
+    }
+
+    // Behind a fill character this zero is one of the width's digits.
+    if !filled && cursor.eat('0') {
+        spec.fill = '0';
+        if !aligned && !text {
+            spec.align = Align::AfterSign;
+        }
+    }
+
+    spec.width = cursor.number()?.unwrap_or(0);
+
+    let point = cursor.at();
+    if cursor.eat('.') {
+        spec.precision = cursor.number()?;
+        if spec.precision.is_none() {
+            return error(Unsupported('.'), point);
+        }
+    }
+
+    let at = cursor.at();
+    match cursor.peek() {
+        Some('}') | None => {}
+        Some(c) => {
+            cursor.next();
+            match typed(c, type_) {
+                None => return error(Unsupported(c), at),
+                Some(None) => return error(Mismatch(c), at),
+                Some(Some(_)) if text => {}
+                Some(Some(conversion)) => spec.conversion = conversion,
+            }
+        }
+    }
+    if spec.precision.is_some() && is_integer(spec.conversion) {
+        return error(Mismatch('.'), point);
+    }
+    match cursor.peek() {
+        Some(c) if c != '}' => error(Unsupported(c), cursor.at()),
+        _ => Ok(spec),
+    }
+}
+
+/// Says whether there is a fill character, and whether there is an alignment.
+fn fill_and_align(
+    cursor: &mut Cursor<'_>,
+    text: bool,
+    spec: &mut Spec,
+) -> Result<(bool, bool), FormatError> {
+    let mut chars = cursor.rest().chars();
+    let (first, second) = (chars.next(), chars.next());
+    if first == Some('}') {
+        return Ok((false, false));
+    }
+    let fill = first.filter(|_| second.and_then(align).is_some());
+    if let Some(fill) = fill {
+        spec.fill = fill;
+        cursor.next();
+    }
+    let at = cursor.at();
+    let Some((c, align)) = cursor.peek().and_then(|c| Some((c, align(c)?))) else {
+        return Ok((false, false));
+    };
+    if text && align == Align::AfterSign {
+        return Err(FormatError::new(Mismatch(c), at));
+    }
+    if fill == Some('{') {
+        return Err(FormatError::new(Unsupported('{'), at - 1));
+    }
+    spec.align = align;
+    cursor.next();
+    Ok((fill.is_some(), true))
+}
+
+fn align(c: char) -> Option<Align> {
+    match c {
+        '<' => Some(Align::Left),
+        '>' => Some(Align::Right),
+        '^' => Some(Align::Center),
+        '=' => Some(Align::AfterSign),
+        _ => None,
+    }
+}
+
+/// What a type asks for: `None` if there is no such type, `Some(None)` if this field cannot have it.
+fn typed(c: char, type_: Type) -> Option<Option<Conversion>> {
+    let (conversion, suits) = match c {
+        's' => (Conversion::Str, type_ == Type::Text),
+        'd' => (Conversion::Decimal, type_ == Type::Integer),
+        'b' => (Conversion::Binary, type_ == Type::Integer),
+        'o' => (Conversion::Octal, type_ == Type::Integer),
+        'x' => (Conversion::Hex { upper: false }, type_ == Type::Integer),
+        'X' => (Conversion::Hex { upper: true }, type_ == Type::Integer),
+        'f' | 'F' => (Conversion::Fixed, type_ != Type::Text),
+        'e' => (Conversion::Exponent { upper: false }, type_ != Type::Text),
+        'E' => (Conversion::Exponent { upper: true }, type_ != Type::Text),
+        'g' => (Conversion::General { upper: false }, type_ != Type::Text),
+        'G' => (Conversion::General { upper: true }, type_ != Type::Text),
+        _ => return None,
+    };
+    Some(suits.then_some(conversion))
+}
+
+fn is_integer(conversion: Conversion) -> bool {
+    use Conversion::{Binary, Decimal, Hex, Octal};
+    matches!(conversion, Decimal | Binary | Octal | Hex { .. })
+}

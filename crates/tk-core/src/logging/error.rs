@@ -1,0 +1,233 @@
+//! What can be wrong with a configuration.
+
+use std::error::Error;
+use std::fmt;
+
+use log::SetLoggerError;
+
+use super::spec::LIMIT;
+
+/// What is wrong with a [log format](super::BasicConfig::format), and where.
+///
+/// ```
+/// use tk_core::logging::{ConfigError, FormatErrorKind, basic_config};
+///
+/// let error = match basic_config().format("%(levelname)s %(mesage)s").build() {
+///     Err(ConfigError::Format(error)) => error,
+///     other => panic!("{other:?}"),
+/// };
+/// assert_eq!(error.kind(), FormatErrorKind::UnknownField);
+/// assert_eq!(error.field(), Some("mesage"));
+/// assert_eq!(error.position(), 16);
+/// assert_eq!(error.to_string(), "unknown field `mesage` at byte 16 of the log format");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormatError {
+    kind: FormatErrorKind,
+    position: usize,
+    field: Option<Box<str>>,
+}
+
+/// The kinds of [`FormatError`].
+///
+/// ```
+/// use tk_core::logging::{ConfigError, FormatErrorKind, basic_config};
+///
+/// match basic_config().format("{message:d}").build() {
+///     Err(ConfigError::Format(error)) => assert_eq!(error.kind(), FormatErrorKind::Mismatch('d')),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormatErrorKind {
+    /// There is no field of this name.
+    UnknownField,
+    /// A field is asked for without a name: `%s`, `%()s`, `{}`.
+    MissingName,
+    /// The bracket or brace at this position is never closed.
+    Unclosed,
+    /// The format ends in the middle of a field, or with a single `%`.
+    UnexpectedEnd,
+    /// A single `}`; one that is meant as such is written twice.
+    StrayBrace,
+    /// A flag, conversion or type that does not exist here.
+    Unsupported(char),
+    /// A flag, conversion or type that exists, but not for a field such as this one: a text is no number.
+    Mismatch(char),
+    /// A width or precision above 4096.
+    TooLarge,
+    /// The format asks for no field at all, so every record would look the same.
+    NoFields,
+}
+
+impl FormatError {
+    pub(super) fn new(kind: FormatErrorKind, position: usize) -> FormatError {
+        FormatError {
+            kind,
+            position,
+            field: None,
+        }
+    }
+
+    /// The same error, with the field in which it was made.
+    pub(super) fn of(self, field: &str) -> FormatError {
+        FormatError {
+            field: Some(field.into()),
+            ..self
+        }
+    }
+
+    /// What is wrong.
+    pub fn kind(&self) -> FormatErrorKind {
+        self.kind
+    }
+
+    /// Where: the offset in the format, in bytes, of the name, character or bracket that is wrong.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// The name of the field that is wrong, or part of which is; `None` where it is not inside a field.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+}
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use FormatErrorKind::*;
+        let field = self.field().unwrap_or_default();
+        match self.kind {
+            UnknownField => write!(f, "unknown field `{field}`")?,
+            MissingName => f.write_str("a field without a name")?,
+            Unclosed => f.write_str("unclosed bracket")?,
+            UnexpectedEnd => f.write_str("unexpected end")?,
+            StrayBrace => f.write_str("single `}`")?,
+            Unsupported(c) => write!(f, "unsupported `{}`", c.escape_debug())?,
+            Mismatch(c) => write!(f, "unsuitable `{}`", c.escape_debug())?,
+            TooLarge => write!(f, "a width or precision of more than {LIMIT}")?,
+            NoFields => return f.write_str("no field in the log format"),
+        }
+        if !field.is_empty() && self.kind != UnknownField {
+            write!(f, " in field `{field}`")?;
+        }
+        write!(f, " at byte {} of the log format", self.position)?;
+        if self.kind == UnknownField && field == "funcName" {
+            f.write_str(" (a Rust function does not know its name)")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for FormatError {}
+
+/// Why [`BasicConfig::build`](super::BasicConfig::build) made no logger.
+///
+/// ```
+/// use tk_core::logging::{ConfigError, basic_config};
+///
+/// let error = basic_config().filter("app=loud").build().unwrap_err();
+/// assert!(matches!(error, ConfigError::Filter { .. }));
+/// assert!(error.to_string().contains("loud"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The format of the records cannot be understood.
+    Format(FormatError),
+    /// The format of the date cannot be understood.
+    #[non_exhaustive]
+    DateFormat {
+        /// The format as it was given.
+        format: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The filter directives cannot be understood.
+    #[non_exhaustive]
+    Filter {
+        /// The environment variable that they come from, if they come from one.
+        variable: Option<String>,
+        /// What is wrong with them.
+        reason: String,
+    },
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ConfigError::Format(error) => error.fmt(f),
+            ConfigError::DateFormat { format, reason } => {
+                write!(f, "the date format {format:?} cannot be used: {reason}")
+            }
+            ConfigError::Filter { variable, reason } => match variable {
+                Some(variable) => write!(f, "in the environment variable {variable}: {reason}"),
+                None => f.write_str(reason),
+            },
+        }
+    }
+}
+
+impl Error for ConfigError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            ConfigError::Format(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<FormatError> for ConfigError {
+    fn from(error: FormatError) -> ConfigError {
+        ConfigError::Format(error)
+    }
+}
+
+/// Why [`BasicConfig::try_init`](super::BasicConfig::try_init) installed no logger.
+///
+/// ```
+/// use tk_core::logging::{InitError, basic_config};
+///
+/// basic_config().try_init()?;
+/// assert!(matches!(basic_config().try_init(), Err(InitError::AlreadySet(_))));
+/// # Ok::<(), InitError>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InitError {
+    /// The configuration is wrong.
+    Config(ConfigError),
+    /// The program has a logger already, which stays as it is.
+    AlreadySet(SetLoggerError),
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InitError::Config(error) => error.fmt(f),
+            InitError::AlreadySet(_) => f.write_str("the program has a logger already"),
+        }
+    }
+}
+
+impl Error for InitError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            InitError::Config(error) => Some(error),
+            InitError::AlreadySet(error) => Some(error),
+        }
+    }
+}
+
+impl From<ConfigError> for InitError {
+    fn from(error: ConfigError) -> InitError {
+        InitError::Config(error)
+    }
+}
+
+impl From<SetLoggerError> for InitError {
+    fn from(error: SetLoggerError) -> InitError {
+        InitError::AlreadySet(error)
+    }
+}

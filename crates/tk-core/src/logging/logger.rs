@@ -1,0 +1,123 @@
+//! The backend.
+
+use std::fmt;
+
+use env_filter::Filter;
+use jiff::Timestamp;
+use log::{LevelFilter, Log, Metadata, Record};
+
+use super::event::{Clock, Event};
+use super::field::write_message;
+use super::line::Line;
+use super::sink::Sink;
+use super::template::Template;
+
+/// A backend for the `log` crate, made by [`BasicConfig::build`](super::BasicConfig::build).
+///
+/// Most programs never see one: [`init`](super::BasicConfig::init) installs it. By itself it is of use in tests, or to
+/// those who install a logger of their own that passes records on.
+///
+/// ```
+/// use log::{Level, Log, Record};
+///
+/// let logger = tk_core::logging::basic_config().build()?;
+/// let record = Record::builder()
+///     .level(Level::Error)
+///     .target("app")
+///     .args(format_args!("out of paper"))
+///     .build();
+/// logger.log(&record); // prints ERROR:app:out of paper
+/// # Ok::<(), tk_core::logging::ConfigError>(())
+/// ```
+#[doc(alias = "logging.Formatter")]
+pub struct Logger {
+    pub(super) template: Template,
+    pub(super) clock: Clock,
+    pub(super) filter: Filter,
+    /// Whether the filter looks at messages too.
+    pub(super) filters_text: bool,
+    pub(super) sink: Sink,
+}
+
+impl Logger {
+    /// The most verbose level that this logger lets through for any target: what to give to
+    /// [`log::set_max_level`] when the logger is installed by other means than
+    /// [`init`](super::BasicConfig::init).
+    ///
+    /// ```
+    /// use log::LevelFilter;
+    ///
+    /// let logger = tk_core::logging::basic_config().filter("info,app::db=trace").build()?;
+    /// assert_eq!(logger.max_level(), LevelFilter::Trace);
+    /// # Ok::<(), tk_core::logging::ConfigError>(())
+    /// ```
+    pub fn max_level(&self) -> LevelFilter {
+        self.filter.filter()
+    }
+
+    /// Whether the filter lets the record through.
+    fn passes(&self, record: &Record<'_>) -> bool {
+        if !self.filter.enabled(record.metadata()) {
+            return false;
+        }
+        if !self.filters_text {
+            return true;
+        }
+        // The filter would format the message without a net.
+        let mut text = Line::take();
+        write_message(record.args(), &mut text);
+        let message = String::from_utf8_lossy(text.bytes());
+        let passes = self.filter.matches(
+            &Record::builder()
+                .metadata(record.metadata().clone())
+                .args(format_args!("{message}"))
+                .build(),
+        );
+        drop(message);
+        text.give_back();
+        passes
+    }
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.filter.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if !self.passes(record) {
+            return;
+        }
+        let template = &self.template;
+        let event = Event {
+            record,
+            clock: &self.clock,
+            // Before the message is formatted, which may take its time.
+            time: match template.uses_time {
+                true => Timestamp::now(),
+                false => self.clock.start,
+            },
+            thread: template.uses_thread.then(crate::current),
+        };
+        // The line is whole before the stream is locked: the message may log too.
+        let mut line = Line::take();
+        template.render(&event, &mut line);
+        line.push_char('\n');
+        self.sink.write(line.bytes());
+        line.give_back();
+    }
+
+    fn flush(&self) {
+        self.sink.flush();
+    }
+}
+
+impl fmt::Debug for Logger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Logger")
+            .field("template", &self.template)
+            .field("filter", &self.filter)
+            .field("sink", &self.sink)
+            .finish_non_exhaustive()
+    }
+}

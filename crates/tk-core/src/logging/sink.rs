@@ -1,0 +1,135 @@
+//! Where the lines go.
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::field::contain;
+use crate::current_slot;
+
+/// Where a logger writes to: see [`BasicConfig::stream`](super::BasicConfig::stream).
+///
+/// Whatever implements [`Write`] turns into a stream by [`From`].
+///
+/// ```
+/// use tk_core::logging::{Stream, basic_config};
+///
+/// let to_stdout = basic_config().stream(Stream::Stdout).build()?;
+/// let to_nowhere = basic_config().stream(std::io::sink()).build()?;
+/// # Ok::<(), tk_core::logging::ConfigError>(())
+/// ```
+#[doc(alias = "logging.StreamHandler")]
+#[derive(Default)]
+#[non_exhaustive]
+pub enum Stream {
+    /// The standard error stream, as in Python.
+    #[default]
+    Stderr,
+    /// The standard output stream, flushed after each record.
+    Stdout,
+    /// Any other writer, flushed after each record.
+    Writer(Box<dyn Write + Send>),
+}
+
+impl<W: Write + Send + 'static> From<W> for Stream {
+    fn from(writer: W) -> Stream {
+        Stream::Writer(Box::new(writer))
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Stream::Stderr => "Stderr",
+            Stream::Stdout => "Stdout",
+            Stream::Writer(_) => "Writer(..)",
+        })
+    }
+}
+
+/// A stream that many threads write to, one at a time.
+///
+/// What goes wrong on the way out is not reported: there is nobody to report it to.
+pub(super) enum Sink {
+    Stderr,
+    Stdout,
+    Writer(Shared),
+}
+
+pub(super) struct Shared {
+    /// The slot of the thread that writes now, or zero: a writer that logs finds its own.
+    owner: AtomicU32,
+    writer: Mutex<Box<dyn Write + Send>>,
+}
+
+impl From<Stream> for Sink {
+    fn from(stream: Stream) -> Sink {
+        match stream {
+            Stream::Stderr => Sink::Stderr,
+            Stream::Stdout => Sink::Stdout,
+            Stream::Writer(writer) => Sink::Writer(Shared {
+                owner: AtomicU32::new(0),
+                writer: Mutex::new(writer),
+            }),
+        }
+    }
+}
+
+impl Sink {
+    /// Hands a whole line, with its end, to the stream.
+    pub(super) fn write(&self, line: &[u8]) {
+        let _ = match self {
+            Sink::Stderr => io::stderr().write_all(line),
+            Sink::Stdout => {
+                let mut stdout = io::stdout().lock();
+                stdout.write_all(line).and_then(|()| stdout.flush())
+            }
+            Sink::Writer(shared) => {
+                let written = shared.with(|w| w.write_all(line).and_then(|()| w.flush()));
+                // The writer itself logs this: its own stream is busy, but nothing that is logged is lost.
+                written.unwrap_or_else(|Busy| io::stderr().write_all(line))
+            }
+        };
+    }
+
+    pub(super) fn flush(&self) {
+        let _ = match self {
+            Sink::Stderr => io::stderr().flush(),
+            Sink::Stdout => io::stdout().flush(),
+            Sink::Writer(shared) => shared.with(|w| w.flush()).unwrap_or(Ok(())),
+        };
+    }
+}
+
+/// The calling thread is in the writer already.
+struct Busy;
+
+impl Shared {
+    /// Calls the writer, alone. A panic in it counts as done.
+    fn with(
+        &self,
+        f: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<io::Result<()>, Busy> {
+        let me = current_slot().get();
+        // Relaxed: a thread finds its own slot here only if it has put it here itself.
+        if self.owner.load(Ordering::Relaxed) == me {
+            return Err(Busy);
+        }
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        self.owner.store(me, Ordering::Relaxed);
+        let result = contain(|| f(&mut **writer));
+        self.owner.store(0, Ordering::Relaxed);
+        Ok(result.unwrap_or(Ok(())))
+    }
+}
+
+impl fmt::Debug for Sink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Sink::Stderr => "Stderr",
+            Sink::Stdout => "Stdout",
+            Sink::Writer(_) => "Writer(..)",
+        })
+    }
+}

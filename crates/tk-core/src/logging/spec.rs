@@ -1,0 +1,245 @@
+//! How one field is written: what it is converted to, and how that is padded, signed and cut.
+
+use std::fmt::Write;
+
+use super::line::Line;
+use super::number::{self, Point};
+
+/// The largest width and precision. Whatever is larger is a slip of the pen, and would cost its length per record.
+pub(super) const LIMIT: usize = 4096;
+
+/// Digits after the point where a format does not say how many.
+const PRECISION: usize = 6;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Align {
+    Left,
+    Right,
+    Center,
+    /// The padding goes between the sign, or the `0x`, and the digits.
+    AfterSign,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    Negative,
+    Always,
+    Space,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Conversion {
+    /// As `str` has it.
+    Str,
+    /// As `repr` has it: quoted, and escaped where it cannot be printed.
+    Repr,
+    /// As `ascii` has it: `repr` with nothing but ASCII.
+    Ascii,
+    Decimal,
+    Binary,
+    Octal,
+    Hex {
+        upper: bool,
+    },
+    Fixed,
+    Exponent {
+        upper: bool,
+    },
+    General {
+        upper: bool,
+    },
+    /// A floating-point number for which the brace form gives no type.
+    Untyped,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Spec {
+    pub(super) conversion: Conversion,
+    pub(super) fill: char,
+    pub(super) align: Align,
+    pub(super) sign: Sign,
+    pub(super) alternate: bool,
+    pub(super) width: usize,
+    pub(super) precision: Option<usize>,
+}
+
+impl Spec {
+    pub(super) fn new(conversion: Conversion, align: Align) -> Spec {
+        Spec {
+            conversion,
+            fill: ' ',
+            align,
+            sign: Sign::Negative,
+            alternate: false,
+            width: 0,
+            precision: None,
+        }
+    }
+
+    /// Writes the text that `write` writes.
+    pub(super) fn write_text(&self, line: &mut Line, write: impl FnOnce(&mut Line)) {
+        let start = line.len();
+        write(line);
+        match self.conversion {
+            Conversion::Repr => quote(line, start, false),
+            Conversion::Ascii => quote(line, start, true),
+            _ => {}
+        }
+        if let Some(precision) = self.precision {
+            line.truncate_chars(start, precision);
+        }
+        self.pad(line, start, start);
+    }
+
+    pub(super) fn write_integer(&self, line: &mut Line, value: i64) {
+        use Conversion::*;
+        let prefix = match self.conversion {
+            Str | Repr | Ascii => {
+                let plain = Spec {
+                    conversion: Str,
+                    ..self.clone()
+                };
+                return plain.write_text(line, |line| {
+                    let _ = write!(line, "{value}");
+                });
+            }
+            Fixed | Exponent { .. } | General { .. } | Untyped => {
+                return self.write_float(line, value as f64);
+            }
+            Decimal => "",
+            Binary => "0b",
+            Octal => "0o",
+            Hex { upper: false } => "0x",
+            Hex { upper: true } => "0X",
+        };
+        let start = line.len();
+        self.push_sign(line, value < 0);
+        if self.alternate {
+            line.push_str(prefix);
+        }
+        let first_digit = line.len();
+        let digits = self.precision.unwrap_or(0);
+        let value = value.unsigned_abs();
+        let _ = match self.conversion {
+            Binary => write!(line, "{value:0digits$b}"),
+            Octal => write!(line, "{value:0digits$o}"),
+            Hex { upper: false } => write!(line, "{value:0digits$x}"),
+            Hex { upper: true } => write!(line, "{value:0digits$X}"),
+            _ => write!(line, "{value:0digits$}"),
+        };
+        self.pad(line, start, first_digit);
+    }
+
+    pub(super) fn write_float(&self, line: &mut Line, value: f64) {
+        use Conversion::*;
+        match self.conversion {
+            Str | Repr | Ascii => {
+                let plain = Spec {
+                    conversion: Str,
+                    ..self.clone()
+                };
+                return plain.write_text(line, |line| {
+                    if value.is_sign_negative() {
+                        line.push_char('-');
+                    }
+                    number::repr(line, value.abs(), false);
+                });
+            }
+            // Integers are cut towards zero.
+            Decimal | Binary | Octal | Hex { .. } => return self.write_integer(line, value as i64),
+            _ => {}
+        }
+        let start = line.len();
+        self.push_sign(line, value.is_sign_negative());
+        let first_digit = line.len();
+        let (value, alternate) = (value.abs(), self.alternate);
+        let precision = self.precision.unwrap_or(PRECISION);
+        match self.conversion {
+            Exponent { upper } => number::exponent(line, value, precision, alternate, upper),
+            General { upper } => {
+                let point = Point::IfNeeded;
+                number::general(line, value, precision, alternate, upper, point);
+            }
+            Untyped => match self.precision {
+                None => number::repr(line, value, alternate),
+                Some(precision) => {
+                    let point = Point::Always;
+                    number::general(line, value, precision, alternate, false, point);
+                }
+            },
+            _ => number::fixed(line, value, precision, alternate),
+        }
+        self.pad(line, start, first_digit);
+    }
+
+    fn push_sign(&self, line: &mut Line, negative: bool) {
+        match self.sign {
+            _ if negative => line.push_char('-'),
+            Sign::Negative => {}
+            Sign::Always => line.push_char('+'),
+            Sign::Space => line.push_char(' '),
+        }
+    }
+
+    /// Pads what was written from `start` on, whose sign ends at `first_digit`.
+    fn pad(&self, line: &mut Line, start: usize, first_digit: usize) {
+        if self.width == 0 {
+            return;
+        }
+        let missing = self.width.saturating_sub(line.chars_from(start));
+        match self.align {
+            Align::Left => line.push_times(self.fill, missing),
+            Align::Right => line.insert_times(start, self.fill, missing),
+            Align::AfterSign => line.insert_times(first_digit, self.fill, missing),
+            Align::Center => {
+                line.insert_times(start, self.fill, missing / 2);
+                line.push_times(self.fill, missing - missing / 2);
+            }
+        }
+    }
+}
+
+/// Puts what was written from `start` on into quotes, as Python's `repr` does.
+fn quote(line: &mut Line, start: usize, ascii: bool) {
+    let text = line.split_off(start);
+    let mark = if text.contains('\'') && !text.contains('"') {
+        '"'
+    } else {
+        '\''
+    };
+    line.push_char(mark);
+    for c in text.chars() {
+        match c {
+            '\\' => line.push_str("\\\\"),
+            '\n' => line.push_str("\\n"),
+            '\r' => line.push_str("\\r"),
+            '\t' => line.push_str("\\t"),
+            c if c == mark => {
+                line.push_char('\\');
+                line.push_char(c);
+            }
+            c if is_printable(c) && (c.is_ascii() || !ascii) => line.push_char(c),
+            c => {
+                let code = c as u32;
+                let _ = match code {
+                    0..=0xff => write!(line, "\\x{code:02x}"),
+                    0x100..=0xffff => write!(line, "\\u{code:04x}"),
+                    _ => write!(line, "\\U{code:08x}"),
+                };
+            }
+        }
+    }
+    line.push_char(mark);
+}
+
+/// The standard library tells what it can print by what it does not escape. It escapes a combining character too, but
+/// only at the beginning of a text.
+fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return matches!(c, ' '..='~');
+    }
+    let mut text = [b'a'; 5];
+    let end = 1 + c.encode_utf8(&mut text[1..]).len();
+    let text = str::from_utf8(&text[..end]).unwrap_or_default();
+    text.escape_debug().nth(1) != Some('\\')
+}

@@ -1,0 +1,3 @@
+//! The integration tests of tk-core.
+
+mod logging;

@@ -1,0 +1,277 @@
+//! Starting threads.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tk_core::{KeepAlive, Registration, function_name, next_name};
+
+use crate::handle::Packet;
+use crate::shared::Shared;
+use crate::{JoinHandle, Panicked, Run, Thread};
+
+/// How a thread is to be started.
+///
+/// ```
+/// use tk_thread::Builder;
+///
+/// let handle = Builder::new()
+///     .name("archivist")
+///     .daemon(true)
+///     .stack_size(256 * 1024)
+///     .spawn(|| tk_thread::current().name())?;
+/// assert_eq!(handle.join().unwrap(), "archivist");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[must_use = "a thread is started by one of the methods that take the builder"]
+pub struct Builder {
+    name: String,
+    daemon: Option<bool>,
+    stack_size: Option<usize>,
+}
+
+impl Builder {
+    /// A thread with a default name and stack, that is a daemon if the thread which starts it is one.
+    ///
+    /// ```
+    /// let builder = tk_thread::Builder::new();
+    /// # let _ = builder;
+    /// ```
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// Names the thread. Any text will do; an empty one means the default: `Thread-N`, or `Thread-N (worker)` if the thread
+    /// runs a function called `worker`.
+    ///
+    /// The operating system is told too, what it can take of it: on Linux 15 bytes, on others up to 63, cut between
+    /// characters, and nothing from a NUL on.
+    ///
+    /// ```
+    /// let handle = tk_thread::Builder::new().name("").spawn(|| ())?;
+    /// assert!(handle.name().starts_with("Thread-"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn name(mut self, name: impl Into<String>) -> Builder {
+        self.name = name.into();
+        self
+    }
+
+    /// Says whether the program may end while this thread runs: see [`main`](crate::main()). If it is not said, the thread is
+    /// a daemon if the one which starts it is. Threads that the kit did not start are.
+    ///
+    /// ```
+    /// let handle = tk_thread::Builder::new().daemon(true).spawn(|| ())?;
+    /// assert!(handle.is_daemon());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn daemon(mut self, daemon: bool) -> Builder {
+        self.daemon = Some(daemon);
+        self
+    }
+
+    /// The size of the thread's stack, in bytes. If it is not said, the standard library decides.
+    ///
+    /// ```
+    /// tk_thread::Builder::new().stack_size(1 << 20).spawn(|| ())?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.stack_size = Some(bytes);
+        self
+    }
+
+    /// Starts a thread that calls `f`.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system does not start it. Then nothing of it is left.
+    ///
+    /// ```
+    /// let handle = tk_thread::Builder::new().spawn(|| 1 + 1)?;
+    /// assert_eq!(handle.join().unwrap(), 2);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.start(function_name::<F>(), f)
+    }
+
+    /// Starts a thread that calls `f` with these arguments: the thread is called after `f`, which a closure around the call
+    /// would not let it.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Builder::spawn).
+    ///
+    /// ```
+    /// fn double(n: u32) -> u32 {
+    ///     2 * n
+    /// }
+    ///
+    /// let handle = tk_thread::Builder::new().spawn_with(double, 21)?;
+    /// assert!(handle.name().ends_with(" (double)"));
+    /// assert_eq!(handle.join().unwrap(), 42);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "args")]
+    pub fn spawn_with<F, A, T>(self, f: F, arguments: A) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce(A) -> T + Send + 'static,
+        A: Send + 'static,
+        T: Send + 'static,
+    {
+        self.start(function_name::<F>(), move || f(arguments))
+    }
+
+    /// Starts a thread that runs this.
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Builder::spawn).
+    ///
+    /// ```
+    /// use tk_thread::{Builder, Run};
+    ///
+    /// struct Greeter(&'static str);
+    ///
+    /// impl Run for Greeter {
+    ///     type Output = String;
+    ///
+    ///     fn run(self) -> String {
+    ///         format!("hello, {}", self.0)
+    ///     }
+    /// }
+    ///
+    /// let handle = Builder::new().name("greeter").run(Greeter("world"))?;
+    /// assert_eq!(handle.join().unwrap(), "hello, world");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn run<R: Run>(self, task: R) -> io::Result<JoinHandle<R::Output>> {
+        self.start(None, move || task.run())
+    }
+
+    fn start<F, T>(self, function: Option<&str>, f: F) -> io::Result<JoinHandle<T>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let name = match self.name {
+            name if name.is_empty() => next_name(function),
+            name => name,
+        };
+        let daemon = self
+            .daemon
+            .unwrap_or_else(|| tk_core::current().is_daemon());
+
+        let mut builder = std::thread::Builder::new();
+        // The standard library refuses a NUL. The system would end the name there.
+        builder = builder.name(name.split('\0').next().unwrap_or_default().to_owned());
+        if let Some(size) = self.stack_size {
+            builder = builder.stack_size(size);
+        }
+
+        // From here on the thread is in the registry and holds the program open. If it can't be started, the closure is
+        // dropped, and the registration in it takes all of that back.
+        let registration = Registration::new(name, daemon);
+        let record = registration.record().clone();
+        let keep_alive = (!daemon).then(KeepAlive::new);
+        let shared = Shared::starting(&record, || drop(keep_alive));
+        let thread = Thread::new(record, shared);
+        let packet = Packet::new();
+
+        let body = {
+            let (thread, packet) = (thread.clone(), packet.clone());
+            move || run(registration, thread, packet, f)
+        };
+        thread.shared().start(|| builder.spawn(body))?;
+        Ok(JoinHandle::new(thread, packet))
+    }
+}
+
+/// All that the new thread does.
+fn run<T>(
+    registration: Registration,
+    thread: Thread,
+    packet: std::sync::Arc<Packet<T>>,
+    f: impl FnOnce() -> T,
+) {
+    // First of all, so that the thread's guard is its oldest thread-local value, and destroyed last.
+    registration.begin();
+    thread.shared().set_running();
+    log::trace!("{thread:?} begins");
+
+    let result = catch_unwind(AssertUnwindSafe(f))
+        .map_err(|payload| Panicked::new(tk_core::current().name(), payload));
+    log::trace!(
+        "{thread:?} {}",
+        if result.is_ok() {
+            "returns"
+        } else {
+            "panicked"
+        }
+    );
+
+    // If nobody waits for the value, it is dropped here. A panic in that has been reported by the panic hook, and must not
+    // reach the standard library, which would end the program.
+    let left = catch_unwind(AssertUnwindSafe(move || {
+        packet.put(result);
+        drop(packet);
+    }));
+    if let Err(payload) = left {
+        std::mem::forget(payload);
+    }
+}
+
+/// Starts a thread that calls `f`, with a default name.
+///
+/// # Panics
+///
+/// If the operating system does not start it; [`Builder::spawn`] returns an error then.
+///
+/// ```
+/// fn worker() -> u32 {
+///     7
+/// }
+///
+/// let handle = tk_thread::spawn(worker);
+/// assert!(handle.name().ends_with(" (worker)"));
+/// assert_eq!(handle.join().unwrap(), 7);
+/// ```
+#[doc(alias = "threading.Thread")]
+#[track_caller]
+pub fn spawn<F, T>(f: F) -> JoinHandle<T>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
+    Builder::new().spawn(f).expect("failed to start a thread")
+}
+
+/// Starts a thread that calls `f` with these arguments, and is called after `f`.
+///
+/// # Panics
+///
+/// If the operating system does not start it; [`Builder::spawn_with`] returns an error then.
+///
+/// ```
+/// fn greet(name: &str) -> String {
+///     format!("hello, {name}")
+/// }
+///
+/// assert_eq!(tk_thread::spawn_with(greet, "world").join().unwrap(), "hello, world");
+/// ```
+#[track_caller]
+pub fn spawn_with<F, A, T>(f: F, arguments: A) -> JoinHandle<T>
+where
+    F: FnOnce(A) -> T + Send + 'static,
+    A: Send + 'static,
+    T: Send + 'static,
+{
+    Builder::new()
+        .spawn_with(f, arguments)
+        .expect("failed to start a thread")
+}

@@ -1,0 +1,57 @@
+//! Sleeping in view of others.
+
+use std::time::{Duration, Instant};
+
+use tk_park::sync::AtomicBool;
+use tk_park::{Limit, Parked, Wait, WaitError, park};
+
+/// Sleeps for that long. Nothing ends it before; too long for the clock means for ever.
+///
+/// As `std::thread::sleep`, but the thread's record says that it sleeps.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let start = Instant::now();
+/// tk_thread::sleep(Duration::from_millis(2));
+/// assert!(start.elapsed() >= Duration::from_millis(2));
+/// ```
+#[doc(alias = "time.sleep")]
+#[track_caller]
+pub fn sleep(duration: Duration) {
+    sleep_with(duration);
+}
+
+/// Sleeps until that time.
+///
+/// ```
+/// tk_thread::sleep_until(std::time::Instant::now());
+/// ```
+#[track_caller]
+pub fn sleep_until(deadline: Instant) {
+    sleep_with(deadline);
+}
+
+/// Sleeps until the limit is reached, and says which limit that was.
+///
+/// ```
+/// use tk_park::{StopSource, WaitError};
+///
+/// let source = StopSource::new();
+/// source.request_stop();
+/// assert_eq!(tk_thread::sleep_with(&source.token()), WaitError::Stopped);
+/// ```
+#[track_caller]
+pub fn sleep_with<'l>(limit: impl Into<Limit<'l>>) -> WaitError {
+    let limit = limit.into();
+    // Nobody else knows of it.
+    let bed = AtomicBool::new(false);
+    let wait = Wait::new("sleep");
+    loop {
+        match park(&bed, || true, &wait, limit) {
+            Parked::TimedOut => return WaitError::TimedOut,
+            Parked::Stopped => return WaitError::Stopped,
+            _ => {}
+        }
+    }
+}

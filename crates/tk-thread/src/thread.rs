@@ -1,0 +1,325 @@
+//! The handle that anybody can have.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tk_core::{Record, ThreadId, Waiting};
+use tk_park::{Limit, WaitError};
+
+use crate::shared::{RUNNING, Shared};
+
+/// A thread, whoever started it.
+///
+/// A clone is another handle on the same thread, and two handles are equal if they are. A handle can be kept after the
+/// end of its thread; that costs memory only. `Debug` is Python's `repr`: `<Thread(Thread-1 (worker), started 2)>`.
+///
+/// ```
+/// let me = tk_thread::current();
+/// assert!(me.is_alive());
+/// assert!(tk_thread::enumerate().contains(&me));
+/// ```
+#[doc(alias = "threading.Thread")]
+#[derive(Clone)]
+pub struct Thread {
+    record: Record,
+    shared: Arc<Shared>,
+}
+
+impl Thread {
+    pub(crate) fn new(record: Record, shared: Arc<Shared>) -> Thread {
+        Thread { record, shared }
+    }
+
+    fn of(record: Record) -> Thread {
+        let shared = Shared::of(&record);
+        Thread { record, shared }
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The thread's name.
+    ///
+    /// ```
+    /// let thread = tk_thread::Builder::new().name("miller").spawn(|| ())?;
+    /// assert_eq!(thread.name(), "miller");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[doc(alias = "getName")]
+    pub fn name(&self) -> String {
+        self.record.name().to_string()
+    }
+
+    /// Renames the thread. Any thread may, at any time.
+    ///
+    /// The operating system is told when a thread renames itself, as [`tk_core::Record::set_name`] says.
+    ///
+    /// ```
+    /// let me = tk_thread::current();
+    /// me.set_name("baker");
+    /// assert_eq!(me.name(), "baker");
+    /// ```
+    #[doc(alias = "setName")]
+    pub fn set_name(&self, name: impl Into<String>) {
+        self.record.set_name(name.into());
+    }
+
+    /// The thread's number, which no other thread ever has.
+    ///
+    /// ```
+    /// assert_ne!(tk_thread::current().id(), tk_thread::spawn(|| ()).id());
+    /// ```
+    #[doc(alias = "ident")]
+    pub fn id(&self) -> ThreadId {
+        self.record.id()
+    }
+
+    /// The thread's number in the operating system; `None` where that is not known (it is on Linux).
+    ///
+    /// Blocks, for a moment, if the thread has been started but has not begun to run.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")]
+    /// assert_ne!(tk_thread::current().native_id(), tk_thread::spawn(|| ()).native_id());
+    /// ```
+    #[track_caller]
+    pub fn native_id(&self) -> Option<u64> {
+        let limit = Limit::none();
+        let begun = self
+            .shared
+            .wait_for_progress(RUNNING, "start", &self.record, limit);
+        debug_assert_eq!(begun, Ok(()));
+        self.record.native_id()
+    }
+
+    /// Whether the thread has not come to its end.
+    ///
+    /// ```
+    /// let thread = tk_thread::spawn(|| ());
+    /// thread.join().unwrap();
+    /// assert!(tk_thread::current().is_alive());
+    /// ```
+    #[doc(alias = "isAlive")]
+    pub fn is_alive(&self) -> bool {
+        self.record.is_alive()
+    }
+
+    /// Whether the program may end while this thread runs.
+    ///
+    /// ```
+    /// assert!(!tk_thread::main_thread().is_daemon());
+    /// ```
+    #[doc(alias = "isDaemon")]
+    pub fn is_daemon(&self) -> bool {
+        self.record.is_daemon()
+    }
+
+    /// Whether this is the thread that the program began with.
+    ///
+    /// ```
+    /// assert!(tk_thread::main_thread().is_main());
+    /// ```
+    pub fn is_main(&self) -> bool {
+        self.record.is_main()
+    }
+
+    /// What the thread waits for at this moment, if it is asleep in a wait of the kit.
+    ///
+    /// ```
+    /// assert!(tk_thread::current().waiting().is_none());
+    /// ```
+    pub fn waiting(&self) -> Option<Waiting> {
+        self.record.waiting()
+    }
+
+    /// Waits until the thread is gone: it has returned or panicked, its thread-local values are destroyed, and it is not
+    /// in [`enumerate`] any more. Any number of threads may, any number of times.
+    ///
+    /// Blocks until then. The main thread counts as gone when the function given to [`main`](crate::main()) has
+    /// returned.
+    ///
+    /// # Errors
+    ///
+    /// If it is the calling thread.
+    ///
+    /// ```
+    /// use tk_thread::JoinError;
+    ///
+    /// assert_eq!(tk_thread::current().join(), Err(JoinError::CurrentThread));
+    /// ```
+    #[track_caller]
+    pub fn join(&self) -> Result<(), JoinError> {
+        self.join_with(Limit::none())
+    }
+
+    /// As [`join`](Thread::join), at most for that long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_thread::JoinError;
+    ///
+    /// let me = tk_thread::current();
+    /// let thread = tk_thread::spawn(move || me.join_for(Duration::from_millis(1)));
+    /// assert_eq!(thread.join().unwrap(), Err(JoinError::TimedOut));
+    /// ```
+    #[track_caller]
+    pub fn join_for(&self, timeout: Duration) -> Result<(), JoinError> {
+        self.join_with(timeout)
+    }
+
+    /// As [`join`](Thread::join), at most until that time.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// let me = tk_thread::current();
+    /// let thread = tk_thread::spawn(move || me.join_until(Instant::now()).is_err());
+    /// assert!(thread.join().unwrap());
+    /// ```
+    #[track_caller]
+    pub fn join_until(&self, deadline: Instant) -> Result<(), JoinError> {
+        self.join_with(deadline)
+    }
+
+    /// As [`join`](Thread::join), until the limit is reached; and says which limit that was.
+    ///
+    /// ```
+    /// use tk_park::StopSource;
+    /// use tk_thread::JoinError;
+    ///
+    /// let (me, source) = (tk_thread::current(), StopSource::new());
+    /// source.request_stop();
+    /// let thread = tk_thread::spawn(move || me.join_with(&source.token()));
+    /// assert_eq!(thread.join().unwrap(), Err(JoinError::Stopped));
+    /// ```
+    #[track_caller]
+    pub fn join_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), JoinError> {
+        if self.record == tk_core::current() {
+            return Err(JoinError::CurrentThread);
+        }
+        Ok(self.shared.join(&self.record, limit.into())?)
+    }
+}
+
+impl PartialEq for Thread {
+    fn eq(&self, other: &Thread) -> bool {
+        self.record == other.record
+    }
+}
+
+impl Eq for Thread {}
+
+impl fmt::Debug for Thread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.record, f)
+    }
+}
+
+/// Why a join did not wait for the end of the thread.
+///
+/// ```
+/// use tk_thread::JoinError;
+///
+/// assert_eq!(JoinError::CurrentThread.to_string(), "a thread cannot join itself");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The time was over. The thread goes on.
+    TimedOut,
+    /// The stop token was asked to stop. The thread goes on.
+    Stopped,
+    /// It is the calling thread, which would wait for itself.
+    CurrentThread,
+}
+
+impl From<WaitError> for JoinError {
+    fn from(error: WaitError) -> JoinError {
+        match error {
+            WaitError::TimedOut => JoinError::TimedOut,
+            WaitError::Stopped => JoinError::Stopped,
+        }
+    }
+}
+
+impl fmt::Display for JoinError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            JoinError::TimedOut => fmt::Display::fmt(&WaitError::TimedOut, f),
+            JoinError::Stopped => fmt::Display::fmt(&WaitError::Stopped, f),
+            JoinError::CurrentThread => f.write_str("a thread cannot join itself"),
+        }
+    }
+}
+
+impl Error for JoinError {}
+
+/// The calling thread.
+///
+/// ```
+/// assert_eq!(tk_thread::current().id(), tk_thread::get_ident());
+/// ```
+#[doc(alias = "threading.current_thread")]
+#[doc(alias = "currentThread")]
+pub fn current() -> Thread {
+    Thread::of(tk_core::current())
+}
+
+/// The thread that the program began with. Its name is `MainThread`.
+///
+/// ```
+/// assert_eq!(tk_thread::main_thread().name(), "MainThread");
+/// ```
+#[doc(alias = "threading.main_thread")]
+pub fn main_thread() -> Thread {
+    Thread::of(tk_core::main_thread())
+}
+
+/// Every thread that is alive: the main thread first, then the others in the order in which they were started.
+///
+/// Those that have been started and have yet to run are there, also daemons, also threads that were started elsewhere, once
+/// they have used the kit. Those that have been joined are not.
+///
+/// ```
+/// for thread in tk_thread::enumerate() {
+///     println!("{thread:?}");
+/// }
+/// ```
+#[doc(alias = "threading.enumerate")]
+pub fn enumerate() -> Vec<Thread> {
+    tk_core::enumerate().into_iter().map(Thread::of).collect()
+}
+
+/// How many threads [`enumerate`] would list.
+///
+/// ```
+/// assert!(tk_thread::active_count() >= 1);
+/// ```
+#[doc(alias = "threading.active_count")]
+#[doc(alias = "activeCount")]
+pub fn active_count() -> usize {
+    tk_core::active_count()
+}
+
+/// The number of the calling thread.
+///
+/// ```
+/// assert_eq!(tk_thread::get_ident(), tk_thread::current().id());
+/// ```
+#[doc(alias = "threading.get_ident")]
+pub fn get_ident() -> ThreadId {
+    tk_core::current().id()
+}
+
+/// The number of the calling thread in the operating system, where that is known (it is on Linux).
+///
+/// ```
+/// assert_eq!(tk_thread::get_native_id(), tk_thread::current().native_id());
+/// ```
+#[doc(alias = "threading.get_native_id")]
+pub fn get_native_id() -> Option<u64> {
+    tk_core::current().native_id()
+}
