@@ -1,0 +1,33 @@
+//! The count of what holds the program open. It is one for the whole program: all is tested in one place.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tk_core::KeepAlive;
+
+static WOKEN: AtomicUsize = AtomicUsize::new(0);
+
+#[test]
+fn the_one_who_drops_the_last_token_calls_the_function() {
+    let held = KeepAlive::new();
+    assert!(KeepAlive::on_last(|| {
+        WOKEN.fetch_add(1, Ordering::Relaxed);
+    }));
+    assert!(
+        !KeepAlive::on_last(|| unreachable!()),
+        "only the first is kept"
+    );
+    std::thread::scope(|s| {
+        for _ in 0..4 {
+            s.spawn(|| {
+                for _ in 0..1000 {
+                    let token = KeepAlive::new();
+                    assert!(KeepAlive::count() >= 2);
+                    drop(token);
+                }
+            });
+        }
+    });
+    assert_eq!(WOKEN.load(Ordering::Relaxed), 0);
+    drop(held);
+    assert_eq!((WOKEN.load(Ordering::Relaxed), KeepAlive::count()), (1, 0));
+}

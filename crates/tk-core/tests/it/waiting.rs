@@ -1,0 +1,64 @@
+//! What a thread waits for is there for all to see.
+
+use std::panic::Location;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Instant;
+
+use tk_core::{Record, Waiting, current};
+
+fn waiting_for(kind: &'static str) -> Waiting {
+    Waiting::new(kind, 0x10, Instant::now(), Location::caller())
+}
+
+#[test]
+fn others_see_it_from_entering_until_leaving() {
+    let (tell, told) = mpsc::channel::<Record>();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let thread = thread::spawn(move || {
+        let me = current();
+        let holder = Some(me.slot());
+        let entered = waiting_for("bus").held_by(holder).enter();
+        tell.send(me.clone()).unwrap();
+        wait.recv().unwrap();
+        drop(entered);
+        tell.send(me).unwrap();
+        wait.recv().unwrap();
+    });
+    let record = told.recv().unwrap();
+    let seen = record.waiting().unwrap();
+    assert_eq!((seen.kind(), seen.address()), ("bus", 0x10));
+    assert_eq!(seen.holder(), Some(record.slot()));
+    assert!(seen.since() <= Instant::now());
+    assert!(seen.location().file().ends_with("waiting.rs"));
+    assert!(format!("{seen:?}").starts_with("bus 0x10 at "));
+    go_on.send(()).unwrap();
+    assert_eq!(told.recv().unwrap().waiting(), None);
+    go_on.send(()).unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn it_works_in_a_destructor_after_the_guard() {
+    struct AtEnd(mpsc::Sender<bool>);
+
+    impl Drop for AtEnd {
+        fn drop(&mut self) {
+            let entered = waiting_for("last bus").enter();
+            let seen = current().waiting().is_some_and(|w| w.kind() == "last bus");
+            drop(entered);
+            let _ = self.0.send(seen && current().waiting().is_none());
+        }
+    }
+
+    thread_local!(static OLD: std::cell::OnceCell<AtEnd> = const { std::cell::OnceCell::new() });
+
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        OLD.with(|old| assert!(old.set(AtEnd(sender)).is_ok()));
+        current();
+    })
+    .join()
+    .unwrap();
+    assert_eq!(receiver.recv(), Ok(true));
+}

@@ -1,0 +1,6 @@
+//! The integration tests of tk-thread.
+
+mod join;
+mod naming;
+mod program;
+mod spawn;

@@ -1,0 +1,3 @@
+//! The integration tests of tk-timer.
+
+mod timer;
