@@ -139,7 +139,18 @@ pub struct Registration(Option<Record>);
 impl Registration {
     /// Registers a thread under this name.
     pub fn new(name: impl Into<Arc<str>>, daemon: bool) -> Registration {
-        Registration(Some(registry().claim(name.into(), daemon)))
+        Registration::prepared(name, daemon, |_| ())
+    }
+
+    /// As [`new`](Registration::new), and calls `prepare` before anybody can find the record in the registry. That is
+    /// locked meanwhile, so `prepare` must not use it.
+    #[doc(hidden)]
+    pub fn prepared(
+        name: impl Into<Arc<str>>,
+        daemon: bool,
+        prepare: impl FnOnce(&Record),
+    ) -> Registration {
+        Registration(Some(registry().claim(name.into(), daemon, prepare)))
     }
 
     /// The record of the thread to be.

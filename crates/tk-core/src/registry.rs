@@ -36,7 +36,6 @@ pub(crate) fn registry() -> &'static Registry {
 }
 
 pub(crate) struct Registry {
-    /// Answers whether the thread of this native id is gone, or `None` if that can't be known.
     table: Mutex<Table>,
     main: Record,
 }
@@ -83,10 +82,17 @@ impl Registry {
     }
 
     /// A slot and a record for a thread that is about to be started.
-    pub(crate) fn claim(&self, name: Arc<str>, daemon: bool) -> Record {
+    pub(crate) fn claim(
+        &self,
+        name: Arc<str>,
+        daemon: bool,
+        prepare: impl FnOnce(&Record),
+    ) -> Record {
         let mut table = self.table();
+        let record = table.claim(name, daemon);
+        prepare(&record);
         table.active += 1;
-        table.claim(name, daemon)
+        record
     }
 
     /// Takes back what [`claim`](Registry::claim) gave, for a thread that never began.

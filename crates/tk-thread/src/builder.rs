@@ -176,11 +176,13 @@ impl Builder {
 
         // From here on the thread is in the registry and holds the program open. If it can't be started, the closure is
         // dropped, and the registration in it takes all of that back.
-        let registration = Registration::new(name, daemon);
-        let record = registration.record().clone();
         let keep_alive = (!daemon).then(KeepAlive::new);
-        let shared = Shared::starting(&record, || drop(keep_alive));
-        let thread = Thread::new(record, shared);
+        let mut shared = None;
+        let registration = Registration::prepared(name, daemon, |record| {
+            shared = Some(Shared::starting(record, || drop(keep_alive)));
+        });
+        let shared = shared.expect("a registration is prepared");
+        let thread = Thread::new(registration.record().clone(), shared);
         let packet = Packet::new();
 
         let body = {

@@ -42,10 +42,18 @@ impl Shared {
         })
     }
 
-    /// For a thread that is about to be started. `at_end` is called when it has left the registry.
-    pub(crate) fn starting(record: &Record, at_end: impl FnOnce() + Send + 'static) -> Arc<Shared> {
+    /// For a thread that is about to be started, before others can find its record. `then` is called when it has left the
+    /// registry.
+    pub(crate) fn starting(record: &Record, then: impl FnOnce() + Send + 'static) -> Arc<Shared> {
         let shared = Shared::new(STARTING);
-        attach(record, &shared, LEFT, at_end);
+        let place: Arc<Weak<Shared>> = record.attachment(|| Arc::new(Arc::downgrade(&shared)));
+        debug_assert!(place.ptr_eq(&Arc::downgrade(&shared)));
+        // The thread keeps its share until it has left.
+        let kept = Arc::clone(&shared);
+        record.on_finish(move || {
+            kept.advance(LEFT);
+            then();
+        });
         shared
     }
 
@@ -67,8 +75,13 @@ impl Shared {
         start: impl FnOnce() -> std::io::Result<JoinHandle<()>>,
     ) -> std::io::Result<()> {
         let mut os_thread = lock(&self.os_thread);
-        *os_thread = Some(start()?);
-        Ok(())
+        let started = start().map(|handle| *os_thread = Some(handle));
+        drop(os_thread);
+        if started.is_err() {
+            // Somebody may have found it in the registry, and wait for it.
+            self.advance(GONE);
+        }
+        started
     }
 
     pub(crate) fn set_running(&self) {
@@ -130,20 +143,4 @@ impl Shared {
         }
         Ok(())
     }
-}
-
-/// Has the thread keep its share until it has left the registry, and others find it until then.
-fn attach(
-    record: &Record,
-    shared: &Arc<Shared>,
-    at_end: u32,
-    then: impl FnOnce() + Send + 'static,
-) {
-    let place: Arc<Weak<Shared>> = record.attachment(|| Arc::new(Arc::downgrade(shared)));
-    debug_assert!(place.ptr_eq(&Arc::downgrade(shared)));
-    let shared = Arc::clone(shared);
-    record.on_finish(move || {
-        shared.advance(at_end);
-        then();
-    });
 }
