@@ -25,3 +25,7 @@
 mod barrier;
 
 pub use barrier::{Barrier, BarrierError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

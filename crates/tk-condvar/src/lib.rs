@@ -30,3 +30,7 @@ mod raw_condvar;
 pub use condition::{Condition, ConditionGuard};
 pub use condvar::Condvar;
 pub use raw_condvar::RawCondvar;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -49,3 +49,7 @@ pub use name::{function_name, next_name};
 pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at};
 pub use waiting::{Entered, Waiting};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -38,3 +38,7 @@
 mod event;
 
 pub use event::Event;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -39,3 +39,7 @@ pub use raw_lock::{NotLocked, RawLock};
 
 #[doc(hidden)]
 pub use raw_lock::{FOLLOWED, RELEASED};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -79,3 +79,7 @@ pub use park::{
 };
 pub use spin::Spin;
 pub use stop::{StopCallback, StopSource, StopToken};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -31,3 +31,7 @@ mod semaphore;
 
 pub use permit::{OwnedPermit, Permit};
 pub use semaphore::{BoundedSemaphore, ReleaseError, Semaphore};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -56,3 +56,7 @@ pub use sleep::{sleep, sleep_until, sleep_with};
 pub use thread::{
     JoinError, Thread, active_count, current, enumerate, get_ident, get_native_id, main_thread,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -44,3 +44,7 @@ mod service;
 mod timer;
 
 pub use timer::{Cancel, Timer, TimerHandle};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
