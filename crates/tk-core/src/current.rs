@@ -104,6 +104,11 @@ fn register() -> Slot {
     let late = GUARD.try_with(|_| ()).is_err();
     let record = registry().enroll(late);
     let slot = record.slot();
+    if late {
+        // Nobody is left to call what would be added.
+        record.run_at_exit();
+        record.run_on_finish();
+    }
     become_current(record);
     slot
 }
