@@ -198,7 +198,7 @@ impl Barrier {
     #[track_caller]
     pub fn wait_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<usize, BarrierError> {
         let limit = limit.into();
-        let mut wait = None;
+        let wait = Wait::new("barrier");
         let (cycle, index) = loop {
             let mut state = lock(&self.state);
             if let Some(Err(broken)) = state.cycle.outcome() {
@@ -217,11 +217,9 @@ impl Barrier {
             // The parties of this cycle are complete, and the last one runs the action. Wait for the next cycle. That it
             // comes does not depend on this thread: no reason to break anything if the time is over before.
             drop(state);
-            let wait = wait.get_or_insert_with(|| Wait::new("barrier"));
-            let ended = sleep(&cycle, wait, Limit::none());
+            let ended = sleep(&cycle, &wait, Limit::none());
             debug_assert!(ended.is_ok());
         };
-        let wait = wait.unwrap_or_else(|| Wait::new("barrier"));
         let outcome = sleep(&cycle, &wait, limit).or_else(|error| {
             let state = lock(&self.state);
             let complete = Arc::ptr_eq(&state.cycle, &cycle) && state.arrived == self.parties;

@@ -35,7 +35,7 @@ mod raw_lock;
 pub use lock::{
     Lock, LockExt, LockGuard, MappedLockGuard, MappedRLockGuard, RLock, RLockGuard, ThreadKey,
 };
-pub use raw_lock::{NotLocked, RawLock};
+pub use raw_lock::{NotLocked, RawLock, RawLockGuard};
 
 #[doc(hidden)]
 pub use raw_lock::{FOLLOWED, RELEASED};

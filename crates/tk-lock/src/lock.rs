@@ -83,6 +83,10 @@ unsafe impl GetThreadId for ThreadKey {
 pub trait LockExt<T: ?Sized> {
     /// Takes the lock. Blocks while it is held, until the limit is reached, and says which limit that was.
     ///
+    /// # Panics
+    ///
+    /// If this thread holds the lock, and there is no limit: as [`lock`](lock_api::Mutex::lock).
+    ///
     /// ```
     /// use tk_lock::{Lock, LockExt};
     /// use tk_park::{StopSource, WaitError};
@@ -99,6 +103,10 @@ pub trait LockExt<T: ?Sized> {
 impl<T: ?Sized> LockExt<T> for Lock<T> {
     #[track_caller]
     fn lock_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<LockGuard<'_, T>, WaitError> {
+        let limit = limit.into();
+        if limit.deadline().is_none() && limit.stop_token().is_none() {
+            return Ok(self.lock());
+        }
         // SAFETY: taking a lock invalidates no guard.
         unsafe { self.raw() }.acquire_with(limit)?;
         // SAFETY: this thread has just taken the lock, and there is no other guard for that.

@@ -215,6 +215,25 @@ impl RawLock {
         self.release_slow(false)
     }
 
+    /// Takes the lock, and releases it when the guard is dropped: what Python's `with` does. Blocks while it is held.
+    ///
+    /// If somebody else has released the lock by then, the guard releases nothing; unless it has been taken again.
+    ///
+    /// ```
+    /// let lock = tk_lock::RawLock::new();
+    /// {
+    ///     let _guard = lock.guard();
+    ///     assert!(lock.locked());
+    /// }
+    /// assert!(!lock.locked());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn guard(&self) -> RawLockGuard<'_> {
+        self.acquire();
+        RawLockGuard(self)
+    }
+
     /// Whether the lock is held at this moment.
     ///
     /// ```
@@ -281,15 +300,19 @@ impl RawLock {
             {
                 continue;
             }
-            let wait = wait
-                .get_or_insert_with(|| Wait::new("lock").marked(FOR_LOCK))
-                .held_by(owner(word));
+            // Not made in a closure: there, the caller's line would not be known.
+            let begun = match wait {
+                Some(begun) => begun,
+                None => Wait::new("lock").marked(FOR_LOCK),
+            };
+            wait = Some(begun);
+            let held = begun.held_by(owner(word));
             // Relaxed: by 2., who releases the lock from here on has to lock the queue.
             let validate = || {
                 let word = self.word.load(Relaxed);
                 is_held(word) && is_parked(word)
             };
-            match park(&self.word, validate, &wait, limit) {
+            match park(&self.word, validate, &held, limit) {
                 // The queue synchronises with whoever handed the lock over.
                 Parked::Unparked(HANDED) => return Ok(()),
                 Parked::Unparked(_) | Parked::Invalid | Parked::Requeued => {}
@@ -465,6 +488,23 @@ impl fmt::Debug for RawLock {
         f.debug_struct("RawLock")
             .field("locked", &self.locked())
             .finish()
+    }
+}
+
+/// Releases a [`RawLock`] when dropped; made by [`RawLock::guard`].
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct RawLockGuard<'a>(&'a RawLock);
+
+impl Drop for RawLockGuard<'_> {
+    fn drop(&mut self) {
+        // The one error is that somebody else has released the lock, as anybody may.
+        let _ = self.0.release();
+    }
+}
+
+impl fmt::Debug for RawLockGuard<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("RawLockGuard").field(self.0).finish()
     }
 }
 

@@ -89,8 +89,8 @@ struct Callback {
     /// | value | meaning |
     /// |---|---|
     /// | `NOT_RUN` | on the list, or taken off it by its owner |
-    /// | `DONE` | it has run |
-    /// | anything else | it runs in the thread of this slot |
+    /// | `DONE` | it has run, or its turn has passed |
+    /// | anything else | it runs, or is about to, in the thread of this slot |
     progress: AtomicU32,
 }
 
@@ -142,7 +142,14 @@ impl State {
             if let Some(function) = function
                 && let Err(payload) = catch_unwind(AssertUnwindSafe(function))
             {
-                panic.get_or_insert(payload);
+                match panic {
+                    None => panic = Some(payload),
+                    // A panic in the payload's own destructor goes no further.
+                    Some(_) => {
+                        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+                            .map_err(std::mem::forget);
+                    }
+                }
             }
             // Release: pairs with the Acquire in `StopCallback::drop`.
             callback.progress.store(DONE, Ordering::Release);
@@ -312,10 +319,11 @@ impl Drop for StopCallback {
             .retain(|other| !Arc::ptr_eq(other, &callback));
         drop(list);
 
+        // Who takes the function is the one who calls it, or sees to it that nobody does.
+        let function = lock(&callback.function).take();
         let seen = progress();
-        if seen == NOT_RUN || seen == DONE || seen == current_slot().get() {
+        if function.is_some() || seen == DONE || seen == current_slot().get() {
             // Dropped here, with nothing locked: it is the user's.
-            let function = lock(&callback.function).take();
             drop(function);
             return;
         }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use loom::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use parking_lot_core::{
     FilterOp, ParkResult, ParkToken, RequeueOp, UnparkResult, UnparkToken,
@@ -29,12 +30,14 @@ struct Sleeper {
 
 #[derive(Default)]
 struct Lot {
-    now: u64,
     seats: Vec<Seat>,
 }
 
 loom::lazy_static! {
     static ref LOT: Mutex<Lot> = Mutex::new(Lot::default());
+    /// Not in the lot: who has the lot locked may ask for the time. Changed with the lot locked, so that a sleeper that is
+    /// told of a change sees it.
+    static ref NOW: AtomicU64 = AtomicU64::new(0);
 }
 
 fn lot() -> MutexGuard<'static, Lot> {
@@ -42,13 +45,13 @@ fn lot() -> MutexGuard<'static, Lot> {
 }
 
 pub(crate) fn now() -> u64 {
-    lot().now
+    NOW.load(Relaxed)
 }
 
 /// Moves the clock to that time. Who sleeps with a deadline looks at it again.
 pub fn advance(to: u64) {
-    let mut lot = lot();
-    lot.now = lot.now.max(to);
+    let lot = lot();
+    NOW.fetch_max(to, Relaxed);
     for seat in &lot.seats {
         if seat.deadline.is_some() {
             seat.sleeper.wake.notify_one();
@@ -98,7 +101,7 @@ pub(crate) unsafe fn park(
         if let Some(token) = *sleeper.woken.lock().unwrap() {
             return ParkResult::Unparked(token);
         }
-        if deadline.is_some_and(|deadline| deadline.0 <= lot.now) {
+        if deadline.is_some_and(|deadline| deadline.0 <= now()) {
             let here = lot
                 .seats
                 .iter()

@@ -1,0 +1,416 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::time::{Duration, Instant};
+
+use static_assertions::assert_impl_all;
+use tk_barrier::{Barrier, BarrierError};
+use tk_park::{Limit, StopSource};
+
+use crate::parked::{Running, message, start, start_parked, until};
+
+assert_impl_all!(Barrier: Send, Sync);
+assert_impl_all!(BarrierError: Send, Sync, Copy, std::error::Error);
+
+const PARTIES: usize = 5;
+const MINUTE: Duration = Duration::from_secs(60);
+
+type Outcome = Result<usize, BarrierError>;
+
+/// Starts that many parties, and returns when all of them wait.
+fn parties<'s>(
+    s: &'s std::thread::Scope<'s, '_>,
+    barrier: &'s Barrier,
+    n: usize,
+) -> Vec<Running<'s, Outcome>> {
+    (0..n)
+        .map(|_| start_parked(s, "barrier", || barrier.wait()))
+        .collect()
+}
+
+fn outcomes(parties: Vec<Running<'_, Outcome>>) -> Vec<Outcome> {
+    parties.into_iter().map(Running::join).collect()
+}
+
+#[test]
+fn a_barrier_needs_parties() {
+    let payload = catch_unwind(|| Barrier::new(0)).unwrap_err();
+    assert!(message(&*payload).contains("without parties"));
+}
+
+#[test]
+fn nobody_passes_before_all_have_arrived_in_any_of_ten_rounds() {
+    let barrier = Barrier::new(PARTIES);
+    let arrived = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        let threads: Vec<_> = (0..PARTIES)
+            .map(|_| {
+                start(s, || {
+                    for round in 0..10 {
+                        arrived.fetch_add(1, Relaxed);
+                        barrier.wait().unwrap();
+                        assert_eq!(arrived.load(Relaxed), (round + 1) * PARTIES);
+                        barrier.wait().unwrap();
+                    }
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(Running::join);
+    });
+    assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
+}
+
+#[test]
+fn each_party_gets_the_index_of_its_arrival() {
+    let barrier = Barrier::new(PARTIES);
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, PARTIES - 1);
+        assert_eq!(barrier.n_waiting(), PARTIES - 1);
+        assert_eq!(barrier.wait(), Ok(PARTIES - 1));
+        assert_eq!(outcomes(waiting), [Ok(0), Ok(1), Ok(2), Ok(3)]);
+    });
+    assert_eq!(barrier.n_waiting(), 0);
+}
+
+#[test]
+fn the_action_has_run_once_before_anybody_passes() {
+    let runs = Arc::new(AtomicUsize::new(0));
+    let barrier = Barrier::new(PARTIES).action({
+        let runs = Arc::clone(&runs);
+        move || {
+            runs.fetch_add(1, Relaxed);
+        }
+    });
+    for round in 1..=2 {
+        std::thread::scope(|s| {
+            let threads: Vec<_> = (0..PARTIES)
+                .map(|_| start(s, || barrier.wait().map(|_| runs.load(Relaxed))))
+                .collect();
+            assert!(threads.into_iter().all(|thread| thread.join() == Ok(round)));
+        });
+    }
+}
+
+#[test]
+fn an_action_that_panics_breaks_the_barrier_for_the_others() {
+    let barrier = Barrier::new(3).action(|| panic!("no action"));
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, 2);
+        let payload = catch_unwind(AssertUnwindSafe(|| barrier.wait())).unwrap_err();
+        assert_eq!(message(&*payload), "no action");
+        assert_eq!(outcomes(waiting), [Err(BarrierError::ActionPanicked); 2]);
+    });
+    assert!(barrier.is_broken());
+    assert_eq!(barrier.wait(), Err(BarrierError::ActionPanicked));
+    barrier.reset();
+    assert!(!barrier.is_broken());
+}
+
+#[test]
+fn abort_breaks_it_for_those_who_wait_and_those_who_come() {
+    let barrier = Barrier::new(PARTIES);
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, PARTIES - 1);
+        barrier.abort();
+        assert_eq!(outcomes(waiting), [Err(BarrierError::Aborted); PARTIES - 1]);
+    });
+    assert!(barrier.is_broken());
+    assert_eq!(barrier.n_waiting(), 0);
+    assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
+    barrier.abort();
+    assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
+}
+
+#[test]
+fn reset_sends_the_waiting_away_and_starts_over() {
+    let barrier = Barrier::new(PARTIES);
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, PARTIES / 2);
+        barrier.reset();
+        assert_eq!(outcomes(waiting), [Err(BarrierError::Reset); PARTIES / 2]);
+        assert!(!barrier.is_broken());
+        let waiting = parties(s, &barrier, PARTIES - 1);
+        assert_eq!(barrier.wait(), Ok(PARTIES - 1));
+        assert!(outcomes(waiting).into_iter().all(|outcome| outcome.is_ok()));
+    });
+}
+
+#[test]
+fn a_reset_with_nobody_there_changes_nothing() {
+    let barrier = Barrier::new(1);
+    barrier.reset();
+    assert_eq!(barrier.wait(), Ok(0));
+}
+
+#[test]
+fn after_abort_and_reset_it_is_whole() {
+    let barrier = Barrier::new(PARTIES);
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, 2);
+        barrier.abort();
+        assert!(
+            outcomes(waiting)
+                .into_iter()
+                .all(|outcome| outcome.is_err())
+        );
+        barrier.reset();
+        assert!(!barrier.is_broken());
+        let waiting = parties(s, &barrier, PARTIES - 1);
+        assert!(barrier.wait().is_ok());
+        assert!(outcomes(waiting).into_iter().all(|outcome| outcome.is_ok()));
+    });
+}
+
+#[test]
+fn one_party_that_times_out_breaks_it_for_all() {
+    let barrier = Barrier::new(PARTIES);
+    let timeout = Duration::from_millis(20);
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, PARTIES - 2);
+        let start = Instant::now();
+        assert_eq!(barrier.wait_for(timeout), Err(BarrierError::TimedOut));
+        assert!(start.elapsed() >= timeout);
+        assert!(start.elapsed() < Duration::from_secs(20));
+        assert_eq!(
+            outcomes(waiting),
+            [Err(BarrierError::TimedOut); PARTIES - 2]
+        );
+    });
+    assert!(barrier.is_broken());
+    assert_eq!(barrier.wait(), Err(BarrierError::TimedOut));
+}
+
+#[test]
+fn its_own_time_holds_for_every_wait_without_one() {
+    let timeout = Duration::from_millis(20);
+    let barrier = Barrier::new(2).timeout(timeout);
+    let start = Instant::now();
+    assert_eq!(barrier.wait(), Err(BarrierError::TimedOut));
+    assert!(start.elapsed() >= timeout);
+    barrier.reset();
+    std::thread::scope(|s| {
+        let patient = start_parked(s, "barrier", || barrier.wait_for(MINUTE));
+        let start = Instant::now();
+        until("the default has passed", || start.elapsed() > 2 * timeout);
+        assert!(!barrier.is_broken());
+        assert_eq!(barrier.wait(), Ok(1));
+        assert_eq!(patient.join(), Ok(0));
+    });
+}
+
+#[test]
+fn one_party_never_blocks() {
+    let barrier = Barrier::new(1);
+    for _ in 0..3 {
+        assert_eq!(barrier.wait(), Ok(0));
+    }
+}
+
+#[test]
+fn a_limit_that_is_over_breaks_it_unless_all_are_there() {
+    let source = StopSource::new();
+    source.request_stop();
+    let token = source.token();
+    let limits = || {
+        [
+            Limit::after(Duration::ZERO),
+            Limit::until(Instant::now()),
+            Limit::from(&token),
+        ]
+    };
+    for limit in limits() {
+        assert_eq!(Barrier::new(1).wait_with(limit), Ok(0));
+        let barrier = Barrier::new(2);
+        assert!(barrier.wait_with(limit).is_err());
+        assert!(barrier.is_broken());
+        let barrier = Barrier::new(2);
+        std::thread::scope(|s| {
+            let waiting = start_parked(s, "barrier", || barrier.wait());
+            assert_eq!(barrier.wait_with(limit), Ok(1));
+            assert_eq!(waiting.join(), Ok(0));
+        });
+    }
+    let stopped = Barrier::new(2).wait_with(&token);
+    assert_eq!(stopped, Err(BarrierError::Stopped));
+    let late = Barrier::new(2).wait_until(Instant::now());
+    assert_eq!(late, Err(BarrierError::TimedOut));
+}
+
+#[test]
+fn the_longest_time_waits_until_all_are_there() {
+    let barrier = Barrier::new(2);
+    std::thread::scope(|s| {
+        let waiting = start_parked(s, "barrier", || barrier.wait_for(Duration::MAX));
+        assert_eq!(barrier.wait(), Ok(1));
+        assert_eq!(waiting.join(), Ok(0));
+    });
+}
+
+#[test]
+fn a_stopped_party_breaks_it_for_all_and_an_idle_token_for_none() {
+    let barrier = Barrier::new(3);
+    let (source, idle) = (StopSource::new(), StopSource::new());
+    let (token, idle) = (source.token(), idle.token());
+    std::thread::scope(|s| {
+        let stopped = start_parked(s, "barrier", || barrier.wait_with(&token));
+        let other = start_parked(s, "barrier", || barrier.wait_with(&idle));
+        source.request_stop();
+        assert_eq!(stopped.join(), Err(BarrierError::Stopped));
+        assert_eq!(other.join(), Err(BarrierError::Stopped));
+    });
+}
+
+/// An action that says that it runs, and goes on when it may.
+fn slow_barrier(parties: usize) -> (Barrier, Arc<AtomicBool>, Arc<AtomicBool>) {
+    let (runs, may_end) = (Arc::default(), Arc::default());
+    let barrier = Barrier::new(parties).action({
+        let (runs, may_end): (Arc<AtomicBool>, Arc<AtomicBool>) =
+            (Arc::clone(&runs), Arc::clone(&may_end));
+        move || {
+            runs.store(true, Release);
+            until("the action may end", || may_end.load(Acquire));
+        }
+    });
+    (barrier, runs, may_end)
+}
+
+#[test]
+fn a_time_that_runs_out_while_the_action_runs_is_too_late() {
+    let (barrier, runs, may_end) = slow_barrier(2);
+    std::thread::scope(|s| {
+        let deadline = Instant::now() + Duration::from_millis(200);
+        let barrier = &barrier;
+        let timed = start(s, move || barrier.wait_until(deadline));
+        until("the first waits", || {
+            barrier.n_waiting() == 1 || timed.is_finished()
+        });
+        let last = start(s, || barrier.wait());
+        until("the action runs", || {
+            runs.load(Acquire) || last.is_finished()
+        });
+        let in_time = runs.load(Acquire);
+        until("the time is over", || Instant::now() > deadline);
+        may_end.store(true, Release);
+        // On a machine that is too busy the time was over before the last one came.
+        let both = (timed.join(), last.join());
+        match in_time {
+            true => assert_eq!(both, (Ok(0), Ok(1))),
+            false => assert_eq!(both.0, Err(BarrierError::TimedOut)),
+        }
+    });
+}
+
+#[test]
+fn who_comes_while_the_action_runs_is_of_the_next_round() {
+    let (barrier, runs, may_end) = slow_barrier(2);
+    std::thread::scope(|s| {
+        let first = start_parked(s, "barrier", || barrier.wait());
+        let last = start(s, || barrier.wait());
+        until("the action runs", || runs.load(Acquire));
+        let early = start_parked(s, "barrier", || barrier.wait());
+        assert!(!early.is_finished());
+        may_end.store(true, Release);
+        assert_eq!((first.join(), last.join()), (Ok(0), Ok(1)));
+        until("the early one is counted", || barrier.n_waiting() == 1);
+        assert_eq!(barrier.wait(), Ok(1));
+        assert_eq!(early.join(), Ok(0));
+    });
+}
+
+#[test]
+fn abort_and_reset_while_the_action_runs_hold_for_that_round() {
+    for reset in [false, true] {
+        let (barrier, runs, may_end) = slow_barrier(2);
+        std::thread::scope(|s| {
+            let first = start_parked(s, "barrier", || barrier.wait());
+            let last = start(s, || barrier.wait());
+            until("the action runs", || runs.load(Acquire));
+            let expected = match reset {
+                true => {
+                    barrier.reset();
+                    Err(BarrierError::Reset)
+                }
+                false => {
+                    barrier.abort();
+                    Err(BarrierError::Aborted)
+                }
+            };
+            assert_eq!(first.join(), expected);
+            may_end.store(true, Release);
+            assert_eq!(last.join(), expected);
+            assert_eq!(barrier.is_broken(), !reset);
+        });
+    }
+}
+
+#[test]
+fn the_action_can_ask_and_break_its_own_barrier() {
+    static BARRIER: std::sync::OnceLock<Barrier> = std::sync::OnceLock::new();
+    let barrier = BARRIER.get_or_init(|| {
+        Barrier::new(1).action(|| {
+            let barrier = BARRIER.get().unwrap();
+            assert_eq!(barrier.n_waiting(), 1);
+            barrier.abort();
+        })
+    });
+    assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
+}
+
+#[test]
+fn the_record_shows_the_line_that_waits_and_is_cleared() {
+    let barrier = Barrier::new(4);
+    std::thread::scope(|s| {
+        let check = |record: &tk_core::Record, line: u32| {
+            let waiting = record.waiting().unwrap();
+            assert_eq!(waiting.kind(), "barrier");
+            assert_eq!(waiting.location().file(), file!());
+            assert_eq!(waiting.location().line(), line);
+        };
+        let line = line!() + 2;
+        let first = start_parked(s, "barrier", || {
+            let passed = barrier.wait();
+            passed.is_ok() && tk_core::current().waiting().is_none()
+        });
+        check(&first.record, line);
+        let line = line!() + 1;
+        let second = start_parked(s, "barrier", || barrier.wait_for(MINUTE).is_ok());
+        check(&second.record, line);
+        let line = line!() + 1;
+        let third = start_parked(s, "barrier", || barrier.wait_with(MINUTE).is_ok());
+        check(&third.record, line);
+        barrier.wait().unwrap();
+        assert!([first, second, third].into_iter().all(Running::join));
+    });
+}
+
+#[test]
+fn debug_shows_the_arrivals_and_never_blocks() {
+    let barrier = Barrier::new(3);
+    let shown = format!("{barrier:?}");
+    assert_eq!(shown, "Barrier { parties: 3, arrived: 0, broken: false }");
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, 2);
+        let shown = format!("{barrier:?}");
+        assert_eq!(shown, "Barrier { parties: 3, arrived: 2, broken: false }");
+        barrier.abort();
+        assert!(format!("{barrier:?}").contains("broken: true"));
+        outcomes(waiting);
+    });
+}
+
+#[test]
+fn errors_say_why_it_broke() {
+    let texts = [
+        (BarrierError::TimedOut, "broken barrier: a party timed out"),
+        (BarrierError::Stopped, "broken barrier: a party was stopped"),
+        (BarrierError::Aborted, "broken barrier: aborted"),
+        (BarrierError::Reset, "broken barrier: reset"),
+        (
+            BarrierError::ActionPanicked,
+            "broken barrier: the action panicked",
+        ),
+    ];
+    for (error, text) in texts {
+        assert_eq!(error.to_string(), text);
+    }
+}

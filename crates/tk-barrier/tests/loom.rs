@@ -1,0 +1,111 @@
+//! Models of the barrier.
+#![cfg(tk_loom)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use tk_barrier::{Barrier, BarrierError};
+use tk_park::sync::{Instant, advance};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+type Outcome = Result<usize, BarrierError>;
+
+fn party(barrier: &Arc<Barrier>) -> thread::JoinHandle<Outcome> {
+    let barrier = barrier.clone();
+    thread::spawn(move || barrier.wait())
+}
+
+/// Both have passed, or neither.
+fn check(one: Outcome, other: Outcome, error: BarrierError) {
+    match one {
+        Ok(index) => assert_eq!(other, Ok(1 - index)),
+        Err(_) => assert_eq!((one, other), (Err(error), Err(error))),
+    }
+}
+
+#[test]
+fn each_party_sees_what_the_other_did() {
+    explore("barrier: publication", None, || {
+        let barrier = Arc::new(Barrier::new(2));
+        let values = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);
+        let pass = {
+            let (barrier, values) = (barrier.clone(), values.clone());
+            move |own: usize| {
+                // SAFETY: the other reads it after it has passed.
+                values[own].with_mut(|value| unsafe { *value = 1 });
+                barrier.wait().unwrap();
+                // SAFETY: the other has arrived.
+                values[1 - own].with(|value| assert_eq!(unsafe { *value }, 1));
+            }
+        };
+        let other = thread::spawn({
+            let pass = pass.clone();
+            move || pass(0)
+        });
+        pass(1);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn a_timeout_against_the_last_arrival() {
+    explore("barrier: timeout against the last arrival", Some(3), || {
+        let barrier = Arc::new(Barrier::new(2));
+        let timed = thread::spawn({
+            let barrier = barrier.clone();
+            move || barrier.wait_until(Instant(1))
+        });
+        let clock = thread::spawn(|| advance(1));
+        let last = barrier.wait_until(Instant(1));
+        clock.join().unwrap();
+        check(timed.join().unwrap(), last, BarrierError::TimedOut);
+        assert_eq!(barrier.is_broken(), last.is_err());
+    });
+}
+
+#[test]
+fn an_abort_lets_nobody_sleep() {
+    explore("barrier: abort against two parties", Some(3), || {
+        let barrier = Arc::new(Barrier::new(2));
+        let parties = [party(&barrier), party(&barrier)];
+        barrier.abort();
+        let [one, other] = parties.map(|party| party.join().unwrap());
+        check(one, other, BarrierError::Aborted);
+        assert!(barrier.is_broken());
+    });
+}
+
+#[test]
+fn parties_that_a_reset_has_sent_away_meet_again() {
+    explore("barrier: reset against two parties", Some(3), || {
+        let barrier = Arc::new(Barrier::new(2));
+        let parties = [(); 2].map(|()| {
+            let barrier = barrier.clone();
+            thread::spawn(move || {
+                loop {
+                    match barrier.wait() {
+                        Err(BarrierError::Reset) => {}
+                        outcome => return outcome,
+                    }
+                }
+            })
+        });
+        barrier.reset();
+        let [one, other] = parties.map(|party| party.join().unwrap());
+        assert!(one.is_ok());
+        check(one, other, BarrierError::Reset);
+    });
+}
+
+#[test]
+fn who_comes_one_too_many_is_of_the_next_round() {
+    explore("barrier: two threads at a barrier for one", None, || {
+        let barrier = Arc::new(Barrier::new(1));
+        let other = party(&barrier);
+        assert_eq!(barrier.wait(), Ok(0));
+        assert_eq!(other.join().unwrap(), Ok(0));
+    });
+}

@@ -1,0 +1,8 @@
+//! What conditions promise.
+#![cfg(not(tk_loom))]
+
+mod condition;
+mod condvar;
+#[path = "../../../tk-park/tests/it/parked.rs"]
+mod parked;
+mod stress;

@@ -1,0 +1,152 @@
+//! Models of the condition variable.
+#![cfg(tk_loom)]
+
+use loom::sync::Arc;
+use loom::thread;
+use tk_condvar::Condvar;
+use tk_lock::Lock;
+use tk_park::sync::{Instant, advance};
+use tk_park::{Limit, StopSource};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+struct Pair {
+    condvar: Condvar,
+    lock: Lock<u32>,
+}
+
+impl Pair {
+    fn new() -> Arc<Pair> {
+        let (condvar, lock) = (Condvar::new(), Lock::new(0));
+        condvar.touch();
+        assert!(!lock.is_locked()); // Touches the word.
+        Arc::new(Pair { condvar, lock })
+    }
+}
+
+#[test]
+fn a_notification_between_unlock_and_sleep_is_received() {
+    explore("condvar: notify against wait", None, || {
+        let pair = Pair::new();
+        let waiter = thread::spawn({
+            let pair = pair.clone();
+            move || {
+                let mut ready = pair.lock.lock();
+                while *ready == 0 {
+                    pair.condvar.wait(&mut ready);
+                }
+            }
+        });
+        *pair.lock.lock() = 1;
+        pair.condvar.notify(1);
+        waiter.join().unwrap();
+        assert!(!pair.lock.is_locked());
+    });
+}
+
+#[test]
+fn all_who_are_notified_get_through() {
+    explore("condvar: notify_all against two waiters", Some(3), || {
+        let pair = Pair::new();
+        let waiters = [(); 2].map(|()| {
+            let pair = pair.clone();
+            thread::spawn(move || {
+                let mut ready = pair.lock.lock();
+                while *ready == 0 {
+                    pair.condvar.wait(&mut ready);
+                }
+            })
+        });
+        let mut ready = pair.lock.lock();
+        *ready = 1;
+        // With the lock held, so that those who are moved have to wait for its release.
+        pair.condvar.notify_all();
+        drop(ready);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert!(!pair.lock.is_locked());
+        assert_eq!(pair.condvar.notify_all(), 0);
+    });
+}
+
+/// Waits, and counts the notification that it receives. (Loom tries more when it is the first of its threads that writes
+/// to the word, and another one that looks at it.)
+fn receive(pair: &Pair, limit: Limit<'_>) -> usize {
+    let mut guard = pair.lock.lock();
+    usize::from(pair.condvar.wait_with(&mut guard, limit).is_ok())
+}
+
+/// Notifies in a thread, and counts the notifications.
+fn send(pair: &Arc<Pair>, send: fn(&Pair) -> usize) -> thread::JoinHandle<usize> {
+    let pair = pair.clone();
+    thread::spawn(move || send(&pair))
+}
+
+#[test]
+fn a_timeout_against_a_notification() {
+    explore("condvar: timeout against notify", Some(3), || {
+        let pair = Pair::new();
+        let sender = send(&pair, |pair| pair.condvar.notify(1));
+        let clock = thread::spawn(|| advance(1));
+        let received = receive(&pair, Limit::until(Instant(1)));
+        clock.join().unwrap();
+        assert_eq!(received, sender.join().unwrap());
+        assert_eq!(pair.condvar.notify_all(), 0);
+        assert!(!pair.lock.is_locked());
+    });
+}
+
+#[test]
+fn a_timeout_of_one_who_was_moved_is_a_success() {
+    explore("condvar: timeout against notify_all", Some(1), || {
+        let pair = Pair::new();
+        let sender = send(&pair, |pair| {
+            let _guard = pair.lock.lock();
+            pair.condvar.notify_all()
+        });
+        let other = thread::spawn({
+            let pair = pair.clone();
+            move || receive(&pair, Limit::until(Instant(1)))
+        });
+        let clock = thread::spawn(|| advance(1));
+        let received = receive(&pair, Limit::until(Instant(1))) + other.join().unwrap();
+        clock.join().unwrap();
+        assert_eq!(received, sender.join().unwrap());
+        assert!(!pair.lock.is_locked());
+    });
+}
+
+#[test]
+fn a_stop_against_a_notification() {
+    explore("condvar: stop against notify", Some(2), || {
+        let (pair, source) = (Pair::new(), StopSource::new());
+        let sender = send(&pair, |pair| pair.condvar.notify(1));
+        let token = source.token();
+        let stopper = thread::spawn(move || source.request_stop());
+        let received = receive(&pair, Limit::from(&token));
+        stopper.join().unwrap();
+        assert_eq!(received, sender.join().unwrap());
+        assert!(!pair.lock.is_locked());
+    });
+}
+
+#[test]
+fn a_lock_whose_waiter_gave_up_makes_room_for_another() {
+    explore("condvar: two locks, one after the other", Some(3), || {
+        let pair = Pair::new();
+        let timed = thread::spawn({
+            let pair = pair.clone();
+            move || {
+                let mut guard = pair.lock.lock();
+                let notified = pair.condvar.wait_until(&mut guard, Instant(0));
+                assert!(!notified);
+            }
+        });
+        timed.join().unwrap();
+        let other = Lock::new(0);
+        assert!(!pair.condvar.wait_until(&mut other.lock(), Instant(0)));
+    });
+}

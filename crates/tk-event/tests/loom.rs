@@ -1,0 +1,142 @@
+//! Models of the event.
+#![cfg(tk_loom)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use loom::thread;
+use tk_event::Event;
+use tk_park::sync::{Instant, advance};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+fn event() -> Arc<Event> {
+    let event = Event::new();
+    event.touch();
+    Arc::new(event)
+}
+
+#[test]
+fn what_came_before_the_set_is_seen_after_the_wait() {
+    explore("event: set against wait", None, || {
+        let event = event();
+        let value = Arc::new(UnsafeCell::new(0));
+        let setter = thread::spawn({
+            let (event, value) = (event.clone(), value.clone());
+            move || {
+                // SAFETY: nobody reads it before the set.
+                value.with_mut(|value| unsafe { *value = 7 });
+                event.set();
+            }
+        });
+        assert!(event.wait());
+        // SAFETY: the event was set.
+        value.with(|value| assert_eq!(unsafe { *value }, 7));
+        setter.join().unwrap();
+    });
+}
+
+#[test]
+fn who_finds_it_set_sees_what_came_before() {
+    explore("event: set against is_set", None, || {
+        let event = event();
+        let value = Arc::new(UnsafeCell::new(0));
+        let looker = thread::spawn({
+            let (event, value) = (event.clone(), value.clone());
+            move || {
+                if event.is_set() {
+                    // SAFETY: the event was set.
+                    value.with(|value| assert_eq!(unsafe { *value }, 7));
+                }
+            }
+        });
+        // SAFETY: nobody reads it before the set.
+        value.with_mut(|value| unsafe { *value = 7 });
+        event.set();
+        looker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_clear_forgets_nobody_who_sleeps() {
+    explore(
+        "event: set, clear, set against two waiters",
+        Some(3),
+        || {
+            let event = event();
+            let waiters = [(); 2].map(|()| {
+                let event = event.clone();
+                thread::spawn(move || assert!(event.wait()))
+            });
+            event.set();
+            event.clear();
+            event.set();
+            for waiter in waiters {
+                waiter.join().unwrap();
+            }
+            assert!(event.is_set());
+        },
+    );
+}
+
+#[test]
+fn a_clear_alone_forgets_nobody() {
+    explore("event: clear against wait and set", None, || {
+        let event = event();
+        let waiter = thread::spawn({
+            let event = event.clone();
+            move || assert!(event.wait())
+        });
+        event.clear();
+        event.set();
+        waiter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_timeout_takes_no_set_from_another_waiter() {
+    explore("event: timeout beside another waiter", Some(2), || {
+        let event = event();
+        let hasty = thread::spawn({
+            let event = event.clone();
+            move || event.wait_until(Instant(1))
+        });
+        let patient = thread::spawn({
+            let event = event.clone();
+            move || assert!(event.wait())
+        });
+        let clock = thread::spawn(|| advance(1));
+        event.set();
+        patient.join().unwrap();
+        clock.join().unwrap();
+        hasty.join().unwrap();
+    });
+}
+
+#[test]
+fn who_clears_sees_what_was_done_before_each_set() {
+    explore("event: two setters against wait and clear", Some(3), || {
+        let event = event();
+        let done = Arc::new([AtomicU32::new(0), AtomicU32::new(0)]);
+        let setters = [0, 1].map(|n| {
+            let (event, done) = (event.clone(), done.clone());
+            thread::spawn(move || {
+                done[n].store(1, Relaxed);
+                event.set();
+            })
+        });
+        loop {
+            event.wait();
+            event.clear();
+            if done.iter().all(|done| done.load(Relaxed) == 1) {
+                break;
+            }
+            // The other one has yet to set the event: or it is set again.
+        }
+        for setter in setters {
+            setter.join().unwrap();
+        }
+    });
+}

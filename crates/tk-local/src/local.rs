@@ -1,0 +1,475 @@
+//! The typed face.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Arc;
+use std::thread;
+
+use once_cell::sync::OnceCell;
+
+use crate::caller::Caller;
+use crate::table::{Exclusive, Held, Shared, Table, discard};
+use crate::{AccessError, SetError, Unset};
+
+/// One value per thread, per object.
+///
+/// Each thread that uses the object has a value of its own in it, or none. No thread ever sees the value of another
+/// one, not even that of a thread which is gone and whose slot it has got.
+///
+/// A value begins when its thread sets it, or, with an initialiser, when its thread first reads it. It is dropped when
+/// it is taken or replaced, when its thread ends, by that thread, or when the `Local` is dropped, by who drops that.
+/// See the [crate's page](crate#when-a-value-is-dropped) for the details.
+///
+/// Reading costs a few loads and two stores; it takes no lock and waits for nobody.
+///
+/// ```
+/// use tk_local::Local;
+///
+/// static COUNT: Local<u32> = Local::with_init(|| 0);
+///
+/// fn count() -> u32 {
+///     COUNT
+///         .with_borrow_mut(|n| {
+///             *n += 1;
+///             *n
+///         })
+///         .unwrap()
+/// }
+///
+/// count();
+/// assert_eq!(count(), 2);
+/// std::thread::spawn(|| assert_eq!(count(), 1)).join().unwrap();
+/// ```
+#[doc(alias = "threading.local")]
+#[doc(alias = "ThreadLocal")]
+pub struct Local<T, F = fn() -> T> {
+    table: OnceCell<Arc<Table<T>>>,
+    init: Option<F>,
+}
+
+impl<T> Local<T> {
+    /// Without a value in any thread.
+    ///
+    /// ```
+    /// use tk_local::Local;
+    ///
+    /// static NAME: Local<String> = Local::new();
+    /// assert!(!NAME.is_set());
+    /// ```
+    pub const fn new() -> Local<T> {
+        Local {
+            table: OnceCell::new(),
+            init: None,
+        }
+    }
+}
+
+impl<T, F> Local<T, F> {
+    /// With a function that makes a thread's value when the thread first reads it, and again after it was taken.
+    ///
+    /// In a static, this is a function or a closure that captures nothing. Otherwise it may capture what it needs; it
+    /// is called by many threads.
+    ///
+    /// If it panics, the thread still has no value, and the next read calls it again. It must not use the same `Local`:
+    /// that panics, or in the `try_` methods is [`AccessError::Initializing`].
+    ///
+    /// ```
+    /// use tk_local::Local;
+    ///
+    /// let path = String::from("/tmp");
+    /// let log = Local::with_init(move || vec![format!("log in {path}")]);
+    /// assert_eq!(log.with_borrow(|log| log[0].clone()).unwrap(), "log in /tmp");
+    /// ```
+    pub const fn with_init(init: F) -> Local<T, F> {
+        Local {
+            table: OnceCell::new(),
+            init: Some(init),
+        }
+    }
+}
+
+/// What does not call the initialiser.
+impl<T: 'static, F> Local<T, F> {
+    /// Whether the calling thread has a value. Does not call the initialiser, and does not panic.
+    ///
+    /// True also while the value is borrowed, false while the initialiser runs.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// local.set(1);
+    /// assert!(local.is_set());
+    /// std::thread::scope(|s| {
+    ///     s.spawn(|| assert!(!local.is_set()));
+    /// });
+    /// ```
+    #[doc(alias = "hasattr")]
+    pub fn is_set(&self) -> bool {
+        self.held().is_some_and(|held| held.is_set())
+    }
+
+    /// Sets the calling thread's value, and drops the one it had. Does not call the initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser. [`try_set`](Local::try_set) does not.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// local.set("here");
+    /// assert_eq!(local.get(), Some("here"));
+    /// ```
+    #[doc(alias = "setattr")]
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        drop(self.replace(value));
+    }
+
+    /// Sets the calling thread's value if it is not in use, and drops the one it had.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back in a closure that borrows the present one, and in the initialiser.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// assert!(local.try_set(1).is_ok());
+    /// assert!(local.with_borrow(|_| local.try_set(2).is_err()).unwrap());
+    /// assert_eq!(local.get(), Some(1));
+    /// ```
+    pub fn try_set(&self, value: T) -> Result<(), SetError<T>> {
+        self.try_replace(value).map(drop)
+    }
+
+    /// Sets the calling thread's value and returns the one it had. Does not call the initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser. [`try_replace`](Local::try_replace) does not.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// assert_eq!(local.replace(1), None);
+    /// assert_eq!(local.replace(2), Some(1));
+    /// ```
+    #[track_caller]
+    pub fn replace(&self, value: T) -> Option<T> {
+        match self.try_replace(value) {
+            Ok(old) => old,
+            Err(error) => fail(error.reason()),
+        }
+    }
+
+    /// Sets the calling thread's value if it is not in use, and returns the one it had.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back in a closure that borrows the present one, and in the initialiser.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// local.set(1);
+    /// assert_eq!(local.try_replace(2).unwrap(), Some(1));
+    /// ```
+    pub fn try_replace(&self, value: T) -> Result<Option<T>, SetError<T>> {
+        let held = match self.held() {
+            Some(held) => held,
+            None => self.hold(),
+        };
+        match held.exclude() {
+            Ok(mut place) => Ok(place.get().replace(value)),
+            Err(reason) => Err(SetError::new(value, reason)),
+        }
+    }
+
+    /// Takes the calling thread's value, if it has one, and leaves it without. Does not call the initialiser; the next
+    /// read does.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser. [`try_take`](Local::try_take) does not.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// local.set(1);
+    /// assert_eq!(local.take(), Some(1));
+    /// assert_eq!(local.take(), None);
+    /// ```
+    #[track_caller]
+    pub fn take(&self) -> Option<T> {
+        match self.try_take() {
+            Ok(value) => value,
+            Err(error) => fail(error),
+        }
+    }
+
+    /// Takes the calling thread's value, if it has one and it is not in use.
+    ///
+    /// # Errors
+    ///
+    /// In a closure that borrows the value, and in the initialiser. Never [`AccessError::Unset`].
+    ///
+    /// ```
+    /// # use tk_local::{AccessError, Local};
+    /// let local = Local::new();
+    /// local.set(1);
+    /// assert_eq!(local.with_borrow(|_| local.try_take()), Ok(Err(AccessError::Borrowed)));
+    /// assert_eq!(local.try_take(), Ok(Some(1)));
+    /// assert_eq!(local.try_take(), Ok(None));
+    /// ```
+    pub fn try_take(&self) -> Result<Option<T>, AccessError> {
+        match self.held() {
+            Some(held) => Ok(held.exclude()?.get().take()),
+            None => Ok(None),
+        }
+    }
+
+    /// Drops the calling thread's value, if it has one.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// local.set(1);
+    /// local.clear();
+    /// assert!(!local.is_set());
+    /// ```
+    #[doc(alias = "unset")]
+    #[doc(alias = "delattr")]
+    #[track_caller]
+    pub fn clear(&self) {
+        drop(self.take());
+    }
+
+    #[inline]
+    fn held(&self) -> Option<Held<'_, T>> {
+        let caller = Caller::if_holding()?;
+        self.table.get()?.held(caller)
+    }
+
+    #[cold]
+    fn hold(&self) -> Held<'_, T> {
+        self.table.get_or_init(|| Arc::new(Table::new())).hold()
+    }
+}
+
+/// What calls the initialiser, if there is one and the thread has no value.
+impl<T: 'static, F: Fn() -> T> Local<T, F> {
+    /// Calls `f` with the calling thread's value, and returns what it returns.
+    ///
+    /// Meanwhile the thread can borrow the value again, but not change it.
+    ///
+    /// # Errors
+    ///
+    /// [`Unset`] if the thread has no value. Never with an initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value mutably, and in its initialiser.
+    /// [`try_with_borrow`](Local::try_with_borrow) does not. If `f` or the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::{Local, Unset};
+    /// let local = Local::new();
+    /// assert_eq!(local.with_borrow(String::len), Err(Unset));
+    /// local.set(String::from("four"));
+    /// assert_eq!(local.with_borrow(String::len), Ok(4));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn with_borrow<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, Unset> {
+        match self.try_with_borrow(f) {
+            Ok(result) => Ok(result),
+            Err(error) => Err(unset_or_fail(error)),
+        }
+    }
+
+    /// Calls `f` with the calling thread's value, if it can be read now.
+    ///
+    /// # Errors
+    ///
+    /// If the thread has no value, in a closure that borrows it mutably, and in its initialiser.
+    ///
+    /// # Panics
+    ///
+    /// If `f` or the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::{AccessError, Local};
+    /// let local = Local::with_init(|| 1);
+    /// assert_eq!(local.try_with_borrow(|n| *n), Ok(1));
+    /// let inner = local.with_borrow_mut(|_| local.try_with_borrow(|n| *n));
+    /// assert_eq!(inner, Ok(Err(AccessError::BorrowedMut)));
+    /// ```
+    #[inline]
+    pub fn try_with_borrow<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
+        let shared = self.shared()?;
+        Ok(f(shared.get()))
+    }
+
+    /// Calls `f` with the calling thread's value, to change it, and returns what it returns.
+    ///
+    /// Meanwhile the thread can use the value in no other way.
+    ///
+    /// # Errors
+    ///
+    /// [`Unset`] if the thread has no value. Never with an initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser.
+    /// [`try_with_borrow_mut`](Local::try_with_borrow_mut) does not. If `f` or the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::with_init(Vec::new);
+    /// local.with_borrow_mut(|list| list.push(1)).unwrap();
+    /// assert_eq!(local.get(), Some(vec![1]));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, Unset> {
+        match self.try_with_borrow_mut(f) {
+            Ok(result) => Ok(result),
+            Err(error) => Err(unset_or_fail(error)),
+        }
+    }
+
+    /// Calls `f` with the calling thread's value, if it can be changed now.
+    ///
+    /// # Errors
+    ///
+    /// If the thread has no value, in a closure that borrows it, and in its initialiser.
+    ///
+    /// # Panics
+    ///
+    /// If `f` or the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::{AccessError, Local};
+    /// let local = Local::new();
+    /// assert_eq!(local.try_with_borrow_mut(|n| *n += 1), Err(AccessError::Unset));
+    /// local.set(1);
+    /// assert_eq!(local.try_with_borrow_mut(|n| *n += 1), Ok(()));
+    /// ```
+    #[inline]
+    pub fn try_with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, AccessError> {
+        let mut place = match self.held() {
+            Some(held) => held.exclude()?,
+            None => self.initialized()?,
+        };
+        if place.get().is_none() {
+            drop(place);
+            place = self.initialized()?;
+        }
+        let value = place.get().as_mut().ok_or(AccessError::Unset)?;
+        Ok(f(value))
+    }
+
+    /// A clone of the calling thread's value. `None` if it has none, which cannot be with an initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value mutably, and in its initialiser. If the initialiser or `clone` panics.
+    ///
+    /// ```
+    /// # use tk_local::Local;
+    /// let local = Local::new();
+    /// assert_eq!(local.get(), None);
+    /// local.set(1);
+    /// assert_eq!(local.get(), Some(1));
+    /// ```
+    #[doc(alias = "getattr")]
+    #[inline]
+    #[track_caller]
+    pub fn get(&self) -> Option<T>
+    where
+        T: Clone,
+    {
+        self.with_borrow(T::clone).ok()
+    }
+
+    #[inline]
+    fn shared(&self) -> Result<Shared<'_, T>, AccessError> {
+        let shared = match self.held() {
+            Some(held) => held.share(),
+            None => Err(AccessError::Unset),
+        };
+        match shared {
+            Err(AccessError::Unset) => self.initialized()?.into_shared(),
+            shared => shared,
+        }
+    }
+
+    /// A place for a value, with a value in it.
+    #[cold]
+    fn initialized(&self) -> Result<Exclusive<'_, T>, AccessError> {
+        let init = self.init.as_ref().ok_or(AccessError::Unset)?;
+        let mut place = self.hold().exclude()?;
+        place.fill(init);
+        Ok(place)
+    }
+}
+
+#[cold]
+#[track_caller]
+fn unset_or_fail(error: AccessError) -> Unset {
+    match error {
+        AccessError::Unset => Unset,
+        error => fail(error),
+    }
+}
+
+#[cold]
+#[track_caller]
+fn fail(error: AccessError) -> ! {
+    panic!("tk_local::Local: {error}")
+}
+
+/// Drops the values of all threads. If some of that panics, the rest is dropped nonetheless, and the first panic goes
+/// on.
+impl<T, F> Drop for Local<T, F> {
+    fn drop(&mut self) {
+        let Some(table) = self.table.get() else {
+            return;
+        };
+        let mut first = None;
+        table.drain(|value| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+                match first {
+                    None => first = Some(payload),
+                    Some(_) => discard(payload),
+                }
+            }
+        });
+        match first {
+            None => {}
+            Some(payload) if thread::panicking() => discard(payload),
+            Some(payload) => resume_unwind(payload),
+        }
+    }
+}
+
+/// As [`Local::new`].
+impl<T> Default for Local<T> {
+    fn default() -> Local<T> {
+        Local::new()
+    }
+}
+
+/// Says whether the calling thread has a value. Shows no value, and blocks nobody.
+impl<T: 'static, F> fmt::Debug for Local<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local")
+            .field("is_set", &self.is_set())
+            .finish_non_exhaustive()
+    }
+}

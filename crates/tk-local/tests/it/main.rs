@@ -1,0 +1,9 @@
+//! The integration tests of tk-local.
+
+mod borrow;
+mod destructors;
+mod drops;
+mod python;
+mod slots;
+mod tally;
+mod traits;

@@ -1,0 +1,70 @@
+//! What the types are.
+
+use std::cell::Cell;
+use std::error::Error;
+use std::rc::Rc;
+use std::sync::MutexGuard;
+
+use static_assertions::{assert_impl_all, assert_not_impl_any};
+use tk_local::{AccessError, Local, SetError, Unset};
+
+assert_impl_all!(Local<u32>: Send, Sync, Default, std::fmt::Debug);
+assert_impl_all!(Local<Cell<u32>>: Send, Sync);
+assert_impl_all!(Local<u32, Box<dyn Fn() -> u32 + Send + Sync>>: Send, Sync);
+assert_not_impl_any!(Local<Rc<u32>>: Send, Sync);
+assert_not_impl_any!(Local<MutexGuard<'static, u32>>: Send, Sync);
+assert_not_impl_any!(Local<u32, Rc<u32>>: Send, Sync);
+assert_not_impl_any!(Local<u32, Box<dyn Fn() -> u32 + Send>>: Sync);
+
+assert_impl_all!(Unset: Error, Send, Sync, Copy);
+assert_impl_all!(AccessError: Error, Send, Sync, Copy, From<Unset>);
+assert_impl_all!(SetError<Cell<u32>>: Error, Send);
+
+#[test]
+fn a_static_can_have_an_initialiser() {
+    static LOCAL: Local<Vec<u32>> = Local::with_init(|| vec![1]);
+    assert_eq!(LOCAL.get(), Some(vec![1]));
+}
+
+#[test]
+fn an_unused_local_is_small() {
+    assert!(size_of::<Local<[u64; 100]>>() <= 3 * size_of::<usize>());
+}
+
+#[test]
+fn debug_shows_no_value_and_works_at_any_time() {
+    let local = Local::with_init(|| "secret");
+    assert_eq!(format!("{local:?}"), "Local { is_set: false, .. }");
+    local.set("secret");
+    assert_eq!(format!("{local:?}"), "Local { is_set: true, .. }");
+    let inside = local.with_borrow_mut(|_| format!("{local:?}")).unwrap();
+    assert_eq!(inside, "Local { is_set: true, .. }");
+
+    let error = local.with_borrow(|_| local.try_set("secret")).unwrap();
+    let shown = format!("{:?}", error.unwrap_err());
+    assert_eq!(shown, "SetError { reason: Borrowed, .. }");
+}
+
+#[test]
+fn a_thread_that_only_looks_is_not_registered() {
+    static LOCAL: Local<u32> = Local::new();
+    LOCAL.set(1);
+    let before = std::thread::Builder::new()
+        .name("looks at a local".into())
+        .spawn(|| {
+            let _ = (LOCAL.is_set(), LOCAL.get(), LOCAL.take(), &LOCAL);
+            tk_core::enumerate()
+        });
+    let threads = before.unwrap().join().unwrap();
+    assert!(threads.iter().all(|t| &*t.name() != "looks at a local"));
+}
+
+#[test]
+fn values_need_not_be_send_where_the_local_is_not_shared() {
+    let local = Local::new();
+    local.set(Rc::new(1));
+    let other = local.get().unwrap();
+    assert_eq!(Rc::strong_count(&other), 2);
+    drop(local);
+    assert_eq!(Rc::strong_count(&other), 1);
+}

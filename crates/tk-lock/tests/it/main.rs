@@ -1,0 +1,9 @@
+//! What locks promise.
+#![cfg(not(tk_loom))]
+
+mod lock;
+#[path = "../../../tk-park/tests/it/parked.rs"]
+mod parked;
+mod raw_lock;
+mod rlock;
+mod stress;

@@ -1,0 +1,402 @@
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::time::{Duration, Instant};
+
+use static_assertions::assert_impl_all;
+use tk_lock::{NotLocked, RawLock};
+use tk_park::{Limit, StopSource, WaitError};
+
+use crate::parked::{is_parked, start, start_parked, until};
+
+assert_impl_all!(RawLock: Send, Sync, Default);
+assert_impl_all!(NotLocked: Send, Sync, std::error::Error);
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+fn held() -> RawLock {
+    let lock = RawLock::new();
+    lock.acquire();
+    lock
+}
+
+#[test]
+fn a_lock_is_made_and_dropped() {
+    static STATIC: RawLock = RawLock::new();
+    assert!(!STATIC.locked());
+    drop(Box::new(RawLock::default()));
+}
+
+#[test]
+fn a_lock_can_be_dropped_while_it_is_held() {
+    drop(Box::new(held()));
+}
+
+#[test]
+fn debug_says_whether_it_is_locked() {
+    let lock = RawLock::new();
+    assert_eq!(format!("{lock:?}"), "RawLock { locked: false }");
+    lock.acquire();
+    assert_eq!(format!("{lock:?}"), "RawLock { locked: true }");
+}
+
+#[test]
+fn acquire_and_release_take_turns() {
+    let lock = RawLock::new();
+    for _ in 0..3 {
+        lock.acquire();
+        assert!(lock.locked());
+        assert_eq!(lock.holder(), Some(tk_core::current_slot()));
+        assert_eq!(lock.release(), Ok(()));
+        assert!(!lock.locked());
+        assert_eq!(lock.holder(), None);
+    }
+}
+
+#[test]
+fn a_free_lock_is_taken_whatever_the_limit() {
+    let source = StopSource::new();
+    source.request_stop();
+    let token = source.token();
+    let lock = RawLock::new();
+    let ways: [&dyn Fn() -> bool; 8] = [
+        &|| lock.try_acquire(),
+        &|| lock.acquire_for(Duration::ZERO),
+        &|| lock.acquire_for(Duration::MAX),
+        &|| lock.acquire_until(Instant::now()),
+        &|| lock.acquire_with(&token).is_ok(),
+        &|| lock.acquire_with(Duration::ZERO).is_ok(),
+        &|| lock.acquire_with(Instant::now()).is_ok(),
+        &|| lock.acquire_with(Limit::none()).is_ok(),
+    ];
+    for take in ways {
+        assert!(take());
+        assert!(lock.locked());
+        lock.release().unwrap();
+    }
+}
+
+#[test]
+fn a_held_lock_is_tried_once_with_a_limit_that_is_over() {
+    let source = StopSource::new();
+    source.request_stop();
+    let token = source.token();
+    let lock = held();
+    assert!(!lock.try_acquire());
+    assert!(!lock.acquire_for(Duration::ZERO));
+    assert!(!lock.acquire_until(Instant::now()));
+    assert_eq!(lock.acquire_with(Duration::ZERO), Err(WaitError::TimedOut));
+    assert_eq!(lock.acquire_with(&token), Err(WaitError::Stopped));
+    let both = Limit::after(Duration::ZERO).or_stop(&token);
+    assert_eq!(lock.acquire_with(both), Err(WaitError::Stopped));
+    assert_eq!(lock.release(), Ok(()));
+    assert!(!lock.locked());
+}
+
+#[test]
+fn a_try_fails_in_another_thread_while_the_lock_is_held() {
+    let lock = held();
+    std::thread::scope(|s| {
+        assert!(!start(s, || lock.try_acquire()).join());
+        lock.release().unwrap();
+        assert!(start(s, || lock.try_acquire()).join());
+    });
+}
+
+#[test]
+fn five_threads_block_and_all_get_through_after_the_release() {
+    let lock = held();
+    let passed = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        let threads: Vec<_> = (0..5)
+            .map(|_| {
+                start_parked(s, "lock", || {
+                    lock.acquire();
+                    passed.fetch_add(1, Relaxed);
+                    lock.release().unwrap();
+                })
+            })
+            .collect();
+        assert_eq!(passed.load(Relaxed), 0);
+        lock.release().unwrap();
+        threads.into_iter().for_each(|thread| thread.join());
+    });
+    assert_eq!(passed.into_inner(), 5);
+    assert!(!lock.locked());
+}
+
+#[test]
+fn threads_that_used_a_lock_leave_nothing_in_the_registry() {
+    let lock = RawLock::new();
+    let records: Vec<_> = (0..15)
+        .map(|_| {
+            std::thread::scope(|s| {
+                s.spawn(|| {
+                    lock.acquire();
+                    lock.release().unwrap();
+                    tk_core::current()
+                })
+                .join()
+                .unwrap()
+            })
+        })
+        .collect();
+    for record in records {
+        assert!(!record.is_alive());
+        assert!(!tk_core::enumerate().contains(&record));
+    }
+}
+
+#[test]
+fn a_timed_acquire_fails_after_its_time_and_not_before() {
+    let lock = held();
+    let timeout = Duration::from_millis(20);
+    let start = Instant::now();
+    assert!(!lock.acquire_for(timeout));
+    assert!(start.elapsed() >= timeout);
+    let deadline = Instant::now() + timeout;
+    assert!(!lock.acquire_until(deadline));
+    assert!(Instant::now() >= deadline);
+    let start = Instant::now();
+    assert_eq!(lock.acquire_with(timeout), Err(WaitError::TimedOut));
+    assert!(start.elapsed() >= timeout && start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_timed_out_acquire_leaves_the_lock_in_order() {
+    let lock = held();
+    assert!(!lock.acquire_for(Duration::from_millis(1)));
+    lock.release().unwrap();
+    assert!(!lock.locked());
+    assert_eq!(lock.release(), Err(NotLocked));
+    assert!(lock.try_acquire());
+    assert!(!lock.try_acquire());
+    lock.release().unwrap();
+}
+
+#[test]
+fn the_longest_time_waits_until_the_release() {
+    let lock = held();
+    std::thread::scope(|s| {
+        let waiter = start_parked(s, "lock", || lock.acquire_for(Duration::MAX));
+        lock.release().unwrap();
+        assert!(waiter.join());
+    });
+}
+
+#[test]
+fn its_holder_blocks_too_until_another_thread_releases() {
+    let lock = RawLock::new();
+    std::thread::scope(|s| {
+        let thread = start_parked(s, "lock", || {
+            lock.acquire();
+            lock.acquire();
+            lock.release().unwrap();
+        });
+        let waiting = thread.record.waiting().unwrap();
+        assert_eq!(waiting.holder(), Some(thread.slot()));
+        lock.release().unwrap();
+        thread.join();
+    });
+    assert!(!lock.locked());
+}
+
+#[test]
+fn any_thread_may_release() {
+    let lock = held();
+    std::thread::scope(|s| assert_eq!(start(s, || lock.release()).join(), Ok(())));
+    assert!(lock.try_acquire());
+}
+
+#[test]
+fn the_release_of_a_free_lock_is_an_error_and_changes_nothing() {
+    let lock = RawLock::new();
+    assert_eq!(lock.release(), Err(NotLocked));
+    assert!(lock.try_acquire());
+    lock.release().unwrap();
+    assert_eq!(lock.release(), Err(NotLocked));
+    assert_eq!(NotLocked.to_string(), "release of a lock that is not held");
+    assert!(!lock.locked());
+}
+
+#[test]
+fn a_stop_ends_the_waits_with_its_token_and_no_other() {
+    let lock = held();
+    let source = StopSource::new();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let stoppable = start_parked(s, "lock", || lock.acquire_with(&token));
+        let patient = start_parked(s, "lock", || lock.acquire());
+        let also = start_parked(s, "lock", || {
+            lock.acquire_with(Limit::after(MINUTE).or_stop(&token))
+        });
+        source.request_stop();
+        assert_eq!(stoppable.join(), Err(WaitError::Stopped));
+        assert_eq!(also.join(), Err(WaitError::Stopped));
+        assert!(is_parked(&patient.record, "lock"));
+        lock.release().unwrap();
+        patient.join();
+    });
+}
+
+#[test]
+fn a_thread_that_gave_up_takes_no_wake_up_from_the_next() {
+    let lock = held();
+    let source = StopSource::new();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let first = start_parked(s, "lock", || lock.acquire_with(&token));
+        let second = start_parked(s, "lock", || lock.acquire());
+        source.request_stop();
+        assert!(first.join().is_err());
+        lock.release().unwrap();
+        second.join();
+    });
+    lock.release().unwrap();
+    assert!(lock.try_acquire());
+}
+
+#[test]
+fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
+    let lock = held();
+    let me = tk_core::current_slot();
+    std::thread::scope(|s| {
+        let mut line = line!() + 2;
+        let for_ever = start_parked(s, "lock", || {
+            lock.acquire();
+            tk_core::current().waiting()
+        });
+        let check = |record: &tk_core::Record, line| {
+            let waiting = record.waiting().unwrap();
+            assert_eq!(waiting.holder(), Some(me));
+            assert_eq!(waiting.address(), &raw const lock as usize);
+            let location = waiting.location();
+            assert_eq!((location.file(), location.line()), (file!(), line));
+        };
+        check(&for_ever.record, line);
+
+        let source = StopSource::new();
+        let token = source.token();
+        let stop = Limit::from(MINUTE).or_stop(&token);
+        std::thread::scope(|s| {
+            line = line!() + 1;
+            let with = start_parked(s, "lock", || lock.acquire_with(stop).is_err());
+            check(&with.record, line);
+            source.request_stop();
+            assert!(with.join());
+        });
+        line = line!() + 1;
+        let timed = start_parked(s, "lock", || lock.acquire_for(MINUTE));
+        check(&timed.record, line);
+        line = line!() + 1;
+        let until = start_parked(s, "lock", || lock.acquire_until(Instant::now() + MINUTE));
+        check(&until.record, line);
+
+        lock.release().unwrap();
+        assert!(for_ever.join().is_none());
+        lock.release().unwrap();
+        assert!(timed.join());
+        lock.release().unwrap();
+        assert!(until.join());
+    });
+}
+
+#[test]
+fn a_patient_waiter_is_handed_the_lock_by_the_release() {
+    let lock = held();
+    std::thread::scope(|s| {
+        let waiter = start_parked(s, "lock", || {
+            lock.acquire();
+            lock.release().unwrap();
+        });
+        let since = waiter.record.waiting().unwrap().since();
+        until("the waiter has been patient", || {
+            since.elapsed() > Duration::from_millis(2)
+        });
+        // From the release on the waiter is the holder; it may have come and gone by now, but nobody else can have been.
+        lock.release().unwrap();
+        let holder = lock.holder();
+        assert!(holder == Some(waiter.slot()) || holder.is_none());
+        waiter.join();
+    });
+    assert!(!lock.locked());
+}
+
+#[test]
+fn a_lock_that_was_handed_over_is_held_before_the_heir_runs() {
+    let lock = held();
+    std::thread::scope(|s| {
+        let heir = start_parked(s, "lock", || {
+            lock.acquire();
+            let waiting = tk_core::current().waiting();
+            // Keeps the lock, for the other to see.
+            (lock.holder(), waiting)
+        });
+        let since = heir.record.waiting().unwrap().since();
+        until("the heir has been patient", || {
+            since.elapsed() > Duration::from_millis(2)
+        });
+        lock.release().unwrap();
+        assert_eq!(lock.holder(), Some(heir.slot()));
+        assert!(!lock.try_acquire());
+        let slot = heir.slot();
+        assert_eq!(heir.join(), (Some(slot), None));
+        lock.release().unwrap();
+    });
+}
+
+#[test]
+fn nobody_starves_beside_a_thread_that_takes_the_lock_again_and_again() {
+    let lock = held();
+    let done = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        let waiter = start_parked(s, "lock", || {
+            for _ in 0..5 {
+                lock.acquire();
+                lock.release().unwrap();
+            }
+            done.store(1, Relaxed);
+        });
+        until("the waiter got the lock five times", || {
+            lock.release().unwrap();
+            lock.acquire();
+            done.load(Relaxed) == 1
+        });
+        lock.release().unwrap();
+        waiter.join();
+    });
+}
+
+#[test]
+fn a_lock_works_in_thread_local_destructors() {
+    static LOCK: RawLock = RawLock::new();
+    static TAKEN: AtomicUsize = AtomicUsize::new(0);
+
+    struct Locks;
+
+    impl Drop for Locks {
+        fn drop(&mut self) {
+            LOCK.acquire();
+            TAKEN.fetch_add(1, Relaxed);
+            LOCK.release().unwrap();
+        }
+    }
+
+    thread_local!(static EARLY: RefCell<Option<Locks>> = const { RefCell::new(None) });
+    thread_local!(static LATE: RefCell<Option<Locks>> = const { RefCell::new(None) });
+
+    LOCK.acquire();
+    let threads: Vec<_> = (0..4)
+        .map(|_| {
+            std::thread::spawn(|| {
+                EARLY.set(Some(Locks));
+                tk_core::current();
+                LATE.set(Some(Locks));
+            })
+        })
+        .collect();
+    LOCK.release().unwrap();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(TAKEN.load(Relaxed), 8);
+}

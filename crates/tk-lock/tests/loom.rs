@@ -1,0 +1,189 @@
+//! Models of the lock.
+#![cfg(tk_loom)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use tk_lock::{Lock, LockGuard, RawLock};
+use tk_park::sync::{Instant, advance};
+use tk_park::{Limit, StopSource};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+/// A lock, and a number that only its holder uses.
+struct Guarded {
+    lock: RawLock,
+    value: UnsafeCell<u32>,
+}
+
+impl Guarded {
+    fn new() -> Arc<Guarded> {
+        let lock = RawLock::new();
+        lock.touch();
+        let value = UnsafeCell::new(0);
+        Arc::new(Guarded { lock, value })
+    }
+
+    /// For the holder of the lock.
+    fn add(&self) {
+        // SAFETY: the lock is held, which is what loom checks.
+        self.value.with_mut(|value| unsafe { *value += 1 });
+    }
+
+    fn acquire_and_add(&self) {
+        self.lock.acquire();
+        self.add();
+        self.lock.release().unwrap();
+    }
+
+    /// What is left when all are done.
+    fn finish(&self, expected: u32) {
+        assert!(self.lock.try_acquire(), "the lock is free");
+        // SAFETY: the lock is held.
+        self.value
+            .with(|value| assert_eq!(unsafe { *value }, expected));
+    }
+}
+
+fn adder(guarded: &Arc<Guarded>) -> thread::JoinHandle<()> {
+    let guarded = guarded.clone();
+    thread::spawn(move || guarded.acquire_and_add())
+}
+
+#[test]
+fn one_thread_at_a_time_and_each_sees_the_last() {
+    explore("lock: mutual exclusion, two threads", None, || {
+        let guarded = Guarded::new();
+        let other = adder(&guarded);
+        guarded.acquire_and_add();
+        other.join().unwrap();
+        guarded.finish(2);
+    });
+}
+
+#[test]
+fn three_threads_take_turns() {
+    explore("lock: mutual exclusion, three threads", Some(2), || {
+        let guarded = Guarded::new();
+        let others = [adder(&guarded), adder(&guarded)];
+        guarded.acquire_and_add();
+        for other in others {
+            other.join().unwrap();
+        }
+        guarded.finish(3);
+    });
+}
+
+#[test]
+fn two_sleepers_are_both_woken() {
+    explore("lock: release against two waiters", Some(3), || {
+        let guarded = Guarded::new();
+        guarded.lock.acquire();
+        let others = [adder(&guarded), adder(&guarded)];
+        guarded.add();
+        guarded.lock.release().unwrap();
+        for other in others {
+            other.join().unwrap();
+        }
+        guarded.finish(3);
+    });
+}
+
+#[test]
+fn a_patient_waiter_is_handed_the_lock() {
+    explore("lock: hand-off", Some(3), || {
+        let guarded = Guarded::new();
+        guarded.lock.acquire();
+        let others = [adder(&guarded), adder(&guarded)];
+        guarded.add();
+        // Whoever sleeps by now has done so for two milliseconds.
+        advance(2_000_000);
+        guarded.lock.release().unwrap();
+        for other in others {
+            other.join().unwrap();
+        }
+        guarded.finish(3);
+    });
+}
+
+#[test]
+fn a_fair_release_hands_over() {
+    explore("lock: fair release", None, || {
+        let lock = Lock::new(UnsafeCell::new(0));
+        assert!(!lock.is_locked()); // Touches the word.
+        let lock = Arc::new(lock);
+        let guard = lock.lock();
+        let other = thread::spawn({
+            let lock = lock.clone();
+            // SAFETY: the lock is held.
+            move || lock.lock().with_mut(|value| unsafe { *value += 1 })
+        });
+        // SAFETY: the lock is held.
+        guard.with_mut(|value| unsafe { *value += 1 });
+        LockGuard::unlock_fair(guard);
+        // SAFETY: the lock is held.
+        lock.lock().with_mut(|value| unsafe { *value += 1 });
+        other.join().unwrap();
+        // SAFETY: the lock is held.
+        lock.lock().with(|value| assert_eq!(unsafe { *value }, 3));
+    });
+}
+
+#[test]
+fn a_timeout_against_a_release() {
+    explore("lock: timeout against release", None, || {
+        let guarded = Guarded::new();
+        guarded.lock.acquire();
+        let timed = thread::spawn({
+            let guarded = guarded.clone();
+            move || {
+                let got = guarded.lock.acquire_until(Instant(1));
+                if got {
+                    guarded.add();
+                    guarded.lock.release().unwrap();
+                }
+                u32::from(got)
+            }
+        });
+        let clock = thread::spawn(|| advance(1));
+        guarded.add();
+        guarded.lock.release().unwrap();
+        clock.join().unwrap();
+        let got = timed.join().unwrap();
+        guarded.finish(1 + got);
+    });
+}
+
+#[test]
+fn who_times_out_or_stops_takes_no_wake_up_from_another() {
+    explore("lock: giving up beside another waiter", Some(2), || {
+        let guarded = Guarded::new();
+        let source = StopSource::new();
+        guarded.lock.acquire();
+        let hasty = thread::spawn({
+            let (guarded, token) = (guarded.clone(), source.token());
+            move || {
+                let limit = Limit::until(Instant(1)).or_stop(&token);
+                let got = guarded.lock.acquire_with(limit).is_ok();
+                if got {
+                    guarded.add();
+                    guarded.lock.release().unwrap();
+                }
+                u32::from(got)
+            }
+        });
+        let patient = adder(&guarded);
+        let ender = thread::spawn(move || {
+            source.request_stop();
+            advance(1);
+        });
+        guarded.add();
+        guarded.lock.release().unwrap();
+        ender.join().unwrap();
+        patient.join().unwrap();
+        let got = hasty.join().unwrap();
+        guarded.finish(2 + got);
+    });
+}

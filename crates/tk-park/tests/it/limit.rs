@@ -1,0 +1,82 @@
+use std::time::{Duration, Instant};
+
+use static_assertions::assert_impl_all;
+use tk_park::{Limit, Spin, StopSource, WaitError, deadline_after};
+
+assert_impl_all!(Limit<'static>: Send, Sync, Copy);
+assert_impl_all!(WaitError: Send, Sync, std::error::Error);
+
+#[test]
+fn no_limit_is_never_over() {
+    let limit = Limit::none();
+    assert_eq!(limit.check(), Ok(()));
+    assert_eq!(limit.deadline(), None);
+    assert!(limit.stop_token().is_none());
+    assert!(!Limit::default().is_over());
+}
+
+#[test]
+fn zero_and_the_past_are_over_at_once() {
+    assert_eq!(
+        Limit::after(Duration::ZERO).check(),
+        Err(WaitError::TimedOut)
+    );
+    assert_eq!(
+        Limit::from(Instant::now()).check(),
+        Err(WaitError::TimedOut)
+    );
+}
+
+#[test]
+fn a_duration_too_long_for_the_clock_is_no_limit() {
+    assert_eq!(deadline_after(Duration::MAX), None);
+    assert_eq!(Limit::from(Duration::MAX).deadline(), None);
+    assert!(!Limit::from(Duration::MAX).is_over());
+}
+
+#[test]
+fn a_duration_counts_from_the_conversion() {
+    let before = Instant::now();
+    let deadline = Limit::from(Duration::from_secs(60)).deadline().unwrap();
+    let after = Instant::now();
+    assert!(deadline >= before + Duration::from_secs(60));
+    assert!(deadline <= after + Duration::from_secs(60));
+}
+
+#[test]
+fn a_stop_is_told_apart_from_a_deadline() {
+    let source = StopSource::new();
+    let token = source.token();
+    let limit = Limit::after(Duration::ZERO).or_stop(&token);
+    assert_eq!(limit.check(), Err(WaitError::TimedOut));
+    source.request_stop();
+    assert_eq!(limit.check(), Err(WaitError::Stopped));
+    assert_eq!(Limit::from(&token).check(), Err(WaitError::Stopped));
+}
+
+#[test]
+fn the_last_token_counts() {
+    let (first, second) = (StopSource::new(), StopSource::new());
+    let (first_token, second_token) = (first.token(), second.token());
+    let limit = Limit::none().or_stop(&first_token).or_stop(&second_token);
+    first.request_stop();
+    assert!(!limit.is_over());
+    second.request_stop();
+    assert!(limit.is_over());
+}
+
+#[test]
+fn errors_say_what_happened() {
+    assert_eq!(WaitError::TimedOut.to_string(), "timed out");
+    assert_eq!(WaitError::Stopped.to_string(), "stopped");
+}
+
+#[test]
+fn spinning_ends_and_stays_ended() {
+    let mut spin = Spin::new();
+    let start = Instant::now();
+    while spin.once() {}
+    assert!(start.elapsed() < Duration::from_secs(10));
+    assert!(!spin.once());
+    assert!(!spin.clone().once());
+}

@@ -1,0 +1,8 @@
+//! What parking, limits and stop tokens promise.
+#![cfg(not(tk_loom))]
+
+mod limit;
+mod park;
+mod parked;
+mod stop;
+mod stress;

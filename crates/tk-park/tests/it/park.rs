@@ -1,0 +1,438 @@
+use std::cell::RefCell;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::time::{Duration, Instant};
+
+use static_assertions::assert_impl_all;
+use tk_core::Slot;
+use tk_park::{
+    Choice, Limit, Parked, StopSource, Unparked, Wait, Waiter, Word, park, park_then, requeue,
+    unpark_all, unpark_filter, unpark_n, unpark_one,
+};
+
+use crate::parked::{is_parked, start, start_parked, until};
+
+assert_impl_all!(Wait: Send, Sync, Copy);
+assert_impl_all!(Waiter: Send, Sync);
+
+fn sleep_on(word: &impl Word, limit: Limit<'_>) -> Parked {
+    park(word, || true, &Wait::new("test"), limit)
+}
+
+fn key(word: &AtomicU32) -> usize {
+    &raw const *word as usize
+}
+
+/// Wakes the first and moves the others.
+fn requeue_all(from: &AtomicU32, to: &AtomicU32) -> Unparked {
+    // SAFETY: the sleepers of these tests take any token.
+    unsafe { requeue(from, key(to), || true, |_| 1) }.unwrap()
+}
+
+#[test]
+fn a_word_that_is_not_as_expected_does_not_park() {
+    let word = AtomicU32::new(1);
+    let parked = park(
+        &word,
+        || word.load(Relaxed) == 0,
+        &Wait::new("test"),
+        Limit::none(),
+    );
+    assert_eq!(parked, Parked::Invalid);
+}
+
+#[test]
+fn the_unparked_thread_gets_the_token() {
+    let word = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        let sleeper = start_parked(s, "test", || sleep_on(&word, Limit::none()));
+        let done = unpark_one(&word, |unparked| {
+            assert_eq!((unparked.count, unparked.more), (1, false));
+            u16::MAX
+        });
+        assert_eq!(done.count, 1);
+        assert_eq!(sleeper.join(), Parked::Unparked(u16::MAX));
+    });
+}
+
+#[test]
+fn every_kind_of_word_can_be_parked_on() {
+    let (flag, word, wide) = (
+        AtomicBool::new(false),
+        AtomicU32::new(0),
+        AtomicUsize::new(0),
+    );
+    let limit = Limit::after(Duration::ZERO);
+    assert_eq!(sleep_on(&flag, limit), Parked::TimedOut);
+    assert_eq!(sleep_on(&word, limit), Parked::TimedOut);
+    assert_eq!(sleep_on(&wide, limit), Parked::TimedOut);
+}
+
+#[test]
+fn unparking_goes_by_age_and_is_exact() {
+    let word = AtomicU32::new(0);
+    std::thread::scope(|s| {
+        let sleepers: Vec<_> = (0..5)
+            .map(|_| start_parked(s, "test", || sleep_on(&word, Limit::none())))
+            .collect();
+        let none = unpark_n(&word, 0, |_| 0);
+        assert_eq!((none.count, none.more), (0, true));
+        let three = unpark_n(&word, 3, |_| 3);
+        assert_eq!((three.count, three.more), (3, true));
+        let mut sleepers = sleepers.into_iter();
+        for sleeper in sleepers.by_ref().take(3) {
+            assert_eq!(sleeper.join(), Parked::Unparked(3));
+        }
+        let rest: Vec<_> = sleepers.collect();
+        assert!(rest.iter().all(|s| is_parked(&s.record, "test")));
+        let last = unpark_n(&word, 3, |_| 4);
+        assert_eq!((last.count, last.more), (2, false));
+        for sleeper in rest {
+            assert_eq!(sleeper.join(), Parked::Unparked(4));
+        }
+    });
+}
+
+#[test]
+fn unpark_all_wakes_everyone_on_the_word_and_nobody_else() {
+    let (word, other) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|s| {
+        let here: Vec<_> = (0..3)
+            .map(|_| start_parked(s, "test", || sleep_on(&word, Limit::none())))
+            .collect();
+        let there = start_parked(s, "test", || sleep_on(&other, Limit::none()));
+        assert_eq!(unpark_all(&word, 7), 3);
+        assert!(
+            here.into_iter()
+                .all(|sleeper| sleeper.join() == Parked::Unparked(7))
+        );
+        assert!(is_parked(&there.record, "test"));
+        assert_eq!(unpark_all(&other, 8), 1);
+        assert_eq!(there.join(), Parked::Unparked(8));
+    });
+}
+
+#[test]
+fn a_filter_sees_everyone_by_age_and_chooses() {
+    let word = AtomicU32::new(0);
+    std::thread::scope(|s| {
+        let before = Instant::now();
+        let sleepers: Vec<_> = (0..4)
+            .map(|mark| {
+                let word = &word;
+                start_parked(s, "test", move || {
+                    park(
+                        word,
+                        || true,
+                        &Wait::new("test").marked(mark),
+                        Limit::none(),
+                    )
+                })
+            })
+            .collect();
+        let mut seen = Vec::new();
+        let choose = |waiter: &Waiter| {
+            seen.push((waiter.mark(), waiter.slot()));
+            assert!(waiter.since() >= before && waiter.since() <= Instant::now());
+            match waiter.mark() {
+                0 | 2 => Choice::Skip,
+                1 => Choice::Unpark,
+                _ => Choice::End,
+            }
+        };
+        let done = unpark_filter(&word, choose, |_| 5);
+        assert_eq!((done.count, done.requeued, done.more), (1, 0, true));
+        let expected: Vec<_> = (0..).zip(sleepers.iter().map(|s| s.slot())).collect();
+        assert_eq!(seen, expected);
+
+        let mut sleepers = sleepers.into_iter();
+        let first = sleepers.next().unwrap();
+        assert_eq!(sleepers.next().unwrap().join(), Parked::Unparked(5));
+        assert_eq!(unpark_all(&word, 6), 3);
+        assert_eq!(first.join(), Parked::Unparked(6));
+        assert!(sleepers.all(|sleeper| sleeper.join() == Parked::Unparked(6)));
+    });
+}
+
+#[test]
+fn the_callback_is_called_when_nobody_sleeps() {
+    let word = AtomicU32::new(0);
+    let mut called = 0;
+    unpark_one(&word, |unparked| {
+        called += 1;
+        assert_eq!(unparked, Unparked::default());
+        0
+    });
+    assert_eq!(called, 1);
+}
+
+#[test]
+fn a_wait_times_out_and_not_early() {
+    let word = AtomicU32::new(0);
+    let timeout = Duration::from_millis(20);
+    let start = Instant::now();
+    assert_eq!(sleep_on(&word, timeout.into()), Parked::TimedOut);
+    assert!(start.elapsed() >= timeout);
+
+    let deadline = Instant::now() + timeout;
+    assert_eq!(sleep_on(&word, deadline.into()), Parked::TimedOut);
+    assert!(Instant::now() >= deadline);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_limit_that_is_over_leaves_validate_the_first_word() {
+    let word = AtomicU32::new(0);
+    let wait = Wait::new("test");
+    for limit in [
+        Limit::after(Duration::ZERO),
+        Limit::until(Instant::now()),
+        Limit::until(Instant::now() - Duration::from_millis(1)),
+    ] {
+        assert_eq!(park(&word, || false, &wait, limit), Parked::Invalid);
+        assert_eq!(park(&word, || true, &wait, limit), Parked::TimedOut);
+    }
+}
+
+#[test]
+fn a_token_that_is_stopped_already_keeps_the_thread_awake() {
+    let word = AtomicU32::new(0);
+    let source = StopSource::new();
+    source.request_stop();
+    let token = source.token();
+    assert_eq!(sleep_on(&word, (&token).into()), Parked::Stopped);
+    let both = Limit::after(Duration::ZERO).or_stop(&token);
+    assert_eq!(sleep_on(&word, both), Parked::Stopped);
+    assert_eq!(unpark_all(&word, 0), 0);
+}
+
+#[test]
+fn for_ever_and_the_longest_time_wait_until_unparked() {
+    let word = &AtomicU32::new(0);
+    std::thread::scope(|s| {
+        for limit in [Limit::none(), Limit::after(Duration::MAX)] {
+            let sleeper = start_parked(s, "test", move || sleep_on(word, limit));
+            assert_eq!(unpark_all(word, 1), 1);
+            assert_eq!(sleeper.join(), Parked::Unparked(1));
+        }
+    });
+}
+
+#[test]
+fn a_stop_wakes_the_waits_with_its_token_and_no_other() {
+    let word = AtomicU32::new(0);
+    let (source, other) = (StopSource::new(), StopSource::new());
+    let (token, other_token) = (source.token(), other.token());
+    std::thread::scope(|s| {
+        let with = || start_parked(s, "test", || sleep_on(&word, (&token).into()));
+        let (first, plain, second) = (
+            with(),
+            start_parked(s, "test", || sleep_on(&word, Limit::none())),
+            with(),
+        );
+        let elsewhere = start_parked(s, "test", || sleep_on(&word, (&other_token).into()));
+        let timed = start_parked(s, "test", || {
+            sleep_on(&word, Limit::after(Duration::from_secs(60)).or_stop(&token))
+        });
+        source.request_stop();
+        assert_eq!(first.join(), Parked::Stopped);
+        assert_eq!(second.join(), Parked::Stopped);
+        assert_eq!(timed.join(), Parked::Stopped);
+        assert!(is_parked(&plain.record, "test"));
+        assert!(is_parked(&elsewhere.record, "test"));
+        other.request_stop();
+        assert_eq!(elsewhere.join(), Parked::Stopped);
+        assert_eq!(unpark_all(&word, 9), 1);
+        assert_eq!(plain.join(), Parked::Unparked(9));
+    });
+}
+
+#[test]
+fn the_record_says_what_a_sleeping_thread_waits_for() {
+    let word = AtomicU32::new(0);
+    let holder = tk_core::current_slot();
+    std::thread::scope(|s| {
+        let before = Instant::now();
+        let line = line!() + 2;
+        let sleeper = start_parked(s, "thing", || {
+            let wait = Wait::new("thing").held_by(Some(holder));
+            let parked = park(&word, || true, &wait, Limit::none());
+            (parked, tk_core::current().waiting())
+        });
+        let waiting = sleeper.record.waiting().unwrap();
+        assert_eq!(waiting.address(), key(&word));
+        assert_eq!(waiting.holder(), Some(holder));
+        assert_eq!(waiting.location().file(), file!());
+        assert_eq!(waiting.location().line(), line);
+        assert!(waiting.since() >= before && waiting.since() <= Instant::now());
+        unpark_all(&word, 0);
+        assert_eq!(sleeper.join(), (Parked::Unparked(0), None));
+    });
+}
+
+#[test]
+fn the_record_is_cleared_after_a_timeout_and_after_a_stop() {
+    let word = AtomicU32::new(0);
+    sleep_on(&word, Duration::from_millis(1).into());
+    assert!(tk_core::current().waiting().is_none());
+    let source = StopSource::new();
+    source.request_stop();
+    sleep_on(&word, (&source.token()).into());
+    assert!(tk_core::current().waiting().is_none());
+}
+
+#[test]
+fn before_sleep_runs_in_the_queue_with_the_record_written() {
+    let word = AtomicU32::new(0);
+    let mut seen = None;
+    let before_sleep = || {
+        let waiting = tk_core::current().waiting().map(|waiting| waiting.kind());
+        seen = Some((waiting, unpark_all(&word, 3)));
+    };
+    let wait = Wait::new("test");
+    // SAFETY: it unparks, and does not park.
+    let parked = unsafe { park_then(&word, || true, before_sleep, &wait, Limit::none()) };
+    assert_eq!(parked, Parked::Unparked(3));
+    assert_eq!(seen, Some((Some("test"), 1)));
+}
+
+#[test]
+fn before_sleep_does_not_run_if_the_thread_does_not_park() {
+    let word = AtomicU32::new(0);
+    let wait = Wait::new("test");
+    let mut ran = false;
+    // SAFETY: it does not park.
+    let parked = unsafe { park_then(&word, || false, || ran = true, &wait, Limit::none()) };
+    assert_eq!((parked, ran), (Parked::Invalid, false));
+}
+
+#[test]
+fn requeue_wakes_the_first_and_moves_the_others_in_order() {
+    let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|s| {
+        let resident = start_parked(s, "test", || sleep_on(&to, Limit::none()));
+        let moving: Vec<_> = (0..3)
+            .map(|_| start_parked(s, "test", || sleep_on(&from, Limit::none())))
+            .collect();
+        let done = requeue_all(&from, &to);
+        assert_eq!((done.count, done.requeued, done.more), (1, 2, false));
+        let mut moving = moving.into_iter();
+        assert_eq!(moving.next().unwrap().join(), Parked::Unparked(1));
+        assert_eq!(unpark_all(&from, 0), 0);
+
+        let order = Mutex::new(Vec::<Slot>::new());
+        let moving: Vec<_> = moving.collect();
+        unpark_filter(
+            &to,
+            |waiter| {
+                order.lock().unwrap().push(waiter.slot());
+                Choice::Unpark
+            },
+            |_| 2,
+        );
+        let expected: Vec<_> = [resident.slot()]
+            .into_iter()
+            .chain(moving.iter().map(|sleeper| sleeper.slot()))
+            .collect();
+        assert_eq!(*order.lock().unwrap(), expected);
+        assert_eq!(resident.join(), Parked::Unparked(2));
+        assert!(
+            moving
+                .into_iter()
+                .all(|sleeper| sleeper.join() == Parked::Unparked(2))
+        );
+    });
+}
+
+#[test]
+fn a_refused_requeue_changes_nothing() {
+    let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|s| {
+        let sleeper = start_parked(s, "test", || sleep_on(&from, Limit::none()));
+        // SAFETY: nothing is done.
+        let refused = unsafe { requeue(&from, key(&to), || false, |_| unreachable!()) };
+        assert_eq!(refused, None);
+        assert_eq!(unpark_all(&from, 1), 1);
+        assert_eq!(sleeper.join(), Parked::Unparked(1));
+    });
+}
+
+#[test]
+fn a_time_that_runs_out_in_another_queue_says_so() {
+    let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|s| {
+        let first = start_parked(s, "test", || sleep_on(&from, Limit::none()));
+        let timed = start(s, || sleep_on(&from, Duration::from_millis(200).into()));
+        until("the second sleeps, or has slept", || {
+            is_parked(&timed.record, "test") || timed.is_finished()
+        });
+        let moved = requeue_all(&from, &to).requeued;
+        assert_eq!(first.join(), Parked::Unparked(1));
+        let expected = match moved {
+            1 => Parked::Requeued,
+            // The machine was so busy that the time was over before.
+            _ => Parked::TimedOut,
+        };
+        assert_eq!(timed.join(), expected);
+        assert_eq!(unpark_all(&to, 0), 0);
+    });
+}
+
+#[test]
+fn a_stop_does_not_reach_a_thread_that_was_moved() {
+    let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    let source = StopSource::new();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let first = start_parked(s, "test", || sleep_on(&from, Limit::none()));
+        let moved = start_parked(s, "test", || sleep_on(&from, (&token).into()));
+        assert_eq!(requeue_all(&from, &to).requeued, 1);
+        source.request_stop();
+        assert!(is_parked(&moved.record, "test"));
+        assert_eq!(unpark_all(&to, 2), 1);
+        assert_eq!(moved.join(), Parked::Unparked(2));
+        assert_eq!(first.join(), Parked::Unparked(1));
+    });
+}
+
+#[test]
+fn a_thread_can_park_in_a_thread_local_destructor() {
+    struct ParksWhenDropped(&'static AtomicU32);
+
+    impl Drop for ParksWhenDropped {
+        fn drop(&mut self) {
+            sleep_on(self.0, Limit::none());
+        }
+    }
+
+    thread_local!(static LATE: RefCell<Option<ParksWhenDropped>> = const { RefCell::new(None) });
+    static WORD: AtomicU32 = AtomicU32::new(0);
+
+    // Both orders of destruction: before and after the thread has its record.
+    for registered_first in [true, false] {
+        let thread = std::thread::spawn(move || {
+            if registered_first {
+                tk_core::current();
+            }
+            LATE.with_borrow_mut(|late| *late = Some(ParksWhenDropped(&WORD)));
+            tk_core::current();
+        });
+        until("the destructor sleeps", || unpark_all(&WORD, 0) == 1);
+        thread.join().unwrap();
+    }
+}
+
+#[test]
+fn a_panic_of_the_code_around_leaves_the_queue_usable() {
+    let word = AtomicU32::new(0);
+    std::thread::scope(|s| {
+        let panics = start(s, || {
+            sleep_on(&word, Duration::from_millis(1).into());
+            panic!("on purpose");
+        });
+        assert!(panics.outcome().is_err());
+        let sleeper = start_parked(s, "test", || sleep_on(&word, Limit::none()));
+        assert_eq!(unpark_all(&word, 0), 1);
+        sleeper.join();
+    });
+}

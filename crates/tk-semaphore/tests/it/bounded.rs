@@ -1,0 +1,141 @@
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use static_assertions::assert_impl_all;
+use tk_park::{StopSource, WaitError};
+use tk_semaphore::{BoundedSemaphore, Permit};
+
+use crate::parked::{is_parked, start_parked};
+
+assert_impl_all!(BoundedSemaphore: Send, Sync, Default);
+
+#[test]
+fn the_default_is_one_permit() {
+    let semaphore = BoundedSemaphore::default();
+    assert_eq!((semaphore.available(), semaphore.bound()), (1, 1));
+}
+
+#[test]
+fn a_release_past_the_bound_is_an_error_and_changes_nothing() {
+    for bound in 1..10 {
+        let semaphore = BoundedSemaphore::new(bound);
+        assert!(semaphore.release(1).is_err());
+        let permits: Vec<_> = (0..bound).map(|_| semaphore.acquire()).collect();
+        assert!(semaphore.try_acquire().is_none());
+        permits.into_iter().for_each(Permit::forget);
+        assert!(semaphore.release(bound + 1).is_err());
+        assert_eq!(semaphore.available(), 0);
+        semaphore.release(bound).unwrap();
+        assert!(semaphore.release(1).is_err());
+        assert_eq!(semaphore.available(), bound);
+    }
+}
+
+#[test]
+fn a_release_is_all_or_nothing() {
+    let semaphore = BoundedSemaphore::new(3);
+    semaphore.acquire().forget();
+    semaphore.acquire().forget();
+    let error = semaphore.release(3).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "release of 3 permits past the bound of 3"
+    );
+    assert!(semaphore.release(usize::MAX).is_err());
+    assert_eq!(semaphore.available(), 1);
+    semaphore.release(2).unwrap();
+}
+
+#[test]
+fn a_release_too_many_wakes_no_waiter_and_keeps_it_in_line() {
+    let semaphore = BoundedSemaphore::new(1);
+    semaphore.acquire().forget();
+    std::thread::scope(|s| {
+        let waiter = start_parked(s, "semaphore", || semaphore.acquire().forget());
+        assert!(semaphore.release(2).is_err());
+        assert!(is_parked(&waiter.record, "semaphore"));
+        semaphore.release(1).unwrap();
+        waiter.join();
+    });
+    assert_eq!(semaphore.available(), 0);
+}
+
+#[test]
+fn permits_come_back_on_return_and_on_panic() {
+    let semaphore = BoundedSemaphore::new(2);
+    {
+        let _first = semaphore.acquire();
+        let _second = semaphore.acquire();
+        assert!(semaphore.try_acquire().is_none());
+    }
+    let panicked = catch_unwind(AssertUnwindSafe(|| {
+        let _permit = semaphore.acquire();
+        panic!("on purpose");
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(semaphore.available(), 2);
+}
+
+#[test]
+fn a_permit_that_was_released_behind_its_back_is_not_given_back_twice() {
+    let semaphore = BoundedSemaphore::new(1);
+    let permit = semaphore.acquire();
+    semaphore.release(1).unwrap();
+    drop(permit);
+    assert_eq!(semaphore.available(), 1);
+}
+
+#[test]
+fn every_form_reaches_its_limit_and_takes_what_is_free() {
+    let semaphore = BoundedSemaphore::new(1);
+    let source = StopSource::new();
+    source.request_stop();
+    let token = source.token();
+    // Takes the permit and drops it.
+    let got = |permit: Option<Permit<'_>>| permit.is_some();
+    let forms = || {
+        [
+            got(semaphore.try_acquire()),
+            got(semaphore.acquire_for(Duration::ZERO)),
+            got(semaphore.acquire_until(Instant::now())),
+            got(semaphore.acquire_with(&token).ok()),
+        ]
+    };
+    assert_eq!(forms(), [true; 4]);
+    let permit = semaphore.acquire();
+    assert_eq!(forms(), [false; 4]);
+    assert_eq!(
+        semaphore.acquire_with(&token).err(),
+        Some(WaitError::Stopped)
+    );
+    let timeout = Duration::from_millis(5);
+    let start = Instant::now();
+    assert!(semaphore.acquire_for(timeout).is_none());
+    assert!(start.elapsed() >= timeout);
+    drop(permit);
+    assert!(semaphore.acquire_for(Duration::MAX).is_some());
+}
+
+#[test]
+fn the_record_shows_the_line_that_waits() {
+    let semaphore = BoundedSemaphore::new(1);
+    let permit = semaphore.acquire();
+    std::thread::scope(|s| {
+        let line = line!() + 1;
+        let waiter = start_parked(s, "semaphore", || drop(semaphore.acquire()));
+        let location = waiter.record.waiting().unwrap().location();
+        assert_eq!((location.file(), location.line()), (file!(), line));
+        drop(permit);
+        waiter.join();
+    });
+}
+
+#[test]
+fn debug_shows_what_is_available_and_the_bound() {
+    let semaphore = BoundedSemaphore::new(2);
+    let _permit = semaphore.acquire();
+    assert_eq!(
+        format!("{semaphore:?}"),
+        "BoundedSemaphore { available: 1, bound: 2 }"
+    );
+}

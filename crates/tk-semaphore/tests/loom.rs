@@ -1,0 +1,143 @@
+//! Models of the semaphore.
+#![cfg(tk_loom)]
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use tk_park::StopSource;
+use tk_park::sync::{Instant, advance};
+use tk_semaphore::{Permit, Semaphore};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+fn semaphore(permits: usize) -> Arc<Semaphore> {
+    let semaphore = Semaphore::new(permits);
+    semaphore.touch();
+    Arc::new(semaphore)
+}
+
+fn taker(semaphore: &Arc<Semaphore>) -> thread::JoinHandle<()> {
+    let semaphore = semaphore.clone();
+    thread::spawn(move || semaphore.acquire().forget())
+}
+
+#[test]
+fn two_waiters_get_two_permits_from_two_releasers() {
+    explore("semaphore: two waiters, two releasers", Some(2), || {
+        let semaphore = semaphore(0);
+        let takers = [taker(&semaphore), taker(&semaphore)];
+        let releaser = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.release(1).unwrap()
+        });
+        semaphore.release(1).unwrap();
+        for taker in takers {
+            taker.join().unwrap();
+        }
+        releaser.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn one_permit_is_a_lock() {
+    explore("semaphore: mutual exclusion", None, || {
+        let semaphore = semaphore(1);
+        let value = Arc::new(UnsafeCell::new(0));
+        let add = {
+            let (semaphore, value) = (semaphore.clone(), value.clone());
+            move || {
+                let _permit = semaphore.acquire();
+                // SAFETY: there is one permit.
+                value.with_mut(|value| unsafe { *value += 1 });
+            }
+        };
+        let other = thread::spawn(add.clone());
+        add();
+        other.join().unwrap();
+        assert!(semaphore.try_acquire().is_some());
+        // SAFETY: the other thread is done.
+        value.with(|value| assert_eq!(unsafe { *value }, 2));
+    });
+}
+
+#[test]
+fn many_permits_carry_what_every_releaser_did() {
+    explore("semaphore: publication by two releasers", Some(3), || {
+        let semaphore = semaphore(0);
+        let values = Arc::new([UnsafeCell::new(0), UnsafeCell::new(0)]);
+        let releasers = [0, 1].map(|n| {
+            let (semaphore, values) = (semaphore.clone(), values.clone());
+            thread::spawn(move || {
+                // SAFETY: nobody reads it before the release.
+                values[n].with_mut(|value| unsafe { *value = 1 });
+                semaphore.release(1).unwrap();
+            })
+        });
+        semaphore.acquire_many(2).forget();
+        for value in &*values {
+            // SAFETY: both have released.
+            value.with(|value| assert_eq!(unsafe { *value }, 1));
+        }
+        for releaser in releasers {
+            releaser.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_head_of_the_line_that_times_out_lets_the_next_go() {
+    explore("semaphore: many with a timeout before one", Some(3), || {
+        let semaphore = semaphore(1);
+        let many = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_many_with(2, Instant(1)).is_err()
+        });
+        let one = taker(&semaphore);
+        let clock = thread::spawn(|| advance(1));
+        one.join().unwrap();
+        clock.join().unwrap();
+        assert!(many.join().unwrap());
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_head_of_the_line_that_is_stopped_lets_the_next_go() {
+    explore("semaphore: many with a stop before one", Some(3), || {
+        let (semaphore, source) = (semaphore(1), StopSource::new());
+        let many = thread::spawn({
+            let (semaphore, token) = (semaphore.clone(), source.token());
+            move || semaphore.acquire_many_with(2, &token).is_err()
+        });
+        let one = taker(&semaphore);
+        source.request_stop();
+        one.join().unwrap();
+        assert!(many.join().unwrap());
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_timeout_against_a_release() {
+    explore("semaphore: timeout against release", None, || {
+        let semaphore = semaphore(0);
+        let timed = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || {
+                semaphore
+                    .acquire_until(Instant(1))
+                    .map(Permit::forget)
+                    .is_some()
+            }
+        });
+        let clock = thread::spawn(|| advance(1));
+        semaphore.release(1).unwrap();
+        clock.join().unwrap();
+        let got = usize::from(timed.join().unwrap());
+        assert_eq!(semaphore.available() + got, 1);
+        assert_eq!(semaphore.try_acquire().is_some(), got == 0);
+    });
+}

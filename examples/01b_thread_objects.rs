@@ -1,0 +1,17 @@
+//! Starts five threads that run the same function, each with an argument of its own.
+
+/// Says which one it is.
+fn worker(num: u32) {
+    println!("Worker: {num}");
+}
+
+/// As in 01a, and each thread gets a number.
+pub fn main() {
+    tk_thread::main(|| {
+        for i in 0..5 {
+            // `spawn(move || worker(i))` would do as well. But a closure has no name, and the thread would be `Thread-1`;
+            // like this it is `Thread-1 (worker)`. Several arguments are passed as a tuple.
+            tk_thread::spawn_with(worker, i);
+        }
+    });
+}

@@ -1,0 +1,35 @@
+//! A daemon thread, which the program leaves behind when it ends.
+
+use std::io;
+use std::time::Duration;
+
+use log::{LevelFilter, debug};
+use tk_core::logging;
+use tk_thread::{Builder, sleep};
+
+fn daemon() {
+    debug!("Starting");
+    sleep(Duration::from_secs(1));
+    debug!("Exiting"); // Not seen: the program is over by then.
+}
+
+fn non_daemon() {
+    debug!("Starting");
+    debug!("Exiting");
+}
+
+/// Starts a daemon and another thread, and waits for neither.
+pub fn main() -> io::Result<()> {
+    logging::basic_config()
+        .level(LevelFilter::Debug)
+        .format("(%(threadName)-10s) %(message)s")
+        .init();
+
+    // `tk_thread::main` knows the difference: it waits for `non-daemon`, and not for `daemon`. Threads of
+    // `std::thread` are all left behind.
+    tk_thread::main(|| {
+        Builder::new().name("daemon").daemon(true).spawn(daemon)?;
+        Builder::new().name("non-daemon").spawn(non_daemon)?;
+        Ok(())
+    })
+}

@@ -1,0 +1,40 @@
+//! Threads that run a value of a type of one's own, with the arguments as its fields.
+
+use std::collections::BTreeMap;
+
+use log::{LevelFilter, debug};
+use tk_core::logging;
+use tk_thread::Run;
+
+/// What the thread is given. Python hides the arguments from a subclass of `Thread`, which has to keep a second copy;
+/// here the value that runs is a plain struct.
+struct MyThreadWithArgs {
+    args: (u32,),
+    kwargs: BTreeMap<&'static str, &'static str>,
+}
+
+impl Run for MyThreadWithArgs {
+    type Output = ();
+
+    fn run(self) {
+        debug!("running with {:?} and {:?}", self.args, self.kwargs);
+    }
+}
+
+/// Starts five of them.
+pub fn main() {
+    logging::basic_config()
+        .level(LevelFilter::Debug)
+        .format("(%(threadName)-10s) %(message)s")
+        .init();
+
+    tk_thread::main(|| {
+        for i in 0..5 {
+            let t = MyThreadWithArgs {
+                args: (i,),
+                kwargs: BTreeMap::from([("a", "A"), ("b", "B")]),
+            };
+            t.start();
+        }
+    });
+}

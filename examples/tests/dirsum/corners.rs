@@ -1,0 +1,128 @@
+//! The queue, with what the program would have to be broken to do.
+
+use std::sync::mpsc;
+
+use tk_park::{StopSource, WaitError};
+use tk_thread::{Builder, Thread, spawn};
+
+use crate::queue::{Closed, bounded};
+
+fn wait_until_it_waits(thread: &Thread) {
+    while thread.waiting().is_none() {
+        assert!(thread.is_alive());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn each_item_is_received_once() {
+    const ITEMS: usize = 20_000;
+    // As tight as the queue allows: a notification that went to the wrong side would be the end of it.
+    for receivers in [1, 2, 3, 5] {
+        let never = StopSource::new().token();
+        let (mut sender, receiver) = bounded(receivers + 1);
+        let threads: Vec<_> = (0..receivers)
+            .map(|_| {
+                let (receiver, never) = (receiver.clone(), never.clone());
+                spawn(move || {
+                    let mut items = Vec::new();
+                    while let Some(item) = receiver.receive(&never) {
+                        items.push(item);
+                    }
+                    items
+                })
+            })
+            .collect();
+        drop(receiver);
+        for item in 0..ITEMS {
+            assert_eq!(sender.send(item, &never), Ok(()));
+        }
+        drop(sender);
+        let mut items: Vec<_> = threads
+            .into_iter()
+            .flat_map(|thread| {
+                let items = thread.join().unwrap();
+                assert!(items.is_sorted(), "the oldest comes first");
+                items
+            })
+            .collect();
+        items.sort_unstable();
+        assert!(items.into_iter().eq(0..ITEMS));
+    }
+}
+
+#[test]
+fn a_sender_does_not_wait_for_receivers_that_have_panicked() {
+    let never = StopSource::new().token();
+    let (mut sender, receiver) = bounded(2);
+    let (panic_now, told) = mpsc::channel();
+    let doomed = Builder::new().name("doomed").spawn(move || {
+        let _receiver = receiver;
+        told.recv().unwrap();
+        panic!("as it was told");
+    });
+    let doomed: tk_thread::JoinHandle<()> = doomed.unwrap();
+    let sending = spawn(move || {
+        let mut sent = 0;
+        while sender.send(sent, &never).is_ok() {
+            sent += 1;
+        }
+        sent
+    });
+    wait_until_it_waits(&sending);
+    panic_now.send(()).unwrap();
+    assert_eq!(sending.join().unwrap(), 2);
+    assert_eq!(doomed.join().unwrap_err().thread_name(), "doomed");
+}
+
+#[test]
+fn receivers_that_wait_go_when_the_sender_has_gone() {
+    let never = StopSource::new().token();
+    let (sender, receiver) = bounded::<()>(3);
+    let waiting: Vec<_> = (0..2)
+        .map(|_| {
+            let (receiver, never) = (receiver.clone(), never.clone());
+            spawn(move || receiver.receive(&never))
+        })
+        .collect();
+    for thread in &waiting {
+        wait_until_it_waits(thread);
+    }
+    drop(sender);
+    for thread in waiting {
+        assert_eq!(thread.join().unwrap(), None);
+    }
+}
+
+#[test]
+fn a_stop_ends_the_waits_of_both_sides() {
+    let source = StopSource::new();
+    let stop = source.token();
+    let (mut sender, receiver) = bounded(1);
+    sender.send(1, &stop).unwrap();
+    let sending = spawn({
+        let stop = stop.clone();
+        move || (sender.send(2, &stop), sender)
+    });
+    let (_open, empty) = bounded::<()>(1);
+    let receiving = spawn({
+        let stop = stop.clone();
+        move || empty.receive(&stop)
+    });
+    wait_until_it_waits(&sending);
+    wait_until_it_waits(&receiving);
+    source.request_stop();
+    let (sent, _sender) = sending.join().unwrap();
+    assert_eq!(sent, Err(Closed));
+    assert_eq!(receiving.join().unwrap(), None);
+    // What is in the queue stays there.
+    assert_eq!(receiver.receive(&stop), None);
+    assert_eq!(Closed::from(WaitError::Stopped), Closed);
+}
+
+#[test]
+#[should_panic(expected = "more receivers than the queue has room for")]
+fn more_receivers_than_room_is_refused() {
+    let (_sender, receiver) = bounded::<()>(1);
+    let _second = receiver.clone();
+}
