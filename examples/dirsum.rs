@@ -102,8 +102,7 @@ fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The first Ctrl-C ends the program in order, the second at once: a read from a disk that does not answer is not a wait
-/// that a token could end.
+/// The first Ctrl-C ends the program in order, the second at once: no token ends a read from a disk that is silent.
 fn stop_on_ctrl_c(source: StopSource, progress: &Progress) {
     let set = ctrlc::set_handler(move || {
         if !source.request_stop() {

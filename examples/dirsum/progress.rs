@@ -1,4 +1,4 @@
-//! What the user sees on the standard error while the program runs: complaints, and, if that is a terminal, the progress.
+//! What the user sees on the standard error while the program runs: complaints and, on a terminal, the progress.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};

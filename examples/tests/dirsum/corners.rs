@@ -1,11 +1,15 @@
-//! The queue, with what the program would have to be broken to do.
+//! Corners that the program as a whole is hard to drive into: its queue and its hashing, in this process.
 
+use std::cell::Cell;
+use std::io::ErrorKind;
 use std::sync::mpsc;
 
 use tk_park::{StopSource, WaitError};
 use tk_thread::{Builder, Thread, spawn};
 
+use crate::hash::{HashError, hash_file};
 use crate::queue::{Closed, bounded};
+use crate::tree::Tree;
 
 fn wait_until_it_waits(thread: &Thread) {
     while thread.waiting().is_none() {
@@ -16,7 +20,7 @@ fn wait_until_it_waits(thread: &Thread) {
 
 #[test]
 fn each_item_is_received_once() {
-    const ITEMS: usize = 20_000;
+    const ITEMS: usize = 5_000;
     // As tight as the queue allows: a notification that went to the wrong side would be the end of it.
     for receivers in [1, 2, 3, 5] {
         let never = StopSource::new().token();
@@ -125,4 +129,70 @@ fn a_stop_ends_the_waits_of_both_sides() {
 fn more_receivers_than_room_is_refused() {
     let (_sender, receiver) = bounded::<()>(1);
     let _second = receiver.clone();
+}
+
+#[test]
+fn a_stop_ends_hashing_between_two_blocks() {
+    let tree = Tree::new();
+    tree.write("large", vec![0; 1 << 20]);
+    let source = StopSource::new();
+    let blocks = Cell::new(0);
+    let result = hash_file(tree.root().join("large"), &source.token(), |_| {
+        blocks.set(blocks.get() + 1);
+        if blocks.get() == 3 {
+            source.request_stop();
+        }
+    });
+    assert!(matches!(result, Err(HashError::Stopped)), "{result:?}");
+    assert_eq!(blocks.get(), 3);
+}
+
+#[test]
+fn hashing_says_why_it_could_not() {
+    let tree = Tree::new();
+    let never = StopSource::new().token();
+    match hash_file(tree.root().join("nothing"), &never, |_| ()) {
+        Err(HashError::Io(error)) => assert_eq!(error.kind(), ErrorKind::NotFound),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A file to be read that nobody writes to: opening it blocks, and takes no time of the processor.
+#[cfg(unix)]
+#[test]
+fn no_more_files_are_open_than_permits_and_a_stop_ends_the_wait_for_one() {
+    use std::fs::File;
+    use std::process::Command;
+
+    const PERMITS: usize = 64;
+
+    let tree = Tree::new();
+    let pipe = tree.root().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().unwrap();
+    assert!(made.success());
+
+    let source = StopSource::new();
+    let mut hashing: Vec<_> = (0..=PERMITS)
+        .map(|_| {
+            let (pipe, stop) = (pipe.clone(), source.token());
+            spawn(move || hash_file(pipe, &stop, |_| ()))
+        })
+        .collect();
+    let one_too_many = loop {
+        if let Some(waiting) = hashing.iter().position(|one| one.waiting().is_some()) {
+            break hashing.swap_remove(waiting);
+        }
+        std::thread::yield_now();
+    };
+    source.request_stop();
+    let result = one_too_many.join().unwrap();
+    assert!(matches!(result, Err(HashError::Stopped)), "{result:?}");
+
+    // The others are where no token reaches, until the pipe has a writer.
+    assert!(hashing.iter().all(|one| one.is_alive()));
+    let _writer = File::options().read(true).write(true).open(&pipe).unwrap();
+    for one in hashing {
+        let result = one.join().unwrap();
+        assert!(matches!(result, Err(HashError::Stopped)), "{result:?}");
+    }
 }

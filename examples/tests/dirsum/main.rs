@@ -1,7 +1,9 @@
-//! What `dirsum` promises, asked of the program itself; and of its queue, which is hard to get into a corner from outside.
+//! What `dirsum` promises, asked of the program itself; and of its parts, what is hard to see from outside.
 
 mod corners;
 mod failures;
+#[path = "../../dirsum/hash.rs"]
+mod hash;
 mod output;
 mod process;
 #[path = "../../dirsum/queue.rs"]

@@ -18,8 +18,8 @@ pub fn program() -> PathBuf {
     let program = built.join("examples").join(format!("dirsum{EXE_SUFFIX}"));
     assert!(
         program.exists(),
-        "{} is not there: `cargo build -p tk-examples --example dirsum` makes it; `cargo test` does so by itself, unless \
-         it is given the name of one test",
+        "there is no {}: `cargo test -p tk-examples` builds it, unless it is told which targets to test; \
+         `cargo build -p tk-examples --example dirsum` does",
         program.display()
     );
     program
@@ -77,27 +77,6 @@ impl Running {
         }
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Waits for something that can only be seen from outside.
-    pub fn wait_until(&mut self, what: &str, reached: impl Fn() -> bool) {
-        while !reached() {
-            if self.child.try_wait().unwrap().is_some() {
-                panic!("ended before: {what}: {:?}", self.reap());
-            }
-            self.watch(what);
-        }
-    }
-
-    /// Does what Ctrl-C does.
-    pub fn interrupt(&self) {
-        let id = self.id().to_string();
-        let status = Command::new("kill").args(["-INT", &id]).status().unwrap();
-        assert!(status.success());
-    }
-
     /// Waits for the end.
     pub fn finish(mut self) -> Finished {
         while self.child.try_wait().unwrap().is_none() {
@@ -125,6 +104,31 @@ impl Running {
             out: text(self.out.take()),
             err: text(self.err.take()),
         }
+    }
+}
+
+/// For those who look into `/proc`.
+#[cfg(target_os = "linux")]
+impl Running {
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for something that can only be seen from outside.
+    pub fn wait_until(&mut self, what: &str, reached: impl Fn() -> bool) {
+        while !reached() {
+            if self.child.try_wait().unwrap().is_some() {
+                panic!("ended before: {what}: {:?}", self.reap());
+            }
+            self.watch(what);
+        }
+    }
+
+    /// Does what Ctrl-C does.
+    pub fn interrupt(&self) {
+        let id = self.id().to_string();
+        let status = Command::new("kill").args(["-INT", &id]).status().unwrap();
+        assert!(status.success());
     }
 }
 

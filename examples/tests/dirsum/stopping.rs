@@ -86,23 +86,3 @@ fn ctrl_c_ends_the_wait_for_room_in_the_queue() {
         .collect();
     assert_eq!(finished.out, expected);
 }
-
-#[test]
-fn ctrl_c_ends_the_wait_for_a_permit_and_no_more_than_64_files_are_open() {
-    let tree = Tree::new();
-    for n in 0..100 {
-        tree.write_huge(&format!("huge-{n}"));
-    }
-    let mut running = Running::start(dirsum(tree.root(), ["--jobs=100", "."]));
-    let id = running.id();
-    running.wait_until("64 files are open", || {
-        let open = open_files(id, tree.root());
-        assert!(open <= 64, "{open} files are open");
-        open == 64
-    });
-    running.interrupt();
-    let finished = running.finish();
-    finished.expect_code(130);
-    assert_eq!(finished.out, "");
-    assert_eq!(finished.err, "dirsum: interrupted\n");
-}
