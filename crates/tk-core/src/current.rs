@@ -171,7 +171,8 @@ impl Registration {
     /// record, which ends here.
     pub fn begin(mut self) {
         let Some(record) = self.0.take() else { return };
-        if let Ok(Some(earlier)) = GUARD.try_with(|guard| guard.0.take()) {
+        // What runs at its end may register the thread once more.
+        while let Ok(Some(earlier)) = GUARD.try_with(|guard| guard.0.take()) {
             finish(&earlier);
         }
         record.set_running();

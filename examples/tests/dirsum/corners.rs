@@ -3,13 +3,23 @@
 use std::cell::Cell;
 use std::io::ErrorKind;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use tk_park::{StopSource, WaitError};
-use tk_thread::{Builder, Thread, spawn};
+use tk_thread::{Builder, JoinHandle, Panicked, Thread, spawn};
 
 use crate::hash::{HashError, hash_file};
 use crate::queue::{Closed, bounded};
 use crate::tree::Tree;
+
+/// The thread's value. A test whose threads hang fails.
+#[track_caller]
+fn end<T>(thread: JoinHandle<T>) -> Result<T, Panicked> {
+    match thread.join_for(Duration::from_secs(120)) {
+        Ok(()) => thread.join(),
+        Err(error) => panic!("{thread:?}, {:?}: {error}", thread.waiting()),
+    }
+}
 
 fn wait_until_it_waits(thread: &Thread) {
     while thread.waiting().is_none() {
@@ -38,14 +48,12 @@ fn each_item_is_received_once() {
             })
             .collect();
         drop(receiver);
-        for item in 0..ITEMS {
-            assert_eq!(sender.send(item, &never), Ok(()));
-        }
-        drop(sender);
+        let sending = spawn(move || (0..ITEMS).try_for_each(|item| sender.send(item, &never)));
+        assert_eq!(end(sending).unwrap(), Ok(()));
         let mut items: Vec<_> = threads
             .into_iter()
             .flat_map(|thread| {
-                let items = thread.join().unwrap();
+                let items = end(thread).unwrap();
                 assert!(items.is_sorted(), "the oldest comes first");
                 items
             })
@@ -65,7 +73,7 @@ fn a_sender_does_not_wait_for_receivers_that_have_panicked() {
         told.recv().unwrap();
         panic!("as it was told");
     });
-    let doomed: tk_thread::JoinHandle<()> = doomed.unwrap();
+    let doomed: JoinHandle<()> = doomed.unwrap();
     let sending = spawn(move || {
         let mut sent = 0;
         while sender.send(sent, &never).is_ok() {
@@ -75,8 +83,8 @@ fn a_sender_does_not_wait_for_receivers_that_have_panicked() {
     });
     wait_until_it_waits(&sending);
     panic_now.send(()).unwrap();
-    assert_eq!(sending.join().unwrap(), 2);
-    assert_eq!(doomed.join().unwrap_err().thread_name(), "doomed");
+    assert_eq!(end(sending).unwrap(), 2);
+    assert_eq!(end(doomed).unwrap_err().thread_name(), "doomed");
 }
 
 #[test]
@@ -94,7 +102,7 @@ fn receivers_that_wait_go_when_the_sender_has_gone() {
     }
     drop(sender);
     for thread in waiting {
-        assert_eq!(thread.join().unwrap(), None);
+        assert_eq!(end(thread).unwrap(), None);
     }
 }
 
@@ -116,9 +124,9 @@ fn a_stop_ends_the_waits_of_both_sides() {
     wait_until_it_waits(&sending);
     wait_until_it_waits(&receiving);
     source.request_stop();
-    let (sent, _sender) = sending.join().unwrap();
+    let (sent, _sender) = end(sending).unwrap();
     assert_eq!(sent, Err(Closed));
-    assert_eq!(receiving.join().unwrap(), None);
+    assert_eq!(end(receiving).unwrap(), None);
     // What is in the queue stays there.
     assert_eq!(receiver.receive(&stop), None);
     assert_eq!(Closed::from(WaitError::Stopped), Closed);
@@ -185,14 +193,14 @@ fn no_more_files_are_open_than_permits_and_a_stop_ends_the_wait_for_one() {
         std::thread::yield_now();
     };
     source.request_stop();
-    let result = one_too_many.join().unwrap();
+    let result = end(one_too_many).unwrap();
     assert!(matches!(result, Err(HashError::Stopped)), "{result:?}");
 
     // The others are where no token reaches, until the pipe has a writer.
     assert!(hashing.iter().all(|one| one.is_alive()));
     let _writer = File::options().read(true).write(true).open(&pipe).unwrap();
     for one in hashing {
-        let result = one.join().unwrap();
+        let result = end(one).unwrap();
         assert!(matches!(result, Err(HashError::Stopped)), "{result:?}");
     }
 }
