@@ -67,6 +67,19 @@ fn a_timeout_against_the_last_arrival() {
 }
 
 #[test]
+fn a_timeout_lets_nobody_sleep_for_one_who_does_not_come() {
+    explore("barrier: timeout with a party missing", Some(2), || {
+        let barrier = Arc::new(Barrier::new(3));
+        let patient = party(&barrier);
+        let clock = thread::spawn(|| advance(1));
+        let timed = barrier.wait_until(Instant(1));
+        clock.join().unwrap();
+        assert_eq!(timed, Err(BarrierError::TimedOut));
+        assert_eq!(patient.join().unwrap(), timed);
+    });
+}
+
+#[test]
 fn an_abort_lets_nobody_sleep() {
     explore("barrier: abort against two parties", Some(3), || {
         let barrier = Arc::new(Barrier::new(2));

@@ -72,6 +72,30 @@ fn all_who_are_notified_get_through() {
     });
 }
 
+#[test]
+fn one_notification_after_the_other_reaches_one_waiter_after_the_other() {
+    explore("condvar: two notifications, two waiters", Some(2), || {
+        let pair = Pair::new();
+        let waiters = [(); 2].map(|()| {
+            let pair = pair.clone();
+            thread::spawn(move || {
+                let mut jobs = pair.lock.lock();
+                while *jobs == 0 {
+                    pair.condvar.wait(&mut jobs);
+                }
+                *jobs -= 1;
+            })
+        });
+        *pair.lock.lock() = 2;
+        pair.condvar.notify(1);
+        pair.condvar.notify(1);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert_eq!(*pair.lock.lock(), 0);
+    });
+}
+
 /// Waits, and counts the notification that it receives. (Loom tries more when it is the first of its threads that writes
 /// to the word, and another one that looks at it.)
 fn receive(pair: &Pair, limit: Limit<'_>) -> usize {

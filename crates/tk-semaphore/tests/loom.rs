@@ -141,3 +141,53 @@ fn a_timeout_against_a_release() {
         assert_eq!(semaphore.try_acquire().is_some(), got == 0);
     });
 }
+
+#[test]
+fn a_try_does_not_overtake_one_who_is_served() {
+    explore("semaphore: try beside many and a release", Some(2), || {
+        let semaphore = semaphore(1);
+        let many = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_many(2).forget()
+        });
+        let quick = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.try_acquire().map(Permit::forget).is_some()
+        });
+        semaphore.release(1).unwrap();
+        if quick.join().unwrap() {
+            semaphore.release(1).unwrap();
+        }
+        many.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_release_into_a_line_that_gave_up_publishes() {
+    explore("semaphore: publication past a timeout", Some(2), || {
+        let semaphore = semaphore(0);
+        let value = Arc::new(UnsafeCell::new(0));
+        let timed = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_until(Instant(1)).map(Permit::forget)
+        });
+        let clock = thread::spawn(|| advance(1));
+        let quick = thread::spawn({
+            let (semaphore, value) = (semaphore.clone(), value.clone());
+            move || {
+                if semaphore.try_acquire().is_some() {
+                    // SAFETY: it was written before the release.
+                    value.with(|value| assert_eq!(unsafe { *value }, 1));
+                }
+            }
+        });
+        // SAFETY: nobody reads it before the release.
+        value.with_mut(|value| unsafe { *value = 1 });
+        semaphore.release(1).unwrap();
+        for thread in [clock, quick] {
+            thread.join().unwrap();
+        }
+        timed.join().unwrap();
+    });
+}
