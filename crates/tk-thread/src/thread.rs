@@ -87,12 +87,27 @@ impl Thread {
     /// ```
     #[track_caller]
     pub fn native_id(&self) -> Option<u64> {
+        self.wait_started();
+        self.record.native_id()
+    }
+
+    /// Waits until the thread has begun to run, as Python's `start` does. To spawn a thread does not: it would take longer
+    /// than all the rest.
+    ///
+    /// Blocks until then, which is a moment.
+    ///
+    /// ```
+    /// let handle = tk_thread::spawn(|| ());
+    /// handle.wait_started();
+    /// ```
+    #[doc(alias = "threading.Thread.start")]
+    #[track_caller]
+    pub fn wait_started(&self) {
         let limit = Limit::none();
         let begun = self
             .shared
             .wait_for_progress(RUNNING, "start", &self.record, limit);
         debug_assert_eq!(begun, Ok(()));
-        self.record.native_id()
     }
 
     /// Whether the thread has not come to its end.

@@ -400,3 +400,21 @@ fn a_lock_works_in_thread_local_destructors() {
     }
     assert_eq!(TAKEN.load(Relaxed), 8);
 }
+
+#[test]
+fn a_guard_releases_it_on_return_and_on_panic_and_bears_a_release_by_others() {
+    let lock = RawLock::new();
+    drop(lock.guard());
+    assert!(!lock.locked());
+
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let _guard = lock.guard();
+        std::panic::resume_unwind(Box::new("expected"));
+    }));
+    assert!(panic.is_err() && !lock.locked());
+
+    let guard = lock.guard();
+    lock.release().unwrap();
+    drop(guard);
+    assert!(!lock.locked());
+}
