@@ -204,24 +204,25 @@ fn run<T>(
     // First of all, so that the thread's guard is its oldest thread-local value, and destroyed last.
     registration.begin();
     thread.shared().set_running();
-    log::trace!("{thread:?} begins");
 
-    let result = catch_unwind(AssertUnwindSafe(f))
-        .map_err(|payload| Panicked::new(tk_core::current().name(), payload));
-    log::trace!(
-        "{thread:?} {}",
-        if result.is_ok() {
-            "returns"
-        } else {
-            "panicked"
-        }
-    );
+    // The program's logger is the program's code: it may panic, and is not called outside of what catches that.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        log::trace!("{thread:?} begins");
+        f()
+    }))
+    .map_err(|payload| Panicked::new(tk_core::current().name(), payload));
+    let end = if result.is_ok() {
+        "returns"
+    } else {
+        "panicked"
+    };
 
     // If nobody waits for the value, it is dropped here. A panic in that has been reported by the panic hook, and must not
     // reach the standard library, which would end the program.
     let left = catch_unwind(AssertUnwindSafe(move || {
         packet.put(result);
         drop(packet);
+        log::trace!("{thread:?} {end}");
     }));
     if let Err(payload) = left {
         std::mem::forget(payload);

@@ -230,10 +230,7 @@ impl Service {
             drop(list);
             if let Err(error) = successor {
                 // The others wait until this function has returned.
-                log::warn!(
-                    "no thread to wait for timers while {} runs: {error}",
-                    task.name
-                );
+                log_quietly(|| log::warn!("no thread to wait for timers for a while: {error}"));
             }
 
             me.set_name(Arc::clone(&task.name));
@@ -294,7 +291,7 @@ impl Service {
             function,
             keep_alive,
         } = self.take_action(task)?;
-        log::trace!("timer {} fires", task.name);
+        log_quietly(|| log::trace!("timer {} fires", task.name));
         // The panic hook reports a panic, under the timer's name.
         match function {
             Function::Once(function) => {
@@ -356,6 +353,11 @@ impl Function {
         let ahead = Duration::from_nanos_u128(ahead.min(Duration::MAX.as_nanos()));
         later(due, ahead).map_or(Due::Never, Due::At)
     }
+}
+
+/// The program's logger is the program's code: it may panic.
+fn log_quietly(log: impl FnOnce()) {
+    drop_quietly(catch_unwind(AssertUnwindSafe(log)));
 }
 
 /// A value of a user that panics when it is dropped goes no further than that.

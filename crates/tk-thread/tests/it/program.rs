@@ -82,6 +82,17 @@ fn child() {
                 panic!("expected");
             });
         }
+        "logger" => {
+            log::set_logger(&Panics).unwrap();
+            log::set_max_level(log::LevelFilter::Trace);
+            say(&format!("value {}", tk_thread::spawn(|| 7).join().unwrap()));
+            let unlucky = Builder::new().name("unlucky").spawn(|| 7).unwrap();
+            say(if unlucky.join().is_err() {
+                "panicked"
+            } else {
+                "returned"
+            });
+        }
         other => panic!("no part {other}"),
     }
 }
@@ -114,4 +125,28 @@ fn a_panic_of_the_main_function_is_carried_out_after_the_wait() {
     let output = run("panics");
     assert!(!output.status.success(), "{output:?}");
     assert_eq!(said(&output), ["waited"]);
+}
+
+#[test]
+fn a_logger_that_panics_loses_no_value() {
+    let output = run("logger");
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(said(&output), ["value 7", "panicked"]);
+}
+
+/// Panics at the end of a thread, or, in the thread called `unlucky`, at its beginning.
+struct Panics;
+
+impl log::Log for Panics {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        let message = record.args().to_string();
+        let unlucky = tk_thread::current().name() == "unlucky";
+        assert!(!message.ends_with("returns") && !unlucky, "expected");
+    }
+
+    fn flush(&self) {}
 }
