@@ -7,7 +7,7 @@
 //!   [`unpark_n`], [`unpark_all`] and [`unpark_filter`] wake the threads that sleep there, the longest sleeping first.
 //! - [`Limit`] says when a wait gives up: at a deadline, when a [`StopToken`] is asked to stop, either, or never.
 //! - [`Wait`] says what is waited for. It stands in the thread's record while it sleeps, for all to see.
-//! - [`Spin`] is how long it pays to look again before going to sleep.
+//! - [`Spin`] is how long it pays to look again before going to sleep, [`SpinHistory`] whether it has paid lately.
 //!
 //! # A primitive in twenty lines
 //!
@@ -77,7 +77,7 @@ pub use park::{
     Choice, Parked, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
     unpark_filter, unpark_n, unpark_one,
 };
-pub use spin::Spin;
+pub use spin::{Spin, SpinHistory};
 pub use stop::{StopCallback, StopSource, StopToken};
 
 #[cfg(doctest)]

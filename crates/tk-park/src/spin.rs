@@ -1,5 +1,9 @@
 //! How long it pays to look again before going to sleep.
 
+use std::ops::ControlFlow;
+
+use crate::sync::{AtomicU32, Ordering::Relaxed};
+
 /// A bounded wait without sleeping, for a state that is likely to change soon.
 ///
 /// The bound is a time, about what it costs to go to sleep and be woken; what one pause of this processor costs is
@@ -62,6 +66,76 @@ impl Spin {
             std::hint::spin_loop();
         }
         true
+    }
+}
+
+/// Whether it has paid lately to spin for one thing.
+///
+/// A word beside that of a primitive. Where waits are long, spinning is wasted time: after a few spins in a row that saw
+/// nothing come, the primitive's waits sleep at once, except for one in 32 that looks whether times have changed.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use tk_park::SpinHistory;
+///
+/// let (ready, history) = (AtomicBool::new(true), SpinHistory::new());
+/// let came = history.spin(|| match ready.load(Ordering::Acquire) {
+///     true => ControlFlow::Break(true),
+///     false => ControlFlow::Continue(()),
+/// });
+/// assert!(came);
+/// ```
+#[derive(Debug, Default)]
+pub struct SpinHistory {
+    /// The waits since the last spin that was worth it. Only an estimate: threads may overwrite each other's counts.
+    misses: AtomicU32,
+}
+
+/// So many spins in a row may fail.
+const TOLERANCE: u32 = 4;
+/// One in so many waits spins all the same.
+const PROBE: u32 = 32;
+
+impl SpinHistory {
+    /// No spin has failed yet.
+    pub const fn new() -> SpinHistory {
+        SpinHistory {
+            misses: AtomicU32::new(0),
+        }
+    }
+
+    /// Looks again and again, with growing pauses, until `look` breaks with its answer or the budget is spent.
+    ///
+    /// `Break(true)` means that what was waited for has come, `Break(false)` that there is no sense in spinning for it now.
+    /// Returns whether it has come. Where spinning has not paid lately, returns `false` without a look.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    ///
+    /// let history = tk_park::SpinHistory::new();
+    /// assert!(!history.spin(|| ControlFlow::Continue(()))); // Gives up in a few microseconds.
+    /// ```
+    pub fn spin(&self, mut look: impl FnMut() -> ControlFlow<bool>) -> bool {
+        if budget() == 0 {
+            return false;
+        }
+        let misses = self.misses.load(Relaxed);
+        let worthwhile = misses < TOLERANCE || misses.is_multiple_of(PROBE);
+        let mut spin = Spin::new();
+        while worthwhile && spin.once() {
+            match look() {
+                ControlFlow::Continue(()) => {}
+                ControlFlow::Break(came) => {
+                    if came && misses != 0 {
+                        self.misses.store(0, Relaxed);
+                    }
+                    return came;
+                }
+            }
+        }
+        self.misses.store(misses.wrapping_add(1), Relaxed);
+        false
     }
 }
 

@@ -1,7 +1,8 @@
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_park::{Limit, Spin, StopSource, WaitError, deadline_after};
+use tk_park::{Limit, Spin, SpinHistory, StopSource, WaitError, deadline_after};
 
 assert_impl_all!(Limit<'static>: Send, Sync, Copy);
 assert_impl_all!(WaitError: Send, Sync, std::error::Error);
@@ -79,4 +80,34 @@ fn spinning_ends_and_stays_ended() {
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(!spin.once());
     assert!(!spin.clone().once());
+}
+
+/// How many of `n` spins in a row looked at all, if none ever sees what it waits for.
+fn spins_in_vain(history: &SpinHistory, n: usize) -> usize {
+    let looked = |_: &usize| {
+        let mut looked = false;
+        let came = history.spin(|| {
+            looked = true;
+            ControlFlow::Continue(())
+        });
+        assert!(!came);
+        looked
+    };
+    (0..n).filter(looked).count()
+}
+
+#[test]
+fn spinning_that_does_not_pay_is_given_up_until_it_does() {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return; // Nothing spins there.
+    }
+    let history = SpinHistory::new();
+    assert_eq!(spins_in_vain(&history, 4), 4);
+    // From now on it is tried now and then.
+    let tried = spins_in_vain(&history, 320);
+    assert!((9..=11).contains(&tried), "{tried} of 320");
+    // A spin that has no sense says nothing about the next ones.
+    while !history.spin(|| ControlFlow::Break(true)) {}
+    assert!(!history.spin(|| ControlFlow::Break(false)));
+    assert_eq!(spins_in_vain(&history, 4), 4);
 }
