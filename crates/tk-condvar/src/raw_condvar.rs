@@ -2,22 +2,24 @@
 //!
 //! 1. A thread enters the queue while it holds the lock, and releases the lock when it is in the queue and its record says
 //!    so. Whoever takes the lock after that finds it there.
-//! 2. While the queue holds a thread, `lock` is the key of the lock of all threads in it: it is set in the step in which
+//! 2. While the queue holds a thread, `lock` is the address of the lock of all threads in it: it is set in the step in which
 //!    the first one enters, and cleared by whoever finds the queue empty, both with the queue locked.
-//! 3. A thread that gives up leaves the queue before it clears `lock`, and has not returned by then. So a stale key is
-//!    that of a lock which is still borrowed by a wait.
-//! 4. To notify all is to wake the first, and to move the others into the queue of the lock, where each is woken by a
-//!    release. The first is told that others follow: when it takes the lock it says so in the lock's word.
-//! 5. A thread that has been moved has been notified. If its time runs out there, the wait was a success all the same.
+//! 3. A thread that gives up leaves the queue before it clears `lock`, and has not returned by then. So who finds an address
+//!    there, with the queue locked, may look at the lock: a wait still borrows it.
+//! 4. To notify all is to move all into the queue of the lock, where each is woken by a release, in their order. Only if no
+//!    release is to come, because the lock is free, the first is woken to take it. That nobody is moved behind the last
+//!    release is the lock's business: it is told, with both queues locked, to look into its queue.
+//! 5. To notify one does the same with one, and to notify some wakes them: there is no way to move just so many in one step.
+//! 6. A thread that has been moved has been notified. If its time runs out there, the wait was a success all the same.
 
 use std::fmt;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
-use tk_lock::{FOLLOWED, RELEASED, RawLock};
+use tk_lock::RawLock;
 use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
 use tk_park::{
-    Choice, Limit, Parked, Unparked, Wait, WaitError, deadline_after, park_then, requeue,
+    Choice, Limit, Parked, Requeue, Unparked, Wait, WaitError, deadline_after, park_then, requeue,
     unpark_filter, unpark_n,
 };
 
@@ -27,7 +29,7 @@ use tk_park::{
 /// exact.
 #[derive(Default)]
 pub struct RawCondvar {
-    /// The key of the lock that the threads in the queue gave up, or zero.
+    /// The address of the lock that the threads in the queue gave up, or zero.
     lock: AtomicUsize,
 }
 
@@ -57,10 +59,10 @@ impl RawCondvar {
         let parked = loop {
             let enter = || match self.lock.load(Relaxed) {
                 0 => {
-                    self.lock.store(lock.key(), Relaxed);
+                    self.lock.store(lock.address(), Relaxed);
                     true
                 }
-                other => other == lock.key(),
+                other => other == lock.address(),
             };
             let give_up = || {
                 released = lock.release().is_ok();
@@ -80,9 +82,9 @@ impl RawCondvar {
         }
         let (token, result) = match parked {
             Parked::Unparked(token) => (token, Ok(())),
-            Parked::Requeued => (RELEASED, Ok(())),
-            Parked::TimedOut => (RELEASED, Err(WaitError::TimedOut)),
-            Parked::Stopped | Parked::Invalid => (RELEASED, Err(WaitError::Stopped)),
+            Parked::Requeued => (RawLock::TRY, Ok(())),
+            Parked::TimedOut => (RawLock::TRY, Err(WaitError::TimedOut)),
+            Parked::Stopped | Parked::Invalid => (RawLock::TRY, Err(WaitError::Stopped)),
         };
         if result.is_err() {
             self.clear_key();
@@ -107,58 +109,67 @@ impl RawCondvar {
         if !more {
             self.lock.store(0, Relaxed);
         }
-        RELEASED
+        RawLock::TRY
     }
 
-    /// Wakes the `n` threads that have waited longest, or all if there are fewer. Returns how many.
+    /// Notifies the `n` threads that have waited longest, or all if there are fewer. Returns how many.
     #[inline]
     pub(crate) fn notify(&self, n: usize) -> usize {
         // Relaxed: a thread that is to be notified has entered the queue before in an order that is made by the lock, or by
         // whatever else tells the caller that it waits.
-        if self.lock.load(Relaxed) == 0 {
-            return 0;
+        match (self.lock.load(Relaxed), n) {
+            (0, _) => 0,
+            (_, 1) => self.notify_by_move(Requeue::MoveOne, Requeue::UnparkOne),
+            _ => self.notify_some(n),
         }
-        self.notify_slow(n)
     }
 
-    #[cold]
-    fn notify_slow(&self, n: usize) -> usize {
-        unpark_n(&self.lock, n, |unparked| {
-            self.clear_key_unless(unparked.more)
-        })
-        .count
-    }
-
-    /// Wakes the thread that has waited longest, and lets the others follow one by one. Returns how many there were.
+    /// Notifies every thread that waits. Returns how many there were.
     #[inline]
     pub(crate) fn notify_everyone(&self) -> usize {
         // Relaxed: as in `notify`.
         match self.lock.load(Relaxed) {
             0 => 0,
-            lock => self.notify_everyone_slow(lock),
+            _ => self.notify_by_move(Requeue::MoveAll, Requeue::UnparkOneMoveRest),
         }
     }
 
     #[cold]
-    fn notify_everyone_slow(&self, mut lock: usize) -> usize {
-        while lock != 0 {
-            // With both queues locked. By 2., this is the lock of all who are in the queue.
-            let same = || self.lock.load(Relaxed) == lock;
-            let clear = |unparked: Unparked| {
-                self.lock.store(0, Relaxed);
-                match unparked.requeued {
-                    0 => RELEASED,
-                    _ => FOLLOWED,
+    fn notify_some(&self, n: usize) -> usize {
+        let clear = |unparked: Unparked| self.clear_key_unless(unparked.more);
+        unpark_n(&self.lock, n, clear).count
+    }
+
+    #[cold]
+    fn notify_by_move(&self, if_locked: Requeue, if_free: Requeue) -> usize {
+        loop {
+            let address = self.lock.load(Relaxed);
+            if address == 0 {
+                return 0;
+            }
+            let decide = || {
+                if self.lock.load(Relaxed) != address {
+                    return None;
+                }
+                // SAFETY: by 3., as the queue is locked.
+                match unsafe { RawLock::at_address(address) }.await_release() {
+                    true => Some(if_locked),
+                    false => Some(if_free),
                 }
             };
-            // SAFETY: those in the queue of this lock know its tokens, by `reacquire`. It is the address of a lock that
-            // was borrowed when the key was set.
-            match unsafe { requeue(&self.lock, lock, same, clear) } {
-                Some(unparked) => return unparked.count + unparked.requeued,
-                None => lock = self.lock.load(Relaxed),
+            let clear = |unparked: Unparked| {
+                if unparked.count > 0 && unparked.requeued > 0 {
+                    // SAFETY: those who have been moved borrow the lock until it lets them go.
+                    unsafe { RawLock::at_address(address) }.mark_parked();
+                }
+                self.clear_key_unless(unparked.more)
+            };
+            // SAFETY: those in the queue of this lock know its tokens, by `reacquire`. It is the address of a lock, which
+            // is the key of its queue.
+            if let Some(unparked) = unsafe { requeue(&self.lock, address, decide, clear) } {
+                return unparked.count + unparked.requeued;
             }
         }
-        0
     }
 
     #[cfg(tk_loom)]

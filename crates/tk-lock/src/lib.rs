@@ -31,14 +31,15 @@
 
 mod lock;
 mod raw_lock;
+mod raw_rlock;
+mod rlock;
 
-pub use lock::{
-    Lock, LockExt, LockGuard, MappedLockGuard, MappedRLockGuard, RLock, RLockGuard, ThreadKey,
-};
+pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
 pub use raw_lock::{NotLocked, RawLock, RawLockGuard};
-
 #[doc(hidden)]
-pub use raw_lock::{FOLLOWED, RELEASED};
+pub use raw_rlock::Suspended;
+pub use raw_rlock::{NotOwned, RawRLock};
+pub use rlock::{RLock, RLockGuard};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

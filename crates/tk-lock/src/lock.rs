@@ -1,8 +1,5 @@
 //! The locks that guard a value.
 
-use std::num::NonZeroUsize;
-
-use lock_api::GetThreadId;
 use tk_park::{Limit, WaitError};
 
 use crate::RawLock;
@@ -35,49 +32,6 @@ pub type LockGuard<'a, T> = lock_api::MutexGuard<'a, RawLock, T>;
 
 /// A [`LockGuard`] for a part of the value.
 pub type MappedLockGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawLock, T>;
-
-/// A value that one thread at a time can read, and can lock again while it has it.
-///
-/// ```
-/// use std::cell::Cell;
-/// use tk_lock::RLock;
-///
-/// let lock = RLock::new(Cell::new(1));
-/// let outer = lock.lock();
-/// let inner = lock.lock();
-/// inner.set(2);
-/// assert_eq!(outer.get(), 2);
-/// ```
-#[doc(alias = "threading.RLock")]
-#[doc(alias = "recursive_mutex")]
-pub type RLock<T> = lock_api::ReentrantMutex<RawLock, ThreadKey, T>;
-
-/// Gives access to the value of an [`RLock`], and releases one level of the lock when dropped.
-pub type RLockGuard<'a, T> = lock_api::ReentrantMutexGuard<'a, RawLock, ThreadKey, T>;
-
-/// An [`RLockGuard`] for a part of the value.
-pub type MappedRLockGuard<'a, T> = lock_api::MappedReentrantMutexGuard<'a, RawLock, ThreadKey, T>;
-
-/// How an [`RLock`] tells threads apart: by the address of a thread-local.
-///
-/// Not by their slots, because a thread must have the same key to the very end, on every platform.
-#[derive(Debug)]
-pub struct ThreadKey(());
-
-// SAFETY: the thread-local has no destructor, so it has one address for as long as the thread lives, and threads that live
-// at the same time have it at different addresses, none of which is zero.
-unsafe impl GetThreadId for ThreadKey {
-    #[allow(
-        clippy::declare_interior_mutable_const,
-        reason = "as lock_api asks for"
-    )]
-    const INIT: ThreadKey = ThreadKey(());
-
-    fn nonzero_thread_id(&self) -> NonZeroUsize {
-        thread_local!(static KEY: u8 = const { 0 });
-        KEY.with(|key| NonZeroUsize::from(std::ptr::NonNull::from(key).addr()))
-    }
-}
 
 /// What a [`Lock`] can do beside what `lock_api` gives it.
 pub trait LockExt<T: ?Sized> {

@@ -2,40 +2,46 @@
 //!
 //! # The word
 //!
-//! | owner | `PARKED` | meaning |
+//! | owner | flags | meaning |
 //! |---|---|---|
-//! | 0 | no | free; nobody sleeps |
-//! | 0 | yes | free; threads sleep, one of which is being woken |
-//! | slot | no | held by that slot; nobody sleeps |
-//! | slot | yes | held; threads sleep, or are about to, or slept and have given up |
+//! | 0 or a slot | none | free or held; nobody sleeps |
+//! | 0 or a slot | `PARKED` | threads sleep, or are about to, or slept and have given up |
+//! | 0 or a slot | `WOKEN` | a thread has been woken to take the lock, and has not come to it yet |
 //!
 //! 1. A thread goes to sleep only while the lock is held and `PARKED` is set; both are checked with the queue locked.
-//! 2. A holder that finds `PARKED` releases with the queue locked, and wakes the first thread in it. `PARKED` stays as
-//!    long as others sleep. If nobody sleeps (they gave up), it goes.
-//! 3. A woken thread finds the lock free, and tries to take it, or finds that it has been made the owner: that is told by
-//!    the token. It is made the owner if it has waited for [`PATIENCE`], so that it can't be overtaken for ever.
-//! 4. If the lock was taken before a woken thread came to it, the thread goes back to sleep after setting `PARKED`
-//!    again: it is not forgotten.
+//! 2. A holder that finds `PARKED` without `WOKEN` releases with the queue locked, and wakes the first thread in it. If
+//!    others sleep, `PARKED` stays. If nobody sleeps (they gave up), it goes.
+//! 3. With the wake-up goes `WOKEN`, which is set with the queue locked, and belongs to the thread that is woken. While it
+//!    is set, releases wake nobody: one who is on the way is enough. That thread takes it off in the step that takes the
+//!    lock. If it comes too late, it takes it off in the step that makes sure of `PARKED`, before it sleeps again: so
+//!    the holder who was faster looks into the queue when it releases.
+//! 4. A thread that has waited for [`PATIENCE`] is not woken to try its luck, but made the owner: it can't be overtaken for
+//!    ever. The token tells it.
 
 use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
 use tk_core::Slot;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_slot};
-use tk_park::{Choice, Limit, Parked, Spin, Wait, WaitError, Waiter, park, unpark_filter};
+use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
 
-/// Threads sleep. The slot of the owner is in the bits above.
+/// Threads sleep.
 const PARKED: u32 = 1;
+/// A thread is on its way to the lock.
+const WOKEN: u32 = 2;
+/// The slot of the owner is in the bits above.
+const FLAGS: u32 = PARKED | WOKEN;
 
-/// Token: the lock was released; try to take it.
-pub const RELEASED: u16 = 0;
+/// Token: try to take the lock.
+const TRY: u16 = 0;
+/// Token: try to take the lock; [`WOKEN`] is yours.
+const NEXT: u16 = 1;
 /// Token: the lock is yours.
-const HANDED: u16 = 1;
-/// Token of a condition variable: as `RELEASED`, and others have been moved into the queue of the lock behind you.
-pub const FOLLOWED: u16 = 2;
+const HANDED: u16 = 2;
 
 /// A waiter with this mark is here for the lock itself, not moved over from a condition variable.
 const FOR_LOCK: usize = 1;
@@ -67,8 +73,11 @@ const PATIENCE: Duration = Duration::from_millis(1);
 /// ```
 #[doc(alias = "threading.Lock")]
 #[derive(Default)]
+#[repr(C)]
 pub struct RawLock {
+    /// First, so that the lock and its queue have one address: see [`RawLock::address`].
     word: AtomicU32,
+    spins: SpinHistory,
 }
 
 #[cfg(not(tk_loom))]
@@ -76,19 +85,23 @@ const _: () = assert!(size_of::<RawLock>() <= 8);
 
 /// The word of a lock that is held by that slot.
 fn owned_by(slot: Slot) -> u32 {
-    slot.get() << 1
+    slot.get() << 2
 }
 
 fn owner(word: u32) -> Option<Slot> {
-    Slot::new(word >> 1)
+    Slot::new(word >> 2)
 }
 
 fn is_held(word: u32) -> bool {
-    word & !PARKED != 0
+    word & !FLAGS != 0
 }
 
 fn is_parked(word: u32) -> bool {
     word & PARKED != 0
+}
+
+fn is_woken(word: u32) -> bool {
+    word & WOKEN != 0
 }
 
 impl RawLock {
@@ -103,6 +116,7 @@ impl RawLock {
     pub const fn new() -> RawLock {
         RawLock {
             word: AtomicU32::new(0),
+            spins: SpinHistory::new(),
         }
     }
 
@@ -134,7 +148,7 @@ impl RawLock {
         match self.word.compare_exchange(0, me, Acquire, Relaxed) {
             Ok(_) => true,
             Err(word) if is_held(word) => false,
-            Err(word) => self.try_take(word, me).is_ok(),
+            Err(word) => self.try_take(word, me, 0).is_ok(),
         }
     }
 
@@ -204,10 +218,10 @@ impl RawLock {
             return Err(NotLocked);
         }
         // Release: pairs with the Acquire of whoever takes the lock next.
-        let free = !is_parked(word)
+        let free = word & FLAGS != PARKED
             && self
                 .word
-                .compare_exchange(word, 0, Release, Relaxed)
+                .compare_exchange(word, word & FLAGS, Release, Relaxed)
                 .is_ok();
         if free {
             return Ok(());
@@ -258,13 +272,14 @@ impl RawLock {
         owner(self.word.load(Relaxed))
     }
 
-    /// Takes the lock while it is free, and leaves `PARKED` as it is. The error is the word of who holds it.
-    fn try_take(&self, mut word: u32, me: u32) -> Result<(), u32> {
+    /// Takes the lock while it is free. `mine` is [`WOKEN`] if that is set for this thread, and goes; other flags stay as
+    /// they are. The error is the word of who holds it.
+    fn try_take(&self, mut word: u32, me: u32, mine: u32) -> Result<(), u32> {
         while !is_held(word) {
             // Acquire: pairs with the Release of whoever released the lock.
             match self
                 .word
-                .compare_exchange_weak(word, word | me, Acquire, Relaxed)
+                .compare_exchange_weak(word, word & !mine | me, Acquire, Relaxed)
             {
                 Ok(_) => return Ok(()),
                 Err(changed) => word = changed,
@@ -273,32 +288,30 @@ impl RawLock {
         Err(word)
     }
 
-    /// `parked` is [`PARKED`] if threads are known to sleep that the word may not tell of, and 0 otherwise.
+    /// Looks out for the lock for a while. Those who sleep already go first, but for the thread that has been woken.
+    fn spin(&self, me: u32, mine: u32) -> bool {
+        self.spins
+            .spin(|| match self.try_take(self.word.load(Relaxed), me, mine) {
+                Ok(()) => ControlFlow::Break(true),
+                Err(word) if is_parked(word) && mine == 0 => ControlFlow::Break(false),
+                Err(_) => ControlFlow::Continue(()),
+            })
+    }
+
+    /// `mine` is [`WOKEN`] if that is set for this thread, and 0 otherwise.
     #[cold]
     #[track_caller]
-    fn acquire_slow(&self, me: u32, parked: u32, limit: Limit<'_>) -> Result<(), WaitError> {
-        let mut spin = Spin::new();
+    fn acquire_slow(&self, me: u32, mut mine: u32, limit: Limit<'_>) -> Result<(), WaitError> {
         let mut wait = None;
         loop {
-            let mut word = self.word.load(Relaxed);
-            match self.try_take(word, me | parked) {
-                Ok(()) => return Ok(()),
-                Err(held) => word = held,
+            if self.try_take(self.word.load(Relaxed), me, mine).is_ok() {
+                return Ok(());
             }
             if wait.is_none() {
                 limit.check()?;
             }
-            // If others sleep already, this one lines up.
-            if !is_parked(word) && parked == 0 && spin.once() {
-                continue;
-            }
-            if !is_parked(word)
-                && self
-                    .word
-                    .compare_exchange(word, word | PARKED, Relaxed, Relaxed)
-                    .is_err()
-            {
-                continue;
+            if self.spin(me, mine) {
+                return Ok(());
             }
             // Not made in a closure: there, the caller's line would not be known.
             let begun = match wait {
@@ -306,26 +319,48 @@ impl RawLock {
                 None => Wait::new("lock").marked(FOR_LOCK),
             };
             wait = Some(begun);
-            let held = begun.held_by(owner(word));
+            let Some(word) = self.line_up(mine) else {
+                continue;
+            };
+            mine = 0;
             // Relaxed: by 2., who releases the lock from here on has to lock the queue.
             let validate = || {
                 let word = self.word.load(Relaxed);
                 is_held(word) && is_parked(word)
             };
-            match park(&self.word, validate, &held, limit) {
+            match park(&self.word, validate, &begun.held_by(owner(word)), limit) {
                 // The queue synchronises with whoever handed the lock over.
                 Parked::Unparked(HANDED) => return Ok(()),
+                Parked::Unparked(NEXT) => mine = WOKEN,
                 Parked::Unparked(_) | Parked::Invalid | Parked::Requeued => {}
                 Parked::TimedOut => return self.last_try(me, WaitError::TimedOut),
                 Parked::Stopped => return self.last_try(me, WaitError::Stopped),
             }
-            spin = Spin::new();
         }
+    }
+
+    /// Sets `PARKED`, and takes off `mine`, if the lock is held. Returns the word.
+    fn line_up(&self, mine: u32) -> Option<u32> {
+        let mut word = self.word.load(Relaxed);
+        while is_held(word) {
+            let next = (word | PARKED) & !mine;
+            if next == word {
+                return Some(word);
+            }
+            match self
+                .word
+                .compare_exchange_weak(word, next, Relaxed, Relaxed)
+            {
+                Ok(_) => return Some(next),
+                Err(changed) => word = changed,
+            }
+        }
+        None
     }
 
     /// A limit was reached, but the lock may have become free in that moment.
     fn last_try(&self, me: u32, error: WaitError) -> Result<(), WaitError> {
-        self.try_take(self.word.load(Relaxed), me)
+        self.try_take(self.word.load(Relaxed), me, 0)
             .map_err(|_| error)
     }
 
@@ -336,7 +371,9 @@ impl RawLock {
         let heir = Cell::new(None);
         let mut seen = false;
         let first = |waiter: &Waiter| {
-            if std::mem::replace(&mut seen, true) {
+            // Relaxed: `WOKEN` is set with the queue locked.
+            let on_the_way = !fair && is_woken(self.word.load(Relaxed));
+            if std::mem::replace(&mut seen, true) || on_the_way {
                 return Choice::End;
             }
             let patient = || waiter.mark() == FOR_LOCK && waiter.since().elapsed() >= PATIENCE;
@@ -348,55 +385,99 @@ impl RawLock {
         let mut result = Ok(());
         unpark_filter(&self.word, first, |unparked| {
             let parked = if unparked.more { PARKED } else { 0 };
-            let next = heir.get().map_or(0, owned_by) | parked;
+            let (token, next) = match (heir.get(), unparked.count) {
+                (Some(heir), _) => (HANDED, owned_by(heir)),
+                (None, 0) => (TRY, 0),
+                (None, _) => (NEXT, WOKEN),
+            };
             let mut word = self.word.load(Relaxed);
             loop {
                 if !is_held(word) {
                     // Two threads release what one has taken. The woken thread finds the lock free, or sleeps again.
                     result = Err(NotLocked);
-                    return RELEASED;
+                    return TRY;
                 }
                 // Release: pairs with the Acquire of whoever takes the lock next, when it is free.
+                let next = next | word & WOKEN | parked;
                 match self
                     .word
                     .compare_exchange_weak(word, next, Release, Relaxed)
                 {
-                    Ok(_) => break,
+                    Ok(_) => return token,
                     Err(changed) => word = changed,
                 }
-            }
-            if heir.get().is_some() {
-                HANDED
-            } else {
-                RELEASED
             }
         });
         result
     }
 
-    /// The key of the queue of this lock, for a condition variable that moves its waiters there.
-    #[doc(hidden)]
-    pub fn key(&self) -> usize {
-        (&raw const self.word) as usize
+    /// Releases the lock, and makes the first thread in the queue its owner, if there is one.
+    pub(crate) fn release_fair(&self) -> Result<(), NotLocked> {
+        self.release_slow(true)
     }
+
+    /// The address of the lock, which is also the key of its queue: for a condition variable that moves its waiters there.
+    #[doc(hidden)]
+    pub fn address(&self) -> usize {
+        (&raw const *self).expose_provenance()
+    }
+
+    /// The lock at this address.
+    ///
+    /// # Safety
+    ///
+    /// It was given by [`address`](RawLock::address), and the lock stays borrowed for `'a`.
+    #[doc(hidden)]
+    pub unsafe fn at_address<'a>(address: usize) -> &'a RawLock {
+        // SAFETY: by the caller's promise.
+        unsafe { &*std::ptr::with_exposed_provenance(address) }
+    }
+
+    /// If a release is to come, has it look into the queue, for threads that are about to be moved there; and says so.
+    ///
+    /// To be called with the queue locked.
+    #[doc(hidden)]
+    pub fn await_release(&self) -> bool {
+        let mut word = self.word.load(Relaxed);
+        // By 3., who is on the way will take the lock and release it.
+        while is_held(word) || is_woken(word) {
+            match self
+                .word
+                .compare_exchange_weak(word, word | PARKED, Relaxed, Relaxed)
+            {
+                Ok(_) => return true,
+                Err(changed) => word = changed,
+            }
+        }
+        false
+    }
+
+    /// Has the release of a thread that will take the lock look into the queue, for threads that have just been moved there.
+    ///
+    /// To be called with the queue locked, by someone who is about to wake a thread that will take the lock.
+    #[doc(hidden)]
+    pub fn mark_parked(&self) {
+        self.word.fetch_or(PARKED, Relaxed);
+    }
+
+    /// The token for a thread that is woken to take the lock by somebody else than the lock.
+    #[doc(hidden)]
+    pub const TRY: u16 = TRY;
 
     /// Takes the lock after a wait on a condition variable, which ended with this token.
     ///
     /// # Safety
     ///
-    /// The calling thread is the one that was unparked with the token: in the queue of this lock, or by the condition
-    /// variable with [`RELEASED`] or [`FOLLOWED`].
+    /// The calling thread was unparked with the token in the queue of this lock, or the token is [`TRY`](RawLock::TRY).
     #[doc(hidden)]
     #[track_caller]
     pub unsafe fn reacquire(&self, token: u16) {
-        if token == HANDED {
-            return;
-        }
-        // Those who follow sleep in the queue of this lock, and the word does not say so yet. From now on it does: they
-        // are woken by the release of whoever has the lock next, this thread or one that comes before it.
-        let parked = if token == FOLLOWED { PARKED } else { 0 };
-        let me = owned_by(current_slot());
-        let taken = self.acquire_slow(me, parked, Limit::none());
+        let mine = match token {
+            HANDED => return,
+            NEXT => WOKEN,
+            _ => 0,
+        };
+        let taken = self.acquire_slow(owned_by(current_slot()), mine, Limit::none());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -428,7 +509,7 @@ unsafe impl lock_api::RawMutex for RawLock {
         let me = owned_by(current_slot());
         // Acquire: pairs with the Release of whoever released the lock.
         if let Err(word) = self.word.compare_exchange(0, me, Acquire, Relaxed) {
-            if word & !PARKED == me {
+            if word & !FLAGS == me {
                 relocked();
             }
             let taken = self.acquire_slow(me, 0, Limit::none());
@@ -460,7 +541,15 @@ unsafe impl lock_api::RawMutexTimed for RawLock {
 
     #[track_caller]
     fn try_lock_for(&self, timeout: Duration) -> Option<GuardNoSend> {
-        self.acquire_for(timeout).then(GuardNoSend::new)
+        if self.try_acquire() {
+            return Some(GuardNoSend::new());
+        }
+        let limit = Limit::after(timeout);
+        match limit.deadline() {
+            // Too long for the clock: for ever.
+            None => Some(lock_api::RawMutex::lock(self)),
+            Some(_) => self.acquire_with(limit).ok().map(|()| GuardNoSend::new()),
+        }
     }
 
     #[track_caller]
@@ -472,7 +561,7 @@ unsafe impl lock_api::RawMutexTimed for RawLock {
 // SAFETY: as above.
 unsafe impl lock_api::RawMutexFair for RawLock {
     unsafe fn unlock_fair(&self, _: GuardNoSend) {
-        let released = self.release_slow(true);
+        let released = self.release_fair();
         debug_assert_eq!(released, Ok(()));
     }
 }

@@ -74,7 +74,7 @@ pub mod sync;
 
 pub use limit::{Limit, WaitError, deadline_after, later};
 pub use park::{
-    Choice, Parked, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
+    Choice, Parked, Requeue, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
     unpark_filter, unpark_n, unpark_one,
 };
 pub use spin::{Spin, SpinHistory};

@@ -370,40 +370,56 @@ pub fn unpark_all(word: &impl Word, token: u16) -> usize {
     unpark_filter(word, |_| Choice::Unpark, |_| token).count
 }
 
-/// Unparks the thread that has been parked on `from` for the longest time, and moves all others to the end of the queue
-/// of the word at the address `to`, without waking them. Or does nothing, and returns `None`, if `validate` says so.
+/// What to do with the threads that are parked on one word, and are needed in the queue of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeue {
+    /// Unpark the first, and leave the others where they are.
+    UnparkOne,
+    /// Move the first, and leave the others where they are.
+    MoveOne,
+    /// Unpark the first, and move the others.
+    UnparkOneMoveRest,
+    /// Move all.
+    MoveAll,
+}
+
+/// Unparks threads from `from`, or moves them to the end of the queue of the word at the address `to` without waking
+/// them: as `decide` says, the longest parked first. Or does nothing, and returns `None`, if that is what it says.
 ///
-/// `validate` and `callback` are as in [`park`] and [`unpark_filter`], and run with both queues locked. The token goes to
+/// `decide` and `callback` are as in [`park`] and [`unpark_filter`], and run with both queues locked. The token goes to
 /// the thread that is unparked.
 ///
 /// # Safety
 ///
-/// Those who are parked on `from` when `validate` agrees must be ready for all that may be done to them in the other
+/// Those who are parked on `from` when `decide` agrees must be ready for all that may be done to them in the other
 /// queue: they are unparked with the tokens of that word's owner. The address is that of a [`Word`], or was while
 /// threads could be parked on `from`; nothing is read there.
 pub unsafe fn requeue(
     from: &impl Word,
     to: usize,
-    validate: impl FnOnce() -> bool,
+    decide: impl FnOnce() -> Option<Requeue>,
     callback: impl FnOnce(Unparked) -> u16,
 ) -> Option<Unparked> {
-    let mut valid = false;
+    let mut decided = None;
     // SAFETY: for the closures and the first key, as in `park`; for the second key, by the caller's promise.
     let result = unsafe {
         parking::unpark_requeue(
             from.key(),
             to,
             || {
-                valid = validate();
-                match valid {
-                    true => RequeueOp::UnparkOneRequeueRest,
-                    false => RequeueOp::Abort,
+                decided = decide();
+                match decided {
+                    None => RequeueOp::Abort,
+                    Some(Requeue::UnparkOne) => RequeueOp::UnparkOne,
+                    Some(Requeue::MoveOne) => RequeueOp::RequeueOne,
+                    Some(Requeue::UnparkOneMoveRest) => RequeueOp::UnparkOneRequeueRest,
+                    Some(Requeue::MoveAll) => RequeueOp::RequeueAll,
                 }
             },
             |_, result| UnparkToken(callback(Unparked::new(result)).into()),
         )
     };
-    valid.then(|| Unparked::new(result))
+    decided.map(|_| Unparked::new(result))
 }
 
 /// Unparks the thread of this ticket, if it is still in the queue of this key, so that it sees a stop.

@@ -149,7 +149,6 @@ pub(crate) unsafe fn unpark_filter(
     result
 }
 
-/// Of the operations, the one that the kit uses, and the refusal.
 pub(crate) unsafe fn unpark_requeue(
     from: usize,
     to: usize,
@@ -158,23 +157,35 @@ pub(crate) unsafe fn unpark_requeue(
 ) -> UnparkResult {
     let mut lot = lot();
     let operation = validate();
-    if operation == RequeueOp::Abort {
-        return UnparkResult::default();
-    }
-    assert_eq!(operation, RequeueOp::UnparkOneRequeueRest);
-    let first = lot.seats.iter().position(|seat| seat.key == from);
-    let first = first.map(|at| lot.seats.remove(at));
+    let (mut unpark, mut requeue) = match operation {
+        RequeueOp::Abort => return UnparkResult::default(),
+        RequeueOp::UnparkOne => (1, 0),
+        RequeueOp::RequeueOne => (0, 1),
+        RequeueOp::UnparkOneRequeueRest => (1, usize::MAX),
+        RequeueOp::RequeueAll => (0, usize::MAX),
+    };
     let mut result = UnparkResult::default();
-    result.unparked_threads = usize::from(first.is_some());
-    // Those who move stand behind those who are there already.
-    let (moving, mut staying): (Vec<_>, Vec<_>) =
-        lot.seats.drain(..).partition(|seat| seat.key == from);
+    let (mut staying, mut moving, mut woken) = (Vec::new(), Vec::new(), Vec::new());
+    for seat in lot.seats.drain(..) {
+        if seat.key != from {
+            staying.push(seat);
+        } else if unpark > 0 {
+            unpark -= 1;
+            woken.push(seat);
+        } else if requeue > 0 {
+            requeue -= 1;
+            moving.push(Seat { key: to, ..seat });
+        } else {
+            result.have_more_threads = true;
+            staying.push(seat);
+        }
+    }
+    result.unparked_threads = woken.len();
     result.requeued_threads = moving.len();
-    staying.extend(moving.into_iter().map(|seat| Seat { key: to, ..seat }));
+    // Those who move stand behind those who are there already.
+    staying.extend(moving);
     lot.seats = staying;
     let token = callback(operation, result);
-    if let Some(seat) = first {
-        wake(&seat, token);
-    }
+    woken.iter().for_each(|seat| wake(seat, token));
     result
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_core::Slot;
 use tk_park::{
-    Choice, Limit, Parked, StopSource, Unparked, Wait, Waiter, Word, park, park_then, requeue,
+    Choice, Limit, Parked, Requeue, StopSource, Unparked, Wait, Waiter, Word, park, park_then, requeue,
     unpark_all, unpark_filter, unpark_n, unpark_one,
 };
 
@@ -26,7 +26,7 @@ fn key(word: &AtomicU32) -> usize {
 /// Wakes the first and moves the others.
 fn requeue_all(from: &AtomicU32, to: &AtomicU32) -> Unparked {
     // SAFETY: the sleepers of these tests take any token.
-    unsafe { requeue(from, key(to), || true, |_| 1) }.unwrap()
+    unsafe { requeue(from, key(to), || Some(Requeue::UnparkOneMoveRest), |_| 1) }.unwrap()
 }
 
 #[test]
@@ -345,12 +345,47 @@ fn requeue_wakes_the_first_and_moves_the_others_in_order() {
 }
 
 #[test]
+fn requeue_takes_as_many_as_it_is_told_to() {
+    let cases = [
+        (Requeue::UnparkOne, (1, 0, true)),
+        (Requeue::MoveOne, (0, 1, true)),
+        (Requeue::UnparkOneMoveRest, (1, 2, false)),
+        (Requeue::MoveAll, (0, 3, false)),
+    ];
+    for (operation, expected) in cases {
+        let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|s| {
+            let sleepers =
+                [(); 3].map(|()| start_parked(s, "test", || sleep_on(&from, Limit::none())));
+            let mut told = None;
+            let callback = |unparked| {
+                told = Some(unparked);
+                7
+            };
+            // SAFETY: the sleepers take any token.
+            let done = unsafe { requeue(&from, key(&to), || Some(operation), callback) }.unwrap();
+            assert_eq!((done.count, done.requeued, done.more), expected);
+            assert_eq!(told, Some(done));
+            let (unparked, moved) = (done.count, done.requeued);
+            assert_eq!(unpark_all(&to, 8), moved);
+            assert_eq!(unpark_all(&from, 9), 3 - unparked - moved);
+            let tokens: Vec<_> = sleepers.into_iter().map(|sleeper| sleeper.join()).collect();
+            let expected: Vec<_> = [(7, unparked), (8, moved), (9, 3 - unparked - moved)]
+                .into_iter()
+                .flat_map(|(token, n)| std::iter::repeat_n(Parked::Unparked(token), n))
+                .collect();
+            assert_eq!(tokens, expected);
+        });
+    }
+}
+
+#[test]
 fn a_refused_requeue_changes_nothing() {
     let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
     std::thread::scope(|s| {
         let sleeper = start_parked(s, "test", || sleep_on(&from, Limit::none()));
         // SAFETY: nothing is done.
-        let refused = unsafe { requeue(&from, key(&to), || false, |_| unreachable!()) };
+        let refused = unsafe { requeue(&from, key(&to), || None, |_| unreachable!()) };
         assert_eq!(refused, None);
         assert_eq!(unpark_all(&from, 1), 1);
         assert_eq!(sleeper.join(), Parked::Unparked(1));

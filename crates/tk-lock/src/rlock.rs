@@ -1,0 +1,326 @@
+//! The reentrant lock that guards a value.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::time::Duration;
+
+use tk_park::sync::Instant;
+use tk_park::{Limit, WaitError};
+
+use crate::RawRLock;
+
+/// A value that one thread at a time can read, and can lock again while it has it.
+///
+/// The guards give shared access only, as there can be many. To change the value, have a `Cell` or a `RefCell` in it.
+///
+/// ```
+/// use std::cell::Cell;
+/// use tk_lock::RLock;
+///
+/// let lock = RLock::new(Cell::new(1));
+/// let outer = lock.lock();
+/// let inner = lock.lock();
+/// inner.set(2);
+/// assert_eq!(outer.get(), 2);
+/// ```
+#[doc(alias = "threading.RLock")]
+#[doc(alias = "recursive_mutex")]
+#[doc(alias = "ReentrantMutex")]
+#[derive(Default)]
+pub struct RLock<T: ?Sized> {
+    raw: RawRLock,
+    value: T,
+}
+
+// SAFETY: the value is reached through a guard, by the thread that holds the lock, which is one at a time; or through
+// `&mut`, or by value. So it goes from thread to thread, but is never shared by two.
+unsafe impl<T: ?Sized + Send> Sync for RLock<T> {}
+
+impl<T> RLock<T> {
+    /// A lock around this value.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use tk_lock::RLock;
+    ///
+    /// static NAMES: RLock<RefCell<Vec<String>>> = RLock::new(RefCell::new(Vec::new()));
+    /// assert!(NAMES.lock().borrow().is_empty());
+    /// ```
+    pub const fn new(value: T) -> RLock<T> {
+        RLock {
+            raw: RawRLock::new(),
+            value,
+        }
+    }
+
+    /// The value.
+    ///
+    /// ```
+    /// assert_eq!(tk_lock::RLock::new(7).into_inner(), 7);
+    /// ```
+    pub fn into_inner(self) -> T {
+        self.value
+    }
+}
+
+impl<T: ?Sized> RLock<T> {
+    /// Takes the lock, or one more level of it. Blocks while another thread holds it.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// assert_eq!(*RLock::new(1).lock(), 1);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn lock(&self) -> RLockGuard<'_, T> {
+        self.raw.acquire();
+        self.guard()
+    }
+
+    /// Takes the lock, or one more level of it, unless another thread holds it. Never blocks.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// let lock = RLock::new(1);
+    /// let (outer, inner) = (lock.try_lock(), lock.try_lock());
+    /// assert!(outer.is_some() && inner.is_some());
+    /// ```
+    #[inline]
+    pub fn try_lock(&self) -> Option<RLockGuard<'_, T>> {
+        self.raw.try_acquire().then(|| self.guard())
+    }
+
+    /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most for that long: then `None`.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// use std::time::Duration;
+    ///
+    /// assert!(RLock::new(1).try_lock_for(Duration::ZERO).is_some());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_for(&self, timeout: Duration) -> Option<RLockGuard<'_, T>> {
+        self.raw.acquire_for(timeout).then(|| self.guard())
+    }
+
+    /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most until that time: then `None`.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// use std::time::Instant;
+    ///
+    /// assert!(RLock::new(1).try_lock_until(Instant::now()).is_some());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn try_lock_until(&self, deadline: Instant) -> Option<RLockGuard<'_, T>> {
+        self.raw.acquire_until(deadline).then(|| self.guard())
+    }
+
+    /// Takes the lock, or one more level of it. Blocks while another thread holds it, until the limit is reached, and says
+    /// which limit that was.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// use tk_park::StopSource;
+    ///
+    /// let source = StopSource::new();
+    /// assert!(RLock::new(1).lock_with(&source.token()).is_ok());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn lock_with<'l>(
+        &self,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<RLockGuard<'_, T>, WaitError> {
+        self.raw.acquire_with(limit)?;
+        Ok(self.guard())
+    }
+
+    /// Whether a thread holds the lock at this moment, whichever it is.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// assert!(!RLock::new(1).is_locked());
+    /// ```
+    #[inline]
+    pub fn is_locked(&self) -> bool {
+        self.raw.locked()
+    }
+
+    /// Whether the calling thread holds the lock.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// assert!(!RLock::new(1).is_owned_by_current_thread());
+    /// ```
+    #[inline]
+    pub fn is_owned_by_current_thread(&self) -> bool {
+        self.raw.is_owned()
+    }
+
+    /// How often the calling thread has taken the lock. Zero if another thread holds it.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// let lock = RLock::new(1);
+    /// let _guards = (lock.lock(), lock.lock());
+    /// assert_eq!(lock.recursion_count(), 2);
+    /// ```
+    pub fn recursion_count(&self) -> usize {
+        self.raw.recursion_count()
+    }
+
+    /// The value, without a lock: nobody else can have it.
+    ///
+    /// ```
+    /// # use tk_lock::RLock;
+    /// let mut lock = RLock::new(1);
+    /// *lock.get_mut() = 2;
+    /// assert_eq!(*lock.lock(), 2);
+    /// ```
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+
+    /// The guard of a level that has just been taken.
+    #[inline]
+    fn guard(&self) -> RLockGuard<'_, T> {
+        RLockGuard {
+            raw: &self.raw,
+            value: &self.value,
+            not_send: PhantomData,
+        }
+    }
+
+    /// Gives a model's atomics to the thread that makes the object.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn touch(&self) {
+        self.raw.touch();
+    }
+}
+
+impl<T> From<T> for RLock<T> {
+    fn from(value: T) -> RLock<T> {
+        RLock::new(value)
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RLock")
+            .field("locked", &self.is_locked())
+            .field("recursion_count", &self.recursion_count())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Gives access to the value of an [`RLock`], or to a part of it, and releases one level of the lock when dropped.
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct RLockGuard<'a, T: ?Sized> {
+    raw: &'a RawRLock,
+    value: &'a T,
+    /// The level has to be given back by the thread that has taken it.
+    not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: to share a guard is to share the value, and nothing can be released through a shared guard.
+unsafe impl<T: ?Sized + Sync> Sync for RLockGuard<'_, T> {}
+
+impl<'a, T: ?Sized> RLockGuard<'a, T> {
+    /// A guard for a part of the value instead.
+    ///
+    /// ```
+    /// use tk_lock::{RLock, RLockGuard};
+    ///
+    /// let lock = RLock::new((1, 2));
+    /// let second = RLockGuard::map(lock.lock(), |pair| &pair.1);
+    /// assert_eq!(*second, 2);
+    /// ```
+    pub fn map<U: ?Sized>(guard: Self, part: impl FnOnce(&T) -> &U) -> RLockGuard<'a, U> {
+        let value = part(guard.value);
+        RLockGuard {
+            raw: std::mem::ManuallyDrop::new(guard).raw,
+            value,
+            not_send: PhantomData,
+        }
+    }
+
+    /// A guard for a part of the value instead, if there is such a part; or the guard as it was.
+    ///
+    /// ```
+    /// use tk_lock::{RLock, RLockGuard};
+    ///
+    /// let lock = RLock::new(vec![1, 2]);
+    /// assert!(RLockGuard::try_map(lock.lock(), |numbers| numbers.get(2)).is_err());
+    /// ```
+    pub fn try_map<U: ?Sized>(
+        guard: Self,
+        part: impl FnOnce(&T) -> Option<&U>,
+    ) -> Result<RLockGuard<'a, U>, Self> {
+        match part(guard.value) {
+            Some(value) => Ok(RLockGuard {
+                raw: std::mem::ManuallyDrop::new(guard).raw,
+                value,
+                not_send: PhantomData,
+            }),
+            None => Err(guard),
+        }
+    }
+
+    /// Gives the level back. If it was the last one, the lock goes to the thread that has waited longest, if there is one.
+    ///
+    /// ```
+    /// use tk_lock::{RLock, RLockGuard};
+    ///
+    /// let lock = RLock::new(1);
+    /// RLockGuard::unlock_fair(lock.lock());
+    /// assert!(!lock.is_locked());
+    /// ```
+    pub fn unlock_fair(guard: Self) {
+        let released = std::mem::ManuallyDrop::new(guard).raw.release_fair();
+        debug_assert_eq!(released, Ok(()));
+    }
+
+    /// The lock that is held.
+    ///
+    /// # Safety
+    ///
+    /// No level is released but those that were acquired through this reference.
+    #[doc(hidden)]
+    pub unsafe fn raw(guard: &Self) -> &'a RawRLock {
+        guard.raw
+    }
+}
+
+impl<T: ?Sized> Drop for RLockGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        let released = self.raw.release();
+        debug_assert_eq!(released, Ok(()));
+    }
+}
+
+impl<T: ?Sized> Deref for RLockGuard<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.value
+    }
+}
+
+impl<T: fmt::Debug + ?Sized> fmt::Debug for RLockGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<T: fmt::Display + ?Sized> fmt::Display for RLockGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
