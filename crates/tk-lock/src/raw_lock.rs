@@ -15,6 +15,8 @@
 //!    is set, releases wake nobody: one who is on the way is enough. That thread takes it off in the step that takes the
 //!    lock. If it comes too late, it takes it off in the step that makes sure of `PARKED`, before it sleeps again: so
 //!    the holder who was faster looks into the queue when it releases.
+//!    Its absence is excused for [`ON_THE_WAY`] only: then the system has put it behind others, and another one is woken.
+//!    Both take the flag off. It may go too early then, which costs a wake-up, but it never stays when nobody comes.
 //! 4. A thread that has waited for [`PATIENCE`] is not woken to try its luck, but made the owner: it can't be overtaken for
 //!    ever. The token tells it.
 
@@ -22,12 +24,15 @@ use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
 use tk_core::Slot;
-use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_slot};
-use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
+use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_slot, micros};
+use tk_park::{
+    Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, give_way, park, unpark_filter,
+};
 
 /// Threads sleep.
 const PARKED: u32 = 1;
@@ -48,6 +53,46 @@ const FOR_LOCK: usize = 1;
 
 /// How long a thread lets others go first.
 const PATIENCE: Duration = Duration::from_millis(1);
+
+/// How long a woken thread may be on its way before another one is woken.
+const ON_THE_WAY: Duration = Duration::from_micros(20);
+
+/// One in so many releases looks at the clock.
+const CLOCK_EVERY: u8 = if cfg!(tk_loom) { 1 } else { 8 };
+
+/// When a thread was last woken. An estimate, which orders nothing, and so not made of the atomics of `sync`.
+#[derive(Default)]
+struct LastWakeUp {
+    /// In units of eight microseconds. Starts over every two milliseconds, which hides an old wake-up now and then.
+    time: AtomicU8,
+    /// The releases since then.
+    releases: AtomicU8,
+}
+
+impl LastWakeUp {
+    const fn new() -> LastWakeUp {
+        LastWakeUp {
+            time: AtomicU8::new(0),
+            releases: AtomicU8::new(0),
+        }
+    }
+
+    fn now() -> u8 {
+        (micros() / 8) as u8
+    }
+
+    fn note(&self) {
+        self.time.store(LastWakeUp::now(), Relaxed);
+    }
+
+    /// Whether that was so long ago that the thread can't be expected soon. Looks at the clock now and then only.
+    fn is_overdue(&self) -> bool {
+        let releases = self.releases.load(Relaxed).wrapping_add(1);
+        self.releases.store(releases, Relaxed);
+        let age = || LastWakeUp::now().wrapping_sub(self.time.load(Relaxed));
+        releases.is_multiple_of(CLOCK_EVERY) && u128::from(age()) * 8 >= ON_THE_WAY.as_micros()
+    }
+}
 
 /// A lock that guards nothing, and that any thread may release.
 ///
@@ -78,6 +123,7 @@ pub struct RawLock {
     /// First, so that the lock and its queue have one address: see [`RawLock::address`].
     word: AtomicU32,
     spins: SpinHistory,
+    woken: LastWakeUp,
 }
 
 #[cfg(not(tk_loom))]
@@ -104,6 +150,17 @@ fn is_woken(word: u32) -> bool {
     word & WOKEN != 0
 }
 
+/// Whom a release wakes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wakes {
+    /// The first in the queue, unless one who was woken before is on the way.
+    UnlessOneIsOnTheWay,
+    /// The first in the queue in any case.
+    Another,
+    /// The first in the queue, who becomes the owner.
+    AnOwner,
+}
+
 impl RawLock {
     /// A lock that is free.
     ///
@@ -117,6 +174,7 @@ impl RawLock {
         RawLock {
             word: AtomicU32::new(0),
             spins: SpinHistory::new(),
+            woken: LastWakeUp::new(),
         }
     }
 
@@ -218,15 +276,15 @@ impl RawLock {
             return Err(NotLocked);
         }
         // Release: pairs with the Acquire of whoever takes the lock next.
-        let free = word & FLAGS != PARKED
-            && self
-                .word
-                .compare_exchange(word, word & FLAGS, Release, Relaxed)
-                .is_ok();
-        if free {
-            return Ok(());
-        }
-        self.release_slow(false)
+        let wakes = match word & FLAGS {
+            PARKED => Wakes::UnlessOneIsOnTheWay,
+            FLAGS if self.woken.is_overdue() => Wakes::Another,
+            flags => match self.word.compare_exchange(word, flags, Release, Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(_) => Wakes::UnlessOneIsOnTheWay,
+            },
+        };
+        self.release_slow(wakes)
     }
 
     /// Takes the lock, and releases it when the guard is dropped: what Python's `with` does. Blocks while it is held.
@@ -288,13 +346,18 @@ impl RawLock {
         Err(word)
     }
 
-    /// Looks out for the lock for a while. Those who sleep already go first, but for the thread that has been woken.
-    fn spin(&self, me: u32, mine: u32) -> bool {
-        self.spins
-            .spin(|| match self.try_take(self.word.load(Relaxed), me, mine) {
-                Ok(()) => ControlFlow::Break(true),
-                Err(word) if is_parked(word) && mine == 0 => ControlFlow::Break(false),
-                Err(_) => ControlFlow::Continue(()),
+    /// Looks out for the lock for a while; first with an eye on nothing else, unless others sleep already, then letting
+    /// others run.
+    fn look_out(&self, me: u32, mine: u32) -> bool {
+        let mut look = || match self.try_take(self.word.load(Relaxed), me, mine) {
+            Ok(()) => ControlFlow::Break(true),
+            Err(word) if is_parked(word) && mine == 0 => ControlFlow::Break(false),
+            Err(_) => ControlFlow::Continue(()),
+        };
+        self.spins.spin(&mut look)
+            || give_way(|| match look() {
+                ControlFlow::Break(true) => ControlFlow::Break(true),
+                _ => ControlFlow::Continue(()),
             })
     }
 
@@ -310,7 +373,7 @@ impl RawLock {
             if wait.is_none() {
                 limit.check()?;
             }
-            if self.spin(me, mine) {
+            if self.look_out(me, mine) {
                 return Ok(());
             }
             // Not made in a closure: there, the caller's line would not be known.
@@ -364,21 +427,21 @@ impl RawLock {
             .map_err(|_| error)
     }
 
-    /// Releases the lock with the queue locked, and wakes the first thread in it. That one becomes the owner if `fair`, or
-    /// if it has been patient.
+    /// Releases the lock with the queue locked, and wakes the first thread in it, or hands it the lock if it has been patient.
     #[cold]
-    fn release_slow(&self, fair: bool) -> Result<(), NotLocked> {
+    fn release_slow(&self, wakes: Wakes) -> Result<(), NotLocked> {
         let heir = Cell::new(None);
         let mut seen = false;
         let first = |waiter: &Waiter| {
             // Relaxed: `WOKEN` is set with the queue locked.
-            let on_the_way = !fair && is_woken(self.word.load(Relaxed));
-            if std::mem::replace(&mut seen, true) || on_the_way {
+            let enough = wakes == Wakes::UnlessOneIsOnTheWay && is_woken(self.word.load(Relaxed));
+            if std::mem::replace(&mut seen, true) || enough {
                 return Choice::End;
             }
             let patient = || waiter.mark() == FOR_LOCK && waiter.since().elapsed() >= PATIENCE;
-            if fair || patient() {
-                heir.set(Some(waiter.slot()));
+            match wakes == Wakes::AnOwner || patient() {
+                true => heir.set(Some(waiter.slot())),
+                false => self.woken.note(),
             }
             Choice::Unpark
         };
@@ -413,7 +476,7 @@ impl RawLock {
 
     /// Releases the lock, and makes the first thread in the queue its owner, if there is one.
     pub(crate) fn release_fair(&self) -> Result<(), NotLocked> {
-        self.release_slow(true)
+        self.release_slow(Wakes::AnOwner)
     }
 
     /// The address of the lock, which is also the key of its queue: for a condition variable that moves its waiters there.

@@ -77,7 +77,7 @@ pub use park::{
     Choice, Parked, Requeue, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
     unpark_filter, unpark_n, unpark_one,
 };
-pub use spin::{Spin, SpinHistory};
+pub use spin::{Spin, SpinHistory, give_way};
 pub use stop::{StopCallback, StopSource, StopToken};
 
 #[cfg(doctest)]

@@ -1,8 +1,9 @@
 //! How long it pays to look again before going to sleep.
 
 use std::ops::ControlFlow;
-
-use crate::sync::{AtomicU32, Ordering::Relaxed};
+// Not those of `sync`: this is an estimate, which orders nothing, and no model depends on it.
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 
 /// A bounded wait without sleeping, for a state that is likely to change soon.
 ///
@@ -71,7 +72,7 @@ impl Spin {
 
 /// Whether it has paid lately to spin for one thing.
 ///
-/// A word beside that of a primitive. Where waits are long, spinning is wasted time: after a few spins in a row that saw
+/// A byte beside the word of a primitive. Where waits are long, spinning is wasted time: after a few spins in a row that saw
 /// nothing come, the primitive's waits sleep at once, except for one in 32 that looks whether times have changed.
 ///
 /// ```
@@ -89,19 +90,19 @@ impl Spin {
 #[derive(Debug, Default)]
 pub struct SpinHistory {
     /// The waits since the last spin that was worth it. Only an estimate: threads may overwrite each other's counts.
-    misses: AtomicU32,
+    misses: AtomicU8,
 }
 
 /// So many spins in a row may fail.
-const TOLERANCE: u32 = 4;
+const TOLERANCE: u8 = 4;
 /// One in so many waits spins all the same.
-const PROBE: u32 = 32;
+const PROBE: u8 = 32;
 
 impl SpinHistory {
     /// No spin has failed yet.
     pub const fn new() -> SpinHistory {
         SpinHistory {
-            misses: AtomicU32::new(0),
+            misses: AtomicU8::new(0),
         }
     }
 
@@ -139,6 +140,33 @@ impl SpinHistory {
     }
 }
 
+/// Lets other threads run, for about as long as it takes to fall asleep and be woken, and looks in between.
+///
+/// For what comes from another thread that needs a processor for it, such as the release of a lock. `look` is as in
+/// [`SpinHistory::spin`], and so is the result. There is no look on a machine with one processor.
+///
+/// ```
+/// use std::ops::ControlFlow;
+///
+/// assert!(!tk_park::give_way(|| ControlFlow::Break(false)));
+/// ```
+pub fn give_way(mut look: impl FnMut() -> ControlFlow<bool>) -> bool {
+    if budget() == 0 {
+        return false;
+    }
+    let start = Instant::now();
+    while start.elapsed() < SLEEP_AND_WAKE {
+        std::thread::yield_now();
+        if let ControlFlow::Break(came) = look() {
+            return came;
+        }
+    }
+    false
+}
+
+/// What it takes to fall asleep and be woken.
+const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
+
 /// The budget in pauses.
 #[cfg(not(tk_loom))]
 fn budget() -> u32 {
@@ -163,9 +191,6 @@ fn budget() -> u32 {
 #[cold]
 fn measure() -> u32 {
     use std::hint::{black_box, spin_loop};
-    use std::time::{Duration, Instant};
-
-    const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
     const PAUSES: u32 = 64;
 
     if std::thread::available_parallelism().is_ok_and(|n| n.get() == 1) {

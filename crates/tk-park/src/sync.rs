@@ -12,6 +12,14 @@ mod real {
 
     pub(crate) use parking_lot_core as parking;
     pub use tk_core::current_slot;
+
+    /// The time in microseconds, from some point of the past on.
+    pub fn micros() -> u64 {
+        use once_cell::sync::OnceCell;
+
+        static START: OnceCell<Instant> = OnceCell::new();
+        START.get_or_init(Instant::now).elapsed().as_micros() as u64
+    }
 }
 
 #[cfg(tk_loom)]

@@ -31,6 +31,11 @@ impl Instant {
     }
 }
 
+/// The logical time in microseconds.
+pub fn micros() -> u64 {
+    super::model_parking::now() / 1000
+}
+
 loom::thread_local! {
     static SLOT: Slot = next_slot();
 }

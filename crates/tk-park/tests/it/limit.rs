@@ -104,10 +104,12 @@ fn spinning_that_does_not_pay_is_given_up_until_it_does() {
     let history = SpinHistory::new();
     assert_eq!(spins_in_vain(&history, 4), 4);
     // From now on it is tried now and then.
-    let tried = spins_in_vain(&history, 320);
-    assert!((9..=11).contains(&tried), "{tried} of 320");
-    // A spin that has no sense says nothing about the next ones.
+    let tried = spins_in_vain(&history, 200);
+    assert!((5..=7).contains(&tried), "{tried} of 200");
     while !history.spin(|| ControlFlow::Break(true)) {}
-    assert!(!history.spin(|| ControlFlow::Break(false)));
+    // A spin that has no sense says nothing about the next ones.
+    for _ in 0..100 {
+        assert!(!history.spin(|| ControlFlow::Break(false)));
+    }
     assert_eq!(spins_in_vain(&history, 4), 4);
 }

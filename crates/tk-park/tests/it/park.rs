@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_core::Slot;
 use tk_park::{
-    Choice, Limit, Parked, Requeue, StopSource, Unparked, Wait, Waiter, Word, park, park_then, requeue,
-    unpark_all, unpark_filter, unpark_n, unpark_one,
+    Choice, Limit, Parked, Requeue, StopSource, Unparked, Wait, Waiter, Word, park, park_then,
+    requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
 };
 
 use crate::parked::{is_parked, start, start_parked, until};

@@ -45,7 +45,8 @@ fn each_wake_up_is_received_by_one_thread() {
                 0 => {
                     let to = &raw const words[1] as usize;
                     // SAFETY: the sleepers take any token.
-                    unsafe { requeue(&words[0], to, || Some(Requeue::UnparkOneMoveRest), |_| 1) }.unwrap()
+                    unsafe { requeue(&words[0], to, || Some(Requeue::UnparkOneMoveRest), |_| 1) }
+                        .unwrap()
                 }
                 n => unpark_n(&words[n as usize - 1], n as usize, |_| 2),
             };
