@@ -107,7 +107,33 @@ impl<T: ?Sized> Condition<T> {
         self.value.try_lock().map(|guard| self.guard(guard))
     }
 
-    /// Locks the value. Blocks while another thread has it locked, until the limit is reached.
+    /// Locks the value. Blocks while another thread has it locked, at most for that long: then `None`.
+    ///
+    /// ```
+    /// # use tk_condvar::Condition;
+    /// use std::time::Duration;
+    ///
+    /// assert!(Condition::new(1).try_lock_for(Duration::ZERO).is_some());
+    /// ```
+    #[track_caller]
+    pub fn try_lock_for(&self, timeout: Duration) -> Option<ConditionGuard<'_, T>> {
+        Some(self.guard(self.value.try_lock_for(timeout)?))
+    }
+
+    /// Locks the value. Blocks while another thread has it locked, at most until that time: then `None`.
+    ///
+    /// ```
+    /// # use tk_condvar::Condition;
+    /// use std::time::Instant;
+    ///
+    /// assert!(Condition::new(1).try_lock_until(Instant::now()).is_some());
+    /// ```
+    #[track_caller]
+    pub fn try_lock_until(&self, deadline: Instant) -> Option<ConditionGuard<'_, T>> {
+        Some(self.guard(self.value.try_lock_until(deadline)?))
+    }
+
+    /// Locks the value. Blocks while another thread has it locked, until the limit is reached, and says which limit that was.
     ///
     /// ```
     /// # use tk_condvar::Condition;
@@ -247,6 +273,41 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
     #[track_caller]
     pub fn wait_while(&mut self, condition: impl FnMut(&mut T) -> bool) {
         self.changed.wait_while(&mut self.value, condition);
+    }
+
+    /// Waits while `condition` says so, at most for that long. Returns whether it has come to an end: what the condition says
+    /// last counts, also when the time is over.
+    ///
+    /// ```
+    /// # use tk_condvar::Condition;
+    /// use std::time::Duration;
+    ///
+    /// assert!(!Condition::new(0).lock().wait_while_for(|n| *n == 0, Duration::from_millis(1)));
+    /// ```
+    #[track_caller]
+    pub fn wait_while_for(
+        &mut self,
+        condition: impl FnMut(&mut T) -> bool,
+        timeout: Duration,
+    ) -> bool {
+        self.wait_while_with(condition, timeout).is_ok()
+    }
+
+    /// Waits while `condition` says so, at most until that time. Returns whether it has come to an end.
+    ///
+    /// ```
+    /// # use tk_condvar::Condition;
+    /// use std::time::Instant;
+    ///
+    /// assert!(Condition::new(0).lock().wait_while_until(|n| *n != 0, Instant::now()));
+    /// ```
+    #[track_caller]
+    pub fn wait_while_until(
+        &mut self,
+        condition: impl FnMut(&mut T) -> bool,
+        deadline: Instant,
+    ) -> bool {
+        self.wait_while_with(condition, deadline).is_ok()
     }
 
     /// Waits while `condition` says so, or until the limit is reached: then says which limit that was. A condition that no

@@ -141,6 +141,48 @@ impl Condvar {
         debug_assert_eq!(met, Ok(()));
     }
 
+    /// Waits while `condition` says so, at most for that long. Returns whether it has come to an end: what the condition says
+    /// last counts, also when the time is over.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use std::time::Duration;
+    /// use tk_lock::Lock;
+    ///
+    /// let lock = Lock::new(0);
+    /// let timeout = Duration::from_millis(1);
+    /// assert!(!Condvar::new().wait_while_for(&mut lock.lock(), |n| *n == 0, timeout));
+    /// ```
+    #[track_caller]
+    pub fn wait_while_for<T: ?Sized>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+        timeout: Duration,
+    ) -> bool {
+        self.wait_while_with(guard, condition, timeout).is_ok()
+    }
+
+    /// Waits while `condition` says so, at most until that time. Returns whether it has come to an end.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use std::time::Instant;
+    /// use tk_lock::Lock;
+    ///
+    /// let lock = Lock::new(0);
+    /// assert!(Condvar::new().wait_while_until(&mut lock.lock(), |n| *n != 0, Instant::now()));
+    /// ```
+    #[track_caller]
+    pub fn wait_while_until<T: ?Sized>(
+        &self,
+        guard: &mut LockGuard<'_, T>,
+        condition: impl FnMut(&mut T) -> bool,
+        deadline: Instant,
+    ) -> bool {
+        self.wait_while_with(guard, condition, deadline).is_ok()
+    }
+
     /// Waits while `condition` says so, or until the limit is reached: then says which limit that was. A condition that no
     /// longer says so when the limit is reached is a success.
     ///

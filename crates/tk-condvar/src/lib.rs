@@ -20,15 +20,19 @@
 //! [`Condvar`] is the condition alone, for use with a [`Lock`](tk_lock::Lock) that is there already, in the way of the
 //! standard library.
 //!
+//! [`Monitor<T>`] is a `Condition` that the thread that has it locked can lock again.
+//!
 //! There are no spurious wake-ups: a wait ends because of a notification, or because its limit is reached, and says
 //! which. `notify(n)` wakes the `n` threads that have waited longest, and says how many there were.
 
 mod condition;
 mod condvar;
+mod monitor;
 mod raw_condvar;
 
 pub use condition::{Condition, ConditionGuard};
 pub use condvar::Condvar;
+pub use monitor::{Monitor, MonitorGuard};
 pub use raw_condvar::RawCondvar;
 
 #[cfg(doctest)]

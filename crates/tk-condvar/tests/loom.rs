@@ -3,7 +3,7 @@
 
 use loom::sync::Arc;
 use loom::thread;
-use tk_condvar::Condvar;
+use tk_condvar::{Condvar, Monitor};
 use tk_lock::Lock;
 use tk_park::sync::{Instant, advance};
 use tk_park::{Limit, StopSource};
@@ -173,4 +173,37 @@ fn a_lock_whose_waiter_gave_up_makes_room_for_another() {
         let other = Lock::new(0);
         assert!(!pair.condvar.wait_until(&mut other.lock(), Instant(0)));
     });
+}
+
+#[test]
+fn a_wait_at_the_second_level_lets_others_in_and_comes_back() {
+    explore(
+        "monitor: notify against wait with two levels",
+        Some(3),
+        || {
+            let monitor = Monitor::new(0);
+            monitor.touch();
+            let monitor = Arc::new(monitor);
+            let waiter = thread::spawn({
+                let monitor = monitor.clone();
+                move || {
+                    let outer = monitor.lock();
+                    let mut inner = monitor.lock();
+                    inner.wait_while(|n| *n == 0);
+                    // The value is lent to one thread at a time, or this panics.
+                    *inner.borrow_mut() += 1;
+                    drop(inner);
+                    *outer.borrow_mut() += 1;
+                    assert_eq!(monitor.recursion_count(), 1);
+                }
+            });
+            {
+                let guard = monitor.lock();
+                *guard.borrow_mut() += 1;
+                guard.notify(1);
+            }
+            waiter.join().unwrap();
+            assert_eq!(*monitor.lock().borrow(), 3);
+        },
+    );
 }

@@ -1,8 +1,9 @@
 //! Locks that know their owner.
 //!
-//! [`Lock<T>`] guards a value, [`RLock<T>`] can be locked again by the thread that has it, and [`RawLock`] guards nothing:
-//! any thread may release it. They are 4 bytes and the value, fair to those who wait, and visible: while a thread
-//! waits for a lock, its record says for which one, at which line, and who has it.
+//! [`Lock<T>`] guards a value, and [`RLock<T>`] can be locked again by the thread that has it. [`RawLock`] and [`RawRLock`]
+//! guard nothing: they are Python's `Lock` and `RLock`. A lock takes 8 bytes beside the value, a reentrant one 24. They are
+//! fair to those who wait, and visible: while a thread waits for a lock, its record says for which one, at which line,
+//! and who has it.
 //!
 //! ```
 //! use tk_lock::Lock;
@@ -16,13 +17,13 @@
 //! assert_eq!(SCORES.lock().len(), 2);
 //! ```
 //!
-//! The guards are `lock_api`'s, so that mapped guards and the like are there. There is no poison: a guard that is dropped
+//! The guards of `Lock` are `lock_api`'s, so that mapped guards and the like are there. There is no poison: a guard that is dropped
 //! by a panic releases its lock like any other.
 //!
 //! # Who gets a lock
 //!
 //! A free lock goes to whoever takes it first; a thread that runs gets it faster than one that must wake up. But a thread
-//! that has waited for a millisecond is handed the lock by the next release, so that nobody starves.
+//! that has waited for a millisecond is handed the lock by the next release that wakes somebody, so that nobody starves.
 //!
 //! # Features
 //!
@@ -39,6 +40,8 @@ pub use raw_lock::{NotLocked, RawLock, RawLockGuard};
 #[doc(hidden)]
 pub use raw_rlock::Suspended;
 pub use raw_rlock::{NotOwned, RawRLock};
+#[cfg(feature = "arc_lock")]
+pub use rlock::ArcRLockGuard;
 pub use rlock::{RLock, RLockGuard};
 
 #[cfg(doctest)]

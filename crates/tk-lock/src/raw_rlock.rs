@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicUsize, Instant, Ordering::Relaxed};
+use tk_park::sync::{AtomicUsize, Instant, Ordering::Relaxed, thread_key};
 use tk_park::{Limit, WaitError};
 
 use crate::RawLock;
@@ -42,15 +42,6 @@ pub struct RawRLock {
 // SAFETY: of the fields only `levels` can't be shared, and by 2. it is not: who touches it holds the lock, which
 // passes it on from thread to thread.
 unsafe impl Sync for RawRLock {}
-
-/// A number that no other living thread has, the same from the thread's first line to its last destructor: the address of
-/// a thread-local without a destructor.
-///
-/// Not the slot, which a thread may lose in its last destructors where the system can't be asked whether it is gone.
-fn me() -> usize {
-    thread_local!(static KEY: u8 = const { 0 });
-    KEY.with(|key| (&raw const *key).addr())
-}
 
 impl RawRLock {
     /// A lock that is free.
@@ -190,7 +181,7 @@ impl RawRLock {
     /// ```
     #[inline]
     pub fn is_owned(&self) -> bool {
-        self.owner.load(Relaxed) == me()
+        self.owner.load(Relaxed) == thread_key()
     }
 
     /// How often the calling thread has taken the lock. Zero if another thread holds it.
@@ -238,7 +229,7 @@ impl RawRLock {
     }
 
     fn resume(&self, levels: usize) {
-        self.owner.store(me(), Relaxed);
+        self.owner.store(thread_key(), Relaxed);
         self.levels.set(levels);
     }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
+#[cfg(feature = "arc_lock")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use tk_park::sync::Instant;
@@ -185,6 +187,47 @@ impl<T: ?Sized> RLock<T> {
         &mut self.value
     }
 
+    /// As [`lock`](RLock::lock), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tk_lock::RLock;
+    ///
+    /// let guard = Arc::new(RLock::new(1)).lock_arc();
+    /// assert_eq!(*guard, 1);
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    #[track_caller]
+    pub fn lock_arc(self: &Arc<Self>) -> ArcRLockGuard<T> {
+        self.raw.acquire();
+        ArcRLockGuard {
+            lock: Arc::clone(self),
+            not_send: PhantomData,
+        }
+    }
+
+    /// As [`lock_with`](RLock::lock_with), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).lock_arc_with(Duration::ZERO).is_ok());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    #[track_caller]
+    pub fn lock_arc_with<'l>(
+        self: &Arc<Self>,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<ArcRLockGuard<T>, WaitError> {
+        self.raw.acquire_with(limit)?;
+        Ok(ArcRLockGuard {
+            lock: Arc::clone(self),
+            not_send: PhantomData,
+        })
+    }
+
     /// The guard of a level that has just been taken.
     #[inline]
     fn guard(&self) -> RLockGuard<'_, T> {
@@ -322,5 +365,57 @@ impl<T: fmt::Debug + ?Sized> fmt::Debug for RLockGuard<'_, T> {
 impl<T: fmt::Display + ?Sized> fmt::Display for RLockGuard<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&**self, f)
+    }
+}
+
+/// An [`RLockGuard`] that keeps its lock alive.
+#[cfg(feature = "arc_lock")]
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct ArcRLockGuard<T: ?Sized> {
+    lock: Arc<RLock<T>>,
+    not_send: PhantomData<*const ()>,
+}
+
+// SAFETY: as for `RLockGuard`; and what is dropped through the `Arc` is dropped by the thread that has the guard.
+#[cfg(feature = "arc_lock")]
+unsafe impl<T: ?Sized + Sync> Sync for ArcRLockGuard<T> {}
+
+#[cfg(feature = "arc_lock")]
+impl<T: ?Sized> Drop for ArcRLockGuard<T> {
+    fn drop(&mut self) {
+        let released = self.lock.raw.release();
+        debug_assert_eq!(released, Ok(()));
+    }
+}
+
+#[cfg(feature = "arc_lock")]
+impl<T: ?Sized> Deref for ArcRLockGuard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.lock.value
+    }
+}
+
+#[cfg(feature = "arc_lock")]
+impl<T: fmt::Debug + ?Sized> fmt::Debug for ArcRLockGuard<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+/// As the value inside. Blocks while another thread holds the lock.
+#[cfg(feature = "serde")]
+impl<T: serde::Serialize + ?Sized> serde::Serialize for RLock<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.lock().serialize(serializer)
+    }
+}
+
+/// As the value inside.
+#[cfg(feature = "serde")]
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for RLock<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<RLock<T>, D::Error> {
+        T::deserialize(deserializer).map(RLock::new)
     }
 }

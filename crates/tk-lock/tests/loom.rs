@@ -4,7 +4,7 @@
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
-use tk_lock::{Lock, LockGuard, RawLock};
+use tk_lock::{Lock, LockGuard, RawLock, RawRLock};
 use tk_park::sync::{Instant, advance};
 use tk_park::{Limit, StopSource};
 
@@ -185,5 +185,67 @@ fn who_times_out_or_stops_takes_no_wake_up_from_another() {
         patient.join().unwrap();
         let got = hasty.join().unwrap();
         guarded.finish(2 + got);
+    });
+}
+
+#[test]
+fn a_woken_thread_that_comes_too_late_is_woken_again() {
+    explore("lock: two releases against a sleeper", Some(4), || {
+        let guarded = Guarded::new();
+        guarded.lock.acquire();
+        let other = adder(&guarded);
+        guarded.add();
+        guarded.lock.release().unwrap();
+        // Takes the lock again before the sleeper comes to it, or not.
+        guarded.acquire_and_add();
+        other.join().unwrap();
+        guarded.finish(3);
+    });
+}
+
+#[test]
+fn one_who_is_woken_because_another_does_not_come_is_not_lost() {
+    explore("lock: an excuse that has run out", Some(2), || {
+        let guarded = Guarded::new();
+        guarded.lock.acquire();
+        let others = [adder(&guarded), adder(&guarded)];
+        guarded.add();
+        guarded.lock.release().unwrap();
+        // Whoever was woken by that has been on the way for a tenth of a millisecond.
+        advance(100_000);
+        guarded.acquire_and_add();
+        for other in others {
+            other.join().unwrap();
+        }
+        guarded.finish(4);
+    });
+}
+
+#[test]
+fn levels_are_for_one_thread_at_a_time() {
+    explore("rlock: two threads, two levels", None, || {
+        let lock = RawRLock::new();
+        lock.touch();
+        let lock = Arc::new(lock);
+        let value = Arc::new(UnsafeCell::new(0));
+        let enter_twice = |lock: &RawRLock, value: &UnsafeCell<u32>| {
+            lock.acquire();
+            lock.acquire();
+            // SAFETY: the lock is held, which is what loom checks.
+            value.with_mut(|value| unsafe { *value += 1 });
+            lock.release().unwrap();
+            // SAFETY: the lock is held, which is what loom checks.
+            value.with_mut(|value| unsafe { *value += 1 });
+            lock.release().unwrap();
+            assert!(!lock.is_owned());
+        };
+        let other = thread::spawn({
+            let (lock, value) = (lock.clone(), value.clone());
+            move || enter_twice(&lock, &value)
+        });
+        enter_twice(&lock, &value);
+        other.join().unwrap();
+        // SAFETY: the other thread is gone.
+        value.with(|value| assert_eq!(unsafe { *value }, 4));
     });
 }

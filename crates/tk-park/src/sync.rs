@@ -13,6 +13,15 @@ mod real {
     pub(crate) use parking_lot_core as parking;
     pub use tk_core::current_slot;
 
+    /// A number that no other living thread has, the same from the thread's first line to its last destructor: the address of
+    /// a thread-local without a destructor.
+    ///
+    /// Not the slot, which a thread may lose in its last destructors where the system can't be asked whether it is gone.
+    pub fn thread_key() -> usize {
+        thread_local!(static KEY: u8 = const { 0 });
+        KEY.with(|key| (&raw const *key).addr())
+    }
+
     /// The time in microseconds, from some point of the past on.
     pub fn micros() -> u64 {
         use once_cell::sync::OnceCell;

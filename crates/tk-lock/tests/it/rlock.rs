@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use tk_lock::{RLock, RLockGuard};
+use tk_lock::{NotOwned, RLock, RLockGuard, RawRLock};
+use tk_park::{StopSource, WaitError};
 
 use crate::parked::{start, start_parked};
 
@@ -100,14 +101,16 @@ fn a_timed_lock_fails_after_its_time_and_leaves_it_in_order() {
 }
 
 #[test]
-fn the_record_of_a_waiter_names_the_holder() {
+fn the_record_of_a_waiter_names_the_holder_and_the_line() {
     let lock = RLock::new(());
     let guard = lock.lock();
     std::thread::scope(|s| {
+        let line = line!() + 1;
         let waiter = start_parked(s, "lock", || drop(lock.lock()));
         let waiting = waiter.record.waiting().unwrap();
         assert_eq!(waiting.holder(), Some(tk_core::current_slot()));
-        // Not the line: lock_api locks from a closure of its own, which does not pass the caller on.
+        assert_eq!(waiting.location().file(), file!());
+        assert_eq!(waiting.location().line(), line);
         drop(guard);
         waiter.join();
     });
@@ -134,4 +137,130 @@ fn debug_never_blocks_and_does_not_show_a_value_locked_elsewhere() {
         !shown.contains("secret") && shown.contains("locked"),
         "{shown}"
     );
+}
+
+#[test]
+fn levels_are_counted_for_the_owner_alone() {
+    let lock = RLock::new(());
+    assert_eq!(lock.recursion_count(), 0);
+    let outer = lock.lock();
+    let inner = (
+        lock.try_lock().unwrap(),
+        lock.try_lock_for(Duration::ZERO).unwrap(),
+    );
+    assert_eq!(lock.recursion_count(), 3);
+    let seen = std::thread::scope(|s| {
+        start(s, || {
+            (
+                lock.recursion_count(),
+                lock.is_owned_by_current_thread(),
+                lock.is_locked(),
+            )
+        })
+        .join()
+    });
+    assert_eq!(seen, (0, false, true));
+    drop(inner);
+    assert_eq!(lock.recursion_count(), 1);
+    drop(outer);
+    assert_eq!((lock.recursion_count(), lock.is_locked()), (0, false));
+}
+
+#[test]
+fn a_guard_for_a_part_is_a_level_like_any_other() {
+    let lock = RLock::new((Cell::new(1), 2));
+    let first = RLockGuard::map(lock.lock(), |pair| &pair.0);
+    let whole = RLockGuard::try_map(lock.lock(), |_| None::<&u32>).unwrap_err();
+    first.set(3);
+    assert_eq!((whole.0.get(), lock.recursion_count()), (3, 2));
+    drop((first, whole));
+    assert!(!lock.is_locked());
+    // A panic while the part is being looked for gives the level back too.
+    let panics = || {
+        drop(RLockGuard::map(lock.lock(), |_| -> &u32 {
+            panic!("on purpose")
+        }))
+    };
+    assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(panics)).is_err());
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_raw_one_is_released_by_its_owner_alone() {
+    let lock = RawRLock::new();
+    assert_eq!(lock.release(), Err(NotOwned));
+    lock.acquire();
+    assert!(lock.acquire_until(Instant::now()) && lock.acquire_for(Duration::MAX));
+    std::thread::scope(|s| {
+        let other = start(s, || {
+            let refused = lock.release();
+            let timed = lock.acquire_with(Duration::from_millis(1));
+            (
+                refused,
+                timed,
+                lock.try_acquire(),
+                lock.is_owned(),
+                lock.locked(),
+            )
+        });
+        let expected = (Err(NotOwned), Err(WaitError::TimedOut), false, false, true);
+        assert_eq!(other.join(), expected);
+    });
+    assert_eq!(lock.recursion_count(), 3);
+    for _ in 0..3 {
+        assert_eq!(lock.release(), Ok(()));
+    }
+    assert_eq!(lock.release(), Err(NotOwned));
+    assert_eq!(
+        format!("{lock:?}"),
+        "RawRLock { locked: false, recursion_count: 0 }"
+    );
+}
+
+#[test]
+fn a_thread_that_is_stopped_has_no_level() {
+    let (lock, source) = (RLock::new(()), StopSource::new());
+    let _guard = lock.lock();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let waiter = start_parked(s, "lock", || {
+            (lock.lock_with(&token).err(), lock.recursion_count())
+        });
+        source.request_stop();
+        assert_eq!(waiter.join(), (Some(WaitError::Stopped), 0));
+    });
+    // Who holds it needs no limit.
+    assert!(lock.lock_with(&token).is_ok());
+}
+
+#[cfg(feature = "arc_lock")]
+#[test]
+fn a_guard_can_own_an_arc_of_its_lock() {
+    let lock = std::sync::Arc::new(RLock::new(1));
+    let (outer, inner) = (lock.lock_arc(), lock.lock_arc_with(Duration::ZERO).unwrap());
+    assert_eq!((*outer + *inner, lock.recursion_count()), (2, 2));
+    drop((outer, inner));
+    assert!(!lock.is_locked());
+    assert_not_impl_any!(tk_lock::ArcRLockGuard<u32>: Send);
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_lock_serializes_as_its_value() {
+    use serde::de::{Deserialize, IntoDeserializer, value};
+
+    struct Shown<T>(T);
+
+    impl<T: serde::Serialize> std::fmt::Display for Shown<T> {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.serialize(f)
+        }
+    }
+
+    let number: value::U32Deserializer<value::Error> = 7u32.into_deserializer();
+    let lock = RLock::<u32>::deserialize(number).unwrap();
+    assert_eq!(Shown(&lock).to_string(), "7");
+    let number: value::U32Deserializer<value::Error> = 8u32.into_deserializer();
+    let lock = tk_lock::Lock::<u32>::deserialize(number).unwrap();
+    assert_eq!(Shown(&lock).to_string(), "8");
 }

@@ -31,6 +31,11 @@ impl Instant {
     }
 }
 
+/// All threads of a model are one to the system.
+pub fn thread_key() -> usize {
+    current_slot().get() as usize
+}
+
 /// The logical time in microseconds.
 pub fn micros() -> u64 {
     super::model_parking::now() / 1000
