@@ -1,10 +1,11 @@
 //! The event.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tk_park::sync::{AtomicU32, Instant, Ordering::*};
-use tk_park::{Choice, Limit, Parked, Spin, Wait, WaitError, park, unpark_filter};
+use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_filter};
 
 /// Nothing has happened, and nobody sleeps.
 const CLEAR: u32 = 0;
@@ -34,6 +35,7 @@ pub struct Event {
     /// all that was done before any earlier `set`. That includes a `set` of an event which is set. A mere look would
     /// not do there: the thread that is about to clear the event could miss what has been done.
     state: AtomicU32,
+    spins: SpinHistory,
 }
 
 #[cfg(not(tk_loom))]
@@ -51,6 +53,7 @@ impl Event {
     pub const fn new() -> Event {
         Event {
             state: AtomicU32::new(CLEAR),
+            spins: SpinHistory::new(),
         }
     }
 
@@ -194,11 +197,12 @@ impl Event {
     #[track_caller]
     fn wait_slow(&self, limit: Limit<'_>) -> Result<(), WaitError> {
         limit.check()?;
-        let mut spin = Spin::new();
-        while spin.once() {
-            if self.is_set() {
-                return Ok(());
-            }
+        let look = || match self.is_set() {
+            true => ControlFlow::Break(true),
+            false => ControlFlow::Continue(()),
+        };
+        if self.spins.spin(look) {
+            return Ok(());
         }
         let wait = Wait::new("event");
         loop {
