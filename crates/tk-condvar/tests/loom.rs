@@ -73,6 +73,29 @@ fn all_who_are_notified_get_through() {
 }
 
 #[test]
+fn all_who_are_notified_get_through_a_free_lock() {
+    explore("condvar: notify_all without the lock", Some(3), || {
+        let pair = Pair::new();
+        let waiters = [(); 2].map(|()| {
+            let pair = pair.clone();
+            thread::spawn(move || {
+                let mut ready = pair.lock.lock();
+                while *ready == 0 {
+                    pair.condvar.wait(&mut ready);
+                }
+            })
+        });
+        *pair.lock.lock() = 1;
+        // No release is to come, unless by those who are notified.
+        pair.condvar.notify_all();
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert!(!pair.lock.is_locked());
+    });
+}
+
+#[test]
 fn one_notification_after_the_other_reaches_one_waiter_after_the_other() {
     explore("condvar: two notifications, two waiters", Some(2), || {
         let pair = Pair::new();
