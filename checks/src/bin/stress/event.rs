@@ -1,0 +1,72 @@
+//! Rounds for the event.
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use tk_event::Event;
+
+use crate::round::{Limits, Round, Tally};
+
+/// The first thread sets an event, and everybody comes through; then it clears it, and sets another one.
+pub fn laps(round: &Round) -> Tally {
+    let events = [Event::new(), Event::new()];
+    let arrived = AtomicUsize::new(0);
+    let others = round.threads - 1;
+    let last_lap = AtomicUsize::new(usize::MAX);
+    round.run(
+        |worker| {
+            let mut lap = 0;
+            if worker.number > 0 {
+                while lap < last_lap.load(SeqCst) {
+                    worker.wait(Limits::None, |limit| events[lap % 2].wait_with(limit));
+                    arrived.fetch_add(1, SeqCst);
+                    lap += 1;
+                }
+                return;
+            }
+            loop {
+                worker.work();
+                let over = worker.is_over();
+                if over {
+                    // Told before the event is set that begins the last lap.
+                    last_lap.store(lap + 1, SeqCst);
+                }
+                events[lap % 2].set();
+                // Whoever is lost here is found by the watchdog.
+                while arrived.load(SeqCst) < others {
+                    std::thread::yield_now();
+                }
+                worker.done();
+                if over {
+                    return;
+                }
+                // Nobody waits for this one now: they all wait for the other one, or are on the way there.
+                events[lap % 2].clear();
+                arrived.store(0, SeqCst);
+                lap += 1;
+            }
+        },
+        || {},
+    )
+}
+
+/// Some set and clear as they like, the others wait with limits.
+pub fn limits(round: &Round) -> Tally {
+    let event = Event::new();
+    round.run(
+        |worker| {
+            while !worker.is_over() {
+                if !worker.number.is_multiple_of(4) {
+                    worker.wait(Limits::Any, |limit| event.wait_with(limit));
+                    continue;
+                }
+                match worker.random.one_in(2) {
+                    true => event.set(),
+                    false => event.clear(),
+                }
+                worker.done();
+                worker.work();
+            }
+        },
+        || event.set(),
+    )
+}

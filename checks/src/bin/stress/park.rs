@@ -1,0 +1,63 @@
+//! Rounds for the layer below.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+
+use tk_park::{Parked, Requeue, Wait, WaitError, park, requeue, unpark_all, unpark_n};
+
+use crate::round::{Limits, Round, Tally};
+
+/// Who was unparked, by the count of who did it, says so itself; nobody else does.
+pub fn counts(round: &Round) -> Tally {
+    let words = [AtomicU32::new(0), AtomicU32::new(0)];
+    let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
+    let tally = round.run(
+        |worker| {
+            while !worker.is_over() {
+                let word = &words[worker.random.below(2) as usize];
+                if worker.number.is_multiple_of(3) {
+                    let done = match worker.random.below(4) {
+                        0 => unpark_all(word, 1),
+                        1 => {
+                            let to = (&raw const words[1]) as usize;
+                            let all = || Some(Requeue::UnparkOneMoveRest);
+                            // SAFETY: those who are parked on either word take any token.
+                            let moved = unsafe { requeue(&words[0], to, all, |_| 1) };
+                            moved.expect("it was told to").count
+                        }
+                        n => unpark_n(word, n as usize, |_| 1).count,
+                    };
+                    sent.fetch_add(done as u64, Relaxed);
+                    worker.done();
+                    worker.work();
+                    continue;
+                }
+                let mut unparked = false;
+                worker.wait(Limits::Any, |limit| {
+                    match park(word, || true, &Wait::new("word"), limit) {
+                        Parked::Unparked(token) => {
+                            assert_eq!(token, 1);
+                            unparked = true;
+                            Ok(())
+                        }
+                        Parked::TimedOut | Parked::Requeued => Err(WaitError::TimedOut),
+                        Parked::Stopped => Err(WaitError::Stopped),
+                        Parked::Invalid => panic!("the word was as expected"),
+                    }
+                });
+                if unparked {
+                    received.fetch_add(1, Relaxed);
+                }
+            }
+        },
+        || {
+            let woken = words.each_ref().map(|word| unpark_all(word, 1));
+            sent.fetch_add(woken.iter().sum::<usize>() as u64, Relaxed);
+        },
+    );
+    assert_eq!(
+        sent.into_inner(),
+        received.into_inner(),
+        "unparked, and said so"
+    );
+    tally
+}
