@@ -6,19 +6,25 @@
 //! 1. A thread that arrives is counted in the current cycle. If it is not the last one, it sleeps on that cycle's
 //!    outcome.
 //! 2. The last one runs the action, with nothing locked. Then it ends the cycle, which lets the others go, and begins a new
-//!    one. Who comes meanwhile, one too many, waits for the new cycle.
+//!    one. Who comes meanwhile, one too many, waits for the new cycle; until that takes it in it counts for nothing, and may
+//!    go away when its time is over.
 //! 3. An outcome is set once. A thread whose time runs out breaks the cycle if it has no outcome yet; otherwise it takes
 //!    the outcome that there is: its arrival has counted.
 //! 4. A broken barrier has a broken cycle as its current one, until it is reset.
+//! 5. A cycle is used again only if nobody but the barrier has it: then nobody sleeps on it, and nobody has yet to look at
+//!    its outcome. The cycle before the current one is kept aside for that. If the same threads come in every round, all have
+//!    left a round when the next one is full: two cycles do, for ever.
 
 use std::error::Error;
 use std::fmt;
+use std::mem;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicU32, Instant, Mutex, MutexGuard, Ordering::*, lock};
-use tk_park::{Limit, Parked, Wait, WaitError, park, unpark_all};
+use tk_park::sync::{AtomicU32, Instant, Mutex, Ordering::*, lock};
+use tk_park::{Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_all};
 
 /// A point where a number of threads wait for each other, again and again.
 ///
@@ -29,12 +35,49 @@ pub struct Barrier {
     parties: usize,
     timeout: Option<Duration>,
     action: Option<Box<dyn Fn() + Send + Sync>>,
+    spins: SpinHistory,
     state: Mutex<State>,
 }
 
 struct State {
-    cycle: Arc<Cycle>,
+    /// The current cycle. There is none before the first is needed.
+    cycle: Option<Arc<Cycle>>,
+    /// The one before it, to be used again.
+    previous: Option<Arc<Cycle>>,
+    /// How many have arrived in the current cycle.
     arrived: usize,
+}
+
+impl State {
+    const NEW: State = State {
+        cycle: None,
+        previous: None,
+        arrived: 0,
+    };
+
+    fn cycle(&mut self) -> &Arc<Cycle> {
+        self.cycle.get_or_insert_with(Cycle::new)
+    }
+
+    fn is_current(&self, cycle: &Arc<Cycle>) -> bool {
+        self.cycle.as_ref().is_some_and(|it| Arc::ptr_eq(it, cycle))
+    }
+
+    fn outcome(&self) -> Option<Result<(), BarrierError>> {
+        self.cycle.as_ref()?.outcome()
+    }
+
+    /// Begins a new cycle.
+    fn begin(&mut self) {
+        let mut next = self.previous.take();
+        match next.as_mut().and_then(Arc::get_mut) {
+            // Relaxed: whoever sees this cycle again has got it with the state locked.
+            Some(unused) => unused.outcome.store(PENDING, Relaxed),
+            None => next = Some(Cycle::new()),
+        }
+        self.previous = mem::replace(&mut self.cycle, next);
+        self.arrived = 0;
+    }
 }
 
 /// One round.
@@ -87,18 +130,31 @@ impl Barrier {
     /// ```
     /// use tk_barrier::Barrier;
     ///
-    /// assert_eq!(Barrier::new(1).wait(), Ok(0)); // Nobody to wait for.
+    /// static ALONE: Barrier = Barrier::new(1);
+    /// assert_eq!(ALONE.wait(), Ok(0)); // Nobody to wait for.
     /// ```
+    #[cfg(not(tk_loom))]
+    pub const fn new(parties: usize) -> Barrier {
+        assert!(parties > 0, "a barrier without parties");
+        Barrier {
+            parties,
+            timeout: None,
+            action: None,
+            spins: SpinHistory::new(),
+            state: Mutex::new(State::NEW),
+        }
+    }
+
+    /// The same, for models: loom's mutex can't be made in a constant.
+    #[cfg(tk_loom)]
     pub fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {
             parties,
             timeout: None,
             action: None,
-            state: Mutex::new(State {
-                cycle: Cycle::new(),
-                arrived: 0,
-            }),
+            spins: SpinHistory::new(),
+            state: Mutex::new(State::NEW),
         }
     }
 
@@ -144,7 +200,8 @@ impl Barrier {
     ///
     /// # Errors
     ///
-    /// If the barrier is broken or breaks, or is reset: the error says why.
+    /// If the barrier is broken or breaks, or is reset: the error says why. All parties of a round get the same: that of what
+    /// came first, also if it came while the action ran, and whatever became of the action then.
     ///
     /// # Panics
     ///
@@ -186,6 +243,10 @@ impl Barrier {
 
     /// As [`wait`](Barrier::wait), until the limit is reached: then the barrier breaks.
     ///
+    /// If the parties of this round are all there already, and the action runs, this thread is one too many: it waits to
+    /// be taken into the next round. If its limit is reached before that, it gets the error, and breaks nothing: it was not
+    /// counted. That holds for every form of `wait` that has a limit.
+    ///
     /// ```
     /// use tk_barrier::{Barrier, BarrierError};
     /// use tk_park::StopSource;
@@ -201,10 +262,10 @@ impl Barrier {
         let wait = Wait::new("barrier");
         let (cycle, index) = loop {
             let mut state = lock(&self.state);
-            if let Some(Err(broken)) = state.cycle.outcome() {
+            let cycle = Arc::clone(state.cycle());
+            if let Some(Err(broken)) = cycle.outcome() {
                 return Err(broken);
             }
-            let cycle = Arc::clone(&state.cycle);
             if state.arrived < self.parties {
                 state.arrived += 1;
                 let index = state.arrived - 1;
@@ -214,15 +275,19 @@ impl Barrier {
                 }
                 break (cycle, index);
             }
-            // The parties of this cycle are complete, and the last one runs the action. Wait for the next cycle. That it
-            // comes does not depend on this thread: no reason to break anything if the time is over before.
+            // The parties of this cycle are complete, and the last one runs the action. That the next cycle comes does not
+            // depend on this thread: no reason to break anything if the time is over before.
             drop(state);
-            let ended = sleep(&cycle, &wait, Limit::none());
-            debug_assert!(ended.is_ok());
+            // What became of this cycle is its parties' business.
+            let _ = sleep(&cycle, &wait, limit)?;
         };
+        self.spins.spin(|| match cycle.outcome() {
+            Some(_) => ControlFlow::Break(true),
+            None => ControlFlow::Continue(()),
+        });
         let outcome = sleep(&cycle, &wait, limit).or_else(|error| {
             let state = lock(&self.state);
-            let complete = Arc::ptr_eq(&state.cycle, &cycle) && state.arrived == self.parties;
+            let complete = state.is_current(&cycle) && state.arrived == self.parties;
             // If all have arrived, the time is over too late: the action runs, and decides.
             if !complete {
                 cycle.end(BarrierError::from(error).code());
@@ -252,14 +317,9 @@ impl Barrier {
         if let Some(Err(broken)) = cycle.outcome() {
             return Err(broken);
         }
-        self.begin(&mut state);
+        state.begin();
         cycle.end(PASSED);
         Ok(index)
-    }
-
-    fn begin(&self, state: &mut MutexGuard<'_, State>) {
-        state.cycle = Cycle::new();
-        state.arrived = 0;
     }
 
     /// Breaks the barrier: whoever waits, and whoever comes, gets [`BarrierError::Aborted`]. Never blocks.
@@ -272,7 +332,7 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
     /// ```
     pub fn abort(&self) {
-        lock(&self.state).cycle.end(BarrierError::Aborted.code());
+        lock(&self.state).cycle().end(BarrierError::Aborted.code());
     }
 
     /// Starts over: whoever waits gets [`BarrierError::Reset`], and a broken barrier is whole again. Never blocks.
@@ -287,8 +347,8 @@ impl Barrier {
     /// ```
     pub fn reset(&self) {
         let mut state = lock(&self.state);
-        state.cycle.end(BarrierError::Reset.code());
-        self.begin(&mut state);
+        state.cycle().end(BarrierError::Reset.code());
+        state.begin();
     }
 
     /// How many threads it takes.
@@ -307,7 +367,7 @@ impl Barrier {
     /// ```
     pub fn n_waiting(&self) -> usize {
         let state = lock(&self.state);
-        match state.cycle.outcome() {
+        match state.outcome() {
             None => state.arrived,
             Some(_) => 0,
         }
@@ -320,7 +380,7 @@ impl Barrier {
     /// ```
     #[doc(alias = "broken")]
     pub fn is_broken(&self) -> bool {
-        matches!(lock(&self.state).cycle.outcome(), Some(Err(_)))
+        matches!(lock(&self.state).outcome(), Some(Err(_)))
     }
 }
 
@@ -352,7 +412,7 @@ impl fmt::Debug for Barrier {
         match self.state.try_lock() {
             Ok(state) => f
                 .field("arrived", &state.arrived)
-                .field("broken", &matches!(state.cycle.outcome(), Some(Err(_))))
+                .field("broken", &matches!(state.outcome(), Some(Err(_))))
                 .finish(),
             Err(_) => f.finish_non_exhaustive(),
         }
@@ -370,9 +430,9 @@ impl fmt::Debug for Barrier {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// The time of one of the parties was over.
+    /// The time of one of the parties was over; or that of this thread, before a round could take it in.
     TimedOut,
-    /// One of the parties was asked to stop.
+    /// One of the parties was asked to stop; or this thread, before a round could take it in.
     Stopped,
     /// Somebody called [`Barrier::abort`].
     Aborted,

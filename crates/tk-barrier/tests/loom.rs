@@ -122,3 +122,35 @@ fn who_comes_one_too_many_is_of_the_next_round() {
         assert_eq!(other.join().unwrap(), Ok(0));
     });
 }
+
+#[test]
+fn who_comes_one_too_many_may_go_away_and_breaks_nothing() {
+    explore("barrier: timeout of one too many", Some(3), || {
+        let barrier = Arc::new(Barrier::new(1));
+        let early = thread::spawn({
+            let barrier = barrier.clone();
+            move || barrier.wait_until(Instant(1))
+        });
+        let clock = thread::spawn(|| advance(1));
+        assert_eq!(barrier.wait(), Ok(0));
+        clock.join().unwrap();
+        let early = early.join().unwrap();
+        assert!(early == Ok(0) || early == Err(BarrierError::TimedOut));
+        assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
+        assert_eq!(barrier.wait(), Ok(0));
+    });
+}
+
+#[test]
+fn a_party_that_is_slow_to_leave_keeps_its_round() {
+    explore("barrier: a slow party and two rounds", Some(3), || {
+        let barrier = Arc::new(Barrier::new(2));
+        let slow = party(&barrier);
+        barrier.wait().unwrap();
+        // It may have yet to look at its outcome when the next round ends.
+        let next = party(&barrier);
+        barrier.wait().unwrap();
+        assert!(slow.join().unwrap().is_ok() && next.join().unwrap().is_ok());
+        assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
+    });
+}

@@ -19,18 +19,30 @@
 //! assert_eq!(DATABASE.available(), 2);
 //! ```
 //!
+//! | | one | many | one, with its `Arc` | many, with their `Arc` |
+//! |---|---|---|---|---|
+//! | for ever | `acquire` | `acquire_many` | `acquire_owned` | `acquire_many_owned` |
+//! | for a time | `acquire_for` | `acquire_many_for` | `acquire_owned_for` | `acquire_many_owned_for` |
+//! | until a time | `acquire_until` | `acquire_many_until` | `acquire_owned_until` | `acquire_many_owned_until` |
+//! | any limit | `acquire_with` | `acquire_many_with` | `acquire_owned_with` | `acquire_many_owned_with` |
+//! | never blocks | `try_acquire` | `try_acquire_many` | `try_acquire_owned` | `try_acquire_many_owned` |
+//!
 //! Threads that wait get their permits in the order in which they came, whether they want one or many: nobody starves.
 //! [`BoundedSemaphore`] refuses to hold more permits than it began with, which finds the release that was one too
 //! many.
 
 #![forbid(unsafe_code)]
 
+mod bounded;
+mod error;
 mod permit;
 mod raw;
 mod semaphore;
 
+pub use bounded::BoundedSemaphore;
+pub use error::{AcquireError, ReleaseError};
 pub use permit::{OwnedPermit, Permit};
-pub use semaphore::{BoundedSemaphore, ReleaseError, Semaphore};
+pub use semaphore::Semaphore;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

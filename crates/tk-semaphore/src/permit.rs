@@ -3,16 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::Semaphore;
 use crate::raw::RawSemaphore;
+use crate::{BoundedSemaphore, Semaphore};
 
 /// Permits of a semaphore, given back when this is dropped.
+///
+/// If more have been released than acquired meanwhile, there may be no room for all of them: then the semaphore takes as
+/// many as it can have.
 ///
 /// ```
 /// use tk_semaphore::Semaphore;
 ///
 /// let semaphore = Semaphore::new(3);
-/// let permit = semaphore.acquire_many(2);
+/// let permit = semaphore.acquire_many(2).unwrap();
 /// assert_eq!((permit.count(), semaphore.available()), (2, 1));
 /// drop(permit);
 /// assert_eq!(semaphore.available(), 3);
@@ -49,7 +52,7 @@ impl<'a> Permit<'a> {
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        give_back(self.raw, self.count, self.max);
+        self.raw.give_back(self.count, self.max);
     }
 }
 
@@ -61,16 +64,24 @@ impl fmt::Debug for Permit<'_> {
     }
 }
 
-/// Permits that keep their semaphore alive; see [`Semaphore::acquire_owned`].
+/// Permits that keep their semaphore alive, of either kind; see [`Semaphore::acquire_owned`].
+///
+/// They are given back when this is dropped, as a [`Permit`] is.
 #[must_use = "the permit is given back when this is dropped"]
 pub struct OwnedPermit {
-    semaphore: Arc<Semaphore>,
+    owner: Owner,
     count: usize,
 }
 
+/// Where the permits go back to.
+pub(crate) enum Owner {
+    Semaphore(Arc<Semaphore>),
+    Bounded(Arc<BoundedSemaphore>),
+}
+
 impl OwnedPermit {
-    pub(crate) fn new(semaphore: Arc<Semaphore>, count: usize) -> OwnedPermit {
-        OwnedPermit { semaphore, count }
+    pub(crate) fn new(owner: Owner, count: usize) -> OwnedPermit {
+        OwnedPermit { owner, count }
     }
 
     /// How many permits these are.
@@ -86,7 +97,10 @@ impl OwnedPermit {
 
 impl Drop for OwnedPermit {
     fn drop(&mut self) {
-        give_back(self.semaphore.raw(), self.count, RawSemaphore::MAX);
+        match &self.owner {
+            Owner::Semaphore(semaphore) => semaphore.give_back(self.count),
+            Owner::Bounded(semaphore) => semaphore.give_back(self.count),
+        }
     }
 }
 
@@ -95,13 +109,5 @@ impl fmt::Debug for OwnedPermit {
         f.debug_struct("OwnedPermit")
             .field("count", &self.count)
             .finish_non_exhaustive()
-    }
-}
-
-/// There may be no room for the permits if more have been released than acquired. Then they are none too few, and there
-/// is nobody here to tell.
-fn give_back(raw: &RawSemaphore, count: usize, max: usize) {
-    if count > 0 {
-        let _ = raw.release(count, max);
     }
 }

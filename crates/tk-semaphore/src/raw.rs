@@ -8,24 +8,26 @@
 //!    each step that could make the first in line content: a release, and the departure of one who gave up.
 //! 4. From 3.: whoever lines up although there are permits enough for it stands behind somebody, or behind the departure of
 //!    somebody, who has yet to hand out.
+//! 5. To hand out once more changes nothing but what 3. still owes. So whoever finds permits enough and `QUEUED` set hands out
+//!    first: if the permits are there after that, with `QUEUED` still set, then another is in line before it.
 
 use std::cell::Cell;
+use std::ops::ControlFlow;
 
 use tk_park::sync::{AtomicUsize, Ordering::*};
-use tk_park::{Choice, Limit, Parked, Spin, Wait, WaitError, Waiter, park, unpark_filter};
+use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
+
+use crate::{AcquireError, ReleaseError};
 
 /// Threads stand in line, or stood there and have given up.
 const QUEUED: usize = 1;
 /// One permit.
 const PERMIT: usize = 2;
 
-/// More permits than there can be.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Overflow;
-
 pub(crate) struct RawSemaphore {
     /// The permits that nobody has, times [`PERMIT`], and [`QUEUED`].
     state: AtomicUsize,
+    spins: SpinHistory,
 }
 
 fn permits(state: usize) -> usize {
@@ -44,6 +46,7 @@ impl RawSemaphore {
         assert!(permits <= RawSemaphore::MAX, "too many permits");
         RawSemaphore {
             state: AtomicUsize::new(permits * PERMIT),
+            spins: SpinHistory::new(),
         }
     }
 
@@ -52,9 +55,21 @@ impl RawSemaphore {
         permits(self.state.load(Relaxed))
     }
 
-    /// Takes `n` permits if they are there and nobody stands in line.
+    /// Takes `n` permits if they are there and nobody stands in line; none at all also if somebody does.
     #[inline]
     pub(crate) fn try_acquire(&self, n: usize) -> bool {
+        match self.try_take(n) {
+            Ok(()) => true,
+            Err(state) => permits(state) >= n && self.try_acquire_slow(n),
+        }
+    }
+
+    /// As `try_acquire`, if `QUEUED` tells the truth. Otherwise the state that was in the way.
+    #[inline]
+    fn try_take(&self, n: usize) -> Result<(), usize> {
+        if n == 0 {
+            return Ok(());
+        }
         let mut state = self.state.load(Relaxed);
         while !is_queued(state) && permits(state) >= n {
             let less = state - n * PERMIT;
@@ -63,11 +78,18 @@ impl RawSemaphore {
                 .state
                 .compare_exchange_weak(state, less, Acquire, Relaxed)
             {
-                Ok(_) => return true,
+                Ok(_) => return Ok(()),
                 Err(changed) => state = changed,
             }
         }
-        false
+        Err(state)
+    }
+
+    /// There are permits enough and `QUEUED` is set: perhaps only because somebody has yet to hand out (see 5. above).
+    #[cold]
+    fn try_acquire_slow(&self, n: usize) -> bool {
+        self.settle();
+        self.try_take(n).is_ok()
     }
 
     #[inline]
@@ -79,16 +101,33 @@ impl RawSemaphore {
         self.acquire_slow(n, limit)
     }
 
+    /// As `acquire`, but does not wait for more permits than there can be.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_many(
+        &self,
+        n: usize,
+        max: usize,
+        limit: Limit<'_>,
+    ) -> Result<(), AcquireError> {
+        if n > max {
+            return Err(AcquireError::TooMany { wanted: n, max });
+        }
+        Ok(self.acquire(n, limit)?)
+    }
+
     #[cold]
     #[track_caller]
     fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
         limit.check()?;
-        let mut spin = Spin::new();
-        // Who stands in line sleeps; it is not worth while to look out for the end of the line.
-        while !is_queued(self.state.load(Relaxed)) && spin.once() {
-            if self.try_acquire(n) {
-                return Ok(());
-            }
+        let came = self.spins.spin(|| match self.try_take(n) {
+            Ok(()) => ControlFlow::Break(true),
+            // Who stands in line sleeps; it is not worth while to look out for the end of the line.
+            Err(state) if is_queued(state) => ControlFlow::Break(false),
+            Err(_) => ControlFlow::Continue(()),
+        });
+        if came {
+            return Ok(());
         }
         let wait = Wait::new("semaphore").marked(n);
         loop {
@@ -96,7 +135,7 @@ impl RawSemaphore {
                 // The permits are ours: who handed them out has counted them.
                 Parked::Unparked(_) => return Ok(()),
                 Parked::Invalid | Parked::Requeued => {
-                    if self.try_acquire(n) {
+                    if self.try_take(n).is_ok() {
                         return Ok(());
                     }
                     continue;
@@ -105,8 +144,7 @@ impl RawSemaphore {
                 Parked::Stopped => WaitError::Stopped,
             };
             // Those behind may have waited only for this thread to get out of the way.
-            self.hand_out(0, RawSemaphore::MAX)
-                .expect("none is none too many");
+            self.settle();
             return Err(error);
         }
     }
@@ -134,7 +172,7 @@ impl RawSemaphore {
 
     /// Gives `n` permits back, so that there are no more than `max`.
     #[inline]
-    pub(crate) fn release(&self, n: usize, max: usize) -> Result<(), Overflow> {
+    pub(crate) fn release(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
         let mut state = self.state.load(Relaxed);
         while !is_queued(state) {
             let more = sum(state, n, max)? * PERMIT;
@@ -150,9 +188,22 @@ impl RawSemaphore {
         self.hand_out(n, max)
     }
 
+    /// Gives permits back, as many as there is room for.
+    pub(crate) fn give_back(&self, mut n: usize, max: usize) {
+        while n > 0 && self.release(n, max).is_err() {
+            n = n.min(max - self.available());
+        }
+    }
+
+    /// Hands out what is there.
+    fn settle(&self) {
+        self.hand_out(0, RawSemaphore::MAX)
+            .expect("none is none too many");
+    }
+
     /// Adds `n` permits and gives the first in line what they want, as far as it goes.
     #[cold]
-    fn hand_out(&self, n: usize, max: usize) -> Result<(), Overflow> {
+    fn hand_out(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
         // What is left to hand out, from the first thread in line on. By 1. and 2. the state stands still then.
         let left = Cell::new(None);
         let choose = |waiter: &Waiter| {
@@ -178,7 +229,7 @@ impl RawSemaphore {
                     self.state.swap((left * PERMIT) | queued, AcqRel);
                     Ok(())
                 }
-                Some(Err(overflow)) => Err(overflow),
+                Some(Err(error)) => Err(error),
                 None => self.end_queue(n, max),
             };
             0
@@ -187,7 +238,7 @@ impl RawSemaphore {
     }
 
     /// With the queue locked and empty: clears `QUEUED`, and adds `n` permits. The state may move.
-    fn end_queue(&self, n: usize, max: usize) -> Result<(), Overflow> {
+    fn end_queue(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
         let mut state = self.state.load(Relaxed);
         loop {
             let sum = sum(state, n, max);
@@ -209,9 +260,9 @@ impl RawSemaphore {
     }
 }
 
-fn sum(state: usize, n: usize, max: usize) -> Result<usize, Overflow> {
+fn sum(state: usize, n: usize, max: usize) -> Result<usize, ReleaseError> {
     match permits(state).checked_add(n) {
         Some(sum) if sum <= max => Ok(sum),
-        _ => Err(Overflow),
+        _ => Err(ReleaseError { n, max }),
     }
 }

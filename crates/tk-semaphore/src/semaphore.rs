@@ -1,6 +1,5 @@
-//! The semaphores' public faces.
+//! The semaphore without a bound.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,8 +7,9 @@ use std::time::Duration;
 use tk_park::sync::Instant;
 use tk_park::{Limit, WaitError};
 
+use crate::permit::Owner;
 use crate::raw::RawSemaphore;
-use crate::{OwnedPermit, Permit};
+use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
 
 /// A number of permits that threads take, and give back.
 ///
@@ -17,7 +17,8 @@ use crate::{OwnedPermit, Permit};
 ///
 /// Every blocking call has four forms: one that waits for ever, `_for` a duration, `_until` an instant, and `_with` a
 /// [`Limit`], which may be a stop token. Threads are served in the order in which they began to wait. A call with a limit
-/// that is over takes what is there, or fails at once.
+/// that is over (zero, a time in the past, a token that has been asked to stop) takes what is there, or fails at once. A
+/// duration that is too long for the clock means for ever.
 #[doc(alias = "threading.Semaphore")]
 pub struct Semaphore {
     raw: RawSemaphore,
@@ -69,7 +70,10 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Permit<'_> {
-        self.acquire_many(1)
+        match self.acquire_with(Limit::none()) {
+            Ok(permit) => permit,
+            Err(_) => unreachable!("a wait without a limit does not end by one"),
+        }
     }
 
     /// Takes a permit if there is one. Never blocks.
@@ -125,25 +129,29 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<Permit<'_>, WaitError> {
-        self.acquire_many_with(1, limit)
+        self.raw.acquire(1, limit.into())?;
+        Ok(self.permit(1))
     }
 
-    /// Takes `n` permits at once. Blocks until there are so many: for ever, if there never are.
+    /// Takes `n` permits at once. Blocks until there are so many.
     ///
-    /// Nobody who comes later gets a permit before this call has its own.
+    /// Nobody who comes later gets a permit before this call has its own; but who wants none has it at once.
+    ///
+    /// # Errors
+    ///
+    /// If there can never be so many permits.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
     /// let semaphore = Semaphore::new(5);
-    /// assert_eq!(semaphore.acquire_many(3).count(), 3);
+    /// let permit = semaphore.acquire_many(3).unwrap();
+    /// assert_eq!(permit.count(), 3);
+    /// assert!(semaphore.acquire_many(usize::MAX).is_err());
     /// ```
     #[inline]
     #[track_caller]
-    pub fn acquire_many(&self, n: usize) -> Permit<'_> {
-        match self.acquire_many_with(n, Limit::none()) {
-            Ok(permit) => permit,
-            Err(_) => unreachable!("a wait without a limit does not end by one"),
-        }
+    pub fn acquire_many(&self, n: usize) -> Result<Permit<'_>, AcquireError> {
+        self.acquire_many_with(n, Limit::none())
     }
 
     /// Takes `n` permits at once if there are so many. Never blocks.
@@ -154,12 +162,61 @@ impl Semaphore {
     /// ```
     #[inline]
     pub fn try_acquire_many(&self, n: usize) -> Option<Permit<'_>> {
-        self.raw
-            .try_acquire(n)
-            .then(|| Permit::new(&self.raw, n, RawSemaphore::MAX))
+        self.raw.try_acquire(n).then(|| self.permit(n))
+    }
+
+    /// Takes `n` permits at once. Blocks until there are so many, at most for that long.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if there can never be so many permits.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::time::Duration;
+    /// use tk_semaphore::AcquireError;
+    ///
+    /// let semaphore = Semaphore::new(2);
+    /// let refused = semaphore.acquire_many_for(3, Duration::from_millis(1));
+    /// assert_eq!(refused.unwrap_err(), AcquireError::TimedOut);
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn acquire_many_for(
+        &self,
+        n: usize,
+        timeout: Duration,
+    ) -> Result<Permit<'_>, AcquireError> {
+        self.acquire_many_with(n, timeout)
+    }
+
+    /// Takes `n` permits at once. Blocks until there are so many, at most until that time.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if there can never be so many permits.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::time::Instant;
+    ///
+    /// assert!(Semaphore::new(2).acquire_many_until(2, Instant::now()).is_ok());
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn acquire_many_until(
+        &self,
+        n: usize,
+        deadline: Instant,
+    ) -> Result<Permit<'_>, AcquireError> {
+        self.acquire_many_with(n, deadline)
     }
 
     /// Takes `n` permits at once. Blocks until there are so many, or until the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if there can never be so many permits.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -174,9 +231,9 @@ impl Semaphore {
         &self,
         n: usize,
         limit: impl Into<Limit<'a>>,
-    ) -> Result<Permit<'_>, WaitError> {
-        self.raw.acquire(n, limit.into())?;
-        Ok(Permit::new(&self.raw, n, RawSemaphore::MAX))
+    ) -> Result<Permit<'_>, AcquireError> {
+        self.raw.acquire_many(n, RawSemaphore::MAX, limit.into())?;
+        Ok(self.permit(n))
     }
 
     /// Takes a permit that keeps the semaphore alive, so that it can be sent anywhere. Blocks until there is one.
@@ -192,11 +249,53 @@ impl Semaphore {
     /// ```
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> OwnedPermit {
-        self.acquire().forget();
-        OwnedPermit::new(Arc::clone(self), 1)
+        self.own(self.acquire())
     }
 
-    /// Takes a permit that keeps the semaphore alive. Blocks until there is one, or until the limit is reached.
+    /// As [`try_acquire`](Semaphore::try_acquire), for a permit that keeps the semaphore alive.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(0));
+    /// assert!(semaphore.try_acquire_owned().is_none());
+    /// ```
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit> {
+        Some(self.own(self.try_acquire()?))
+    }
+
+    /// As [`acquire_for`](Semaphore::acquire_for), for a permit that keeps the semaphore alive.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(1));
+    /// assert!(semaphore.acquire_owned_for(Duration::from_secs(1)).is_some());
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned_for(self: &Arc<Self>, timeout: Duration) -> Option<OwnedPermit> {
+        Some(self.own(self.acquire_for(timeout)?))
+    }
+
+    /// As [`acquire_until`](Semaphore::acquire_until), for a permit that keeps the semaphore alive.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Instant;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(0));
+    /// assert!(semaphore.acquire_owned_until(Instant::now()).is_none());
+    /// ```
+    #[track_caller]
+    pub fn acquire_owned_until(self: &Arc<Self>, deadline: Instant) -> Option<OwnedPermit> {
+        Some(self.own(self.acquire_until(deadline)?))
+    }
+
+    /// As [`acquire_with`](Semaphore::acquire_with), for a permit that keeps the semaphore alive.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -211,8 +310,108 @@ impl Semaphore {
         self: &Arc<Self>,
         limit: impl Into<Limit<'a>>,
     ) -> Result<OwnedPermit, WaitError> {
-        self.acquire_with(limit)?.forget();
-        Ok(OwnedPermit::new(Arc::clone(self), 1))
+        Ok(self.own(self.acquire_with(limit)?))
+    }
+
+    /// As [`acquire_many`](Semaphore::acquire_many), for permits that keep the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// If there can never be so many permits.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(3));
+    /// let permit = semaphore.acquire_many_owned(2).unwrap();
+    /// assert_eq!((permit.count(), semaphore.available()), (2, 1));
+    /// ```
+    #[track_caller]
+    pub fn acquire_many_owned(self: &Arc<Self>, n: usize) -> Result<OwnedPermit, AcquireError> {
+        Ok(self.own(self.acquire_many(n)?))
+    }
+
+    /// As [`try_acquire_many`](Semaphore::try_acquire_many), for permits that keep the semaphore alive.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(3));
+    /// assert!(semaphore.try_acquire_many_owned(4).is_none());
+    /// ```
+    pub fn try_acquire_many_owned(self: &Arc<Self>, n: usize) -> Option<OwnedPermit> {
+        Some(self.own(self.try_acquire_many(n)?))
+    }
+
+    /// As [`acquire_many_for`](Semaphore::acquire_many_for), for permits that keep the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if there can never be so many permits.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(3));
+    /// assert!(semaphore.acquire_many_owned_for(4, Duration::ZERO).is_err());
+    /// ```
+    #[track_caller]
+    pub fn acquire_many_owned_for(
+        self: &Arc<Self>,
+        n: usize,
+        timeout: Duration,
+    ) -> Result<OwnedPermit, AcquireError> {
+        Ok(self.own(self.acquire_many_for(n, timeout)?))
+    }
+
+    /// As [`acquire_many_until`](Semaphore::acquire_many_until), for permits that keep the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if there can never be so many permits.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Instant;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(3));
+    /// assert!(semaphore.acquire_many_owned_until(3, Instant::now()).is_ok());
+    /// ```
+    #[track_caller]
+    pub fn acquire_many_owned_until(
+        self: &Arc<Self>,
+        n: usize,
+        deadline: Instant,
+    ) -> Result<OwnedPermit, AcquireError> {
+        Ok(self.own(self.acquire_many_until(n, deadline)?))
+    }
+
+    /// As [`acquire_many_with`](Semaphore::acquire_many_with), for permits that keep the semaphore alive.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if there can never be so many permits.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::sync::Arc;
+    /// use tk_park::Limit;
+    ///
+    /// let semaphore = Arc::new(Semaphore::new(3));
+    /// assert!(semaphore.acquire_many_owned_with(2, Limit::none()).is_ok());
+    /// ```
+    #[track_caller]
+    pub fn acquire_many_owned_with<'a>(
+        self: &Arc<Self>,
+        n: usize,
+        limit: impl Into<Limit<'a>>,
+    ) -> Result<OwnedPermit, AcquireError> {
+        Ok(self.own(self.acquire_many_with(n, limit)?))
     }
 
     /// Adds `n` permits: those of permits that were forgotten, or new ones. Wakes the threads that get them. Never blocks.
@@ -230,11 +429,22 @@ impl Semaphore {
     /// ```
     #[inline]
     pub fn release(&self, n: usize) -> Result<(), ReleaseError> {
-        release(&self.raw, n, RawSemaphore::MAX)
+        self.raw.release(n, RawSemaphore::MAX)
     }
 
-    pub(crate) fn raw(&self) -> &RawSemaphore {
-        &self.raw
+    fn permit(&self, n: usize) -> Permit<'_> {
+        Permit::new(&self.raw, n, RawSemaphore::MAX)
+    }
+
+    /// The same permits, with the semaphore.
+    fn own(self: &Arc<Self>, permit: Permit<'_>) -> OwnedPermit {
+        let count = permit.count();
+        permit.forget();
+        OwnedPermit::new(Owner::Semaphore(Arc::clone(self)), count)
+    }
+
+    pub(crate) fn give_back(&self, n: usize) {
+        self.raw.give_back(n, RawSemaphore::MAX);
     }
 
     /// Gives a model's atomics to the thread that makes the object.
@@ -252,144 +462,6 @@ impl Default for Semaphore {
     }
 }
 
-/// A semaphore that never has more permits than it began with.
-///
-/// Its permits are taken and given back like those of a [`Semaphore`]; a [`release`](BoundedSemaphore::release) that is
-/// one too many is an error.
-///
-/// ```
-/// use tk_semaphore::BoundedSemaphore;
-///
-/// let pool = BoundedSemaphore::new(2);
-/// pool.acquire().forget();
-/// assert!(pool.release(2).is_err());
-/// assert!(pool.release(1).is_ok());
-/// assert_eq!(pool.available(), 2);
-/// ```
-#[doc(alias = "threading.BoundedSemaphore")]
-pub struct BoundedSemaphore {
-    raw: RawSemaphore,
-    bound: usize,
-}
-
-impl BoundedSemaphore {
-    /// A semaphore with that many permits, and never more.
-    ///
-    /// # Panics
-    ///
-    /// If they are more than [`Semaphore::MAX_PERMITS`].
-    ///
-    /// ```
-    /// assert_eq!(tk_semaphore::BoundedSemaphore::new(3).bound(), 3);
-    /// ```
-    pub const fn new(permits: usize) -> BoundedSemaphore {
-        BoundedSemaphore {
-            raw: RawSemaphore::new(permits),
-            bound: permits,
-        }
-    }
-
-    /// How many permits there were in the beginning.
-    pub fn bound(&self) -> usize {
-        self.bound
-    }
-
-    /// How many permits there are at this moment.
-    ///
-    /// ```
-    /// assert_eq!(tk_semaphore::BoundedSemaphore::new(3).available(), 3);
-    /// ```
-    pub fn available(&self) -> usize {
-        self.raw.available()
-    }
-
-    /// As [`Semaphore::acquire`].
-    ///
-    /// ```
-    /// let semaphore = tk_semaphore::BoundedSemaphore::new(1);
-    /// let permit = semaphore.acquire();
-    /// assert_eq!(semaphore.available(), 0);
-    /// # drop(permit);
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire(&self) -> Permit<'_> {
-        match self.acquire_with(Limit::none()) {
-            Ok(permit) => permit,
-            Err(_) => unreachable!("a wait without a limit does not end by one"),
-        }
-    }
-
-    /// As [`Semaphore::try_acquire`].
-    ///
-    /// ```
-    /// assert!(tk_semaphore::BoundedSemaphore::new(0).try_acquire().is_none());
-    /// ```
-    #[inline]
-    pub fn try_acquire(&self) -> Option<Permit<'_>> {
-        self.raw
-            .try_acquire(1)
-            .then(|| Permit::new(&self.raw, 1, self.bound))
-    }
-
-    /// As [`Semaphore::acquire_for`].
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// assert!(tk_semaphore::BoundedSemaphore::new(0).acquire_for(Duration::ZERO).is_none());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_>> {
-        self.acquire_with(timeout).ok()
-    }
-
-    /// As [`Semaphore::acquire_until`].
-    ///
-    /// ```
-    /// use std::time::Instant;
-    ///
-    /// assert!(tk_semaphore::BoundedSemaphore::new(1).acquire_until(Instant::now()).is_some());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_>> {
-        self.acquire_with(deadline).ok()
-    }
-
-    /// As [`Semaphore::acquire_with`].
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// assert!(tk_semaphore::BoundedSemaphore::new(1).acquire_with(Duration::ZERO).is_ok());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<Permit<'_>, WaitError> {
-        self.raw.acquire(1, limit.into())?;
-        Ok(Permit::new(&self.raw, 1, self.bound))
-    }
-
-    /// Gives back `n` permits that were forgotten. Wakes the threads that get them. Never blocks.
-    ///
-    /// # Errors
-    ///
-    /// If there would be more than in the beginning. Then nothing is changed.
-    #[inline]
-    pub fn release(&self, n: usize) -> Result<(), ReleaseError> {
-        release(&self.raw, n, self.bound)
-    }
-}
-
-/// One permit, as in Python.
-impl Default for BoundedSemaphore {
-    fn default() -> BoundedSemaphore {
-        BoundedSemaphore::new(1)
-    }
-}
-
 impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Semaphore")
@@ -397,41 +469,3 @@ impl fmt::Debug for Semaphore {
             .finish()
     }
 }
-
-impl fmt::Debug for BoundedSemaphore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BoundedSemaphore")
-            .field("available", &self.available())
-            .field("bound", &self.bound)
-            .finish()
-    }
-}
-
-fn release(raw: &RawSemaphore, n: usize, max: usize) -> Result<(), ReleaseError> {
-    raw.release(n, max).map_err(|_| ReleaseError { n, max })
-}
-
-/// A release of more permits than there can be. It has changed nothing.
-///
-/// ```
-/// let error = tk_semaphore::BoundedSemaphore::new(1).release(1).unwrap_err();
-/// assert_eq!(error.to_string(), "release of 1 permit past the bound of 1");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReleaseError {
-    n: usize,
-    max: usize,
-}
-
-impl fmt::Display for ReleaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.n == 1 { "" } else { "s" };
-        write!(
-            f,
-            "release of {} permit{s} past the bound of {}",
-            self.n, self.max
-        )
-    }
-}
-
-impl Error for ReleaseError {}

@@ -76,7 +76,7 @@ fn many_permits_carry_what_every_releaser_did() {
                 semaphore.release(1).unwrap();
             })
         });
-        semaphore.acquire_many(2).forget();
+        semaphore.acquire_many(2).unwrap().forget();
         for value in &*values {
             // SAFETY: both have released.
             value.with(|value| assert_eq!(unsafe { *value }, 1));
@@ -148,7 +148,7 @@ fn a_try_does_not_overtake_one_who_is_served() {
         let semaphore = semaphore(1);
         let many = thread::spawn({
             let semaphore = semaphore.clone();
-            move || semaphore.acquire_many(2).forget()
+            move || semaphore.acquire_many(2).unwrap().forget()
         });
         let quick = thread::spawn({
             let semaphore = semaphore.clone();
@@ -189,5 +189,46 @@ fn a_release_into_a_line_that_gave_up_publishes() {
             thread.join().unwrap();
         }
         timed.join().unwrap();
+    });
+}
+
+#[test]
+fn one_who_wants_many_and_two_who_want_one_take_turns() {
+    explore("semaphore: many beside two of one", Some(2), || {
+        let semaphore = semaphore(2);
+        let value = Arc::new(UnsafeCell::new(0));
+        let read = || {
+            let (semaphore, value) = (semaphore.clone(), value.clone());
+            thread::spawn(move || {
+                let _permit = semaphore.acquire();
+                // SAFETY: who writes has all permits.
+                value.with(|value| unsafe { *value })
+            })
+        };
+        let readers = [read(), read()];
+        {
+            let _permit = semaphore.acquire_many(2).unwrap();
+            // SAFETY: who reads has a permit.
+            value.with_mut(|value| unsafe { *value += 1 });
+        }
+        for reader in readers {
+            assert!(reader.join().unwrap() <= 1);
+        }
+        assert_eq!(semaphore.available(), 2);
+    });
+}
+
+#[test]
+fn a_try_finds_what_one_who_gave_up_has_left() {
+    explore("semaphore: try after a stop of the line", None, || {
+        let (semaphore, source) = (semaphore(1), StopSource::new());
+        let many = thread::spawn({
+            let (semaphore, token) = (semaphore.clone(), source.token());
+            move || semaphore.acquire_many_with(2, &token).is_err()
+        });
+        source.request_stop();
+        assert!(semaphore.try_acquire().is_some());
+        assert!(many.join().unwrap());
+        assert_eq!(semaphore.available(), 1);
     });
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
 use tk_barrier::{Barrier, BarrierError};
-use tk_park::{Limit, StopSource};
+use tk_park::StopSource;
 
 use crate::parked::{Running, message, start, start_parked, until};
 
@@ -207,46 +207,6 @@ fn one_party_never_blocks() {
 }
 
 #[test]
-fn a_limit_that_is_over_breaks_it_unless_all_are_there() {
-    let source = StopSource::new();
-    source.request_stop();
-    let token = source.token();
-    let limits = || {
-        [
-            Limit::after(Duration::ZERO),
-            Limit::until(Instant::now()),
-            Limit::from(&token),
-        ]
-    };
-    for limit in limits() {
-        assert_eq!(Barrier::new(1).wait_with(limit), Ok(0));
-        let barrier = Barrier::new(2);
-        assert!(barrier.wait_with(limit).is_err());
-        assert!(barrier.is_broken());
-        let barrier = Barrier::new(2);
-        std::thread::scope(|s| {
-            let waiting = start_parked(s, "barrier", || barrier.wait());
-            assert_eq!(barrier.wait_with(limit), Ok(1));
-            assert_eq!(waiting.join(), Ok(0));
-        });
-    }
-    let stopped = Barrier::new(2).wait_with(&token);
-    assert_eq!(stopped, Err(BarrierError::Stopped));
-    let late = Barrier::new(2).wait_until(Instant::now());
-    assert_eq!(late, Err(BarrierError::TimedOut));
-}
-
-#[test]
-fn the_longest_time_waits_until_all_are_there() {
-    let barrier = Barrier::new(2);
-    std::thread::scope(|s| {
-        let waiting = start_parked(s, "barrier", || barrier.wait_for(Duration::MAX));
-        assert_eq!(barrier.wait(), Ok(1));
-        assert_eq!(waiting.join(), Ok(0));
-    });
-}
-
-#[test]
 fn a_stopped_party_breaks_it_for_all_and_an_idle_token_for_none() {
     let barrier = Barrier::new(3);
     let (source, idle) = (StopSource::new(), StopSource::new());
@@ -317,29 +277,137 @@ fn who_comes_while_the_action_runs_is_of_the_next_round() {
     });
 }
 
+/// Three come at a barrier for two, while the action runs: two too late, one too early.
 #[test]
-fn abort_and_reset_while_the_action_runs_hold_for_that_round() {
+fn who_is_one_too_many_may_go_away_and_breaks_nothing() {
+    let (barrier, runs, may_end) = slow_barrier(2);
+    let source = StopSource::new();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let first = start_parked(s, "barrier", || barrier.wait());
+        let last = start(s, || barrier.wait());
+        until("the action runs", || runs.load(Acquire));
+
+        let stopped = start_parked(s, "barrier", || barrier.wait_with(&token));
+        let timed = Duration::from_millis(5);
+        let start = Instant::now();
+        assert_eq!(barrier.wait_for(timed), Err(BarrierError::TimedOut));
+        assert!(start.elapsed() >= timed);
+        for time in [Instant::now(), start] {
+            assert_eq!(barrier.wait_until(time), Err(BarrierError::TimedOut));
+        }
+        assert_eq!(
+            barrier.wait_for(Duration::ZERO),
+            Err(BarrierError::TimedOut)
+        );
+        source.request_stop();
+        assert_eq!(stopped.join(), Err(BarrierError::Stopped));
+        assert_eq!(barrier.wait_with(&token), Err(BarrierError::Stopped));
+
+        assert_eq!((barrier.n_waiting(), barrier.is_broken()), (2, false));
+        may_end.store(true, Release);
+        assert_eq!((first.join(), last.join()), (Ok(0), Ok(1)));
+        let first = start_parked(s, "barrier", || barrier.wait());
+        assert_eq!(barrier.wait(), Ok(1));
+        assert_eq!(first.join(), Ok(0));
+    });
+}
+
+#[test]
+fn the_barriers_own_time_holds_for_one_too_many() {
+    let (barrier, runs, may_end) = slow_barrier(2);
+    let barrier = barrier.timeout(Duration::from_millis(5));
+    std::thread::scope(|s| {
+        let first = start_parked(s, "barrier", || barrier.wait_for(MINUTE));
+        let last = start(s, || barrier.wait());
+        until("the action runs", || runs.load(Acquire));
+        assert_eq!(barrier.wait(), Err(BarrierError::TimedOut));
+        may_end.store(true, Release);
+        assert_eq!((first.join(), last.join()), (Ok(0), Ok(1)));
+        assert!(!barrier.is_broken());
+    });
+}
+
+#[test]
+fn who_is_one_too_many_learns_of_an_abort_and_joins_after_a_reset() {
     for reset in [false, true] {
         let (barrier, runs, may_end) = slow_barrier(2);
         std::thread::scope(|s| {
             let first = start_parked(s, "barrier", || barrier.wait());
             let last = start(s, || barrier.wait());
             until("the action runs", || runs.load(Acquire));
-            let expected = match reset {
+            let early = start_parked(s, "barrier", || barrier.wait());
+            may_end.store(true, Release);
+            match reset {
                 true => {
                     barrier.reset();
-                    Err(BarrierError::Reset)
+                    until("it is counted", || barrier.n_waiting() == 1);
+                    barrier.wait().unwrap();
+                    assert_eq!(early.join(), Ok(0));
                 }
                 false => {
                     barrier.abort();
-                    Err(BarrierError::Aborted)
+                    assert!(early.join().is_err());
                 }
-            };
-            assert_eq!(first.join(), expected);
-            may_end.store(true, Release);
-            assert_eq!(last.join(), expected);
-            assert_eq!(barrier.is_broken(), !reset);
+            }
+            let _ = (first.join(), last.join());
         });
+    }
+}
+
+/// What is done to the barrier while its action runs, in this order.
+type Doing = (&'static [fn(&Barrier)], BarrierError, Option<BarrierError>);
+
+#[test]
+fn what_comes_first_while_the_action_runs_is_what_becomes_of_the_round() {
+    // What is done; what the parties get; and what those get who come later.
+    let doings: [Doing; 4] = [
+        (
+            &[Barrier::abort],
+            BarrierError::Aborted,
+            Some(BarrierError::Aborted),
+        ),
+        (&[Barrier::reset], BarrierError::Reset, None),
+        (
+            &[Barrier::abort, Barrier::reset],
+            BarrierError::Aborted,
+            None,
+        ),
+        (
+            &[Barrier::reset, Barrier::abort],
+            BarrierError::Reset,
+            Some(BarrierError::Aborted),
+        ),
+    ];
+    for panics in [false, true] {
+        for (doing, expected, after) in doings {
+            let (runs, may_end) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+            let barrier = Barrier::new(2).action({
+                let (runs, may_end) = (Arc::clone(&runs), Arc::clone(&may_end));
+                move || {
+                    runs.store(true, Release);
+                    until("the action may end", || may_end.load(Acquire));
+                    assert!(!panics, "no action");
+                }
+            });
+            std::thread::scope(|s| {
+                let first = start_parked(s, "barrier", || barrier.wait());
+                let last = start(s, || {
+                    catch_unwind(AssertUnwindSafe(|| barrier.wait())).map_err(|_| "panicked")
+                });
+                until("the action runs", || runs.load(Acquire));
+                doing.iter().for_each(|act| act(&barrier));
+                assert_eq!(first.join(), Err(expected));
+                may_end.store(true, Release);
+                match panics {
+                    true => assert_eq!(last.join(), Err("panicked")),
+                    false => assert_eq!(last.join(), Ok(Err(expected))),
+                }
+                assert_eq!(barrier.is_broken(), after.is_some());
+                let later = barrier.wait_for(Duration::ZERO);
+                assert_eq!(later, Err(after.unwrap_or(BarrierError::TimedOut)));
+            });
+        }
     }
 }
 
@@ -354,33 +422,6 @@ fn the_action_can_ask_and_break_its_own_barrier() {
         })
     });
     assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
-}
-
-#[test]
-fn the_record_shows_the_line_that_waits_and_is_cleared() {
-    let barrier = Barrier::new(4);
-    std::thread::scope(|s| {
-        let check = |record: &tk_core::Record, line: u32| {
-            let waiting = record.waiting().unwrap();
-            assert_eq!(waiting.kind(), "barrier");
-            assert_eq!(waiting.location().file(), file!());
-            assert_eq!(waiting.location().line(), line);
-        };
-        let line = line!() + 2;
-        let first = start_parked(s, "barrier", || {
-            let passed = barrier.wait();
-            passed.is_ok() && tk_core::current().waiting().is_none()
-        });
-        check(&first.record, line);
-        let line = line!() + 1;
-        let second = start_parked(s, "barrier", || barrier.wait_for(MINUTE).is_ok());
-        check(&second.record, line);
-        let line = line!() + 1;
-        let third = start_parked(s, "barrier", || barrier.wait_with(MINUTE).is_ok());
-        check(&third.record, line);
-        barrier.wait().unwrap();
-        assert!([first, second, third].into_iter().all(Running::join));
-    });
 }
 
 #[test]

@@ -1,8 +1,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
 use static_assertions::assert_impl_all;
-use tk_park::{StopSource, WaitError};
 use tk_semaphore::{BoundedSemaphore, Permit};
 
 use crate::parked::{is_parked, start_parked};
@@ -86,48 +85,28 @@ fn a_permit_that_was_released_behind_its_back_is_not_given_back_twice() {
 }
 
 #[test]
-fn every_form_reaches_its_limit_and_takes_what_is_free() {
-    let semaphore = BoundedSemaphore::new(1);
-    let source = StopSource::new();
-    source.request_stop();
-    let token = source.token();
-    // Takes the permit and drops it.
-    let got = |permit: Option<Permit<'_>>| permit.is_some();
-    let forms = || {
-        [
-            got(semaphore.try_acquire()),
-            got(semaphore.acquire_for(Duration::ZERO)),
-            got(semaphore.acquire_until(Instant::now())),
-            got(semaphore.acquire_with(&token).ok()),
-        ]
-    };
-    assert_eq!(forms(), [true; 4]);
-    let permit = semaphore.acquire();
-    assert_eq!(forms(), [false; 4]);
-    assert_eq!(
-        semaphore.acquire_with(&token).err(),
-        Some(WaitError::Stopped)
-    );
-    let timeout = Duration::from_millis(5);
-    let start = Instant::now();
-    assert!(semaphore.acquire_for(timeout).is_none());
-    assert!(start.elapsed() >= timeout);
+fn there_is_room_for_as_many_of_a_permits_as_fit() {
+    let semaphore = Arc::new(BoundedSemaphore::new(3));
+    let permit = semaphore.acquire_many(3).unwrap();
+    semaphore.release(1).unwrap();
     drop(permit);
-    assert!(semaphore.acquire_for(Duration::MAX).is_some());
+    assert_eq!(semaphore.available(), 3);
+    let permit = semaphore.acquire_many_owned(3).unwrap();
+    semaphore.release(2).unwrap();
+    drop(permit);
+    assert_eq!(semaphore.available(), 3);
 }
 
 #[test]
-fn the_record_shows_the_line_that_waits() {
-    let semaphore = BoundedSemaphore::new(1);
-    let permit = semaphore.acquire();
-    std::thread::scope(|s| {
-        let line = line!() + 1;
-        let waiter = start_parked(s, "semaphore", || drop(semaphore.acquire()));
-        let location = waiter.record.waiting().unwrap().location();
-        assert_eq!((location.file(), location.line()), (file!(), line));
-        drop(permit);
-        waiter.join();
-    });
+fn an_owned_permit_keeps_its_semaphore_and_can_be_sent() {
+    let semaphore = Arc::new(BoundedSemaphore::new(2));
+    let weak = Arc::downgrade(&semaphore);
+    let permit = semaphore.acquire_many_owned(2).unwrap();
+    assert_eq!((permit.count(), semaphore.available()), (2, 0));
+    drop(semaphore);
+    assert!(weak.upgrade().is_some());
+    std::thread::spawn(move || drop(permit)).join().unwrap();
+    assert!(weak.upgrade().is_none());
 }
 
 #[test]

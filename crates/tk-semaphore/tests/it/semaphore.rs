@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
 use tk_park::{Limit, StopSource, WaitError};
-use tk_semaphore::{OwnedPermit, Permit, ReleaseError, Semaphore};
+use tk_semaphore::{AcquireError, OwnedPermit, Permit, ReleaseError, Semaphore};
 
 use crate::parked::{Running, is_parked, start, start_parked, until};
 
@@ -139,57 +139,12 @@ fn a_wait_times_out_after_its_time_and_not_before() {
     let start = Instant::now();
     assert_eq!(
         semaphore.acquire_many_with(2, timeout).err(),
-        Some(WaitError::TimedOut)
+        Some(AcquireError::TimedOut)
     );
     assert!(start.elapsed() >= timeout && start.elapsed() < Duration::from_secs(20));
     // It leaves nothing behind that would be in the way.
     semaphore.release(1).unwrap();
     assert!(semaphore.try_acquire().is_some());
-}
-
-#[test]
-fn free_permits_are_taken_whatever_the_limit() {
-    let semaphore = Arc::new(Semaphore::new(2));
-    let source = StopSource::new();
-    source.request_stop();
-    let token = source.token();
-    assert!(semaphore.acquire_for(Duration::ZERO).is_some());
-    assert!(semaphore.acquire_for(Duration::MAX).is_some());
-    assert!(semaphore.acquire_until(Instant::now()).is_some());
-    assert!(semaphore.acquire_with(&token).is_ok());
-    assert!(semaphore.acquire_many_with(2, &token).is_ok());
-    assert!(semaphore.acquire_owned_with(Duration::ZERO).is_ok());
-    assert_eq!(semaphore.available(), 2);
-}
-
-#[test]
-fn a_limit_that_is_over_tries_once() {
-    let semaphore = Arc::new(Semaphore::new(0));
-    let source = StopSource::new();
-    source.request_stop();
-    let token = source.token();
-    assert!(semaphore.acquire_for(Duration::ZERO).is_none());
-    assert!(semaphore.acquire_until(Instant::now()).is_none());
-    assert_eq!(
-        semaphore.acquire_with(&token).err(),
-        Some(WaitError::Stopped)
-    );
-    assert_eq!(
-        semaphore.acquire_owned_with(Duration::ZERO).err(),
-        Some(WaitError::TimedOut)
-    );
-}
-
-#[test]
-fn the_longest_time_waits_until_the_release() {
-    let semaphore = Semaphore::new(0);
-    std::thread::scope(|s| {
-        let waiter = start_parked(s, "semaphore", || {
-            semaphore.acquire_for(Duration::MAX).map(Permit::forget)
-        });
-        semaphore.release(1).unwrap();
-        assert!(waiter.join().is_some());
-    });
 }
 
 #[test]
@@ -260,7 +215,9 @@ fn a_release_of_n_serves_exactly_the_first_n() {
 fn a_wait_for_many_is_not_overtaken_by_waits_for_one() {
     let semaphore = Semaphore::new(0);
     std::thread::scope(|s| {
-        let many = start_parked(s, "semaphore", || semaphore.acquire_many(3).forget());
+        let many = start_parked(s, "semaphore", || {
+            semaphore.acquire_many(3).unwrap().forget()
+        });
         let one = start_parked(s, "semaphore", || semaphore.acquire().forget());
         semaphore.release(2).unwrap();
         assert_eq!(semaphore.available(), 2);
@@ -289,7 +246,7 @@ fn a_head_of_the_line_that_gives_up_lets_those_behind_go() {
         });
         let one = start_parked(s, "semaphore", || semaphore.acquire().forget());
         source.request_stop();
-        assert_eq!(many.join(), Err(WaitError::Stopped));
+        assert_eq!(many.join(), Err(AcquireError::Stopped));
         one.join();
     });
     assert_eq!(semaphore.available(), 0);
@@ -333,7 +290,7 @@ fn a_stop_ends_the_waits_with_its_token_and_no_other() {
 #[test]
 fn many_permits_come_and_go_together() {
     let semaphore = Semaphore::new(5);
-    let permit = semaphore.acquire_many(3);
+    let permit = semaphore.acquire_many(3).unwrap();
     assert_eq!((permit.count(), semaphore.available()), (3, 2));
     assert!(semaphore.try_acquire_many(3).is_none());
     assert_eq!(semaphore.available(), 2);
@@ -343,21 +300,43 @@ fn many_permits_come_and_go_together() {
 }
 
 #[test]
-fn no_permit_at_all_is_there_at_once_if_nobody_waits() {
+fn no_permit_at_all_is_there_at_once_though_others_wait() {
     let semaphore = Semaphore::new(0);
-    assert_eq!(semaphore.acquire_many(0).count(), 0);
-    assert!(semaphore.try_acquire_many(usize::MAX).is_none());
-    assert!(
-        semaphore
-            .acquire_many_with(usize::MAX, Duration::ZERO)
-            .is_err()
-    );
+    std::thread::scope(|s| {
+        let first = start_parked(s, "semaphore", || semaphore.acquire().forget());
+        assert_eq!(semaphore.acquire_many(0).unwrap().count(), 0);
+        assert_eq!(semaphore.try_acquire_many(0).unwrap().count(), 0);
+        assert!(is_parked(&first.record, "semaphore"));
+        semaphore.release(1).unwrap();
+        first.join();
+    });
+    assert_eq!(semaphore.acquire_many(0).unwrap().count(), 0);
+    assert_eq!(semaphore.available(), 0);
+}
+
+#[test]
+fn a_try_finds_what_one_who_gave_up_has_left() {
+    let semaphore = Semaphore::new(1);
+    for _ in 0..100 {
+        let source = StopSource::new();
+        let token = source.token();
+        std::thread::scope(|s| {
+            let many = start_parked(s, "semaphore", || {
+                semaphore.acquire_many_with(2, &token).map(Permit::forget)
+            });
+            assert!(semaphore.try_acquire().is_none());
+            source.request_stop();
+            // It is out of the line, whatever it has yet to do.
+            assert!(semaphore.try_acquire().is_some());
+            assert_eq!(many.join(), Err(AcquireError::Stopped));
+        });
+    }
 }
 
 #[test]
 fn a_forgotten_permit_does_not_come_back() {
     let semaphore = Arc::new(Semaphore::new(3));
-    semaphore.acquire_many(2).forget();
+    semaphore.acquire_many(2).unwrap().forget();
     assert_eq!(semaphore.available(), 1);
     semaphore.acquire_owned().forget();
     assert_eq!(semaphore.available(), 0);
@@ -374,42 +353,6 @@ fn an_owned_permit_keeps_its_semaphore_and_can_be_sent() {
     assert!(weak.upgrade().is_some());
     std::thread::spawn(move || drop(permit)).join().unwrap();
     assert!(weak.upgrade().is_none());
-}
-
-#[test]
-fn the_record_shows_the_line_that_waits_and_is_cleared() {
-    let semaphore = Arc::new(Semaphore::new(0));
-    std::thread::scope(|s| {
-        let check = |record: &tk_core::Record, line: u32| {
-            let waiting = record.waiting().unwrap();
-            assert_eq!(waiting.kind(), "semaphore");
-            assert_eq!(waiting.location().file(), file!());
-            assert_eq!(waiting.location().line(), line);
-            assert_eq!(waiting.holder(), None);
-        };
-        let line = line!() + 2;
-        let first = start_parked(s, "semaphore", || {
-            semaphore.acquire().forget();
-            tk_core::current().waiting().is_none()
-        });
-        check(&first.record, line);
-        let line = line!() + 1;
-        let second = start_parked(s, "semaphore", || semaphore.acquire_for(MINUTE).is_some());
-        check(&second.record, line);
-        let line = line!() + 2;
-        let third = start_parked(s, "semaphore", || {
-            semaphore.acquire_many_with(2, MINUTE).is_ok()
-        });
-        check(&third.record, line);
-        let line = line!() + 2;
-        let fourth = start_parked(s, "semaphore", || {
-            semaphore.acquire_owned().forget();
-            true
-        });
-        check(&fourth.record, line);
-        semaphore.release(5).unwrap();
-        assert!([first, second, third, fourth].into_iter().all(|w| w.join()));
-    });
 }
 
 #[test]

@@ -1,0 +1,144 @@
+//! Random histories, step by step against a list of those who wait and a word on what broke it.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::Index;
+use tk_barrier::{Barrier, BarrierError};
+use tk_park::{Limit, StopSource};
+
+use crate::parked::{Running, is_parked, start, start_parked};
+
+type Outcome = Result<usize, BarrierError>;
+
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Arrival,
+    /// A party comes with no time to wait.
+    Hasty,
+    /// A party comes with a token that has been asked to stop.
+    Stopped,
+    /// One who waits is stopped.
+    Stop(Index),
+    Abort,
+    Reset,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        10 => Just(Event::Arrival),
+        1 => Just(Event::Hasty),
+        1 => Just(Event::Stopped),
+        1 => any::<Index>().prop_map(Event::Stop),
+        1 => Just(Event::Abort),
+        2 => Just(Event::Reset),
+    ]
+}
+
+/// A thread that waits, and what can send it away.
+struct Party<'s> {
+    source: StopSource,
+    thread: Running<'s, Outcome>,
+}
+
+/// Those who wait, in the order of arrival. If the test fails nobody is left, so that the threads can be joined.
+#[derive(Default)]
+struct Waiting<'s>(Vec<Party<'s>>);
+
+impl Waiting<'_> {
+    /// All are let go: with their index, or with this error.
+    fn all_get(&mut self, error: Option<BarrierError>) {
+        for (index, party) in self.0.drain(..).enumerate() {
+            assert_eq!(party.thread.join(), error.map_or(Ok(index), Err));
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        for party in &self.0 {
+            party.source.request_stop();
+        }
+    }
+}
+
+/// After each event those are through who must be, with the outcome that they must get, and no one else.
+fn goes_by_the_rules(parties: usize, events: &[Event]) {
+    let barrier = Barrier::new(parties);
+    let stopped = StopSource::new();
+    stopped.request_stop();
+    let stopped = stopped.token();
+    std::thread::scope(|s| {
+        let mut waiting = Waiting::default();
+        let mut broken = None;
+        for event in events {
+            // What an arrival has to expect that does not have to wait.
+            let last = waiting.0.len() + 1 == parties;
+            let at_once = match broken {
+                Some(error) => Some(Err(error)),
+                None => last.then_some(Ok(parties - 1)),
+            };
+            match *event {
+                Event::Arrival => {
+                    let source = StopSource::new();
+                    let (barrier, token) = (&barrier, source.token());
+                    let wait = move || barrier.wait_with(&token);
+                    match at_once {
+                        Some(outcome) => {
+                            assert_eq!(start(s, wait).join(), outcome);
+                            waiting.all_get(None);
+                        }
+                        None => {
+                            let thread = start_parked(s, "barrier", wait);
+                            waiting.0.push(Party { source, thread });
+                        }
+                    }
+                }
+                Event::Hasty | Event::Stopped => {
+                    let (limit, error) = match event {
+                        Event::Hasty => (Limit::after(Duration::ZERO), BarrierError::TimedOut),
+                        _ => (Limit::from(&stopped), BarrierError::Stopped),
+                    };
+                    assert_eq!(barrier.wait_with(limit), at_once.unwrap_or(Err(error)));
+                    if at_once.is_none() {
+                        broken = Some(error);
+                    }
+                    waiting.all_get(broken);
+                }
+                Event::Stop(which) if !waiting.0.is_empty() => {
+                    which.get(&waiting.0).source.request_stop();
+                    broken = Some(BarrierError::Stopped);
+                    waiting.all_get(broken);
+                }
+                Event::Stop(_) => {}
+                Event::Abort => {
+                    barrier.abort();
+                    broken = broken.or(Some(BarrierError::Aborted));
+                    waiting.all_get(broken);
+                }
+                Event::Reset => {
+                    barrier.reset();
+                    broken = None;
+                    waiting.all_get(Some(BarrierError::Reset));
+                }
+            }
+            for party in &waiting.0 {
+                assert!(is_parked(&party.thread.record, "barrier"), "{event:?}");
+            }
+            assert_eq!(barrier.n_waiting(), waiting.0.len(), "{event:?}");
+            assert_eq!(barrier.is_broken(), broken.is_some(), "{event:?}");
+        }
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+
+    #[test]
+    fn what_each_party_gets_goes_by_the_rules(
+        parties in 1..5_usize,
+        events in prop::collection::vec(event(), 0..40),
+    ) {
+        goes_by_the_rules(parties, &events);
+    }
+}
