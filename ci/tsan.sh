@@ -8,6 +8,6 @@ export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/tsan"
 export RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
 export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp halt_on_error=1"
 
-crates=(tk-core tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local)
+crates=(tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local)
 cargo +nightly test --locked --target "$target" "${crates[@]/#/-p}" --tests
 cargo +nightly run --locked --release --target "$target" -p tk-checks --bin stress -- "${1:-30}"

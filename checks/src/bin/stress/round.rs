@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tk_lock::Lock;
 use tk_park::{Limit, StopSource, WaitError};
 
 /// A sequence of numbers that a seed determines (xorshift).
@@ -82,7 +83,7 @@ pub struct Round {
     length: Duration,
     over: AtomicBool,
     /// The sources whose tokens the threads wait with; the stopper takes them.
-    sources: Vec<Mutex<Option<StopSource>>>,
+    sources: Vec<Lock<Option<StopSource>>>,
 }
 
 /// A thread of a round.
@@ -102,7 +103,7 @@ impl Round {
             seed: plan.next(),
             length,
             over: AtomicBool::new(false),
-            sources: (0..threads).map(|_| Mutex::new(None)).collect(),
+            sources: (0..threads).map(|_| Lock::new(None)).collect(),
         }
     }
 
@@ -148,7 +149,7 @@ impl Round {
                     last();
                 }
                 let number = random.below(self.threads as u64) as usize;
-                if let Some(source) = self.sources[number].lock().unwrap().take() {
+                if let Some(source) = self.sources[number].lock().take() {
                     source.request_stop();
                     assert!(!source.request_stop(), "a second request is not the first");
                 }
@@ -209,7 +210,7 @@ impl Worker<'_> {
             .flatten();
         let source = (choice & 2 != 0).then(|| {
             let source = StopSource::new();
-            *self.round.sources[self.number].lock().unwrap() = Some(source.clone());
+            *self.round.sources[self.number].lock() = Some(source.clone());
             source
         });
         let token = source.as_ref().map(StopSource::token);
