@@ -112,11 +112,11 @@ pub fn reentrant(round: &Round) -> Tally {
 
 /// Everybody wants the lock all the time, without a limit.
 pub fn waits(round: &Round) -> Tally {
-    let (lock, fairness) = (Lock::new(0_u64), Fairness::new());
+    let (lock, fairness) = (Lock::new(0_u64), Fairness::new(round));
     let tally = round.run(
         |worker| {
             while !worker.is_over() {
-                fairness.measure(|| {
+                fairness.measure(worker, |worker| {
                     let mut guard = None;
                     worker.wait(Limits::None, |limit| {
                         guard = Some(lock.lock_with(limit)?);
@@ -128,6 +128,6 @@ pub fn waits(round: &Round) -> Tally {
         },
         || {},
     );
-    fairness.check(round.threads, tally.longest);
+    fairness.check(tally.longest);
     tally
 }

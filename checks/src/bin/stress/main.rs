@@ -45,6 +45,9 @@ const KINDS: [Kind; 16] = [
 /// How long a round goes on.
 const ROUND: Duration = Duration::from_millis(100);
 
+/// How long one goes on that looks for threads that starve.
+const LONG_ROUND: Duration = Duration::from_secs(1);
+
 /// How long the program may stand still.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -82,7 +85,12 @@ fn main() -> ExitCode {
         if !name.contains(&wanted) {
             continue;
         }
-        let round = Round::new(&mut plan, ROUND);
+        let length = if name.ends_with("waits") {
+            LONG_ROUND
+        } else {
+            ROUND
+        };
+        let round = Round::new(&mut plan, length);
         let what = format!(
             "round {number} of seed {seed}: {name}, {} threads",
             round.threads

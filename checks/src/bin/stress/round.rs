@@ -248,26 +248,26 @@ impl Worker<'_> {
 /// A thread that waits for a thing that others hold is let in after those who came before it. Each of them holds the thing
 /// for so long, and is handed it at the latest when its predecessor has done, but may have to wait for a processor
 /// first. On a busy machine that can be long, and it is not for the primitive to change. So the bound is
-/// 100 ms, and for each thread the longest hold and the longest time without a processor that any of them has seen.
+/// 100 ms, and for each thread the longest hold, and the longest time without a processor that it has seen.
 pub struct Fairness {
     longest_hold: AtomicU64,
-    longest_delay: AtomicU64,
+    longest_delays: Vec<AtomicU64>,
 }
 
 impl Fairness {
-    pub fn new() -> Fairness {
+    pub fn new(round: &Round) -> Fairness {
         Fairness {
             longest_hold: AtomicU64::new(0),
-            longest_delay: AtomicU64::new(0),
+            longest_delays: (0..round.threads).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     /// Runs `operation` and remembers how long this thread was ready to run meanwhile and did not.
-    pub fn measure(&self, operation: impl FnOnce()) {
+    pub fn measure(&self, worker: &mut Worker<'_>, operation: impl FnOnce(&mut Worker<'_>)) {
         let before = run_delay();
-        operation();
+        operation(worker);
         let delay = run_delay().saturating_sub(before);
-        self.longest_delay.fetch_max(delay, Relaxed);
+        self.longest_delays[worker.number].fetch_max(delay, Relaxed);
     }
 
     /// Holds the thing for some microseconds.
@@ -280,9 +280,14 @@ impl Fairness {
         self.longest_hold.fetch_max(held, Relaxed);
     }
 
-    pub fn check(&self, threads: usize, longest: Duration) {
-        let each = self.longest_hold.load(Relaxed) + self.longest_delay.load(Relaxed);
-        let bound = Duration::from_millis(100) + Duration::from_nanos(each) * threads as u32;
+    pub fn check(&self, longest: Duration) {
+        let holds = self.longest_hold.load(Relaxed) * self.longest_delays.len() as u64;
+        let delays: u64 = self
+            .longest_delays
+            .iter()
+            .map(|delay| delay.load(Relaxed))
+            .sum();
+        let bound = Duration::from_millis(100) + Duration::from_nanos(holds + delays);
         assert!(
             longest <= bound,
             "a thread starved: it waited for {longest:?}, with a bound of {bound:?}"

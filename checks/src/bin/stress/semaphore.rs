@@ -118,12 +118,12 @@ pub fn bounded(round: &Round) -> Tally {
 /// Everybody wants permits all the time, one thread all of them, without a limit.
 pub fn waits(round: &Round) -> Tally {
     let permits = 1 + round.seed as usize % 4;
-    let (semaphore, fairness) = (Semaphore::new(permits), Fairness::new());
+    let (semaphore, fairness) = (Semaphore::new(permits), Fairness::new(round));
     let tally = round.run(
         |worker| {
             let n = if worker.number == 0 { permits } else { 1 };
             while !worker.is_over() {
-                fairness.measure(|| {
+                fairness.measure(worker, |worker| {
                     let mut permit = None;
                     worker.wait(Limits::None, |limit| {
                         let acquired = semaphore.acquire_many_with(n, limit);
@@ -136,7 +136,7 @@ pub fn waits(round: &Round) -> Tally {
         },
         || {},
     );
-    fairness.check(round.threads, tally.longest);
+    fairness.check(tally.longest);
     assert_eq!(semaphore.available(), permits, "permits at the end");
     tally
 }
