@@ -63,12 +63,25 @@ pub fn current_slot() -> Slot {
 #[doc(alias = "threading.current_thread")]
 pub fn current() -> Record {
     let slot = current_slot();
-    let guarded = GUARD.try_with(|guard| guard.0.borrow().clone());
-    guarded.ok().flatten().unwrap_or_else(|| {
+    guarded().unwrap_or_else(|| {
         registry()
             .at(slot)
             .expect("a slot that a thread has got is in the table")
     })
+}
+
+/// The calling thread's record, as its guard has it.
+pub(crate) fn guarded() -> Option<Record> {
+    let record = GUARD.try_with(|guard| guard.0.borrow().clone());
+    record.ok().flatten()
+}
+
+/// In the child of a fork: takes the calling thread's record along, if it has one.
+pub(crate) fn survive() {
+    // Without a slot there is no record either, and the guard is not to be made here.
+    if SLOT.get() != 0 {
+        let _ = GUARD.try_with(|guard| guard.0.borrow().as_ref().map(Record::survive));
+    }
 }
 
 /// Whether this is the calling thread's record. Does not register the thread.
@@ -176,10 +189,12 @@ impl Registration {
             finish(&earlier);
         }
         record.set_running();
+        // After the thread's number is known: who renames it from here on tells the system. The standard library has told it
+        // the name that it was given, but may have cut a character in two.
         let name = record.name();
-        // The standard library has told the system the name, but may have cut a character in two.
-        if name.len() > os::NAME_LIMIT {
-            os::set_current_name(name::cut(&name, os::NAME_LIMIT));
+        let name = name::cut(&name, os::NAME_LIMIT);
+        if std::thread::current().name() != Some(name) {
+            os::set_current_name(name);
         }
         become_current(record);
     }

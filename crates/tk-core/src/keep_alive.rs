@@ -1,11 +1,23 @@
 //! The count of what holds the program open.
+//!
+//! | word | meaning |
+//! |---|---|
+//! | 0 | nothing holds the program open |
+//! | n | n tokens do |
+//! | `ENDED` + n | the program has ended, with n tokens left behind; there will be no more |
 
+use std::error::Error;
+use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering, fence};
 
 use once_cell::sync::OnceCell;
 
+use crate::fork;
+
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 static ON_LAST: OnceCell<fn()> = OnceCell::new();
+
+const ENDED: usize = 1 << (usize::BITS - 1);
 
 /// Holds the program open while it exists.
 ///
@@ -16,28 +28,84 @@ static ON_LAST: OnceCell<fn()> = OnceCell::new();
 /// use tk_core::KeepAlive;
 ///
 /// let before = KeepAlive::count();
-/// let token = KeepAlive::new();
+/// let token = KeepAlive::new()?;
 /// assert_eq!(KeepAlive::count(), before + 1);
 /// drop(token);
 /// assert_eq!(KeepAlive::count(), before);
+/// # Ok::<(), tk_core::ShutDown>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "the program is held open only while the token exists"]
-pub struct KeepAlive(());
+pub struct KeepAlive {
+    /// In the child of a fork, those of the parent count for nothing.
+    generation: u32,
+}
 
 impl KeepAlive {
     /// Takes one more token.
-    #[allow(clippy::new_without_default, reason = "making one has an effect")]
-    pub fn new() -> KeepAlive {
+    ///
+    /// # Errors
+    ///
+    /// If the program has ended: `tk_thread::main` has waited for the last token, or has given up.
+    pub fn new() -> Result<KeepAlive, ShutDown> {
         // Relaxed: whoever holds a token already keeps the count from zero; nothing is published.
-        COUNT.fetch_add(1, Ordering::Relaxed);
-        KeepAlive(())
+        COUNT
+            .try_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                (word & ENDED == 0).then_some(word + 1)
+            })
+            .map(|_| KeepAlive::of_this_process())
+            .map_err(|_| ShutDown(()))
+    }
+
+    fn of_this_process() -> KeepAlive {
+        KeepAlive {
+            generation: fork::generation(),
+        }
+    }
+
+    /// Whether a token could be taken now.
+    #[doc(hidden)]
+    pub fn check() -> Result<(), ShutDown> {
+        match COUNT.load(Ordering::Relaxed) & ENDED {
+            0 => Ok(()),
+            _ => Err(ShutDown(())),
+        }
     }
 
     /// How many tokens there are.
     pub fn count() -> usize {
         // Acquire: pairs with the Release in `drop`, so that who reads zero sees all that the holders did.
-        COUNT.load(Ordering::Acquire)
+        COUNT.load(Ordering::Acquire) & !ENDED
+    }
+
+    /// Takes a token also if the program has ended: it begins anew.
+    #[doc(hidden)]
+    pub fn begin() -> KeepAlive {
+        let _ = COUNT.try_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+            Some((word & !ENDED) + 1)
+        });
+        KeepAlive::of_this_process()
+    }
+
+    /// Ends the program if there is no token, and says whether that is so. From here on none can be taken.
+    #[doc(hidden)]
+    pub fn end() -> bool {
+        // Acquire: as in `count`.
+        match COUNT.compare_exchange(0, ENDED, Ordering::Acquire, Ordering::Acquire) {
+            Ok(_) => true,
+            Err(word) => word == ENDED,
+        }
+    }
+
+    /// Ends the program, whatever holds it open.
+    #[doc(hidden)]
+    pub fn end_now() {
+        COUNT.fetch_or(ENDED, Ordering::Acquire);
+    }
+
+    /// In the child of a fork: nothing holds it open yet.
+    pub(crate) fn forked() {
+        COUNT.store(0, Ordering::Relaxed);
     }
 
     /// Sets the function that is called, by the thread that drops it, after the last token is gone. It may be called
@@ -55,6 +123,9 @@ impl KeepAlive {
 
 impl Drop for KeepAlive {
     fn drop(&mut self) {
+        if self.generation != fork::generation() {
+            return;
+        }
         // Release: pairs with the Acquire in `count`. The chain of decrements is one release sequence.
         if COUNT.fetch_sub(1, Ordering::Release) != 1 {
             return;
@@ -66,3 +137,29 @@ impl Drop for KeepAlive {
         }
     }
 }
+
+/// The program is ending, or has ended: what was asked for comes too late.
+///
+/// ```
+/// fn too_late(error: tk_core::ShutDown) {
+///     assert_eq!(error.to_string(), "the program is shutting down");
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutDown(());
+
+impl ShutDown {
+    #[doc(hidden)]
+    #[allow(clippy::new_without_default, reason = "an error is no default")]
+    pub const fn new() -> ShutDown {
+        ShutDown(())
+    }
+}
+
+impl fmt::Display for ShutDown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the program is shutting down")
+    }
+}
+
+impl Error for ShutDown {}

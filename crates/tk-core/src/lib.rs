@@ -32,6 +32,7 @@
 #![forbid(unsafe_code)]
 
 mod current;
+mod fork;
 mod id;
 mod keep_alive;
 #[cfg(feature = "logging")]
@@ -43,8 +44,9 @@ mod registry;
 mod waiting;
 
 pub use current::{Registration, at_thread_exit, current, current_slot};
+pub use fork::forked;
 pub use id::{Slot, ThreadId};
-pub use keep_alive::KeepAlive;
+pub use keep_alive::{KeepAlive, ShutDown};
 pub use name::{function_name, next_name};
 pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at};

@@ -4,7 +4,7 @@
 //! that the standard library gave it, and nobody can tell whether it is gone.
 
 pub(crate) use imp::{
-    can_tell_gone, current_is_main, current_native_id, is_gone, set_current_name,
+    can_tell_gone, current_is_main, current_native_id, is_gone, set_current_name, set_name,
 };
 
 /// The longest name, in bytes, that the operating system shows.
@@ -17,7 +17,7 @@ mod imp {
     use once_cell::sync::Lazy;
     use rustix::io::Errno;
     use rustix::process::{Pid, getpid, test_kill_process};
-    use rustix::thread::{gettid, set_name};
+    use rustix::thread::gettid;
 
     pub(crate) fn current_is_main() -> bool {
         gettid() == getpid()
@@ -30,8 +30,13 @@ mod imp {
     /// A name that the kernel does not take stays what it was: it is only for show there.
     pub(crate) fn set_current_name(name: &str) {
         if let Ok(name) = CString::new(name) {
-            let _ = set_name(&name);
+            let _ = rustix::thread::set_name(&name);
         }
+    }
+
+    /// As [`set_current_name`], for a thread of this process.
+    pub(crate) fn set_name(native_id: u64, name: &str) {
+        let _ = std::fs::write(format!("/proc/self/task/{native_id}/comm"), name);
     }
 
     /// Whether [`is_gone`] can be believed: not so where a filter of system calls answers in the kernel's place.
@@ -61,6 +66,8 @@ mod imp {
     }
 
     pub(crate) fn set_current_name(_: &str) {}
+
+    pub(crate) fn set_name(_: u64, _: &str) {}
 
     pub(crate) fn can_tell_gone() -> bool {
         false

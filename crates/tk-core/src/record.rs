@@ -3,12 +3,13 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use once_cell::sync::OnceCell;
 
-use crate::{Slot, ThreadId, Waiting, current, name, os};
+use crate::registry::registry;
+use crate::{Slot, ThreadId, Waiting, fork, name, os};
 
 /// A function kept for later.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -40,8 +41,9 @@ pub struct Record(Arc<Inner>);
 struct Inner {
     id: ThreadId,
     slot: Slot,
-    main: bool,
     daemon: bool,
+    /// In which process the thread is, counted in forks.
+    generation: AtomicU32,
     name: RwLock<Arc<str>>,
     /// Zero while unknown.
     native_id: AtomicU64,
@@ -63,8 +65,8 @@ impl Record {
         Record(Arc::new(Inner {
             id,
             slot,
-            main: id == ThreadId::MAIN,
             daemon,
+            generation: AtomicU32::new(fork::generation()),
             name: RwLock::new(name),
             native_id: AtomicU64::new(0),
             state: AtomicU8::new(STARTING),
@@ -99,17 +101,15 @@ impl Record {
 
     /// Renames the thread. Any handle may, at any time; any text will do.
     ///
-    /// When a thread renames itself, the operating system is told too (on Linux: as much as fits into 15 bytes,
-    /// without cutting a character, and nothing from a NUL on).
+    /// On Linux the operating system is told too: as much as fits into 15 bytes, without cutting a character, and nothing
+    /// from a NUL on. Of a thread that has yet to run, it hears when that does.
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let name = name.into();
-        if current::is_current(self) {
-            os::set_current_name(name::cut(&name, os::NAME_LIMIT));
-        }
         let mut place = self.0.name.write().unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, name);
+        let old = std::mem::replace(&mut *place, Arc::clone(&name));
         drop(place);
         drop(old);
+        registry().tell_name(self, name::cut(&name, os::NAME_LIMIT));
     }
 
     /// The thread's number in the operating system, once the thread runs. Kept after its end. Known on Linux only.
@@ -121,14 +121,14 @@ impl Record {
         }
     }
 
-    /// Whether this is the thread that the program began with.
+    /// Whether this is the thread that the program began with; in the child of a fork, the one that forked.
     pub fn is_main(&self) -> bool {
-        self.0.main
+        registry().is_main(self)
     }
 
-    /// Whether the program may end while this thread runs. True of threads that tk did not start.
+    /// Whether the program may end while this thread runs. True of threads that tk did not start, but for the main one.
     pub fn is_daemon(&self) -> bool {
-        self.0.daemon
+        self.0.daemon && !self.is_main()
     }
 
     /// Whether the thread has been started and has not come to its end.
@@ -136,12 +136,29 @@ impl Record {
     /// It is false from the moment when the thread has left the registry.
     pub fn is_alive(&self) -> bool {
         // Acquire: pairs with `set_finished`; who sees the end sees what the thread did before.
-        self.0.state.load(Ordering::Acquire) != FINISHED
+        self.0.state.load(Ordering::Acquire) != FINISHED && !self.is_lost()
+    }
+
+    /// Whether the thread is not in this process: this is the child of a fork, and the thread was another one than that
+    /// which forked.
+    #[doc(hidden)]
+    pub fn is_lost(&self) -> bool {
+        // Relaxed: it changes while there is one thread.
+        self.0.generation.load(Ordering::Relaxed) != fork::generation()
+    }
+
+    /// In the child of a fork, for the record of the one thread that is there.
+    pub(crate) fn survive(&self) {
+        self.0
+            .generation
+            .store(fork::generation(), Ordering::Relaxed);
+        self.note_native_id();
     }
 
     /// What the thread waits for at this moment, if it is asleep in one of tk's waits.
     pub fn waiting(&self) -> Option<Waiting> {
-        *lock(&self.0.waiting)
+        // A lost thread may have had its record locked.
+        (!self.is_lost()).then(|| *lock(&self.0.waiting)).flatten()
     }
 
     pub(crate) fn set_waiting(&self, waiting: Option<Waiting>) {
@@ -177,10 +194,14 @@ impl Record {
             .unwrap_or_else(|_| panic!("two crates attach to a thread's record"))
     }
 
-    pub(crate) fn set_running(&self) {
+    fn note_native_id(&self) {
         if let Some(id) = os::current_native_id() {
             self.0.native_id.store(id, Ordering::Relaxed);
         }
+    }
+
+    pub(crate) fn set_running(&self) {
+        self.note_native_id();
         // Release: who sees the thread running sees its native id.
         self.0.state.store(RUNNING, Ordering::Release);
     }

@@ -18,26 +18,40 @@
 //!    it had it. Should it use tk again in a late destructor, it gets another slot that is never given back, and a
 //!    record that is not in `enumerate`. That costs some memory, and breaks neither 1 nor 2.
 //! 5. A slot that was claimed for a thread that never began is free at once.
+//! 6. The child of a fork has a registry of its own: see `fork.rs`.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use once_cell::sync::Lazy;
+use once_cell::sync::{Lazy, OnceCell};
 
-use crate::{Record, Slot, ThreadId, name, os};
+use crate::{Record, Slot, ThreadId, current, fork, name, os};
 
 /// How many retired slots are asked after before a new one is made.
 const RETIRED_ASKED: usize = 4;
 
 static REGISTRY: Lazy<Registry> = Lazy::new(Registry::new);
 
+/// How many slots there are, for the child of a fork, which can't ask the table.
+static SLOTS: AtomicUsize = AtomicUsize::new(0);
+
+/// That of this process.
 pub(crate) fn registry() -> &'static Registry {
-    &REGISTRY
+    let mut registry = &*REGISTRY;
+    for _ in 0..fork::generation() {
+        registry = registry
+            .child
+            .get_or_init(|| Box::new(Registry::after_fork()));
+    }
+    registry
 }
 
 pub(crate) struct Registry {
     table: Mutex<Table>,
     main: Record,
+    /// In the child of a fork, its own one; and so on.
+    child: OnceCell<Box<Registry>>,
 }
 
 struct Table {
@@ -61,15 +75,42 @@ impl Registry {
             Arc::from("MainThread"),
             false,
         );
+        SLOTS.store(1, Ordering::Relaxed);
+        Registry::of(main.clone(), vec![main], false)
+    }
+
+    /// The one thread is the main one, whatever it was before. The slots of the others stay theirs.
+    fn after_fork() -> Registry {
+        let slots = SLOTS.load(Ordering::Relaxed);
+        let lost = Record::new(ThreadId::next(), Slot::from_index(0), Arc::from(""), true);
+        lost.set_finished();
+        let mut records = vec![lost; slots];
+        match current::guarded() {
+            Some(main) => {
+                records[main.slot().index()] = main.clone();
+                Registry::of(main, records, true)
+            }
+            None => {
+                let (id, slot) = (ThreadId::next(), Slot::from_index(slots));
+                let main = Record::new(id, slot, Arc::from("MainThread"), false);
+                records.push(main.clone());
+                SLOTS.store(records.len(), Ordering::Relaxed);
+                Registry::of(main, records, false)
+            }
+        }
+    }
+
+    fn of(main: Record, records: Vec<Record>, main_has_begun: bool) -> Registry {
         Registry {
             table: Mutex::new(Table {
-                records: vec![main.clone()],
+                records,
                 retired: VecDeque::new(),
                 free: Vec::new(),
                 active: 1,
-                main_has_begun: false,
+                main_has_begun,
             }),
             main,
+            child: OnceCell::new(),
         }
     }
 
@@ -79,6 +120,25 @@ impl Registry {
 
     pub(crate) fn main(&self) -> Record {
         self.main.clone()
+    }
+
+    pub(crate) fn is_main(&self, record: &Record) -> bool {
+        self.main.is(record)
+    }
+
+    /// Tells the operating system the name of a thread that runs.
+    pub(crate) fn tell_name(&self, record: &Record, name: &str) {
+        if current::is_current(record) {
+            return os::set_current_name(name);
+        }
+        // The table is locked until the system has been told: the thread does not leave meanwhile, and its number is not
+        // another's.
+        let _table = self.table();
+        if let Some(id) = record.native_id()
+            && record.is_alive()
+        {
+            os::set_name(id, name);
+        }
     }
 
     /// A slot and a record for a thread that is about to be started.
@@ -166,7 +226,10 @@ impl Table {
         let record = Record::new(ThreadId::next(), slot, name, daemon);
         match self.records.get_mut(slot.index()) {
             Some(entry) => *entry = record.clone(),
-            None => self.records.push(record.clone()),
+            None => {
+                self.records.push(record.clone());
+                SLOTS.store(self.records.len(), Ordering::Relaxed);
+            }
         }
         record
     }

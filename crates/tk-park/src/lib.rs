@@ -65,6 +65,7 @@
 //! 2. A wait never says that its time is over before it is.
 //! 3. A thread whose record says that it waits is in the queue: whoever reads the record and then unparks, unparks it.
 
+mod fork;
 mod limit;
 mod park;
 mod spin;
@@ -72,6 +73,7 @@ mod stop;
 #[doc(hidden)]
 pub mod sync;
 
+pub use fork::watch_forks;
 pub use limit::{Limit, WaitError, deadline_after, later};
 pub use park::{
     Choice, Parked, Requeue, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,

@@ -95,6 +95,13 @@ impl Wait {
         self
     }
 
+    /// The same wait, asked for by this line: for those whose caller is out of reach, in a closure.
+    #[must_use]
+    pub fn asked_for_at(mut self, location: &'static Location<'static>) -> Wait {
+        self.location = location;
+        self
+    }
+
     /// What sort of thing is waited for.
     pub fn kind(&self) -> &'static str {
         self.kind

@@ -1,13 +1,17 @@
 //! Starting threads.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tk_core::{KeepAlive, Registration, function_name, next_name};
 
+use crate::excepthook::{drop_quietly, watch_panics};
 use crate::handle::Packet;
-use crate::shared::Shared;
-use crate::{JoinHandle, Panicked, Run, Thread};
+use crate::hook::{self, Moment};
+use crate::scope::Members;
+use crate::shared::{GONE, LEFT, Shared};
+use crate::{JoinHandle, Run, Scope, ScopedJoinHandle, Thread, guarded};
 
 /// How a thread is to be started.
 ///
@@ -70,7 +74,9 @@ impl Builder {
         self
     }
 
-    /// The size of the thread's stack, in bytes. If it is not said, the standard library decides.
+    /// The size of the thread's stack, in bytes. If it is not said, it is that of [`stack_size`]. The system may make it larger.
+    ///
+    /// A size of zero, or one for which there is no room, is an error of the start.
     ///
     /// ```
     /// tk_thread::Builder::new().stack_size(1 << 20).spawn(|| ())?;
@@ -85,7 +91,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system does not start it. Then nothing of it is left.
+    /// If the operating system does not start it, or if the program is [shutting down](tk_core::ShutDown). Then nothing of it
+    /// is left.
     ///
     /// ```
     /// let handle = tk_thread::Builder::new().spawn(|| 1 + 1)?;
@@ -154,43 +161,111 @@ impl Builder {
         self.start(None, move || task.run())
     }
 
+    /// Starts a thread that calls `f` in this scope: it may borrow what outlives the [scope](crate::scope()).
+    ///
+    /// # Errors
+    ///
+    /// As [`spawn`](Builder::spawn).
+    ///
+    /// ```
+    /// use tk_thread::Builder;
+    ///
+    /// let numbers = [1, 2, 3];
+    /// let sum = tk_thread::scope(|s| {
+    ///     let adder = Builder::new().name("adder").spawn_scoped(s, || numbers.iter().sum::<u32>())?;
+    ///     assert_eq!(adder.name(), "adder");
+    ///     Ok::<_, std::io::Error>(adder.join().unwrap())
+    /// })?;
+    /// assert_eq!(sum, 6);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn spawn_scoped<'scope, F, T>(
+        self,
+        scope: Scope<'scope, '_>,
+        f: F,
+    ) -> io::Result<ScopedJoinHandle<'scope, T>>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        let (builder, registration, thread) =
+            self.prepare(function_name::<F>(), Some(scope.members()))?;
+        let handle = JoinHandle::new(
+            thread.clone(),
+            Packet::new(Some(Arc::clone(scope.members()))),
+        );
+        let packet = handle.packet().clone();
+        let body = move || run(registration, thread, packet, f);
+        let os_thread = scope.start(builder, body)?;
+        Ok(ScopedJoinHandle { handle, os_thread })
+    }
+
     fn start<F, T>(self, function: Option<&str>, f: F) -> io::Result<JoinHandle<T>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
+        let (builder, registration, thread) = self.prepare(function, None)?;
+        let handle = JoinHandle::new(thread.clone(), Packet::new(None));
+        let packet = handle.packet().clone();
+        let body = move || run(registration, thread, packet, f);
+        handle.shared().start(|| builder.spawn(body))?;
+        Ok(handle)
+    }
+
+    /// All that is to be done before the operating system is asked for a thread.
+    fn prepare(
+        self,
+        function: Option<&str>,
+        scope: Option<&Arc<Members>>,
+    ) -> io::Result<(std::thread::Builder, Registration, Thread)> {
+        watch_panics();
+        tk_park::watch_forks();
+
+        let stack_size = self.stack_size.or_else(stack_size);
+        if stack_size == Some(0) {
+            return Err(no_stack());
+        }
+        let daemon = self
+            .daemon
+            .unwrap_or_else(|| tk_core::current().is_daemon());
+        // From here on the thread holds the program open.
+        let keep_alive = match daemon {
+            true => KeepAlive::check().map(|()| None),
+            false => KeepAlive::new().map(Some),
+        }
+        .map_err(io::Error::other)?;
         let name = match self.name {
             name if name.is_empty() => next_name(function),
             name => name,
         };
-        let daemon = self
-            .daemon
-            .unwrap_or_else(|| tk_core::current().is_daemon());
 
         let mut builder = std::thread::Builder::new();
         // The standard library refuses a NUL. The system would end the name there.
         builder = builder.name(name.split('\0').next().unwrap_or_default().to_owned());
-        if let Some(size) = self.stack_size {
+        if let Some(size) = stack_size {
             builder = builder.stack_size(size);
         }
 
-        // From here on the thread is in the registry and holds the program open. If it can't be started, the closure is
-        // dropped, and the registration in it takes all of that back.
-        let keep_alive = (!daemon).then(KeepAlive::new);
+        // From here on the thread is in the registry. If it can't be started, the closure is dropped, and the registration in
+        // it takes all of this back.
+        let scope = scope.cloned();
+        let end = if scope.is_some() { GONE } else { LEFT };
         let mut shared = None;
         let registration = Registration::prepared(name, daemon, |record| {
-            shared = Some(Shared::starting(record, || drop(keep_alive)));
+            if let Some(scope) = &scope {
+                scope.enter();
+            }
+            shared = Some(Shared::starting(record, end, || {
+                drop(keep_alive);
+                if let Some(scope) = scope {
+                    scope.leave();
+                }
+            }));
         });
         let shared = shared.expect("a registration is prepared");
         let thread = Thread::new(registration.record().clone(), shared);
-        let packet = Packet::new();
-
-        let body = {
-            let (thread, packet) = (thread.clone(), packet.clone());
-            move || run(registration, thread, packet, f)
-        };
-        thread.shared().start(|| builder.spawn(body))?;
-        Ok(JoinHandle::new(thread, packet))
+        Ok((builder, registration, thread))
     }
 }
 
@@ -198,35 +273,78 @@ impl Builder {
 fn run<T>(
     registration: Registration,
     thread: Thread,
-    packet: std::sync::Arc<Packet<T>>,
+    packet: Arc<Packet<T>>,
     f: impl FnOnce() -> T,
 ) {
     // First of all, so that the thread's guard is its oldest thread-local value, and destroyed last.
     registration.begin();
     thread.shared().set_running();
 
-    // The program's logger is the program's code: it may panic, and is not called outside of what catches that.
-    let result = catch_unwind(AssertUnwindSafe(|| {
+    let result = guarded(|| {
+        // The program's logger is the program's code: it may panic, and is not called outside of what catches that.
         log::trace!("{thread:?} begins");
+        hook::call(Moment::Start, &thread);
         f()
-    }))
-    .map_err(|payload| Panicked::new(tk_core::current().name(), payload));
+    });
+    hook::call(Moment::Exit, &thread);
     let end = if result.is_ok() {
         "returns"
     } else {
         "panicked"
     };
 
-    // If nobody waits for the value, it is dropped here. A panic in that has been reported by the panic hook, and must not
-    // reach the standard library, which would end the program.
-    let left = catch_unwind(AssertUnwindSafe(move || {
+    // If nobody waits for the value, it is dropped here. A panic in that is reported as well, and must not reach the standard
+    // library, which would end the program.
+    drop_quietly(guarded(move || {
         packet.put(result);
         drop(packet);
         log::trace!("{thread:?} {end}");
     }));
-    if let Err(payload) = left {
-        std::mem::forget(payload);
+}
+
+/// The size of the stacks of threads whose [builder](Builder::stack_size) does not say another one, in bytes. `None` if the
+/// standard library decides, as it does unless the program has said otherwise.
+///
+/// ```
+/// assert_eq!(tk_thread::stack_size(), None);
+/// ```
+#[doc(alias = "threading.stack_size")]
+pub fn stack_size() -> Option<usize> {
+    match STACK_SIZE.load(Ordering::Relaxed) {
+        0 => None,
+        size => Some(size),
     }
+}
+
+/// Says how large the stacks of threads that are started from now on are to be, in bytes; `None` leaves it to the standard
+/// library. Returns what was said before.
+///
+/// # Errors
+///
+/// If the size is zero. One for which there is no room is an error when a thread is started.
+///
+/// ```
+/// let before = tk_thread::set_stack_size(Some(1 << 20))?;
+/// tk_thread::spawn(|| ()).join().unwrap();
+/// tk_thread::set_stack_size(before)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "threading.stack_size")]
+pub fn set_stack_size(bytes: Option<usize>) -> io::Result<Option<usize>> {
+    if bytes == Some(0) {
+        return Err(no_stack());
+    }
+    match STACK_SIZE.swap(bytes.unwrap_or(0), Ordering::Relaxed) {
+        0 => Ok(None),
+        size => Ok(Some(size)),
+    }
+}
+
+/// Zero if nothing has been said.
+static STACK_SIZE: AtomicUsize = AtomicUsize::new(0);
+
+fn no_stack() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "a stack of no bytes")
 }
 
 /// Starts a thread that calls `f`, with a default name.

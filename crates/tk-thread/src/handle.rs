@@ -5,24 +5,49 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
-use crate::Thread;
+use tk_park::sync::{Mutex, lock};
+
+use crate::excepthook::{Exit, PanicLocation, drop_quietly, message_of};
+use crate::scope::Members;
+use crate::{StopOnDrop, Thread};
 
 /// Where a thread leaves its value.
-pub(crate) struct Packet<T>(Mutex<Option<Result<T, Panicked>>>);
+pub(crate) struct Packet<T> {
+    result: Mutex<Option<Result<T, Panicked>>>,
+    /// Those of the thread's scope, if it has one.
+    scope: Option<Arc<Members>>,
+}
 
 impl<T> Packet<T> {
-    pub(crate) fn new() -> Arc<Packet<T>> {
-        Arc::new(Packet(Mutex::new(None)))
+    pub(crate) fn new(scope: Option<Arc<Members>>) -> Arc<Packet<T>> {
+        Arc::new(Packet {
+            result: Mutex::new(None),
+            scope,
+        })
     }
 
     pub(crate) fn put(&self, result: Result<T, Panicked>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        *lock(&self.result) = Some(result);
     }
 
     fn take(&self) -> Option<Result<T, Panicked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.result).take()
+    }
+}
+
+/// A scope is told of a panic that nobody has asked for.
+impl<T> Drop for Packet<T> {
+    fn drop(&mut self) {
+        if let Some(scope) = &self.scope
+            && let Some(Err(panicked)) = self.take()
+            && !panicked.is_exit()
+        {
+            scope.note_panic();
+            // The payload is the user's.
+            drop_quietly(panicked);
+        }
     }
 }
 
@@ -45,6 +70,10 @@ impl<T> JoinHandle<T> {
         JoinHandle { thread, packet }
     }
 
+    pub(crate) fn packet(&self) -> &Arc<Packet<T>> {
+        &self.packet
+    }
+
     /// The thread, as a handle that can be cloned.
     ///
     /// ```
@@ -64,7 +93,8 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     ///
-    /// If the thread panicked: with its name, the message, and the payload.
+    /// If the thread panicked: with its name, the message, the line, and the payload. Or if it ended by
+    /// [`exit`](crate::exit).
     ///
     /// # Panics
     ///
@@ -79,9 +109,18 @@ impl<T> JoinHandle<T> {
         if let Err(error) = self.thread.join() {
             panic!("{error}");
         }
-        self.packet
-            .take()
-            .expect("a thread leaves its value before it ends, and it is taken once")
+        let result = self.packet.take();
+        result.unwrap_or_else(|| Err(Panicked::lost(&self.thread)))
+    }
+
+    /// A handle that asks the thread to stop when it is dropped, and waits until it is gone.
+    ///
+    /// ```
+    /// let sleeper = tk_thread::spawn(|| tk_thread::sleep_with(&tk_thread::stop_token()));
+    /// drop(sleeper.stop_on_drop());
+    /// ```
+    pub fn stop_on_drop(self) -> StopOnDrop<T> {
+        StopOnDrop::new(self)
     }
 }
 
@@ -114,11 +153,26 @@ impl<T> fmt::Debug for JoinHandle<T> {
 pub struct Panicked {
     name: Arc<str>,
     payload: Box<dyn Any + Send>,
+    location: Option<PanicLocation>,
 }
 
 impl Panicked {
-    pub(crate) fn new(name: Arc<str>, payload: Box<dyn Any + Send>) -> Panicked {
-        Panicked { name, payload }
+    pub(crate) fn new(
+        name: Arc<str>,
+        payload: Box<dyn Any + Send>,
+        location: Option<PanicLocation>,
+    ) -> Panicked {
+        Panicked {
+            name,
+            payload,
+            location,
+        }
+    }
+
+    /// For a thread that leaves no value here, as it is in the parent of this process.
+    fn lost(thread: &Thread) -> Panicked {
+        let message = "the thread is in the process that this one was forked from";
+        Panicked::new(thread.name().into(), Box::new(message), None)
     }
 
     /// The name that the thread had when it panicked.
@@ -128,13 +182,22 @@ impl Panicked {
 
     /// What `panic!` was given, if that was a text.
     pub fn message(&self) -> &str {
-        if let Some(message) = self.payload.downcast_ref::<&'static str>() {
-            message
-        } else if let Some(message) = self.payload.downcast_ref::<String>() {
-            message
-        } else {
-            "(no message)"
-        }
+        message_of(&*self.payload)
+    }
+
+    /// The line that panicked; see [`UncaughtPanic::location`](crate::UncaughtPanic::location).
+    ///
+    /// ```
+    /// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
+    /// assert_eq!(error.location().unwrap().file(), file!());
+    /// ```
+    pub fn location(&self) -> Option<&PanicLocation> {
+        self.location.as_ref()
+    }
+
+    /// Whether the thread did not panic, but ended by [`exit`](crate::exit).
+    pub fn is_exit(&self) -> bool {
+        self.payload.is::<Exit>()
     }
 
     /// What `panic!` or `panic_any` was given.
@@ -161,7 +224,10 @@ impl Panicked {
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "thread `{}` panicked: {}", self.name, self.message())
+        match self.is_exit() {
+            true => write!(f, "thread `{}` ended by exit", self.name),
+            false => write!(f, "thread `{}` panicked: {}", self.name, self.message()),
+        }
     }
 }
 
@@ -170,6 +236,7 @@ impl fmt::Debug for Panicked {
         f.debug_struct("Panicked")
             .field("thread_name", &self.name)
             .field("message", &self.message())
+            .field("location", &self.location)
             .finish_non_exhaustive()
     }
 }

@@ -41,21 +41,34 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod excepthook;
 mod handle;
+mod hook;
 mod program;
 mod run;
+mod scope;
 mod shared;
 mod sleep;
+mod stop_on_drop;
 mod thread;
 
-pub use builder::{Builder, spawn, spawn_with};
+pub use builder::{Builder, set_stack_size, spawn, spawn_with, stack_size};
+pub use excepthook::{
+    ExceptHook, Exit, PanicLocation, UncaughtPanic, default_excepthook, exit, guarded,
+    set_excepthook, take_excepthook,
+};
 pub use handle::{JoinHandle, Panicked};
-pub use program::main;
+pub use hook::{ThreadHook, on_exit, on_start};
+pub use program::{Shutdown, at_exit, main};
 pub use run::Run;
+pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, sleep_with};
+pub use stop_on_drop::StopOnDrop;
 pub use thread::{
     JoinError, Thread, active_count, current, enumerate, get_ident, get_native_id, main_thread,
+    stop_token,
 };
+pub use tk_core::ShutDown;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -11,7 +11,8 @@
 //!    its thread-local values, so the younger ones are destroyed before. The thread itself is about to end.
 //! 3. Whoever then wants to be sure that it has ended joins the OS thread. One does it, the others wait for `GONE`.
 //!    What is left of the thread takes no time worth limiting.
-//! 4. A thread that was not started here has no OS handle to join: it goes from `RUNNING` to `GONE`.
+//! 4. A thread that was not started here, or in a scope, has no OS handle to join: it goes from `RUNNING` to `GONE`. (A
+//!    scope has the OS handle itself.)
 //!
 //! The thread keeps its share until `LEFT`; after that it belongs to the handles alone. When the last of them is dropped, so
 //! is the OS handle, and the system forgets the thread. (The registry may keep a record for longer.)
@@ -19,19 +20,22 @@
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
+use once_cell::sync::OnceCell;
 use tk_core::Record;
 use tk_park::sync::{AtomicU32, Mutex, Ordering::*, lock};
-use tk_park::{Limit, Parked, Wait, WaitError, park, unpark_all};
+use tk_park::{Limit, Parked, StopSource, Wait, WaitError, park, unpark_all};
 
 const STARTING: u32 = 0;
 pub(crate) const RUNNING: u32 = 1;
-const LEFT: u32 = 2;
-const GONE: u32 = 3;
+pub(crate) const LEFT: u32 = 2;
+pub(crate) const GONE: u32 = 3;
 
 pub(crate) struct Shared {
     progress: AtomicU32,
     /// Locked by the starting thread until the handle is there.
     os_thread: Mutex<Option<JoinHandle<()>>>,
+    /// The thread's own; made when it is first asked for.
+    stop: OnceCell<StopSource>,
 }
 
 impl Shared {
@@ -39,19 +43,24 @@ impl Shared {
         Arc::new(Shared {
             progress: AtomicU32::new(progress),
             os_thread: Mutex::new(None),
+            stop: OnceCell::new(),
         })
     }
 
-    /// For a thread that is about to be started, before others can find its record. `then` is called when it has left the
-    /// registry.
-    pub(crate) fn starting(record: &Record, then: impl FnOnce() + Send + 'static) -> Arc<Shared> {
+    /// For a thread that is about to be started, before others can find its record. When it has left the registry it has
+    /// come to `end`, which is `LEFT` or `GONE`, and `then` is called.
+    pub(crate) fn starting(
+        record: &Record,
+        end: u32,
+        then: impl FnOnce() + Send + 'static,
+    ) -> Arc<Shared> {
         let shared = Shared::new(STARTING);
         let place: Arc<Weak<Shared>> = record.attachment(|| Arc::new(Arc::downgrade(&shared)));
         debug_assert!(place.ptr_eq(&Arc::downgrade(&shared)));
         // The thread keeps its share until it has left.
         let kept = Arc::clone(&shared);
         record.on_finish(move || {
-            kept.advance(LEFT);
+            kept.advance(end);
             then();
         });
         shared
@@ -84,6 +93,10 @@ impl Shared {
         started
     }
 
+    pub(crate) fn stop(&self) -> &StopSource {
+        self.stop.get_or_init(StopSource::new)
+    }
+
     pub(crate) fn set_running(&self) {
         self.advance(RUNNING);
     }
@@ -102,6 +115,9 @@ impl Shared {
     /// Waits until the thread is gone altogether.
     #[track_caller]
     pub(crate) fn join(&self, record: &Record, limit: Limit<'_>) -> Result<(), WaitError> {
+        if record.is_lost() {
+            return Ok(());
+        }
         let left = self.wait_for_progress(LEFT, "join", record, limit);
         // One look more: it may have ended in the moment when the limit was reached.
         left.or_else(|error| match self.progress.load(Acquire) >= LEFT {

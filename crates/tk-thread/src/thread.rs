@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tk_core::{Record, ThreadId, Waiting};
-use tk_park::{Limit, WaitError};
+use tk_park::{Limit, StopToken, WaitError};
 
 use crate::shared::{RUNNING, Shared};
 
@@ -55,7 +55,7 @@ impl Thread {
 
     /// Renames the thread. Any thread may, at any time.
     ///
-    /// The operating system is told when a thread renames itself, as [`tk_core::Record::set_name`] says.
+    /// The operating system is told too, what it can take of it: see [`tk_core::Record::set_name`].
     ///
     /// ```
     /// let me = tk_thread::current();
@@ -139,6 +139,35 @@ impl Thread {
     /// ```
     pub fn is_main(&self) -> bool {
         self.record.is_main()
+    }
+
+    /// Asks the thread to stop: wakes every wait that carries its [stop token](Thread::stop_token). Whether and when it ends is
+    /// its own affair. Returns whether this was the first request to a thread that is alive.
+    ///
+    /// ```
+    /// let sleeper = tk_thread::spawn(|| tk_thread::sleep_with(&tk_thread::stop_token()));
+    /// assert!(sleeper.request_stop());
+    /// assert_eq!(sleeper.join().unwrap(), tk_park::WaitError::Stopped);
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// With the panic of a callback that was registered with the token, as
+    /// [`StopSource::request_stop`](tk_park::StopSource::request_stop) does.
+    #[doc(alias = "interrupt")]
+    #[doc(alias = "interrupt_main")]
+    pub fn request_stop(&self) -> bool {
+        self.is_alive() && self.shared.stop().request_stop()
+    }
+
+    /// The thread's own token, which [`request_stop`](Thread::request_stop) stops. The threads that it starts have others.
+    ///
+    /// ```
+    /// let token = tk_thread::main_thread().stop_token();
+    /// assert!(!token.stop_requested());
+    /// ```
+    pub fn stop_token(&self) -> StopToken {
+        self.shared.stop().token()
     }
 
     /// What the thread waits for at this moment, if it is asleep in a wait of the kit.
@@ -283,7 +312,29 @@ pub fn current() -> Thread {
     Thread::of(tk_core::current())
 }
 
-/// The thread that the program began with. Its name is `MainThread`.
+/// The calling thread's own stop token, for its waits: [`Thread::request_stop`] stops it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_park::Limit;
+///
+/// let worker = tk_thread::spawn(|| {
+///     let token = tk_thread::stop_token();
+///     let mut rounds = 0;
+///     while !token.stop_requested() {
+///         rounds += 1;
+///         tk_thread::sleep_with(Limit::after(Duration::from_millis(1)).or_stop(&token));
+///     }
+///     rounds
+/// });
+/// worker.request_stop();
+/// println!("{} rounds", worker.join().unwrap());
+/// ```
+pub fn stop_token() -> StopToken {
+    current().stop_token()
+}
+
+/// The thread that the program began with. Its name is `MainThread`. In the child of a fork it is the one that forked.
 ///
 /// ```
 /// assert_eq!(tk_thread::main_thread().name(), "MainThread");

@@ -150,9 +150,13 @@ impl Timer {
         let daemon = self
             .daemon
             .unwrap_or_else(|| tk_core::current().is_daemon());
+        let keep_alive = match daemon {
+            true => None,
+            false => Some(KeepAlive::new().map_err(io::Error::other)?),
+        };
         let action = Action {
             function: self.function,
-            keep_alive: (!daemon).then(KeepAlive::new),
+            keep_alive,
         };
         let task = Task::new(Arc::from(name), action);
         SERVICE.start(&task, self.after)?;

@@ -1,0 +1,427 @@
+//! Reporting a panic that ends a thread.
+//!
+//! A panic has two moments. The first is the panic itself, when the *panic hook* of the standard library runs: only there the
+//! line is known, and a panic that is going to end the program can still be told. The second is the *edge*, where the
+//! thread's function has been left, and it is certain that nobody has caught the panic.
+//!
+//! The *excepthook* of this module belongs to the edge. The default one needs no edge: all that it says can be said at the
+//! panic, by the panic hook that was there, with a line before it; so that nothing is lost if the program ends or the
+//! panic is caught. So a panic hook of ours, which is set around the one that it finds, does this in a thread of the kit:
+//!
+//! | excepthook | at the panic | at the edge |
+//! |---|---|---|
+//! | the default | `Exception in thread NAME:`, and the panic hook that was there | nothing more |
+//! | the program's own | the panic is noted | it is called |
+//!
+//! 1. A panic is told once.
+//! 2. A panic that was only noted is told when another one comes before the edge: by then it has been caught, or the second
+//!    one is about to end the program. That second one is told at once.
+//! 3. At the edge the note is believed if it has the message of the panic that arrives. It may be that of another one, which
+//!    was caught; and a payload that was sent on with `resume_unwind` has no note, as it has not been told here.
+//! 4. With the payload [`Exit`] nothing is told anywhere.
+
+use std::any::Any;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io::Write;
+use std::panic::{
+    AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook,
+};
+use std::sync::{Arc, Once, PoisonError, RwLock};
+
+use crate::{Panicked, Thread, current};
+
+/// What is called with a panic that has ended a thread: see [`set_excepthook`].
+pub type ExceptHook = dyn Fn(&UncaughtPanic<'_>) + Send + Sync;
+
+/// The program's own hook, if it has set one.
+static HOOK: RwLock<Option<Arc<ExceptHook>>> = RwLock::new(None);
+
+thread_local! {
+    /// How many edges the calling thread is inside of.
+    static EDGES: Cell<u32> = const { Cell::new(0) };
+
+    /// The latest panic of this thread, until it arrives at an edge.
+    static NOTE: RefCell<Option<Note>> = const { RefCell::new(None) };
+}
+
+/// What the panic hook knows of a panic.
+struct Note {
+    message: String,
+    location: Option<PanicLocation>,
+    backtrace: Backtrace,
+    told: bool,
+}
+
+/// The line of the program that panicked.
+///
+/// ```
+/// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
+/// let location = error.location().unwrap();
+/// assert_eq!(location.file(), file!());
+/// println!("at {location}"); // at src/main.rs:2:33
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PanicLocation {
+    file: Box<str>,
+    line: u32,
+    column: u32,
+}
+
+impl PanicLocation {
+    fn of(location: &Location<'_>) -> PanicLocation {
+        PanicLocation {
+            file: location.file().into(),
+            line: location.line(),
+            column: location.column(),
+        }
+    }
+
+    /// The path of the file, as the compiler was given it.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line, counted from 1.
+    pub fn line(&self) -> u32 {
+        self.line
+    }
+
+    /// The column, counted from 1.
+    pub fn column(&self) -> u32 {
+        self.column
+    }
+}
+
+impl fmt::Display for PanicLocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// A panic that has ended a thread's function, as the excepthook is told of it.
+///
+/// See [`set_excepthook`].
+#[doc(alias = "threading.ExceptHookArgs")]
+#[derive(Debug)]
+pub struct UncaughtPanic<'a> {
+    thread: Thread,
+    message: &'a str,
+    payload: &'a (dyn Any + Send),
+    location: Option<&'a PanicLocation>,
+    backtrace: Option<&'a Backtrace>,
+}
+
+impl UncaughtPanic<'_> {
+    /// The thread, which is the one that calls the hook.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// What `panic!` was given, if that was a text.
+    pub fn message(&self) -> &str {
+        self.message
+    }
+
+    /// What `panic!` or `panic_any` was given.
+    pub fn payload(&self) -> &(dyn Any + Send) {
+        self.payload
+    }
+
+    /// The line that panicked. Not known of a panic that began in another thread and was sent on with `resume_unwind`, nor
+    /// if the program has set a panic hook of its own after the kit has.
+    pub fn location(&self) -> Option<&PanicLocation> {
+        self.location
+    }
+
+    /// Who called whom, if `RUST_BACKTRACE` asks for that; known where the location is.
+    pub fn backtrace(&self) -> Option<&Backtrace> {
+        self.backtrace
+            .filter(|trace| trace.status() == BacktraceStatus::Captured)
+    }
+}
+
+/// As the default hook writes it.
+impl fmt::Display for UncaughtPanic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Exception in thread {}:", self.thread.name())?;
+        write_panic(f, self.message, self.location, self.backtrace())
+    }
+}
+
+fn write_panic(
+    f: &mut impl fmt::Write,
+    message: &str,
+    location: Option<&PanicLocation>,
+    backtrace: Option<&Backtrace>,
+) -> fmt::Result {
+    match location {
+        Some(location) => write!(f, "panicked at {location}:\n{message}")?,
+        None => write!(f, "panicked: {message}")?,
+    }
+    match backtrace {
+        Some(backtrace) => write!(f, "\nstack backtrace:\n{backtrace}"),
+        None => Ok(()),
+    }
+}
+
+/// Sets what is called when a panic has ended the function of a thread of the kit, or of a timer. It is called by that
+/// thread, which is still in [`enumerate`](crate::enumerate), and instead of all that would have been printed.
+///
+/// Without one, `Exception in thread NAME:` is printed to the standard error, and what the standard library prints of a panic
+/// (or the panic hook that the program has set).
+///
+/// A hook that panics itself is reported too, and then the panic that it was called for, as the default would do. A panic
+/// that the thread catches by itself is not the hook's affair. A thread that ends by [`exit`] is none either, nor is one that
+/// the kit has not started.
+///
+/// For this the kit sets a panic hook when it starts its first thread, around the one that it finds. A program that has a
+/// panic hook of its own should set it before.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// let (sender, receiver) = mpsc::channel();
+/// tk_thread::set_excepthook(move |panic| {
+///     let line = format!("{} says {}", panic.thread().name(), panic.message());
+///     sender.send(line).unwrap();
+/// });
+/// let painter = tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?;
+/// assert!(painter.join().is_err());
+/// assert_eq!(receiver.recv().unwrap(), "painter says out of paint");
+/// # tk_thread::take_excepthook();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[doc(alias = "threading.excepthook")]
+pub fn set_excepthook(hook: impl Fn(&UncaughtPanic<'_>) + Send + Sync + 'static) {
+    watch_panics();
+    let old = replace_hook(Some(Arc::new(hook)));
+    drop(old);
+}
+
+/// Restores the default, and returns the hook that was set, if there was one.
+///
+/// ```
+/// tk_thread::set_excepthook(|panic| eprintln!("{}: {}", panic.thread().name(), panic.message()));
+/// let hook = tk_thread::take_excepthook().unwrap();
+/// assert!(tk_thread::take_excepthook().is_none());
+///
+/// tk_thread::set_excepthook(move |panic| hook(panic)); // As it was.
+/// # tk_thread::take_excepthook();
+/// ```
+pub fn take_excepthook() -> Option<Arc<ExceptHook>> {
+    replace_hook(None)
+}
+
+/// The lock is not held any more when the old hook is dropped: it is the user's.
+fn replace_hook(hook: Option<Arc<ExceptHook>>) -> Option<Arc<ExceptHook>> {
+    let mut place = HOOK.write().unwrap_or_else(PoisonError::into_inner);
+    std::mem::replace(&mut *place, hook)
+}
+
+/// Writes `Exception in thread NAME:`, the message and the line to the standard error: for a hook that does something
+/// besides.
+///
+/// ```
+/// tk_thread::set_excepthook(|panic| {
+///     // … tell somebody …
+///     tk_thread::default_excepthook(panic);
+/// });
+/// # tk_thread::take_excepthook();
+/// ```
+#[doc(alias = "threading.__excepthook__")]
+pub fn default_excepthook(panic: &UncaughtPanic<'_>) {
+    print(&format!("{panic}\n"));
+}
+
+/// By the macro, which knows the standard error of the moment: that of a test is kept for when it fails. It panics if that
+/// can't be written to.
+fn print(text: &str) {
+    if let Err(payload) = catch_unwind(|| eprint!("{text}")) {
+        drop(payload);
+    }
+}
+
+/// At the panic, where a panic would end the program.
+fn print_at_panic(text: &str) {
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
+
+/// Sets the panic hook, once.
+#[inline]
+pub(crate) fn watch_panics() {
+    static WATCH: Once = Once::new();
+    // A thread that panics may not set a hook. Whoever comes next does.
+    if !WATCH.is_completed() && !std::thread::panicking() {
+        WATCH.call_once(|| {
+            let previous = take_hook();
+            set_hook(Box::new(move |info| on_panic(info, &*previous)));
+        });
+    }
+}
+
+/// The panic hook.
+fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
+    if EDGES.get() == 0 {
+        return previous(info);
+    }
+    if info.payload().is::<Exit>() {
+        return;
+    }
+    let name = tk_core::current().name();
+    let earlier = take_note().filter(|note| !note.told);
+    // Locked by this very thread, or for the moment of a change: then the default will do.
+    let own_hook = HOOK.try_read().is_ok_and(|hook| hook.is_some());
+    let told = !own_hook || earlier.is_some() || cfg!(panic = "abort");
+    if let Some(earlier) = earlier {
+        let mut text = format!("Exception in thread {name}:\n");
+        let _ = write_panic(&mut text, &earlier.message, earlier.location.as_ref(), None);
+        print_at_panic(&(text + "\n"));
+    }
+    if told {
+        print_at_panic(&format!("Exception in thread {name}:\n"));
+        previous(info);
+    }
+    let note = Note {
+        message: message_of(info.payload()).to_owned(),
+        location: info.location().map(PanicLocation::of),
+        backtrace: match told {
+            true => Backtrace::disabled(),
+            false => Backtrace::capture(),
+        },
+        told,
+    };
+    // The place may be gone, in a destructor of a thread-local value.
+    let _ = NOTE.try_with(|place| place.replace(Some(note)));
+}
+
+fn take_note() -> Option<Note> {
+    NOTE.try_with(RefCell::take).ok().flatten()
+}
+
+/// What `panic!` was given, if that was a text.
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
+    if let Some(message) = payload.downcast_ref::<&'static str>() {
+        message
+    } else if let Some(message) = payload.downcast_ref::<String>() {
+        message
+    } else if payload.is::<Exit>() {
+        "exit"
+    } else {
+        "(no message)"
+    }
+}
+
+/// Inside of an edge while this exists.
+struct Edge;
+
+impl Edge {
+    fn enter() -> Edge {
+        EDGES.set(EDGES.get() + 1);
+        Edge
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        EDGES.set(EDGES.get() - 1);
+    }
+}
+
+/// Calls `f` as a thread's function is called: if it panics, that is reported to the [excepthook](set_excepthook), under
+/// the calling thread's name, and is the error.
+///
+/// For those who call other people's functions in a thread that is to go on: a pool of workers, say.
+///
+/// ```
+/// let error = tk_thread::guarded(|| panic!("out of paint")).unwrap_err();
+/// assert_eq!(error.message(), "out of paint");
+/// assert_eq!(tk_thread::guarded(|| 7).unwrap(), 7);
+/// ```
+pub fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
+    watch_panics();
+    catch(f).map_err(report)
+}
+
+fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+    let _edge = Edge::enter();
+    catch_unwind(AssertUnwindSafe(f))
+}
+
+/// At the edge.
+fn report(payload: Box<dyn Any + Send>) -> Panicked {
+    let thread = current();
+    if payload.is::<Exit>() {
+        return Panicked::new(thread.name().into(), payload, None);
+    }
+    let message = message_of(&*payload);
+    let note = take_note().filter(|note| note.message == message);
+    let panic = UncaughtPanic {
+        thread: thread.clone(),
+        message,
+        payload: &*payload,
+        location: note.as_ref().and_then(|note| note.location.as_ref()),
+        backtrace: note.as_ref().map(|note| &note.backtrace),
+    };
+    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    match hook {
+        Some(hook) => {
+            if let Err(second) = catch(|| hook(&panic)) {
+                report_hook(&*second);
+                default_excepthook(&panic);
+                drop_quietly(second);
+            }
+            // It may be the last of its handles.
+            drop_quietly(hook);
+        }
+        None if note.as_ref().is_some_and(|note| note.told) => {}
+        None => default_excepthook(&panic),
+    }
+    Panicked::new(
+        thread.name().into(),
+        payload,
+        note.and_then(|note| note.location),
+    )
+}
+
+/// The hook has panicked.
+fn report_hook(payload: &(dyn Any + Send)) {
+    let message = message_of(payload);
+    let note = take_note().filter(|note| note.message == message);
+    // It has been told if the hook was taken away meanwhile.
+    if payload.is::<Exit>() || note.as_ref().is_some_and(|note| note.told) {
+        return;
+    }
+    let location = note.as_ref().and_then(|note| note.location.as_ref());
+    let mut text = String::from("Exception in the excepthook:\n");
+    let _ = write_panic(&mut text, message, location, None);
+    print(&(text + "\n"));
+}
+
+/// A value of a user that panics when it is dropped goes no further than that.
+pub(crate) fn drop_quietly<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(payload);
+    }
+}
+
+/// The payload of a panic that ends a thread without a word: see [`exit`].
+#[doc(alias = "SystemExit")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exit;
+
+/// Ends the calling thread: what is on its stack is dropped, and nothing is reported. The join returns an error for which
+/// [`Panicked::is_exit`] is true.
+///
+/// In a thread that the kit has not started this is a panic with the payload [`Exit`].
+///
+/// ```
+/// let error = tk_thread::spawn(|| tk_thread::exit()).join().unwrap_err();
+/// assert!(error.is_exit());
+/// ```
+#[doc(alias = "_thread.exit")]
+#[doc(alias = "pthread_exit")]
+pub fn exit() -> ! {
+    resume_unwind(Box::new(Exit))
+}

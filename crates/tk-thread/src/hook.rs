@@ -1,0 +1,151 @@
+//! Functions that every thread calls when it begins and when it ends.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+use crate::{Thread, excepthook, guarded};
+
+static HOOKS: RwLock<Vec<Entry>> = RwLock::new(Vec::new());
+
+/// How many there are: a program without hooks takes no lock for them.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Clone)]
+struct Entry {
+    number: u64,
+    moment: Moment,
+    function: Arc<dyn Fn(&Thread) + Send + Sync>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    Start,
+    Exit,
+}
+
+/// Has every thread that is started from now on call `f` before its own function. Those that were registered first are
+/// called first.
+///
+/// A panic in `f` is reported to the [excepthook](crate::set_excepthook), and the thread goes on.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static STARTED: AtomicU32 = AtomicU32::new(0);
+///
+/// let hook = tk_thread::on_start(|thread| {
+///     println!("{} begins", thread.name());
+///     STARTED.fetch_add(1, Ordering::Relaxed);
+/// });
+/// tk_thread::spawn(|| ()).join().unwrap();
+/// drop(hook);
+/// tk_thread::spawn(|| ()).join().unwrap();
+/// assert_eq!(STARTED.load(Ordering::Relaxed), 1);
+/// ```
+#[doc(alias = "threading.settrace")]
+#[doc(alias = "threading.setprofile")]
+pub fn on_start(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
+    register(Moment::Start, Arc::new(f))
+}
+
+/// Has every thread that ends from now on call `f` after its own function, whether that has returned or panicked. Those
+/// that were registered first are called last. The thread's thread-local values are still there.
+///
+/// A panic in `f` is reported to the [excepthook](crate::set_excepthook); what the thread returns is not affected.
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// let (sender, receiver) = mpsc::channel();
+/// let hook = tk_thread::on_exit(move |thread| sender.send(thread.id()).unwrap());
+/// let thread = tk_thread::spawn(|| ());
+/// assert_eq!(receiver.recv().unwrap(), thread.id());
+/// # drop(hook);
+/// ```
+#[doc(alias = "threading.settrace")]
+#[doc(alias = "threading.setprofile")]
+pub fn on_exit(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
+    register(Moment::Exit, Arc::new(f))
+}
+
+fn register(moment: Moment, function: Arc<dyn Fn(&Thread) + Send + Sync>) -> ThreadHook {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let number = LAST.fetch_add(1, Ordering::Relaxed);
+    let mut hooks = hooks();
+    hooks.push(Entry {
+        number,
+        moment,
+        function,
+    });
+    COUNT.store(hooks.len(), Ordering::Relaxed);
+    ThreadHook { number }
+}
+
+fn hooks() -> RwLockWriteGuard<'static, Vec<Entry>> {
+    HOOKS.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Calls the hooks of this moment, with nothing locked.
+#[inline]
+pub(crate) fn call(moment: Moment, thread: &Thread) {
+    // Relaxed: a thread that was started after a registration sees it, for its start comes after.
+    if COUNT.load(Ordering::Relaxed) != 0 {
+        call_all(moment, thread);
+    }
+}
+
+#[cold]
+fn call_all(moment: Moment, thread: &Thread) {
+    let hooks = HOOKS.read().unwrap_or_else(PoisonError::into_inner);
+    let mut ours: Vec<_> = hooks
+        .iter()
+        .filter(|h| h.moment == moment)
+        .cloned()
+        .collect();
+    drop(hooks);
+    if moment == Moment::Exit {
+        ours.reverse();
+    }
+    for hook in ours {
+        // What has panicked has been reported.
+        let result = guarded(|| (hook.function)(thread));
+        excepthook::drop_quietly((result, hook));
+    }
+}
+
+/// A function registered with [`on_start`] or [`on_exit`]. Dropping this takes the registration back: threads that begin or
+/// end after that do not call it. One that does so at this moment may.
+///
+/// ```
+/// tk_thread::on_start(|thread| println!("{} begins", thread.name())).keep(); // For ever.
+/// ```
+#[must_use = "the function is forgotten when this is dropped"]
+pub struct ThreadHook {
+    number: u64,
+}
+
+impl ThreadHook {
+    /// Leaves the function registered for ever.
+    pub fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for ThreadHook {
+    fn drop(&mut self) {
+        let mut hooks = hooks();
+        let place = hooks.iter().position(|hook| hook.number == self.number);
+        let ours = place.map(|place| hooks.remove(place));
+        COUNT.store(hooks.len(), Ordering::Relaxed);
+        drop(hooks);
+        // The user's, with nothing locked.
+        drop(ours);
+    }
+}
+
+impl fmt::Debug for ThreadHook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ThreadHook")
+    }
+}

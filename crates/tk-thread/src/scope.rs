@@ -1,0 +1,246 @@
+//! Threads that may borrow what lives outside of them.
+//!
+//! 1. The standard library's scope, which is inside of ours, does not return before the functions of all threads have. That is
+//!    what makes borrowing sound.
+//! 2. Ours counts a thread from before its start until it has left the registry, with its thread-local values destroyed;
+//!    and does not return before the count is zero. Only threads of the scope start others in it, so that it stays at zero.
+
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::Arc;
+
+use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
+use tk_park::{Limit, Wait, park, unpark_all};
+
+use crate::{Builder, JoinHandle, Panicked, Thread};
+
+/// What the threads of a scope and the scope itself have in common.
+pub(crate) struct Members {
+    running: AtomicU32,
+    /// One has panicked, and nobody has asked for its value.
+    panicked: AtomicBool,
+}
+
+impl Members {
+    pub(crate) fn enter(&self) {
+        self.running.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn leave(&self) {
+        // Release: pairs with the Acquire in `wait`. The chain of decrements is one release sequence.
+        if self.running.fetch_sub(1, Release) == 1 {
+            unpark_all(&self.running, 0);
+        }
+    }
+
+    pub(crate) fn note_panic(&self) {
+        // Relaxed: what follows in the thread that drops the value, its leaving, orders it.
+        self.panicked.store(true, Relaxed);
+    }
+
+    fn wait(&self, location: &'static Location<'static>) {
+        let are_running = || self.running.load(Acquire) != 0;
+        if !are_running() {
+            return;
+        }
+        let wait = Wait::new("scope").asked_for_at(location);
+        while are_running() {
+            park(&self.running, are_running, &wait, Limit::none());
+        }
+    }
+}
+
+/// Calls `f` with a scope in which threads can be started that borrow what outlives the scope; and waits until they are gone:
+/// they have returned or panicked, their thread-local values are destroyed, and they are in no list any more.
+///
+/// They have names and are listed as all others are. Blocks until the last one is gone, also if `f` panics.
+///
+/// # Panics
+///
+/// If `f` does, or if a thread does whose value nobody asks for.
+///
+/// ```
+/// let numbers = [1, 2, 3];
+/// let mut sum = 0;
+/// tk_thread::scope(|s| {
+///     s.spawn(|| sum = numbers.iter().sum());
+///     s.spawn(|| println!("{numbers:?}"));
+/// });
+/// assert_eq!(sum, 6);
+/// ```
+#[track_caller]
+pub fn scope<'env, F, T>(f: F) -> T
+where
+    F: for<'scope> FnOnce(Scope<'scope, 'env>) -> T,
+{
+    let members = Arc::new(Members {
+        running: AtomicU32::new(0),
+        panicked: AtomicBool::new(false),
+    });
+    let location = Location::caller();
+    let result = std::thread::scope(|inner| {
+        let scope = Scope {
+            inner,
+            members: &members,
+            env: PhantomData,
+        };
+        let result = catch_unwind(AssertUnwindSafe(|| f(scope)));
+        members.wait(location);
+        result
+    });
+    match result {
+        Err(payload) => resume_unwind(payload),
+        Ok(_) if members.panicked.load(Relaxed) => panic!("a thread of the scope panicked"),
+        Ok(value) => value,
+    }
+}
+
+/// Where threads are started that borrow: see [`scope`].
+///
+/// A copy is the same scope. A thread that starts others in it takes it along by `move`.
+///
+/// ```
+/// let name = String::from("outside");
+/// let name = &name;
+/// tk_thread::scope(|s| {
+///     s.spawn(move || s.spawn(move || assert_eq!(name, "outside")));
+/// });
+/// ```
+pub struct Scope<'scope, 'env: 'scope> {
+    inner: &'scope (dyn Start<'scope> + Sync + 'scope),
+    members: &'scope Arc<Members>,
+    env: PhantomData<&'env mut &'env ()>,
+}
+
+/// The scope of the standard library, which is a little shorter than `'env`: it has to end before `members` does.
+trait Start<'scope> {
+    fn start(
+        &'scope self,
+        builder: std::thread::Builder,
+        body: Box<dyn FnOnce() + Send + 'scope>,
+    ) -> io::Result<std::thread::ScopedJoinHandle<'scope, ()>>;
+}
+
+impl<'scope> Start<'scope> for std::thread::Scope<'scope, '_> {
+    fn start(
+        &'scope self,
+        builder: std::thread::Builder,
+        body: Box<dyn FnOnce() + Send + 'scope>,
+    ) -> io::Result<std::thread::ScopedJoinHandle<'scope, ()>> {
+        builder.spawn_scoped(self, body)
+    }
+}
+
+impl Clone for Scope<'_, '_> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl Copy for Scope<'_, '_> {}
+
+impl<'scope> Scope<'scope, '_> {
+    pub(crate) fn members(self) -> &'scope Arc<Members> {
+        self.members
+    }
+
+    pub(crate) fn start(
+        self,
+        builder: std::thread::Builder,
+        body: impl FnOnce() + Send + 'scope,
+    ) -> io::Result<std::thread::ScopedJoinHandle<'scope, ()>> {
+        self.inner.start(builder, Box::new(body))
+    }
+
+    /// Starts a thread that calls `f`, with a default name. For more, there is [`Builder::spawn_scoped`].
+    ///
+    /// # Panics
+    ///
+    /// If the operating system does not start it.
+    ///
+    /// ```
+    /// let text = String::from("hello");
+    /// let length = tk_thread::scope(|s| s.spawn(|| text.len()).join().unwrap());
+    /// assert_eq!(length, 5);
+    /// ```
+    #[track_caller]
+    pub fn spawn<F, T>(self, f: F) -> ScopedJoinHandle<'scope, T>
+    where
+        F: FnOnce() -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        Builder::new()
+            .spawn_scoped(self, f)
+            .expect("failed to start a thread")
+    }
+}
+
+impl fmt::Debug for Scope<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scope")
+            .field("running", &self.members.running.load(Relaxed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The handle of whoever started a thread in a [`scope`]: all that a [`Thread`] can do, and the thread's value.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let text = String::from("hello");
+/// tk_thread::scope(|s| {
+///     let handle = s.spawn(|| text.len());
+///     if handle.join_for(Duration::from_secs(1)).is_ok() {
+///         assert_eq!(handle.join().unwrap(), 5);
+///     }
+/// });
+/// ```
+pub struct ScopedJoinHandle<'scope, T> {
+    pub(crate) handle: JoinHandle<T>,
+    pub(crate) os_thread: std::thread::ScopedJoinHandle<'scope, ()>,
+}
+
+impl<T> ScopedJoinHandle<'_, T> {
+    /// The thread, as a handle that can be cloned, and kept for longer than the scope.
+    pub fn thread(&self) -> &Thread {
+        self.handle.thread()
+    }
+
+    /// Waits until the thread is gone, and returns its value: as [`JoinHandle::join`].
+    ///
+    /// # Errors
+    ///
+    /// If the thread panicked. Then the scope does not.
+    ///
+    /// # Panics
+    ///
+    /// If it is the calling thread, which would wait for itself.
+    #[track_caller]
+    pub fn join(self) -> Result<T, Panicked> {
+        let value = self.handle.join();
+        // It has left the registry, and is about to end.
+        let _ = self.os_thread.join();
+        value
+    }
+}
+
+/// All that a [`Thread`] can do.
+impl<T> Deref for ScopedJoinHandle<'_, T> {
+    type Target = Thread;
+
+    fn deref(&self) -> &Thread {
+        self.thread()
+    }
+}
+
+impl<T> fmt::Debug for ScopedJoinHandle<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ScopedJoinHandle")
+            .field(self.thread())
+            .finish()
+    }
+}

@@ -1,0 +1,93 @@
+//! A handle that does not leave its thread behind.
+
+use std::fmt;
+use std::ops::Deref;
+
+use crate::{JoinHandle, Panicked, Thread};
+
+/// A handle that asks its thread to stop when it is dropped, and waits until the thread is gone: the `jthread` of C++20.
+///
+/// Made by [`JoinHandle::stop_on_drop`]. The drop blocks until the thread has noticed: its waits have to carry
+/// [`stop_token`](crate::stop_token), or it has to look at it. A panic of the thread has been reported by the time, and
+/// goes no further. Dropped by the thread itself, the handle asks for the stop, and does not wait.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// {
+///     let _ticker = tk_thread::spawn(|| {
+///         let token = tk_thread::stop_token();
+///         while !token.stop_requested() {
+///             tk_thread::sleep_with(tk_park::Limit::after(Duration::from_secs(1)).or_stop(&token));
+///         }
+///     })
+///     .stop_on_drop();
+/// } // Does not take a second.
+/// ```
+#[doc(alias = "jthread")]
+#[must_use = "the thread is stopped when this is dropped"]
+pub struct StopOnDrop<T>(Option<JoinHandle<T>>);
+
+impl<T> StopOnDrop<T> {
+    pub(crate) fn new(handle: JoinHandle<T>) -> StopOnDrop<T> {
+        StopOnDrop(Some(handle))
+    }
+
+    /// Waits until the thread is gone, without asking it to stop, and returns its value: as [`JoinHandle::join`].
+    ///
+    /// # Errors
+    ///
+    /// If the thread panicked.
+    ///
+    /// # Panics
+    ///
+    /// If it is the calling thread, which would wait for itself.
+    ///
+    /// ```
+    /// assert_eq!(tk_thread::spawn(|| 7).stop_on_drop().join().unwrap(), 7);
+    /// ```
+    #[track_caller]
+    pub fn join(self) -> Result<T, Panicked> {
+        self.into_inner().join()
+    }
+
+    /// The plain handle again, which does not stop its thread.
+    ///
+    /// ```
+    /// let handle = tk_thread::spawn(|| 7).stop_on_drop().into_inner();
+    /// assert_eq!(handle.join().unwrap(), 7);
+    /// ```
+    pub fn into_inner(mut self) -> JoinHandle<T> {
+        self.0
+            .take()
+            .expect("a handle is there until it is dropped")
+    }
+}
+
+impl<T> Drop for StopOnDrop<T> {
+    fn drop(&mut self) {
+        if let Some(handle) = self.0.take() {
+            handle.request_stop();
+            // The one error is that this is the thread itself.
+            let _ = handle.thread().join();
+        }
+    }
+}
+
+/// All that a [`Thread`] can do.
+impl<T> Deref for StopOnDrop<T> {
+    type Target = Thread;
+
+    fn deref(&self) -> &Thread {
+        let handle = self.0.as_ref();
+        handle
+            .expect("a handle is there until it is dropped")
+            .thread()
+    }
+}
+
+impl<T> fmt::Debug for StopOnDrop<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("StopOnDrop").field(&**self).finish()
+    }
+}
