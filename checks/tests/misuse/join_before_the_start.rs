@@ -1,0 +1,6 @@
+//! What has not been started can't be joined (CPython's test_joining_inactive_thread).
+use tk_thread::Builder;
+
+fn main() {
+    Builder::new().name("idle").join();
+}

@@ -1,0 +1,283 @@
+//! How a program ends.
+
+use std::cell::Cell;
+use std::process::{ExitCode, exit};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
+
+use tk_core::logging::basic_config;
+use tk_event::Event;
+use tk_lock::RawLock;
+use tk_thread::{
+    Builder, JoinError, JoinHandle, Shutdown, at_exit, current, main_thread, sleep, spawn,
+    stop_token,
+};
+
+use crate::{cases, say};
+
+/// A time in which a program that does not wait would have ended.
+const A_WHILE: Duration = Duration::from_millis(50);
+
+/// Starts a thread that holds the program open, wherever it is started from.
+fn holder(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new().daemon(false).spawn(f).unwrap()
+}
+
+fn daemon(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    let handle = Builder::new().daemon(true).spawn(f).unwrap();
+    handle.wait_started();
+    handle
+}
+
+/// Says so when it is destroyed, after a while.
+struct Slow(Cell<&'static str>);
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        std::thread::sleep(A_WHILE);
+        say(self.0.get());
+    }
+}
+
+thread_local! {
+    static SLOW: Slow = const { Slow(Cell::new("")) };
+}
+
+cases! {
+    test_join_nondaemon_on_shutdown: || tk_thread::main(|| {
+        holder(|| {
+            sleep(A_WHILE);
+            say("woke up");
+        });
+    }) => |ended| ended.printed(&["woke up"]);
+
+    test_1_join_on_shutdown: || tk_thread::main(|| {
+        holder(|| {
+            main_thread().join().unwrap();
+            say("end of thread");
+        });
+        sleep(A_WHILE);
+        say("end of main");
+    }) => |ended| ended.printed(&["end of main", "end of thread"]);
+
+    test_thread_from_thread: || tk_thread::main(|| {
+        holder(|| {
+            main_thread().join().unwrap();
+            sleep(A_WHILE);
+            say("first");
+            holder(|| {
+                sleep(A_WHILE);
+                say("second");
+            });
+        });
+    }) => |ended| ended.printed(&["first", "second"]);
+
+    test_finalization_shutdown: || tk_thread::main(|| {
+        holder(|| SLOW.with(|slow| slow.0.set("destroyed")));
+    }) => |ended| ended.printed(&["destroyed"]);
+
+    test_4_daemon_threads: || tk_thread::main(|| {
+        for _ in 0..40 {
+            daemon(|| loop {
+                let text = std::fs::read_to_string("/dev/null").unwrap_or_default();
+                std::hint::black_box(format!("{text}{:?}", current()));
+            });
+        }
+    }) => |ended| ended.printed(&[]);
+
+    test_finalize_running_thread: || tk_thread::main::<()>(|| {
+        holder(|| sleep(Duration::MAX));
+        exit(42);
+    }) => |ended| assert_eq!(ended.status.code(), Some(42), "{ended:#?}");
+
+    test_main_thread_during_shutdown: || tk_thread::main(|| {
+        at_exit(|| assert!(current() == main_thread() && main_thread().is_alive())).unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    test_import_from_another_thread: || {
+        let first_use = || say(&spawn(|| current().is_main()).join().unwrap().to_string());
+        std::thread::spawn(first_use).join().unwrap();
+    } => |ended| ended.printed(&["false"]);
+
+    test_join_daemon_thread_in_finalization: || tk_thread::main(|| {
+        let stuck = daemon(|| sleep(Duration::MAX));
+        at_exit(move || {
+            assert_eq!(stuck.join_for(Duration::from_millis(1)), Err(JoinError::TimedOut));
+        }).unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    test_join_finished_daemon_thread_in_finalization: || tk_thread::main(|| {
+        let done = daemon(|| ());
+        done.thread().join().unwrap();
+        at_exit(move || done.join().unwrap()).unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    test_atexit_output: || tk_thread::main(|| {
+        at_exit(|| say("parrot")).unwrap();
+    }) => |ended| ended.printed(&["parrot"]);
+
+    test_atexit_called_once: || {
+        tk_thread::main(|| at_exit(|| say("once")).unwrap());
+        tk_thread::main(|| ());
+    } => |ended| ended.printed(&["once"]);
+
+    test_atexit_after_shutdown: || {
+        tk_thread::main(|| {
+            at_exit(|| say(&at_exit(|| say("never")).unwrap_err().to_string())).unwrap();
+        });
+        assert!(at_exit(|| ()).is_err());
+    } => |ended| ended.printed(&["the program is shutting down"]);
+
+    exit_hooks_run_in_reverse_order_before_the_wait_and_a_panic_stops_none: || {
+        tk_thread::set_excepthook(|panic| say(panic.message()));
+        tk_thread::main(|| {
+            let go_on = std::sync::Arc::new(Event::new());
+            holder({
+                let go_on = go_on.clone();
+                move || {
+                    go_on.wait();
+                    say("thread");
+                }
+            });
+            at_exit(move || {
+                say("first");
+                go_on.set();
+            }).unwrap();
+            at_exit(|| panic!("second")).unwrap();
+            at_exit(|| say("third")).unwrap();
+            say("main");
+        });
+    } => |ended| ended.printed(&["main", "third", "second", "first", "thread"]);
+
+    an_exit_hook_may_start_a_thread: || tk_thread::main(|| {
+        at_exit(|| drop(holder(|| {
+            sleep(A_WHILE);
+            say("thread");
+        }))).unwrap();
+    }) => |ended| ended.printed(&["thread"]);
+
+    test_start_new_thread_at_finalization: || {
+        tk_thread::main(|| ());
+        for daemon in [false, true] {
+            let error = Builder::new().daemon(daemon).spawn(|| say("never")).unwrap_err();
+            say(&error.to_string());
+            assert!(error.downcast::<tk_thread::ShutDown>().is_ok());
+        }
+        assert_eq!(tk_thread::active_count(), 1);
+    } => |ended| ended.printed(&["the program is shutting down"; 2]);
+
+    a_start_that_races_the_end_fails_or_is_waited_for: || {
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        static ENDED: AtomicU32 = AtomicU32::new(0);
+        for _ in 0..100 {
+            let starters = tk_thread::main(|| [(); 2].map(|()| daemon(|| {
+                let end = || {
+                    ENDED.fetch_add(1, Relaxed);
+                };
+                while Builder::new().daemon(false).spawn(end).is_ok() {
+                    STARTED.fetch_add(1, Relaxed);
+                }
+            })));
+            // What has been started has ended, or there would have been no end.
+            let ended = ENDED.load(Relaxed);
+            for starter in starters {
+                starter.join().unwrap();
+            }
+            assert_eq!((ENDED.load(Relaxed), STARTED.load(Relaxed)), (ended, ended));
+        }
+    } => |ended| ended.printed(&[]);
+
+    an_exit_code_is_carried_out_after_the_wait: || tk_thread::main(|| {
+        holder(|| {
+            sleep(A_WHILE);
+            say("waited");
+        });
+        ExitCode::from(7)
+    }) => |ended| assert_eq!((ended.status.code(), &*ended.stdout), (Some(7), "waited\n"), "{ended:#?}");
+
+    a_panic_is_carried_out_after_the_wait: || tk_thread::main::<()>(|| {
+        at_exit(|| say("hook")).unwrap();
+        holder(|| {
+            sleep(A_WHILE);
+            say("waited");
+        });
+        panic!("on purpose");
+    }) => |ended| {
+        assert_eq!((ended.status.code(), &*ended.stdout), (Some(101), "hook\nwaited\n"), "{ended:#?}");
+        assert_eq!(ended.stderr.matches("on purpose").count(), 1, "{ended:#?}");
+    };
+
+    a_grace_that_is_over_names_the_stragglers: || {
+        basic_config().format("%(levelname)s %(message)s").init();
+        Shutdown::new().grace(A_WHILE).run(|| {
+            static LOCK: RawLock = RawLock::new();
+            LOCK.acquire();
+            let waiter = Builder::new().name("waiter").daemon(false).spawn(|| LOCK.acquire()).unwrap();
+            let runner = Builder::new().name("runner").daemon(false).spawn(|| loop {
+                std::thread::park();
+            }).unwrap();
+            daemon(|| sleep(Duration::MAX));
+            runner.wait_started();
+            while waiter.waiting().is_none() {
+                std::thread::yield_now();
+            }
+        });
+        say("end");
+    } => |ended| {
+        assert_eq!(ended.stdout, "end\n", "{ended:#?}");
+        ended.complained(&[
+            "WARNING the program ends without <Thread(waiter, started ",
+            "which waits for lock 0x",
+            "end.rs:",
+            "(<MainThread(MainThread, started 1)>)\n",
+            "WARNING the program ends without <Thread(runner, started ",
+            ", which runs\n",
+        ]);
+        assert_eq!(ended.stderr.lines().count(), 2, "{ended:#?}");
+    };
+
+    a_grace_that_is_not_needed_is_not_waited_for: || {
+        Shutdown::new().grace(Duration::MAX).run(|| drop(holder(|| sleep(A_WHILE))));
+        Shutdown::new().grace(Duration::ZERO).run(|| drop(daemon(|| sleep(Duration::MAX))));
+    } => |ended| ended.printed(&[]);
+
+    a_worker_may_end_the_program_while_the_main_thread_waits: || tk_thread::main(|| {
+        holder(|| sleep(Duration::MAX));
+        holder(|| {
+            while main_thread().waiting().is_none() {
+                std::thread::yield_now();
+            }
+            exit(3);
+        });
+    }) => |ended| assert_eq!(ended.status.code(), Some(3), "{ended:#?}");
+
+    an_exit_hook_may_end_the_program: || tk_thread::main(|| {
+        at_exit(|| exit(3)).unwrap();
+        holder(|| sleep(Duration::MAX));
+    }) => |ended| assert_eq!(ended.status.code(), Some(3), "{ended:#?}");
+
+    a_thread_local_destructor_may_end_the_program: || tk_thread::main::<()>(|| {
+        struct Ends;
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                exit(3);
+            }
+        }
+        thread_local!(static ENDS: Ends = const { Ends });
+        holder(|| ENDS.with(|_| ()));
+        sleep(Duration::MAX);
+    }) => |ended| assert_eq!(ended.status.code(), Some(3), "{ended:#?}");
+
+    many_threads_may_end_the_program_at_once: || tk_thread::main::<()>(|| {
+        for _ in 0..16 {
+            holder(|| exit(3));
+        }
+        exit(3);
+    }) => |ended| assert_eq!(ended.status.code(), Some(3), "{ended:#?}");
+
+    test_interrupt_main_subthread: || tk_thread::main(|| {
+        daemon(|| assert!(main_thread().request_stop()));
+        let stopped = tk_thread::sleep_with(&stop_token());
+        say(&stopped.to_string());
+    }) => |ended| ended.printed(&["stopped"]);
+}

@@ -1,0 +1,230 @@
+//! How a panic that ends a thread is reported.
+
+use std::panic::{catch_unwind, panic_any, resume_unwind};
+use std::sync::Arc;
+
+use tk_thread::{Builder, Exit, default_excepthook, exit, set_excepthook, spawn, take_excepthook};
+
+use crate::{cases, say};
+
+/// Runs a thread of this name to its end, which is a panic or the like.
+fn run(name: &str, f: impl FnOnce() + Send + 'static) {
+    let handle = Builder::new().name(name).spawn(f).unwrap();
+    assert!(handle.join().is_err());
+}
+
+/// From here on the standard error is closed.
+#[cfg(unix)]
+fn close_stderr() {
+    // SAFETY: nobody else takes the number for something of his own: this process opens no file before it ends.
+    assert_eq!(unsafe { libc::close(2) }, 0);
+}
+
+struct Explosive;
+
+impl Drop for Explosive {
+    fn drop(&mut self) {
+        panic!("second");
+    }
+}
+
+cases! {
+    test_print_exception: || run("painter", || panic!("out of {}", "paint")) => |ended| {
+        ended.complained(&["Exception in thread painter:\n", "out of paint", "excepthook.rs:", "panicked at"]);
+    };
+
+    #[cfg(unix)] test_print_exception_stderr_is_none_1: || {
+        let go_on = Arc::new(tk_event::Event::new());
+        let thread = Builder::new().spawn({
+            let go_on = go_on.clone();
+            move || {
+                go_on.wait();
+                panic!("unheard");
+            }
+        }).unwrap();
+        close_stderr();
+        go_on.set();
+        assert_eq!(thread.join().unwrap_err().message(), "unheard");
+        say("lives");
+    } => |ended| ended.printed(&["lives"]);
+
+    #[cfg(unix)] test_print_exception_stderr_is_none_2: || {
+        close_stderr();
+        run("painter", || panic!("unheard"));
+        run("painter", || resume_unwind(Box::new("unheard")));
+        set_excepthook(|panic| {
+            default_excepthook(panic);
+            panic!("unheard");
+        });
+        run("painter", || panic!("unheard"));
+        say("lives");
+    } => |ended| ended.printed(&["lives"]);
+
+    test_excepthook: || {
+        // As a custom hook calls it, for all that the thread has gone through.
+        set_excepthook(default_excepthook);
+        run("excepthook thread", || panic!("threading_hook failed"));
+    } => |ended| {
+        let lines: Vec<_> = ended.stderr.lines().collect();
+        assert_eq!(lines[0], "Exception in thread excepthook thread:", "{ended:#?}");
+        assert!(lines[1].starts_with("panicked at ") && lines[1].contains("excepthook.rs:"), "{ended:#?}");
+        assert_eq!(&lines[2..], ["threading_hook failed"], "{ended:#?}");
+    };
+
+    test_system_exit: || {
+        run("quiet", || exit());
+        run("quiet", || panic_any(Exit));
+        set_excepthook(|_| say("never"));
+        run("quiet", || exit());
+        run("quiet", || panic_any(Exit));
+    } => |ended| ended.printed(&[]);
+
+    test_custom_excepthook: || {
+        set_excepthook(|panic| {
+            let location = panic.location().unwrap();
+            assert_eq!(location.file(), file!());
+            assert!(location.line() > 1 && location.column() > 1);
+            assert_eq!(*panic.thread(), tk_thread::current());
+            assert!(panic.thread().is_alive());
+            say(&format!("{} {} {:?}", panic.thread().name(), panic.message(), panic.payload().downcast_ref::<u8>()));
+        });
+        run("first", || panic!("with text"));
+        run("second", || panic_any(7u8));
+    } => |ended| ended.printed(&["first with text None", "second (no message) Some(7)"]);
+
+    test_custom_excepthook_fail: || {
+        set_excepthook(|_| panic!("threading_hook failed"));
+        run("painter", || panic!("out of paint"));
+    } => |ended| {
+        ended.complained(&[
+            "Exception in the excepthook:\n", "threading_hook failed\n",
+            "Exception in thread painter:\n", "out of paint\n",
+        ]);
+        assert_eq!(ended.stderr.matches("excepthook.rs:").count(), 2, "{ended:#?}");
+    };
+
+    test_original_excepthook: || {
+        set_excepthook(|_| say("custom"));
+        run("first", || panic!("unheard"));
+        let hook = take_excepthook().unwrap();
+        run("second", || panic!("heard"));
+        set_excepthook(move |panic| hook(panic));
+        run("third", || panic!("unheard"));
+    } => |ended| {
+        assert_eq!(ended.stdout, "custom\ncustom\n", "{ended:#?}");
+        ended.complained(&["Exception in thread second:\n", "heard\n"]);
+        assert!(!ended.stderr.contains("unheard"), "{ended:#?}");
+    };
+
+    a_program_with_a_panic_hook_of_its_own_has_it_called_once: || {
+        std::panic::set_hook(Box::new(|info| say(info.payload_as_str().unwrap())));
+        run("painter", || panic!("out of paint"));
+        assert!(std::thread::spawn(|| panic!("not of the kit")).join().is_err());
+    } => |ended| {
+        assert_eq!(ended.stdout, "out of paint\nnot of the kit\n", "{ended:#?}");
+        assert_eq!(ended.stderr, "Exception in thread painter:\n", "{ended:#?}");
+    };
+
+    a_panic_hook_that_is_set_later_loses_no_panic: || {
+        spawn(|| ()).join().unwrap();
+        std::panic::set_hook(Box::new(|_| ()));
+        run("painter", || panic!("out of paint"));
+    } => |ended| ended.complained(&["Exception in thread painter:\npanicked: out of paint\n"]);
+
+    a_panic_that_is_sent_on_is_reported: || run("painter", || resume_unwind(Box::new("sent on"))) => |ended| {
+        assert_eq!(ended.stderr, "Exception in thread painter:\npanicked: sent on\n", "{ended:#?}");
+    };
+
+    a_panic_that_is_caught_is_printed_by_default_and_not_the_affair_of_a_hook: || {
+        let catch = || spawn(|| assert!(catch_unwind(|| panic!("caught")).is_err())).join().unwrap();
+        catch();
+        set_excepthook(|_| say("never"));
+        catch();
+    } => |ended| {
+        assert!(ended.stdout.is_empty(), "{ended:#?}");
+        ended.complained(&["Exception in thread Thread-1:\n", "caught\n"]);
+    };
+
+    a_panic_after_one_that_was_caught_has_its_own_line: || {
+        set_excepthook(|panic| say(&format!("{} {}", panic.message(), panic.location().is_some())));
+        run("painter", || {
+            assert!(catch_unwind(|| panic!("caught")).is_err());
+            resume_unwind(Box::new("sent on"));
+        });
+        run("painter", || {
+            assert!(catch_unwind(|| panic!("caught")).is_err());
+            panic!("not caught");
+        });
+    } => |ended| {
+        assert_eq!(ended.stdout, "sent on false\nnot caught true\n", "{ended:#?}");
+        // The one that was noted, and the one that might have been the end of the program.
+        ended.complained(&["caught\nException in thread painter:\n", "not caught\n"]);
+    };
+
+    a_second_panic_while_the_first_unwinds_loses_neither: || {
+        set_excepthook(|_| say("never"));
+        let _ = Builder::new().name("painter").spawn(|| {
+            let _explosive = Explosive;
+            panic!("first");
+        }).unwrap().join();
+    } => |ended| {
+        assert!(!ended.status.success() && ended.stdout.is_empty(), "{ended:#?}");
+        assert_eq!((ended.stderr.matches("first\n").count(), ended.stderr.matches("second\n").count()), (1, 1), "{ended:#?}");
+    };
+
+    what_a_thread_captured_or_returns_may_panic_when_it_is_dropped: || {
+        let captured = Explosive;
+        run("painter", move || {
+            let _ = &captured;
+        });
+        let handle_is_gone = Arc::new(tk_event::Event::new());
+        let returns = Builder::new().name("glazier").spawn({
+            let handle_is_gone = handle_is_gone.clone();
+            move || {
+                handle_is_gone.wait();
+                Explosive
+            }
+        }).unwrap();
+        let thread = returns.thread().clone();
+        drop(returns);
+        handle_is_gone.set();
+        thread.join().unwrap();
+        say("joined");
+    } => |ended| {
+        assert_eq!(ended.stdout, "joined\n", "{ended:#?}");
+        ended.complained(&["Exception in thread painter:\n", "Exception in thread glazier:\n"]);
+        assert_eq!(ended.stderr.matches("second\n").count(), 2, "{ended:#?}");
+    };
+
+    a_hook_may_start_and_join_threads_and_set_hooks: || {
+        set_excepthook(|panic| {
+            set_excepthook(|panic| say(&format!("inner {}", panic.message())));
+            run("inner", || panic!("two"));
+            say(&format!("outer {}", panic.message()));
+        });
+        run("outer", || panic!("one"));
+    } => |ended| ended.printed(&["inner two", "outer one"]);
+
+    hooks_of_threads_that_panic_are_reported: || {
+        set_excepthook(|panic| say(panic.message()));
+        let start = tk_thread::on_start(|_| panic!("at the start"));
+        let end = tk_thread::on_exit(|_| panic!("at the end"));
+        spawn(|| say("between")).join().unwrap();
+        drop((start, end));
+        spawn(|| say("alone")).join().unwrap();
+    } => |ended| ended.printed(&["at the start", "between", "at the end", "alone"]);
+
+    a_thread_is_started_while_another_value_is_dropped_by_a_panic: || {
+        struct Starts;
+        impl Drop for Starts {
+            fn drop(&mut self) {
+                run("painter", || panic!("inside"));
+            }
+        }
+        let caught = catch_unwind(|| {
+            let _starts = Starts;
+            panic!("outside");
+        });
+        assert!(caught.is_err());
+    } => |ended| ended.complained(&["outside\n", "inside\n"]);
+}

@@ -1,0 +1,172 @@
+//! What is left in the child of a fork.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tk_core::KeepAlive;
+use tk_event::Event;
+use tk_thread::{Builder, active_count, current, enumerate, get_native_id, main_thread, spawn};
+
+use crate::{cases, say};
+
+/// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
+fn fork(child: impl FnOnce()) {
+    // SAFETY: the child is one thread with a copy of the memory. What it does needs no lock but those of the allocator and
+    // of the standard output, which are in order after a fork.
+    match unsafe { libc::fork() } {
+        0 => {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            // Not `exit`: the parent's own end is not the child's.
+            // SAFETY: it is always possible to end.
+            unsafe { libc::_exit(if result.is_ok() { 0 } else { 1 }) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: `status` is there to be written.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            assert_eq!(status, 0, "the child has not ended well");
+        }
+    }
+}
+
+/// What is true in every child: one thread, which is the main one, and nothing that holds the program open.
+fn alone() {
+    assert_eq!(active_count(), 1);
+    assert_eq!(enumerate(), [current()]);
+    assert_eq!(main_thread(), current());
+    assert!(current().is_main() && current().is_alive() && !current().is_daemon());
+    assert_eq!(KeepAlive::count(), 0);
+    assert_eq!(current().native_id(), Some(u64::from(std::process::id())));
+    assert_eq!(get_native_id(), current().native_id());
+}
+
+/// The child is a program like any other.
+fn lives_on() {
+    let name = Builder::new()
+        .name("new")
+        .spawn(|| current().name())
+        .unwrap();
+    assert_eq!(name.join().unwrap(), "new");
+    let value = tk_thread::main(|| {
+        let thread = Builder::new().daemon(false).spawn(|| 7).unwrap();
+        assert!(!thread.is_main());
+        thread
+    });
+    assert_eq!(value.join().unwrap(), 7);
+    assert_eq!((active_count(), KeepAlive::count()), (1, 0));
+}
+
+cases! {
+    test_is_alive_after_fork: || {
+        let done = Arc::new(Event::new());
+        let started = |daemon| {
+            let done = done.clone();
+            let thread = Builder::new().daemon(daemon).spawn(move || done.wait()).unwrap();
+            thread.wait_started();
+            thread
+        };
+        let threads = [started(false), started(true)];
+        fork(|| {
+            alone();
+            for thread in &threads {
+                assert!(!thread.is_alive() && thread.waiting().is_none() && !thread.request_stop());
+                assert_eq!(thread.thread().join(), Ok(()));
+            }
+            lives_on();
+            let [lost, _] = threads;
+            say(lost.join().unwrap_err().message());
+        });
+        // Here all is as before. The array went to the child's copy of this closure: the handles are ours no more.
+        assert_eq!((active_count(), KeepAlive::count()), (3, 1));
+        done.set();
+        while active_count() > 1 {
+            std::thread::yield_now();
+        }
+    } => |ended| ended.printed(&["the thread is in the process that this one was forked from"]);
+
+    test_main_thread_after_fork: || tk_thread::main(|| {
+        spawn(|| ()).join().unwrap();
+        fork(|| {
+            alone();
+            assert_eq!((main_thread().name(), main_thread().id().get()), ("MainThread".to_owned(), 1));
+            lives_on();
+        });
+    }) => |ended| ended.printed(&[]);
+
+    test_main_thread_after_fork_from_nonmain_thread: || tk_thread::main(|| {
+        let forks = || fork(|| {
+            alone();
+            assert_eq!(main_thread().name(), "forker");
+            lives_on();
+            // Whom the child started is not taken for the parent's.
+            fork(|| {
+                alone();
+                lives_on();
+            });
+        });
+        Builder::new().name("forker").spawn(forks).unwrap().join().unwrap();
+        assert_eq!((main_thread().name(), current().is_main()), ("MainThread".to_owned(), true));
+    }) => |ended| ended.printed(&[]);
+
+    test_main_thread_after_fork_from_foreign_thread: || tk_thread::main(|| {
+        spawn(|| ()).join().unwrap();
+        std::thread::spawn(|| fork(|| {
+            alone();
+            assert_eq!(main_thread().name(), "MainThread");
+            lives_on();
+        })).join().unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    test_main_thread_after_fork_from_dummy_thread: || tk_thread::main(|| {
+        spawn(|| ()).join().unwrap();
+        std::thread::spawn(|| {
+            let name = current().name();
+            assert!(name.starts_with("Dummy-") && current().is_daemon());
+            fork(|| {
+                alone();
+                assert_eq!(main_thread().name(), name);
+                lives_on();
+            });
+        }).join().unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    test_reinit_tls_after_fork: || tk_thread::main(|| {
+        let threads: Vec<_> = (0..16).map(|_| spawn(|| fork(alone))).collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }) => |ended| ended.printed(&[]);
+
+    test_fork_at_exit: || tk_thread::main(|| {
+        spawn(|| ()).join().unwrap();
+        tk_thread::at_exit(|| fork(alone)).unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    test_3_join_in_forked_from_thread: || tk_thread::main(|| {
+        let main = current();
+        let forks = move || fork(|| {
+            alone();
+            assert!(!main.is_alive() && !main.is_main());
+            assert_eq!(main.join_for(Duration::from_secs(60)), Ok(()));
+        });
+        spawn(forks).join().unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    a_fork_while_threads_come_and_go: || tk_thread::main(|| {
+        let done = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let busy: Vec<_> = (0..2).map(|_| {
+            let done = done.clone();
+            spawn(move || while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                spawn(|| ()).join().unwrap();
+                enumerate();
+            })
+        }).collect();
+        for _ in 0..50 {
+            fork(alone);
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        for thread in busy {
+            thread.join().unwrap();
+        }
+    }) => |ended| ended.printed(&[]);
+}

@@ -1,0 +1,135 @@
+//! What happens to a whole program, each test in a process of its own, where the main thread is the real one.
+//!
+//! This program is both: without `TK_PROCESS` it runs the tests, and with it it is the process of the test of that name. The
+//! tests that bear a name of CPython's (`test_…`) assert what that one does.
+
+mod end;
+mod excepthook;
+#[cfg(unix)]
+mod fork;
+mod start;
+
+use std::io::Write;
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::Duration;
+
+use libtest_mimic::{Arguments, Trial};
+use wait_timeout::ChildExt;
+
+/// A test: what the process does, and what must have come of it.
+struct Case {
+    name: &'static str,
+    process: fn() -> ExitCode,
+    check: fn(&Ended),
+}
+
+/// Makes a list of cases: for each a name, a process (whose exit code is success unless it says otherwise) and a check.
+macro_rules! cases {
+    ($($(#[$attribute:meta])* $name:ident: $process:expr => $check:expr;)+) => {
+        #[allow(clippy::redundant_closure_call, reason = "the closure says what the process does")]
+        pub const CASES: &[crate::Case] = &[$($(#[$attribute])* crate::Case {
+            name: stringify!($name),
+            process: || crate::Code::code($process()),
+            check: $check,
+        }),+];
+    };
+}
+use cases;
+
+/// What `fn main` can return.
+trait Code {
+    fn code(self) -> ExitCode;
+}
+
+impl Code for () {
+    fn code(self) -> ExitCode {
+        ExitCode::SUCCESS
+    }
+}
+
+impl Code for ExitCode {
+    fn code(self) -> ExitCode {
+        self
+    }
+}
+
+/// A process that has ended.
+#[derive(Debug)]
+struct Ended {
+    status: ExitStatus,
+    stdout: String,
+    stderr: String,
+}
+
+impl Ended {
+    /// It has printed this, line by line, and not a word to the standard error.
+    #[track_caller]
+    fn printed(&self, lines: &[&str]) {
+        assert!(self.status.success() && self.stderr.is_empty(), "{self:#?}");
+        assert_eq!(self.stdout.lines().collect::<Vec<_>>(), lines, "{self:#?}");
+    }
+
+    /// It has ended well, and its standard error contains each of these once.
+    #[track_caller]
+    fn complained(&self, parts: &[&str]) {
+        assert!(self.status.success(), "{self:#?}");
+        for part in parts {
+            assert_eq!(self.stderr.matches(part).count(), 1, "{part}: {self:#?}");
+        }
+    }
+}
+
+/// How long a process may take that must not hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn run(case: &Case) -> Ended {
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .env("TK_PROCESS", case.name)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let hangs = process.wait_timeout(PATIENCE).unwrap().is_none();
+    if hangs {
+        process.kill().unwrap();
+    }
+    let output = process.wait_with_output().unwrap();
+    let ended = Ended {
+        status: output.status,
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    };
+    assert!(!hangs, "the process hangs: {ended:#?}");
+    ended
+}
+
+/// Prints a line, in one piece.
+fn say(line: &str) {
+    let line = format!("{line}\n");
+    std::io::stdout().lock().write_all(line.as_bytes()).unwrap();
+}
+
+fn main() -> ExitCode {
+    let lists = [
+        end::CASES,
+        excepthook::CASES,
+        start::CASES,
+        #[cfg(unix)]
+        fork::CASES,
+    ];
+    let cases: Vec<&'static Case> = lists.into_iter().flatten().collect();
+    if let Ok(name) = std::env::var("TK_PROCESS") {
+        let case = cases.iter().find(|case| case.name == name).unwrap();
+        return (case.process)();
+    }
+    let test = |case: &'static Case| {
+        Trial::test(case.name, || {
+            (case.check)(&run(case));
+            Ok(())
+        })
+    };
+    let tests = cases.into_iter().map(test).collect();
+    libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+}
