@@ -3,4 +3,6 @@
 mod join;
 mod naming;
 mod program;
+mod scope;
 mod spawn;
+mod stop;

@@ -101,6 +101,73 @@ fn stacks_are_as_large_as_asked_for() {
     }
 }
 
+#[test]
+fn a_stack_of_no_bytes_is_an_error_that_leaves_nothing() {
+    for size in [0, usize::MAX, isize::MAX as usize] {
+        let name = format!("stack of {size}");
+        let builder = Builder::new().name(&*name).stack_size(size);
+        let error = builder.clone().spawn(|| ()).unwrap_err();
+        let scoped = tk_thread::scope(|s| builder.spawn_scoped(s, || ()).unwrap_err().kind());
+        assert_eq!(scoped, error.kind());
+        assert!(!enumerate().iter().any(|thread| thread.name() == name));
+    }
+}
+
+#[test]
+fn a_thread_that_starts_others_without_end_can_be_joined() {
+    fn beget(depth: u32) {
+        if depth > 0 {
+            spawn(move || beget(depth - 1));
+        }
+    }
+    let handle = spawn(|| beget(100));
+    handle.join().unwrap();
+}
+
+#[test]
+fn a_panic_is_told_with_its_line() {
+    let error = spawn(|| std::panic::resume_unwind(Box::new(1)))
+        .join()
+        .unwrap_err();
+    assert!(error.location().is_none());
+    let (error, line) = (spawn(|| panic!("on purpose")).join().unwrap_err(), line!());
+    let location = error.location().unwrap();
+    assert_eq!((location.file(), location.line()), (file!(), line));
+    assert!(
+        location
+            .to_string()
+            .starts_with(&format!("{}:{line}:", file!()))
+    );
+}
+
+#[test]
+fn an_exit_ends_the_thread_without_a_value() {
+    let error = spawn(|| tk_thread::exit()).join().unwrap_err();
+    assert!(error.is_exit() && error.to_string().ends_with(" ended by exit"));
+    assert!(error.into_payload().is::<tk_thread::Exit>());
+    let dropped = Arc::new(Event::new());
+    let owned = Dropped(Arc::clone(&dropped));
+    spawn(move || {
+        let _owned = owned;
+        tk_thread::exit()
+    })
+    .join()
+    .unwrap_err();
+    assert!(dropped.is_set());
+}
+
+#[test]
+fn what_is_guarded_comes_back_as_an_error_and_goes_on() {
+    let (first, second) = spawn(|| {
+        let first = tk_thread::guarded(|| -> u8 { panic!("on purpose") });
+        (first, tk_thread::guarded(|| 7))
+    })
+    .join()
+    .unwrap();
+    assert_eq!(first.unwrap_err().message(), "on purpose");
+    assert_eq!(second.unwrap(), 7);
+}
+
 /// Counts the drops of a value that a thread was to own.
 struct Dropped(Arc<Event>);
 
