@@ -31,12 +31,48 @@
 //! });
 //! ```
 //!
+//! - Each thread has a stop token: [`request_stop`](Thread::request_stop) ends the waits that carry it.
+//! - A panic that ends a thread goes to the [excepthook](set_excepthook), which by default says `Exception in thread NAME:`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tk_park::Limit;
+//! use tk_thread::{sleep_with, spawn, stop_token};
+//!
+//! let worker = spawn(|| {
+//!     let token = stop_token();
+//!     while !token.stop_requested() {
+//!         // … a piece of work …
+//!         sleep_with(Limit::after(Duration::from_secs(1)).or_stop(&token));
+//!     }
+//! });
+//! worker.request_stop(); // Does not take a second.
+//! worker.join().unwrap();
+//! ```
+//!
+//! | what a program asks for | here | in Python |
+//! |---|---|---|
+//! | start a thread | [`spawn`], [`spawn_with`], [`Builder`], [`Run`] | `Thread(...).start()` |
+//! | let it borrow | [`scope`](scope()) | |
+//! | wait for it | [`JoinHandle::join`], [`Thread::join_for`], … | `join` |
+//! | ask it to stop | [`Thread::request_stop`], [`stop_token`], [`JoinHandle::stop_on_drop`] | |
+//! | who is there | [`current`], [`main_thread`], [`enumerate`], [`active_count`] | the same |
+//! | wait for all at the end | [`main`](crate::main()), [`Shutdown`], [`at_exit`] | what the interpreter does |
+//! | hear of a panic | [`set_excepthook`], [`guarded`] | `excepthook` |
+//! | do something in every thread | [`on_start`], [`on_exit`] | `settrace`, `setprofile` |
+//!
+//! # Forks
+//!
+//! In the child of a `fork` there is one thread, the one that forked. There it is the main one, alone in [`enumerate`], and
+//! nothing else holds the program open; all others are stopped and can be joined. Locks that they held stay held, as for any
+//! program with threads that forks: a child should do little before it calls `exec`.
+//!
 //! # How it differs from `std::thread`
 //!
 //! A thread started by either is seen by both, and `std::thread::park`, `current` and the like work as ever. Joining takes
 //! a limit, and can be done from several places. A thread that panics says so in the error of its join, with its
-//! name and message. Threads can be daemons; and a program that begins with [`main`](crate::main()) waits for those that
-//! are not.
+//! name, message and line. Threads can be daemons; and a program that begins with [`main`](crate::main()) waits for those
+//! that are not. A [`Scope`] is passed by value: a thread that starts others in it takes it along by `move`.
 
 #![forbid(unsafe_code)]
 
