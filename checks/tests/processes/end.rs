@@ -174,8 +174,10 @@ cases! {
                 let end = || {
                     ENDED.fetch_add(1, Relaxed);
                 };
-                while Builder::new().daemon(false).spawn(end).is_ok() {
+                // One at a time, or the end would hardly come.
+                while let Ok(thread) = Builder::new().daemon(false).spawn(end) {
                     STARTED.fetch_add(1, Relaxed);
+                    thread.join().unwrap();
                 }
             })));
             // What has been started has ended, or there would have been no end.
