@@ -281,10 +281,11 @@ impl Barrier {
             // What became of this cycle is its parties' business.
             let _ = sleep(&cycle, &wait, limit)?;
         };
-        self.spins.spin(|| match cycle.outcome() {
-            Some(_) => ControlFlow::Break(true),
-            None => ControlFlow::Continue(()),
-        });
+        self.spins
+            .spin_for_a_wake_up(limit, || match cycle.outcome() {
+                Some(_) => ControlFlow::Break(true),
+                None => ControlFlow::Continue(()),
+            });
         let outcome = sleep(&cycle, &wait, limit).or_else(|error| {
             let state = lock(&self.state);
             let complete = state.is_current(&cycle) && state.arrived == self.parties;

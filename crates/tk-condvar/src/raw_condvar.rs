@@ -13,14 +13,15 @@
 //! 6. A thread that has been moved has been notified. If its time runs out there, the wait was a success all the same.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
 use tk_lock::RawLock;
 use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
 use tk_park::{
-    Choice, Limit, Parked, Requeue, Unparked, Wait, WaitError, deadline_after, park_then, requeue,
-    unpark_filter, unpark_n,
+    Choice, Limit, Parked, Requeue, SpinHistory, Unparked, Wait, WaitError, Waiter, deadline_after,
+    park_then, requeue, unpark_filter, unpark_n,
 };
 
 /// A condition variable without types: what [`Condvar`](crate::Condvar) and [`Condition`](crate::Condition) are made of.
@@ -31,6 +32,7 @@ use tk_park::{
 pub struct RawCondvar {
     /// The address of the lock that the threads in the queue gave up, or zero.
     lock: AtomicUsize,
+    spins: SpinHistory,
 }
 
 #[cfg(not(tk_loom))]
@@ -40,6 +42,7 @@ impl RawCondvar {
     pub(crate) const fn new() -> RawCondvar {
         RawCondvar {
             lock: AtomicUsize::new(0),
+            spins: SpinHistory::new(),
         }
     }
 
@@ -64,9 +67,17 @@ impl RawCondvar {
                 }
                 other => other == lock.address(),
             };
-            let give_up = || {
+            let give_up = |waiter: &Waiter| {
                 released = lock.release().is_ok();
                 debug_assert!(released);
+                self.spins.spin_for_a_wake_up(limit, || {
+                    // Whoever is unparked without a filter, when nobody else waits, finds the queue empty and the lock free.
+                    let alone = || self.lock.load(Relaxed) == 0 && !lock.locked();
+                    match waiter.is_unparked() || alone() {
+                        true => ControlFlow::Break(true),
+                        false => ControlFlow::Continue(()),
+                    }
+                });
             };
             // SAFETY: to release a lock may unpark, but does not park.
             match unsafe { park_then(&self.lock, enter, give_up, &wait, limit) } {

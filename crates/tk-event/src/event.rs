@@ -201,7 +201,7 @@ impl Event {
             true => ControlFlow::Break(true),
             false => ControlFlow::Continue(()),
         };
-        if self.spins.spin(look) {
+        if self.spins.spin_for_a_wake_up(limit, look) {
             return Ok(());
         }
         let wait = Wait::new("event");

@@ -127,6 +127,8 @@ pub struct Waiter {
     mark: usize,
     slot: Slot,
     since: Instant,
+    /// Not one of those of `sync`: it orders nothing.
+    unparked: std::sync::atomic::AtomicBool,
 }
 
 impl Waiter {
@@ -143,6 +145,17 @@ impl Waiter {
     /// Since when the thread waits.
     pub fn since(&self) -> Instant {
         self.since
+    }
+
+    /// Whether the thread has been unparked by a filter, which may be about to happen still. It orders nothing: who finds it
+    /// so goes on to sleep, and is woken at once. For those who look out before they sleep: see [`park_then`].
+    pub fn is_unparked(&self) -> bool {
+        self.unparked.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn note_unparked(&self) {
+        self.unparked
+            .store(true, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// The ticket.
@@ -238,12 +251,14 @@ pub fn park(
     limit: Limit<'_>,
 ) -> Parked {
     // SAFETY: a function that does nothing does not park.
-    unsafe { park_then(word, validate, || {}, wait, limit) }
+    unsafe { park_then(word, validate, |_| {}, wait, limit) }
 }
 
-/// As [`park`], and calls `before_sleep` when the thread is in the queue and its record is written.
+/// As [`park`], and calls `before_sleep` when the thread is in the queue and its record is written. It is given what others
+/// see of this thread there.
 ///
-/// With it, a thread can give up a lock and go to sleep in one step: who takes the lock finds it in the queue.
+/// With it, a thread can give up a lock and go to sleep in one step: who takes the lock finds it in the queue. It may then
+/// look out for a while whether it [is unparked](Waiter::is_unparked), which spares it the sleep.
 ///
 /// # Safety
 ///
@@ -252,7 +267,7 @@ pub fn park(
 pub unsafe fn park_then(
     word: &impl Word,
     validate: impl FnOnce() -> bool,
-    before_sleep: impl FnOnce(),
+    before_sleep: impl FnOnce(&Waiter),
     wait: &Wait,
     limit: Limit<'_>,
 ) -> Parked {
@@ -260,6 +275,7 @@ pub unsafe fn park_then(
         mark: wait.mark,
         slot: current_slot(),
         since: wait.since,
+        unparked: std::sync::atomic::AtomicBool::new(false),
     };
     let key = word.key();
     let stop = limit.stop_token();
@@ -280,7 +296,7 @@ pub unsafe fn park_then(
             },
             || {
                 entered = Some(wait.enter(key));
-                before_sleep();
+                before_sleep(&waiter);
             },
             |timed_out_key, _| requeued = timed_out_key != key,
             ParkToken(waiter.ticket()),
@@ -327,10 +343,16 @@ pub fn unpark_filter(
     let result = unsafe {
         parking::unpark_filter(
             word.key(),
-            |token| match filter(Waiter::of_ticket(token.0)) {
-                Choice::Unpark => FilterOp::Unpark,
-                Choice::Skip => FilterOp::Skip,
-                Choice::End => FilterOp::Stop,
+            |token| {
+                let waiter = Waiter::of_ticket(token.0);
+                match filter(waiter) {
+                    Choice::Unpark => {
+                        waiter.note_unparked();
+                        FilterOp::Unpark
+                    }
+                    Choice::Skip => FilterOp::Skip,
+                    Choice::End => FilterOp::Stop,
+                }
             },
             |result| UnparkToken(callback(Unparked::new(result)).into()),
         )
@@ -440,9 +462,12 @@ pub(crate) unsafe fn unpark_stopped(key: usize, ticket: usize) {
     unsafe {
         parking::unpark_filter(
             key,
-            |token| match token.0 == ticket {
-                true => FilterOp::Unpark,
-                false => FilterOp::Skip,
+            |token| {
+                if token.0 != ticket {
+                    return FilterOp::Skip;
+                }
+                Waiter::of_ticket(ticket).note_unparked();
+                FilterOp::Unpark
             },
             |_| STOPPED,
         )

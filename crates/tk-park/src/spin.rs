@@ -5,6 +5,8 @@ use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use crate::Limit;
+
 /// A bounded wait without sleeping, for a state that is likely to change soon.
 ///
 /// The bound is a time, about what it costs to go to sleep and be woken; what one pause of this processor costs is
@@ -58,7 +60,11 @@ impl Spin {
     /// assert!(!spin.once());
     /// ```
     pub fn once(&mut self) -> bool {
-        if self.spent >= budget() {
+        self.once_within(budget())
+    }
+
+    fn once_within(&mut self, budget: u32) -> bool {
+        if self.spent >= budget {
             return false;
         }
         self.step = (self.step * 2).clamp(1, LONGEST_STEP);
@@ -97,6 +103,8 @@ pub struct SpinHistory {
 const TOLERANCE: u8 = 4;
 /// One in so many waits spins all the same.
 const PROBE: u8 = 32;
+/// How many times as long it takes until a thread that sleeps is awake.
+const WAKE_UP: u32 = 10;
 
 impl SpinHistory {
     /// No spin has failed yet.
@@ -117,26 +125,71 @@ impl SpinHistory {
     /// let history = tk_park::SpinHistory::new();
     /// assert!(!history.spin(|| ControlFlow::Continue(()))); // Gives up in a few microseconds.
     /// ```
-    pub fn spin(&self, mut look: impl FnMut() -> ControlFlow<bool>) -> bool {
-        if budget() == 0 {
+    pub fn spin(&self, look: impl FnMut() -> ControlFlow<bool>) -> bool {
+        self.spin_with(look, 1, Limit::none())
+    }
+
+    /// As [`spin`](SpinHistory::spin), for what comes from another thread that may be asleep itself, and has to be woken for it
+    /// first.
+    ///
+    /// That takes longer than to fall asleep. If two threads that wait for each other in turn did no more than `spin`, both
+    /// would sleep each time, as the other one is not back in time. So after a failure this looks out for longer, though not
+    /// beyond the limit. What comes in that longer time is received, but does not count as spinning that pays.
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// use tk_park::{Limit, SpinHistory};
+    ///
+    /// let history = SpinHistory::new();
+    /// assert!(history.spin_for_a_wake_up(Limit::none(), || ControlFlow::Break(true)));
+    /// ```
+    pub fn spin_for_a_wake_up(
+        &self,
+        limit: Limit<'_>,
+        look: impl FnMut() -> ControlFlow<bool>,
+    ) -> bool {
+        self.spin_with(look, WAKE_UP, limit)
+    }
+
+    fn spin_with(
+        &self,
+        mut look: impl FnMut() -> ControlFlow<bool>,
+        longer: u32,
+        limit: Limit<'_>,
+    ) -> bool {
+        let budget = budget();
+        if budget == 0 {
             return false;
         }
         let misses = self.misses.load(Relaxed);
-        let worthwhile = misses < TOLERANCE || misses.is_multiple_of(PROBE);
+        let bound = match misses {
+            0 => budget,
+            _ if misses < TOLERANCE || misses.is_multiple_of(PROBE) => {
+                budget.saturating_mul(longer)
+            }
+            _ => 0,
+        };
         let mut spin = Spin::new();
-        while worthwhile && spin.once() {
+        let mut came = false;
+        while spin.once_within(bound) {
             match look() {
+                ControlFlow::Continue(()) if limit.is_over() => return false,
                 ControlFlow::Continue(()) => {}
-                ControlFlow::Break(came) => {
-                    if came && misses != 0 {
-                        self.misses.store(0, Relaxed);
-                    }
-                    return came;
+                ControlFlow::Break(false) => return false,
+                ControlFlow::Break(true) => {
+                    came = true;
+                    break;
                 }
             }
         }
-        self.misses.store(misses.wrapping_add(1), Relaxed);
-        false
+        let misses_now = match came && spin.spent <= budget {
+            true => 0,
+            false => misses.wrapping_add(1),
+        };
+        if misses_now != misses {
+            self.misses.store(misses_now, Relaxed);
+        }
+        came
     }
 }
 

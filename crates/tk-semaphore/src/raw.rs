@@ -120,12 +120,14 @@ impl RawSemaphore {
     #[track_caller]
     fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
         limit.check()?;
-        let came = self.spins.spin(|| match self.try_take(n) {
-            Ok(()) => ControlFlow::Break(true),
-            // Who stands in line sleeps; it is not worth while to look out for the end of the line.
-            Err(state) if is_queued(state) => ControlFlow::Break(false),
-            Err(_) => ControlFlow::Continue(()),
-        });
+        let came = self
+            .spins
+            .spin_for_a_wake_up(limit, || match self.try_take(n) {
+                Ok(()) => ControlFlow::Break(true),
+                // Who stands in line sleeps; it is not worth while to look out for the end of the line.
+                Err(state) if is_queued(state) => ControlFlow::Break(false),
+                Err(_) => ControlFlow::Continue(()),
+            });
         if came {
             return Ok(());
         }

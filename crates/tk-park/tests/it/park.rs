@@ -285,9 +285,11 @@ fn the_record_is_cleared_after_a_timeout_and_after_a_stop() {
 fn before_sleep_runs_in_the_queue_with_the_record_written() {
     let word = AtomicU32::new(0);
     let mut seen = None;
-    let before_sleep = || {
+    let before_sleep = |waiter: &Waiter| {
         let waiting = tk_core::current().waiting().map(|waiting| waiting.kind());
+        assert!(!waiter.is_unparked());
         seen = Some((waiting, unpark_all(&word, 3)));
+        assert!(waiter.is_unparked());
     };
     let wait = Wait::new("test");
     // SAFETY: it unparks, and does not park.
@@ -302,7 +304,7 @@ fn before_sleep_does_not_run_if_the_thread_does_not_park() {
     let wait = Wait::new("test");
     let mut ran = false;
     // SAFETY: it does not park.
-    let parked = unsafe { park_then(&word, || false, || ran = true, &wait, Limit::none()) };
+    let parked = unsafe { park_then(&word, || false, |_| ran = true, &wait, Limit::none()) };
     assert_eq!((parked, ran), (Parked::Invalid, false));
 }
 
