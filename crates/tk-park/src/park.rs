@@ -107,6 +107,24 @@ impl Wait {
         self.kind
     }
 
+    /// Writes this in the thread's record, as a wait for `word`, until the guard is dropped: for a thread that is about to
+    /// block in some other way than by parking.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::Wait;
+    ///
+    /// let word = AtomicU32::new(0);
+    /// let shown = Wait::new("printer").show(&word);
+    /// assert_eq!(tk_core::current().waiting().unwrap().kind(), "printer");
+    /// drop(shown);
+    /// assert!(tk_core::current().waiting().is_none());
+    /// ```
+    #[cfg(not(tk_loom))]
+    pub fn show(&self, word: &impl Word) -> tk_core::Entered {
+        self.enter(word.key())
+    }
+
     #[cfg(not(tk_loom))]
     fn enter(&self, key: usize) -> tk_core::Entered {
         tk_core::Waiting::new(self.kind, key, self.since, self.location)
