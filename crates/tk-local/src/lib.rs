@@ -91,11 +91,20 @@
 
 mod caller;
 mod error;
+mod iter;
 mod local;
+mod node;
+mod shared;
+mod sync;
 mod table;
 
 pub use error::{AccessError, SetError, Unset};
+pub use iter::{IntoIter, IterMut, ValueMut};
 pub use local::Local;
+pub use shared::{SharedIter, SharedLocal};
+#[cfg(tk_loom)]
+#[doc(hidden)]
+pub use sync::model;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
