@@ -92,6 +92,12 @@ fn drop_values() {
     ME.with(|me| me.set((0, 0)));
 }
 
+/// As it happens now and then.
+#[cfg(tk_loom)]
+pub(crate) fn sweep() {
+    HOLDINGS.with(|holdings| holdings.borrow_mut().sweep());
+}
+
 /// The nodes in which a thread has a share.
 ///
 /// Those of `Local`s that are gone are swept out whenever the list has doubled, so that its length is in proportion to

@@ -34,19 +34,20 @@
 //!    vacated it. Who gives up the last frees it.
 //! 2. At any time at most one thread holds a node. For no two threads have one slot at a time, nor ever one number; and
 //!    `owner` is only ever changed to the number of the thread that does it, or to nobody's.
-//! 3. The flag is changed in two ways. (a) By a load and a store: by the thread that holds the node, takes it over, or
-//!    set the flag; from `FREE` or `UNSET` only if no foreign code has run since it was seen to hold the node, and
+//! 3. The flag is changed in two ways. (a) By a load and a store: by the thread that holds the node, or that set
+//!    the flag; from `FREE` or `UNSET` only if no foreign code has run since it was seen to hold the node, and
 //!    otherwise while a guard of its own keeps the flag from being either. (b) By a compare-exchange from `FREE` or
-//!    `VISITED`: by the thread that vacates the node, and by one that has the `Local` to itself.
+//!    `VISITED`: by the thread that vacates the node, by one that takes it over, and by one that has the `Local` to
+//!    itself.
 //! 4. (a) and (b) never overlap at the same node, but for the visitor's and the vacating thread's, both of which are
 //!    (b) there. For all of (a) is done through a reference to the `Local`; who has that to itself excludes it. And who
 //!    vacates is the holder itself, which has done so before its slot is another's. Hence the table above is kept.
 //! 5. A change to `FREE` or `UNSET` is a Release; a change from `FREE` by another thread, and a take-over, begin with an
 //!    Acquire. So whatever one thread did to the value is done when another one gets at it. The holder needs no order
 //!    with itself.
-//! 6. A value is moved out of a node by who has changed the flag from `FREE` to `EXCLUSIVE`, by the holder or the next
-//!    one while it is `FREE`, or by a visitor that finds it `LEFT`; each then changes it to `UNSET`. So each value leaves
-//!    once, and is dropped by whom it left with: after the flag has been changed.
+//! 6. A value is moved out of a node by who has changed the flag to `EXCLUSIVE`, by the holder while it is `FREE`, or by
+//!    a visitor that finds it `LEFT`; each then changes it to `UNSET`. So each value leaves once, and is dropped by whom
+//!    it left with: after the flag has been changed.
 //! 7. Foreign code (initialisers, closures, `Clone`, `Drop`) runs with no flag set but the one that the caller knows
 //!    of: shared in `with_borrow`, `EXCLUSIVE` in `with_borrow_mut`, `INITIALIZING` in an initialiser, `VISITED` in
 //!    `iter_mut`. There are no locks.
@@ -99,19 +100,6 @@ impl<T> Entry<T> {
         self.pointer().map(|node| unsafe { node.as_ref() })
     }
 
-    /// For the thread that has the slot, alone (2).
-    fn pointer_or_make(&self) -> NonNull<Node<T>>
-    where
-        T: 'static,
-    {
-        self.pointer().unwrap_or_else(|| {
-            let node = Node::new();
-            // Release: pairs with the Acquire in `pointer`.
-            self.0.store(node.as_ptr(), Release);
-            node
-        })
-    }
-
     /// Makes the calling thread, which has the slot, hold this node or else one chained to it. Gives the value that was
     /// left in it.
     pub(crate) fn take_over(&self, id: u64) -> (Held<'_, T>, Share, Option<T>)
@@ -119,23 +107,24 @@ impl<T> Entry<T> {
         T: 'static,
     {
         let mut entry = self;
-        loop {
-            let pointer = entry.pointer_or_make();
+        let (pointer, stale) = loop {
+            let Some(pointer) = entry.pointer() else {
+                let new = Node::new();
+                // Nobody else makes one here (2). Release: pairs with the Acquire in `pointer`.
+                entry.0.store(new.as_ptr(), Release);
+                break (new, None);
+            };
             // SAFETY: the table has a share in the node as long as it is there itself (1).
             let node = unsafe { pointer.as_ref() };
-            // Acquire: pairs with the Release of every change to `FREE` or `UNSET`.
-            let stale = match node.flag.load(Acquire) {
-                UNSET => None,
-                // SAFETY: it is there, and nobody but the thread that has the slot gets at it (2, 4).
-                FREE => Some(unsafe { node.move_out() }),
-                _ => {
-                    entry = &node.next;
-                    continue;
-                }
-            };
-            node.head.owner.store(id, Relaxed);
-            return (Held(node), Share(pointer.cast()), stale);
-        }
+            match node.take_stale() {
+                Ok(stale) => break (pointer, stale),
+                Err(InUse) => entry = &node.next,
+            }
+        };
+        // SAFETY: as above.
+        let node = unsafe { pointer.as_ref() };
+        node.head.owner.store(id, Relaxed);
+        (Held(node), Share(pointer.cast()), stale)
     }
 
     /// Calls `f` with the node and those chained to it.
@@ -167,6 +156,9 @@ pub(crate) struct Node<T> {
     /// a borrow (`Registration::begin`, `process::exit`), on a platform where its slot is free at once.
     next: Entry<T>,
 }
+
+/// A former thread still uses the value.
+struct InUse;
 
 /// What a thread needs to know of a node that it has a share in, whatever the type of its value.
 pub(crate) struct Head {
@@ -254,7 +246,9 @@ impl<T> Node<T> {
         // Release: what was done to the node is done before it is freed. Acquire: by all.
         if shares.fetch_sub(1, AcqRel) == 1 {
             // SAFETY: it came from a `Box` (`new`), and nobody else has a share (1).
-            drop(unsafe { Box::from_raw(node.as_ptr()) });
+            let node = unsafe { Box::from_raw(node.as_ptr()) };
+            // For the models: whatever was done to the value is done.
+            node.value.with_mut(|_| ());
         }
     }
 
@@ -279,6 +273,22 @@ impl<T> Node<T> {
         self.chain().find(is_owned).map(Held)
     }
 
+    /// Takes out what a former thread has left, for the thread that has the slot now.
+    fn take_stale(&self) -> Result<Option<T>, InUse> {
+        // Exchanges, though nobody else changes the flag now: they see the last change of all, also one by a late
+        // destructor, of which this thread knows by nothing else. Acquire: pairs with the Release of that change.
+        loop {
+            match self.flag.compare_exchange(UNSET, UNSET, Acquire, Relaxed) {
+                Ok(_) => return Ok(None),
+                Err(FREE) => {}
+                Err(_) => return Err(InUse),
+            }
+            if let Some(value) = self.take_out(FREE) {
+                return Ok(Some(value));
+            }
+        }
+    }
+
     /// Moves the value out.
     ///
     /// # Safety
@@ -288,60 +298,61 @@ impl<T> Node<T> {
         // SAFETY: by the caller's promise; the flag says next that it is there no more (6).
         let value = self
             .value
-            .with(|value| unsafe { (*value).assume_init_read() });
-        // Release: pairs with the Acquire in `take_over`.
+            .with_mut(|value| unsafe { (*value).assume_init_read() });
+        // Release: pairs with the Acquire of who gets at the place next.
         self.flag.store(UNSET, Release);
         value
+    }
+
+    /// Takes the value out, if the flag is still this one, by which it is there and nobody uses it.
+    fn take_out(&self, flag: isize) -> Option<T> {
+        // Acquire: pairs with the Release of who got at it last.
+        self.flag
+            .compare_exchange(flag, EXCLUSIVE, Acquire, Relaxed)
+            .ok()?;
+        // SAFETY: the flag is `EXCLUSIVE`, set by this thread (6).
+        Some(unsafe { self.move_out() })
     }
 
     /// Takes the value out in the thread that ends, unless it is used, and makes the node nobody's.
     ///
     /// A value that is visited is left to the visitor. One in use otherwise is that of a closure that ends the thread,
-    /// and stays, or that of a `Local` that is being dropped.
+    /// and stays; or the `Local` is being dropped.
     fn vacate(&self) -> Option<T> {
         loop {
-            let (flag, next) = match self.flag.load(Relaxed) {
-                UNSET => {
-                    self.head.owner.store(NOBODY, Relaxed);
-                    return None;
+            match self.flag.load(Relaxed) {
+                UNSET => break,
+                FREE => {
+                    if let Some(value) = self.take_out(FREE) {
+                        self.head.owner.store(NOBODY, Relaxed);
+                        return Some(value);
+                    }
                 }
-                FREE => (FREE, EXCLUSIVE),
-                VISITED => (VISITED, LEFT),
+                VISITED => {
+                    // Relaxed: what this thread did to the value, it did before it was visited.
+                    let left = self.flag.compare_exchange(VISITED, LEFT, Relaxed, Relaxed);
+                    if left.is_ok() {
+                        return None;
+                    }
+                }
                 _ => return None,
-            };
-            // Acquire: pairs with the Release of a visitor that is done. The visitor needs none from here.
-            if self
-                .flag
-                .compare_exchange(flag, next, Acquire, Relaxed)
-                .is_err()
-            {
-                continue;
             }
-            if flag == VISITED {
-                return None;
-            }
-            self.head.owner.store(NOBODY, Relaxed);
-            // SAFETY: the flag was `FREE` and is `EXCLUSIVE`, set by this thread (5, 6).
-            return Some(unsafe { self.move_out() });
         }
+        self.head.owner.store(NOBODY, Relaxed);
+        None
     }
 
     /// Takes the value out, for who has the `Local` to itself. Not one that its own thread is taking out.
     pub(crate) fn empty(&self) -> Option<T> {
         loop {
-            let flag = self.flag.load(Relaxed);
-            // A value is visited when there is no visitor if what `iter_mut` gave was forgotten.
-            if !matches!(flag, FREE | VISITED | LEFT) {
-                return None;
-            }
-            // Acquire: pairs with the Release of the holder.
-            if self
-                .flag
-                .compare_exchange(flag, EXCLUSIVE, Acquire, Relaxed)
-                .is_ok()
-            {
-                // SAFETY: the flag is `EXCLUSIVE`, set by this thread (5, 6).
-                return Some(unsafe { self.move_out() });
+            match self.flag.load(Relaxed) {
+                // It is visited though there is no visitor if what `iter_mut` gave was forgotten.
+                flag @ (FREE | VISITED | LEFT) => {
+                    if let Some(value) = self.take_out(flag) {
+                        return Some(value);
+                    }
+                }
+                _ => return None,
             }
         }
     }

@@ -40,7 +40,7 @@ mod real {
 
 #[cfg(tk_loom)]
 #[path = "sync/model.rs"]
-pub(crate) mod model;
+pub mod model;
 
 #[cfg(tk_loom)]
 pub(crate) use model::*;

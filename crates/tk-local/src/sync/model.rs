@@ -4,7 +4,16 @@ use std::cell::{Cell, RefCell};
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicU32, AtomicU64, Ordering};
-pub(crate) use loom::thread_local;
+
+/// As std's, for constants.
+macro_rules! per_thread {
+    ($($(#[$attribute:meta])* static $name:ident: $type:ty = const $value:block;)*) => {
+        loom::thread_local! {
+            $($(#[$attribute])* static $name: $type = $value;)*
+        }
+    };
+}
+pub(crate) use per_thread as thread_local;
 
 type Callback = Box<dyn FnOnce() + Send>;
 
@@ -40,4 +49,9 @@ pub(crate) fn at_thread_exit(f: Callback) -> Result<(), Callback> {
         }
         None => Err(f),
     })
+}
+
+/// What a thread does now and then: lets go of the nodes of `Local`s that are gone.
+pub fn sweep() {
+    crate::caller::sweep();
 }
