@@ -1,5 +1,6 @@
 //! The typed face.
 
+use std::any::TypeId;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -417,8 +418,25 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     where
         T: Clone,
     {
+        if is_plain::<T>()
+            && let Some(Ok(value)) = self.held().map(Held::copy)
+        {
+            return Some(value);
+        }
         self.with_borrow(T::clone).ok()
     }
+}
+
+/// Whether `clone` is known to be a copy and to run nobody's code, so that the value need not be borrowed meanwhile. The
+/// compiler knows the answer.
+#[inline]
+fn is_plain<T: 'static>() -> bool {
+    macro_rules! is_one_of {
+        ($($plain:ty)*) => {
+            $(TypeId::of::<T>() == TypeId::of::<$plain>())||*
+        };
+    }
+    is_one_of!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char)
 }
 
 #[cold]

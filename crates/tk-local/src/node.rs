@@ -42,9 +42,9 @@
 //! 4. (a) and (b) never overlap at the same node, but for the visitor's and the vacating thread's, both of which are
 //!    (b) there. For all of (a) is done through a reference to the `Local`; who has that to itself excludes it. And who
 //!    vacates is the holder itself, which has done so before its slot is another's. Hence the table above is kept.
-//! 5. A change to `FREE` or `UNSET` is a Release; a change from `FREE` by another thread, and a take-over, begin with an
-//!    Acquire. So whatever one thread did to the value is done when another one gets at it. The holder needs no order
-//!    with itself.
+//! 5. A change to `FREE` or `UNSET` is a Release; to take a value out, and to take a node over, begins with an Acquire.
+//!    So whatever one thread did to the value is done when another one gets at it. The holder needs no order with
+//!    itself, and who has the `Local` to itself none with those who used it before.
 //! 6. A value is moved out of a node by who has changed the flag to `EXCLUSIVE`, by the holder while it is `FREE`, or by
 //!    a visitor that finds it `LEFT`; each then changes it to `UNSET`. So each value leaves once, and is dropped by whom
 //!    it left with: after the flag has been changed.
@@ -191,8 +191,8 @@ impl Share {
     /// Whether nobody else has one: the `Local` is gone.
     pub(crate) fn is_last(&self) -> bool {
         // SAFETY: the node is there (1).
-        // Acquire: as in `give_up`, for what `leave` does next.
-        unsafe { self.0.as_ref() }.shares.load(Acquire) == 1
+        // Relaxed: what follows from it is ordered by `give_up`.
+        unsafe { self.0.as_ref() }.shares.load(Relaxed) == 1
     }
 
     /// Vacates the node, in the thread that has the share. Runs foreign code unless this is the last share: then there
@@ -359,9 +359,9 @@ impl<T> Node<T> {
 
     /// Visits the value, for who has the `Local` to itself.
     pub(crate) fn visit(&self) -> Option<Visit<'_, T>> {
-        // Acquire: pairs with the Release of the holder.
+        // Relaxed: what was done to the value was done before somebody had the `Local` to itself.
         self.flag
-            .compare_exchange(FREE, VISITED, Acquire, Relaxed)
+            .compare_exchange(FREE, VISITED, Relaxed, Relaxed)
             .ok()?;
         Some(Visit(self))
     }
@@ -387,6 +387,23 @@ impl<'a, T> Held<'a, T> {
         // No overflow: each is a frame of the thread's stack.
         self.0.flag.store(flag + 1, Relaxed);
         Ok(Shared(self.0))
+    }
+
+    /// Clones the value, which must be there, and does not say so meanwhile: for a `clone` that runs no foreign code.
+    #[inline]
+    pub(crate) fn copy(self) -> Result<T, AccessError>
+    where
+        T: Clone,
+    {
+        let flag = self.0.flag.load(Relaxed);
+        if flag < FREE {
+            return Err(in_use(flag));
+        }
+        // SAFETY: this thread holds the node, and the value is there and not written (4), as nothing else runs now.
+        Ok(self
+            .0
+            .value
+            .with(|value| unsafe { (*value).assume_init_ref().clone() }))
     }
 
     /// Keeps everybody else from the value, which must be there.

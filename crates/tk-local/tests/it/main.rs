@@ -3,6 +3,7 @@
 mod borrow;
 mod destructors;
 mod drops;
+mod iterate;
 mod python;
 mod slots;
 mod tally;
