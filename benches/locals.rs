@@ -1,64 +1,311 @@
-//! draft
+//! A value per thread and object: what it costs to read it, and to set the first one.
+//!
+//! `cargo bench -p tk-benches --bench locals`
+//!
+//! First come ratios, each from pairs of measurements that take turns, so that what else the machine does hits both alike:
+//! the median of tk's time divided by the peer's. Then criterion's figures of each by itself.
+//!
+//! A thread that gets the place of one that is gone finds that one's value in a `ThreadLocal`, which drops no value when
+//! a thread ends. So there is no first set to compare with there; the rows below are of places that are new for both.
+
+use std::cell::{Cell, RefCell};
 use std::hint::black_box;
+use std::sync::Barrier;
 use std::time::Instant;
 
-fn batch(n: u32, mut f: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..n { f(); }
-    start.elapsed().as_nanos() as f64 / f64::from(n)
+use criterion::{BatchSize, Criterion};
+use thread_local::ThreadLocal;
+use tk_local::{Local, SharedLocal};
+
+thread_local! {
+    static STD: Cell<u64> = const { Cell::new(1) };
+    static STD_REF: RefCell<u64> = const { RefCell::new(1) };
+    static STD_LAZY: Cell<u64> = Cell::new(std::process::id().into());
 }
 
-fn versus(name: &str, n: u32, mut ours: impl FnMut(u32) -> f64, mut theirs: impl FnMut(u32) -> f64) {
-    let mut pairs: Vec<(f64, f64)> = (0..101).map(|_| (ours(n), theirs(n))).collect();
-    pairs.sort_by(|a, b| (a.0 / a.1).total_cmp(&(b.0 / b.1)));
-    let ratio = pairs[50].0 / pairs[50].1;
-    let mut a: Vec<f64> = pairs.iter().map(|p| p.0).collect();
-    let mut b: Vec<f64> = pairs.iter().map(|p| p.1).collect();
-    a.sort_by(f64::total_cmp); b.sort_by(f64::total_cmp);
-    println!("{name:<40} {:>8.2} {:>8.2} ratio {ratio:.2}", a[50], b[50]);
+/// Nanoseconds for each of so many calls.
+fn time(calls: u32, mut f: impl FnMut(usize)) -> f64 {
+    let start = Instant::now();
+    for call in 0..calls as usize {
+        f(call);
+    }
+    start.elapsed().as_nanos() as f64 / f64::from(calls)
+}
+
+/// Measures both by turns, and prints both medians, in nanoseconds, and the median of the ratios.
+fn versus(what: &str, peer: &str, mut tk: impl FnMut() -> f64, mut theirs: impl FnMut() -> f64) {
+    let pairs = if is_test() { 1 } else { 101 };
+    let mut columns = [vec![], vec![], vec![]];
+    for pair in 0..pairs {
+        // Each is first as often as second.
+        let (ours, theirs) = match pair % 2 {
+            0 => {
+                let ours = tk();
+                (ours, theirs())
+            }
+            _ => {
+                let theirs = theirs();
+                (tk(), theirs)
+            }
+        };
+        for (column, figure) in columns.iter_mut().zip([ours, theirs, ours / theirs]) {
+            column.push(figure);
+        }
+    }
+    let [ours, theirs, ratio] = columns.map(|mut column| {
+        column.sort_by(f64::total_cmp);
+        column[pairs / 2]
+    });
+    println!("{what:<44} {ours:>8.2}   {theirs:>8.2} {peer:<12} {ratio:>6.2}");
+}
+
+/// As criterion's: to see that it runs.
+fn is_test() -> bool {
+    std::env::args().any(|argument| argument == "--test")
+}
+
+fn in_a_thread(f: impl FnOnce() -> f64 + Send) -> f64 {
+    std::thread::scope(|s| s.spawn(f).join().expect("a benchmark does not panic"))
+}
+
+/// Makes the calling thread known to both libraries, which is done once in a thread.
+fn meet() {
+    Local::new().set(1);
+    ThreadLocal::new().get_or(|| 1);
+}
+
+const CALLS: u32 = 20_000;
+const OBJECTS: usize = 500;
+
+fn make<T>(new: impl Fn() -> T) -> Vec<T> {
+    (0..OBJECTS).map(|_| new()).collect()
+}
+
+/// Reads of a value that is set, in a thread of this program.
+fn reads(place: &str) {
+    let (local, peer) = (Local::new(), ThreadLocal::new());
+    let (changed, peer_ref) = (Local::new(), ThreadLocal::new());
+    let shared = SharedLocal::new();
+    local.set(1_u64);
+    changed.set(1_u64);
+    shared.set(1_u64);
+    peer.get_or(|| Cell::new(1_u64));
+    peer_ref.get_or(|| RefCell::new(1_u64));
+
+    let get = || {
+        time(CALLS, |_| {
+            black_box(black_box(&local).get());
+        })
+    };
+    let peer_get = || {
+        time(CALLS, |_| {
+            black_box(black_box(&peer).get().map(Cell::get));
+        })
+    };
+    let row = |what| format!("{what}, {place}");
+    versus(&row("get"), "thread_local", get, peer_get);
+    versus(&row("get"), "std, const", get, || {
+        time(CALLS, |_| {
+            black_box(STD.get());
+        })
+    });
+    versus(&row("get"), "std, lazy", get, || {
+        time(CALLS, |_| {
+            black_box(STD_LAZY.get());
+        })
+    });
+    versus(
+        &row("SharedLocal::with"),
+        "thread_local",
+        || {
+            time(CALLS, |_| {
+                black_box(black_box(&shared).with(|n| *n).is_ok());
+            })
+        },
+        peer_get,
+    );
+    versus(
+        &row("with_borrow_mut"),
+        "thread_local",
+        || {
+            time(CALLS, |_| {
+                black_box(&changed)
+                    .with_borrow_mut(|n| *n += 1)
+                    .expect("it is set");
+            })
+        },
+        || {
+            time(CALLS, |_| {
+                *black_box(&peer_ref).get().expect("it is set").borrow_mut() += 1;
+            })
+        },
+    );
+    versus(
+        &row("set"),
+        "thread_local",
+        || time(CALLS, |call| black_box(&changed).set(call as u64)),
+        || {
+            time(CALLS, |call| {
+                let cell = black_box(&peer).get();
+                cell.expect("it is set").set(call as u64);
+            })
+        },
+    );
+}
+
+/// Reads in a thread that is one of many.
+fn reads_in_a_crowd() {
+    const CROWD: usize = 20;
+    let (here, done) = (Barrier::new(CROWD + 1), Barrier::new(CROWD + 1));
+    std::thread::scope(|s| {
+        for _ in 0..CROWD {
+            s.spawn(|| {
+                meet();
+                here.wait();
+                done.wait();
+            });
+        }
+        here.wait();
+        s.spawn(|| {
+            meet();
+            reads("20th thread");
+        })
+        .join()
+        .expect("a benchmark does not panic");
+        done.wait();
+    });
+}
+
+fn first_sets() {
+    let calls = OBJECTS as u32;
+    versus(
+        "first set in an object",
+        "thread_local",
+        || {
+            let locals = make(Local::new);
+            time(calls, |i| locals[i].set(1_u64))
+        },
+        || {
+            let peers = make(ThreadLocal::new);
+            time(calls, |i| {
+                peers[i].get_or(|| 1_u64);
+            })
+        },
+    );
+    versus(
+        "object made, set and dropped",
+        "thread_local",
+        || time(calls, |_| black_box(Local::new()).set(1_u64)),
+        || {
+            time(calls, |_| {
+                black_box(ThreadLocal::new()).get_or(|| 1_u64);
+            })
+        },
+    );
+    versus(
+        "first set of a second thread in an object",
+        "thread_local",
+        || {
+            let locals = make(Local::new);
+            locals.iter().for_each(|local| local.set(1_u64));
+            in_a_thread(|| {
+                meet();
+                time(calls, |i| locals[i].set(2))
+            })
+        },
+        || {
+            let peers = make(ThreadLocal::new);
+            peers.iter().for_each(|peer| {
+                peer.get_or(|| 1_u64);
+            });
+            in_a_thread(|| {
+                meet();
+                time(calls, |i| {
+                    peers[i].get_or(|| 2);
+                })
+            })
+        },
+    );
+    let (local, registered) = (Local::new(), Local::new());
+    versus(
+        "first use of all in a thread",
+        "thread_local",
+        || in_a_thread(|| time(1, |_| local.set(1_u64))),
+        || {
+            let peer = ThreadLocal::new();
+            in_a_thread(|| {
+                time(1, |_| {
+                    peer.get_or(|| 1_u64);
+                })
+            })
+        },
+    );
+    versus(
+        "the same, in a thread known to tk",
+        "thread_local",
+        || {
+            in_a_thread(|| {
+                tk_core::current();
+                time(1, |_| registered.set(1_u64))
+            })
+        },
+        || {
+            let peer = ThreadLocal::new();
+            in_a_thread(|| {
+                time(1, |_| {
+                    peer.get_or(|| 1_u64);
+                })
+            })
+        },
+    );
+}
+
+fn by_itself(c: &mut Criterion) {
+    let mut group = c.benchmark_group("locals/get");
+    let (local, peer) = (Local::new(), ThreadLocal::new());
+    local.set(1_u64);
+    peer.get_or(|| Cell::new(1_u64));
+    group.bench_function("tk", |b| b.iter(|| black_box(&local).get()));
+    group.bench_function("thread_local", |b| {
+        b.iter(|| black_box(&peer).get().map(Cell::get));
+    });
+    group.bench_function("std", |b| b.iter(|| STD.get()));
+    group.finish();
+
+    let mut group = c.benchmark_group("locals/change");
+    local.set(1);
+    let peer = ThreadLocal::new();
+    peer.get_or(|| RefCell::new(1_u64));
+    group.bench_function("tk", |b| {
+        b.iter(|| black_box(&local).with_borrow_mut(|n| *n += 1));
+    });
+    group.bench_function("thread_local", |b| {
+        b.iter(|| black_box(&peer).get().map(|n| *n.borrow_mut() += 1));
+    });
+    group.bench_function("std", |b| b.iter(|| STD_REF.with_borrow_mut(|n| *n += 1)));
+    group.finish();
+
+    let mut group = c.benchmark_group("locals/first_set");
+    group.bench_function("tk", |b| {
+        b.iter_batched_ref(Local::new, |local| local.set(1_u64), BatchSize::SmallInput);
+    });
+    group.bench_function("thread_local", |b| {
+        let set = |peer: &mut ThreadLocal<u64>| *peer.get_or(|| 1);
+        b.iter_batched_ref(ThreadLocal::new, set, BatchSize::SmallInput);
+    });
+    group.finish();
 }
 
 fn main() {
-    let ours = tk_local::Local::new(); ours.set(5u64);
-    let theirs = thread_local::ThreadLocal::new(); theirs.get_or(|| std::cell::Cell::new(5u64));
-    versus("get u64", 100_000, |n| batch(n, || { black_box(black_box(&ours).get()); }),
-        |n| batch(n, || { black_box(black_box(&theirs).get().map(|c| c.get())); }));
-    let ours2 = tk_local::Local::new(); ours2.set(std::cell::Cell::new(5u64));
-    versus("with_borrow add", 100_000, |n| batch(n, || { black_box(&ours2).with_borrow(|c| c.set(c.get()+1)).unwrap(); }),
-        |n| batch(n, || { let c = black_box(&theirs).get().unwrap(); c.set(c.get()+1); }));
-    versus("with_borrow_mut add / RefCell", 100_000, |n| batch(n, || { black_box(&ours).with_borrow_mut(|c| *c += 1).unwrap(); }),
-        |n| batch(n, || { let c = black_box(&theirs).get().unwrap(); c.set(c.get()+1); }));
-    versus("set / Cell set", 100_000, |n| batch(n, || { black_box(&ours).set(7); }),
-        |n| batch(n, || { let c = black_box(&theirs).get().unwrap(); c.set(7); }));
-    // First set, fresh objects, old thread
-    versus("first set, fresh objects", 1000, |n| {
-        let l: Vec<tk_local::Local<u64>> = (0..n).map(|_| tk_local::Local::new()).collect();
-        let s = Instant::now();
-        for x in &l { x.set(1); }
-        s.elapsed().as_nanos() as f64 / f64::from(n)
-    }, |n| {
-        let l: Vec<thread_local::ThreadLocal<u64>> = (0..n).map(|_| thread_local::ThreadLocal::new()).collect();
-        let s = Instant::now();
-        for x in &l { x.get_or(|| 1); }
-        s.elapsed().as_nanos() as f64 / f64::from(n)
-    });
-    // first set of a new thread in 100 objects that other threads have used
-    let l: Vec<tk_local::Local<u64>> = (0..1000).map(|_| tk_local::Local::new()).collect();
-    let m: Vec<thread_local::ThreadLocal<u64>> = (0..1000).map(|_| thread_local::ThreadLocal::new()).collect();
-    versus("first set, used objects, per object", 1000, |_| std::thread::scope(|s| s.spawn(|| { 
-        let s = Instant::now();
-        for x in &l { x.set(1); }
-        s.elapsed().as_nanos() as f64 / 1000.0 }).join().unwrap()),
-     |_| std::thread::scope(|s| s.spawn(|| { 
-        let s = Instant::now();
-        for x in &m { x.get_or(|| 1); }
-        s.elapsed().as_nanos() as f64 / 1000.0 }).join().unwrap()));
-    versus("first set ever of a thread", 1, |_| std::thread::scope(|s| s.spawn(|| { 
-        let s = Instant::now();
-        l[0].set(1);
-        s.elapsed().as_nanos() as f64 }).join().unwrap()),
-     |_| std::thread::scope(|s| s.spawn(|| { 
-        let s = Instant::now();
-        m[0].get_or(|| 1);
-        s.elapsed().as_nanos() as f64 }).join().unwrap()));
+    println!(
+        "{:<44} {:>8}   {:>8} {:<12} ratio",
+        "nanoseconds", "tk", "peer", ""
+    );
+    meet();
+    reads("1st thread");
+    reads_in_a_crowd();
+    first_sets();
+    let mut criterion = Criterion::default().configure_from_args();
+    by_itself(&mut criterion);
+    criterion.final_summary();
 }
