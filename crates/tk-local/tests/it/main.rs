@@ -4,7 +4,6 @@ mod borrow;
 mod destructors;
 mod drops;
 mod iterate;
-mod python;
 mod slots;
 mod tally;
 mod traits;
