@@ -1,5 +1,7 @@
 //! The values of all threads, for who has the `Local` to itself.
 
+#![forbid(unsafe_code)]
+
 use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;

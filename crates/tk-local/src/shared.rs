@@ -10,6 +10,8 @@
 //!
 //! An entry is a value of a [`Local`], so all that is said there about the end of a thread holds for it.
 
+#![forbid(unsafe_code)]
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::FusedIterator;
