@@ -104,7 +104,7 @@ fn users<L: Default + Send + Sync>(
 /// Threads that set, borrow and take, and end while the objects go.
 pub fn values(round: &Round) -> Tally {
     users(round, |worker, shelf: &Shelf<Local<Value>>, book| {
-        let local = shelf.one(worker);
+        let mut local = shelf.one(worker);
         match worker.random.below(6) {
             0 => drop(local.take()),
             1 => local.set(Value::new(book)),
@@ -115,8 +115,9 @@ pub fn values(round: &Round) -> Tally {
                 *value = Value::new(book);
             })),
             4 => {
-                if let Ok(mut local) = Arc::try_unwrap(local) {
+                if let Some(local) = Arc::get_mut(&mut local) {
                     local.iter_mut().for_each(|value| value.check());
+                    let local = std::mem::take(local);
                     local.into_iter().for_each(|value| value.check());
                 }
             }
