@@ -34,7 +34,7 @@ fn time(calls: u32, mut f: impl FnMut(usize)) -> f64 {
 
 /// Measures both by turns, and prints both medians, in nanoseconds, and the median of the ratios.
 fn versus(what: &str, peer: &str, mut tk: impl FnMut() -> f64, mut theirs: impl FnMut() -> f64) {
-    let pairs = if is_test() { 1 } else { 101 };
+    let pairs = if is_test() { 1 } else { 51 };
     let mut columns = [vec![], vec![], vec![]];
     for pair in 0..pairs {
         // Each is first as often as second.

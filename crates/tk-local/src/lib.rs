@@ -106,8 +106,8 @@
 //! The first value of a thread in a `Local` allocates, unless a former thread in the same slot had one there; later ones
 //! reuse the place. A thread's very first one registers it with tk, if it is not known there.
 //!
-//! A `Local` is eleven words. Per thread that has set a value it has one place for it, of the value and five words more,
-//! and beyond the first seven threads a share in pages of 32 pointers. A thread that has a slot reuses the place of the
+//! A `Local` is 35 words. Per thread that has set a value it has one place for it, of the value and five words more, and
+//! beyond the first 31 threads a share in pages of 32 pointers, of which a read then goes through two. A thread that has a slot reuses the place of the
 //! one that had it before, so the number of places is that of threads at one time, not of all that ever were. What a
 //! `Local` leaves behind in threads that have set a value in it is the empty place, until the thread sets more.
 //!

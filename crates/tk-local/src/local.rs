@@ -120,6 +120,7 @@ impl<T: 'static, F> Local<T, F> {
     /// assert_eq!(local.get(), Some("here"));
     /// ```
     #[doc(alias = "setattr")]
+    #[inline]
     #[track_caller]
     pub fn set(&self, value: T) {
         drop(self.replace(value));
@@ -154,6 +155,7 @@ impl<T: 'static, F> Local<T, F> {
     /// assert_eq!(local.replace(1), None);
     /// assert_eq!(local.replace(2), Some(1));
     /// ```
+    #[inline]
     #[track_caller]
     pub fn replace(&self, value: T) -> Option<T> {
         match self.try_replace(value) {
@@ -174,6 +176,7 @@ impl<T: 'static, F> Local<T, F> {
     /// local.set(1);
     /// assert_eq!(local.try_replace(2).unwrap(), Some(1));
     /// ```
+    #[inline]
     pub fn try_replace(&self, value: T) -> Result<Option<T>, SetError<T>> {
         let held = match self.held() {
             Some(held) => held,

@@ -1,7 +1,7 @@
 //! Where a `Local` has its values, by slot.
 //!
 //! ```text
-//!   Local:  near    [ node | node | ... ]                    slots below 8
+//!   Local:  near    [ node | node | ... ]                    slots below 32
 //!           middle  -> page -> leaf of nodes                 slots below 1024
 //!           far     -> page -> page -> ... -> leaf of nodes  all others
 //! ```
@@ -90,7 +90,7 @@ impl<T, L: Level<T>> Level<T> for Page<L> {
 type Middle<T> = Page<Leaf<T>>;
 type Far<T> = Page<Page<Page<Page<Middle<T>>>>>;
 
-const NEAR: u32 = 8;
+const NEAR: u32 = 32;
 const MIDDLE: u32 = 1 << <Middle<()> as Level<()>>::BITS;
 const _: () = assert!(tk_core::Slot::MAX >> <Far<()> as Level<()>>::BITS == 0);
 
@@ -135,6 +135,7 @@ impl<T> Table<T> {
     }
 
     /// The calling thread's node, which it gets now if it holds none. May drop what a former thread has left in it.
+    #[inline(never)]
     pub(crate) fn hold(&self) -> Held<'_, T>
     where
         T: 'static,
