@@ -33,7 +33,9 @@
 //!    the one before it has), and the list of a thread has one from when the thread takes the node over until it has
 //!    vacated it. Who gives up the last frees it.
 //! 2. At any time at most one thread holds a node. For no two threads have one slot at a time, nor ever one number; and
-//!    `owner` is only ever changed to the number of the thread that does it, or to nobody's.
+//!    `owner` is only ever changed to the number of the thread that does it, or to nobody's. A thread vacates its nodes
+//!    before its slot is given back, which is done and undone under a lock of tk-core. So the next one comes after all of
+//!    it, but for what the former did later still, in its last destructors.
 //! 3. The flag is changed in two ways. (a) By a load and a store: by the thread that holds the node, or that set
 //!    the flag; from `FREE` or `UNSET` only if no foreign code has run since it was seen to hold the node, and
 //!    otherwise while a guard of its own keeps the flag from being either. (b) By a compare-exchange from `FREE` or
@@ -90,7 +92,7 @@ impl<T> Entry<T> {
 
     #[inline]
     fn pointer(&self) -> Option<NonNull<Node<T>>> {
-        // Acquire: pairs with the Release in `pointer_or_make`.
+        // Acquire: pairs with the Release in `take_over`.
         NonNull::new(self.0.load(Acquire))
     }
 
@@ -110,9 +112,17 @@ impl<T> Entry<T> {
         let (pointer, stale) = loop {
             let Some(pointer) = entry.pointer() else {
                 let new = Node::new();
-                // Nobody else makes one here (2). Release: pairs with the Acquire in `pointer`.
-                entry.0.store(new.as_ptr(), Release);
-                break (new, None);
+                // An exchange, as in `take_stale`. Release: pairs with the Acquire in `pointer`.
+                let made =
+                    entry
+                        .0
+                        .compare_exchange(ptr::null_mut(), new.as_ptr(), Release, Relaxed);
+                if made.is_ok() {
+                    break (new, None);
+                }
+                // SAFETY: this is the only share.
+                unsafe { Node::give_up(new) };
+                continue;
             };
             // SAFETY: the table has a share in the node as long as it is there itself (1).
             let node = unsafe { pointer.as_ref() };
