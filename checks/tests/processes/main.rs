@@ -7,6 +7,7 @@ mod end;
 mod excepthook;
 #[cfg(unix)]
 mod fork;
+mod local;
 mod start;
 
 use std::io::Write;
@@ -128,6 +129,7 @@ fn main() -> ExitCode {
     let lists = [
         end::CASES,
         excepthook::CASES,
+        local::CASES,
         start::CASES,
         #[cfg(unix)]
         fork::CASES,
