@@ -6,6 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use loom::thread;
 use tk_event::Event;
+use tk_park::StopSource;
 use tk_park::sync::{Instant, advance};
 
 #[path = "../../tk-park/tests/it/model.rs"]
@@ -138,5 +139,22 @@ fn who_clears_sees_what_was_done_before_each_set() {
         for setter in setters {
             setter.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn a_set_before_a_stop_counts() {
+    explore("event: set, then stop, against a wait", None, || {
+        let (event, source) = (event(), StopSource::new());
+        let token = source.token();
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || {
+                event.set();
+                source.request_stop();
+            }
+        });
+        assert_eq!(event.wait_with(&token), Ok(()));
+        setter.join().unwrap();
     });
 }

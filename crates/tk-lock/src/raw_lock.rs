@@ -370,8 +370,10 @@ impl RawLock {
             if self.try_take(self.word.load(Relaxed), me, mine).is_ok() {
                 return Ok(());
             }
-            if wait.is_none() {
-                limit.check()?;
+            if wait.is_none()
+                && let Err(error) = limit.check()
+            {
+                return self.last_try(me, error);
             }
             if self.look_out(me, mine) {
                 return Ok(());
@@ -421,7 +423,7 @@ impl RawLock {
         None
     }
 
-    /// A limit was reached, but the lock may have become free in that moment.
+    /// The limit was reached, but a release that came before that counts.
     fn last_try(&self, me: u32, error: WaitError) -> Result<(), WaitError> {
         self.try_take(self.word.load(Relaxed), me, 0)
             .map_err(|_| error)

@@ -249,3 +249,25 @@ fn levels_are_for_one_thread_at_a_time() {
         value.with(|value| assert_eq!(unsafe { *value }, 4));
     });
 }
+
+#[test]
+fn a_release_before_a_stop_counts() {
+    explore("lock: release, then stop, against a wait", None, || {
+        let (guarded, source) = (Guarded::new(), StopSource::new());
+        let token = source.token();
+        guarded.lock.acquire();
+        let waiter = thread::spawn({
+            let guarded = guarded.clone();
+            move || {
+                assert_eq!(guarded.lock.acquire_with(&token), Ok(()));
+                guarded.add();
+                guarded.lock.release().unwrap();
+            }
+        });
+        guarded.add();
+        guarded.lock.release().unwrap();
+        source.request_stop();
+        waiter.join().unwrap();
+        guarded.finish(2);
+    });
+}

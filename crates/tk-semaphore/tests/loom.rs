@@ -232,3 +232,25 @@ fn a_try_finds_what_one_who_gave_up_has_left() {
         assert_eq!(semaphore.available(), 1);
     });
 }
+
+#[test]
+fn a_release_before_a_stop_counts() {
+    explore(
+        "semaphore: release, then stop, against a wait",
+        None,
+        || {
+            let (semaphore, source) = (semaphore(0), StopSource::new());
+            let token = source.token();
+            let releaser = thread::spawn({
+                let semaphore = semaphore.clone();
+                move || {
+                    semaphore.release(1).unwrap();
+                    source.request_stop();
+                }
+            });
+            assert_eq!(semaphore.acquire_with(&token).map(Permit::forget), Ok(()));
+            releaser.join().unwrap();
+            assert_eq!(semaphore.available(), 0);
+        },
+    );
+}
