@@ -209,7 +209,10 @@ const STOPPED: UnparkToken = UnparkToken(1 << 16);
 /// Whoever changes the word and then unparks can't slip in between `validate` and the sleep. There are no spurious
 /// wake-ups. While the thread sleeps, its record says that it waits for `wait`.
 ///
-/// If the limit is over already, the thread parks and gives up at once, so that `validate` has the first word.
+/// If the time is over already, the thread parks and gives up at once, so that `validate` has the first word. If the
+/// token was asked to stop, that has it: `validate` is not called. Either way the word may have changed before, and too
+/// late for the thread to see it. A primitive for which that counts looks at its word once more after
+/// [`Parked::TimedOut`] and [`Parked::Stopped`].
 ///
 /// `validate` is to be short. It must not park or unpark: that may wait for ever. If it panics, the program ends.
 ///
