@@ -27,6 +27,13 @@ use tk_park::{
 ///
 /// Of use by itself only with `lock_api`. There are no spurious wake-ups, and the counts that its methods return are
 /// exact.
+///
+/// ```
+/// use tk_condvar::RawCondvar;
+///
+/// type Condvar = lock_api::Condvar<RawCondvar>;
+/// assert!(!Condvar::new().notify_one());
+/// ```
 #[derive(Default)]
 pub struct RawCondvar {
     /// The address of the lock that the threads in the queue gave up, or zero.

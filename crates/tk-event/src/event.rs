@@ -18,6 +18,16 @@ const PARKED: u32 = 2;
 ///
 /// What a thread did before it called [`set`](Event::set) is seen by every thread whose wait is released by that, and by
 /// every thread that finds the event set.
+///
+/// ```
+/// use tk_event::Event;
+///
+/// let ready = Event::new();
+/// std::thread::scope(|s| {
+///     s.spawn(|| ready.set());
+///     assert!(ready.wait());
+/// });
+/// ```
 #[doc(alias = "threading.Event")]
 #[doc(alias = "ManualResetEvent")]
 #[derive(Default)]

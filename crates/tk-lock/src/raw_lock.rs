@@ -646,6 +646,15 @@ impl fmt::Debug for RawLock {
 }
 
 /// Releases a [`RawLock`] when dropped; made by [`RawLock::guard`].
+///
+/// ```
+/// use tk_lock::{RawLock, RawLockGuard};
+///
+/// let lock = RawLock::new();
+/// let guard: RawLockGuard<'_> = lock.guard();
+/// assert!(lock.locked());
+/// # drop(guard);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RawLockGuard<'a>(&'a RawLock);
 
@@ -663,6 +672,12 @@ impl fmt::Debug for RawLockGuard<'_> {
 }
 
 /// A release of a [`RawLock`] that is not held.
+///
+/// ```
+/// use tk_lock::{NotLocked, RawLock};
+///
+/// assert_eq!(RawLock::new().release(), Err(NotLocked));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLocked;
 

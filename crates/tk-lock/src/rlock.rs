@@ -262,6 +262,14 @@ impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
 }
 
 /// Gives access to the value of an [`RLock`], or to a part of it, and releases one level of the lock when dropped.
+///
+/// ```
+/// use tk_lock::{RLock, RLockGuard};
+///
+/// let lock = RLock::new(1);
+/// let guard: RLockGuard<'_, i32> = lock.lock();
+/// assert_eq!(*guard, 1);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RLockGuard<'a, T: ?Sized> {
     raw: &'a RawRLock,
@@ -369,6 +377,14 @@ impl<T: fmt::Display + ?Sized> fmt::Display for RLockGuard<'_, T> {
 }
 
 /// An [`RLockGuard`] that keeps its lock alive.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tk_lock::{ArcRLockGuard, RLock};
+///
+/// let guard: ArcRLockGuard<i32> = Arc::new(RLock::new(1)).lock_arc();
+/// assert_eq!(*guard, 1);
+/// ```
 #[cfg(feature = "arc_lock")]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct ArcRLockGuard<T: ?Sized> {
