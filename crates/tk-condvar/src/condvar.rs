@@ -276,6 +276,13 @@ impl Condvar {
     pub fn touch(&self) {
         self.raw.touch();
     }
+
+    /// Whether a notification would look at a lock.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn knows_a_lock(&self) -> bool {
+        self.raw.knows_a_lock()
+    }
 }
 
 impl fmt::Debug for Condvar {

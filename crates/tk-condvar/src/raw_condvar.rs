@@ -183,6 +183,11 @@ impl RawCondvar {
     pub(crate) fn touch(&self) {
         self.lock.touch();
     }
+
+    #[cfg(tk_loom)]
+    pub(crate) fn knows_a_lock(&self) -> bool {
+        self.lock.load(Relaxed) != 0
+    }
 }
 
 #[cold]

@@ -64,6 +64,21 @@ fn one_thread_at_a_time_and_each_sees_the_last() {
 }
 
 #[test]
+fn a_try_that_takes_it_sees_the_last() {
+    explore("lock: try against release", None, || {
+        let guarded = Guarded::new();
+        let other = adder(&guarded);
+        let got = guarded.lock.try_acquire();
+        if got {
+            guarded.add();
+            guarded.lock.release().unwrap();
+        }
+        other.join().unwrap();
+        guarded.finish(1 + u32::from(got));
+    });
+}
+
+#[test]
 fn three_threads_take_turns() {
     explore("lock: mutual exclusion, three threads", Some(2), || {
         let guarded = Guarded::new();

@@ -254,3 +254,21 @@ fn a_release_before_a_stop_counts() {
         },
     );
 }
+
+#[test]
+fn a_stop_against_a_release() {
+    explore("semaphore: stop against release", Some(4), || {
+        let (semaphore, source) = (semaphore(0), StopSource::new());
+        let token = source.token();
+        let stoppable = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_with(&token).map(Permit::forget).is_ok()
+        });
+        let stopper = thread::spawn(move || source.request_stop());
+        semaphore.release(1).unwrap();
+        stopper.join().unwrap();
+        let got = usize::from(stoppable.join().unwrap());
+        assert_eq!(semaphore.available() + got, 1);
+        assert_eq!(semaphore.try_acquire().is_some(), got == 0);
+    });
+}
