@@ -200,10 +200,50 @@ impl<T: ?Sized> RLock<T> {
     #[track_caller]
     pub fn lock_arc(self: &Arc<Self>) -> ArcRLockGuard<T> {
         self.raw.acquire();
-        ArcRLockGuard {
-            lock: Arc::clone(self),
-            not_send: PhantomData,
-        }
+        self.arc_guard()
+    }
+
+    /// As [`try_lock`](RLock::try_lock), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).try_lock_arc().is_some());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcRLockGuard<T>> {
+        self.raw.try_acquire().then(|| self.arc_guard())
+    }
+
+    /// As [`try_lock_for`](RLock::try_lock_for), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).try_lock_arc_for(Duration::ZERO).is_some());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    #[track_caller]
+    pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRLockGuard<T>> {
+        self.raw.acquire_for(timeout).then(|| self.arc_guard())
+    }
+
+    /// As [`try_lock_until`](RLock::try_lock_until), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Instant;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).try_lock_arc_until(Instant::now()).is_some());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    #[track_caller]
+    pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRLockGuard<T>> {
+        self.raw.acquire_until(deadline).then(|| self.arc_guard())
     }
 
     /// As [`lock_with`](RLock::lock_with), with a guard that owns an `Arc` of the lock.
@@ -222,10 +262,16 @@ impl<T: ?Sized> RLock<T> {
         limit: impl Into<Limit<'l>>,
     ) -> Result<ArcRLockGuard<T>, WaitError> {
         self.raw.acquire_with(limit)?;
-        Ok(ArcRLockGuard {
+        Ok(self.arc_guard())
+    }
+
+    /// The guard of a level that has just been taken, with the lock.
+    #[cfg(feature = "arc_lock")]
+    fn arc_guard(self: &Arc<Self>) -> ArcRLockGuard<T> {
+        ArcRLockGuard {
             lock: Arc::clone(self),
             not_send: PhantomData,
-        })
+        }
     }
 
     /// The guard of a level that has just been taken.
