@@ -100,6 +100,10 @@ const PROBE: u8 = 32;
 
 impl SpinHistory {
     /// No spin has failed yet.
+    ///
+    /// ```
+    /// static HISTORY: tk_park::SpinHistory = tk_park::SpinHistory::new();
+    /// ```
     pub const fn new() -> SpinHistory {
         SpinHistory {
             misses: AtomicU8::new(0),
