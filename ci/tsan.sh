@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 target=x86_64-unknown-linux-gnu
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/tsan"
 export RUSTFLAGS="${RUSTFLAGS:-} -Zsanitizer=thread -Cunsafe-allow-abi-mismatch=sanitizer"
+# The suppressions are by function, also of those that are inlined.
+export CARGO_PROFILE_RELEASE_DEBUG=line-tables-only
 export TSAN_OPTIONS="suppressions=$PWD/ci/tsan.supp halt_on_error=1"
 
 crates=(tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local)

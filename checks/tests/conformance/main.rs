@@ -1,4 +1,4 @@
-//! What CPython's `threading` promises of its locks, events, conditions, semaphores and barriers, test by test.
+//! What CPython's `threading` promises of its locks, events, conditions, semaphores, barriers and locals, test by test.
 //!
 //! The tests bear the names of CPython's own (`test_different_thread` of `LockTests` is `lock::kit_raw_lock::test_different_thread`
 //! here). Each is one body, which runs over the types of the kit, and over those of `std` and `parking_lot` where they
@@ -8,6 +8,7 @@
 mod barrier;
 mod condition;
 mod event;
+mod local;
 mod lock;
 #[path = "../../../crates/tk-park/tests/it/parked.rs"]
 mod parked;

@@ -161,7 +161,7 @@ cases! {
         for daemon in [false, true] {
             let error = Builder::new().daemon(daemon).spawn(|| say("never")).unwrap_err();
             say(&error.to_string());
-            assert!(error.downcast::<tk_thread::ShutDown>().is_ok());
+            assert!(error.downcast::<tk_thread::ShuttingDown>().is_ok());
         }
         assert_eq!(tk_thread::active_count(), 1);
     } => |ended| ended.printed(&["the program is shutting down"; 2]);
@@ -231,7 +231,7 @@ cases! {
             "WARNING the program ends without <Thread(waiter, started ",
             "which waits for lock 0x",
             "end.rs:",
-            "(<MainThread(MainThread, started 1)>)\n",
+            " held by MainThread in slot 1\n",
             "WARNING the program ends without <Thread(runner, started ",
             ", which runs\n",
         ]);

@@ -7,10 +7,11 @@ mod end;
 mod excepthook;
 #[cfg(unix)]
 mod fork;
+mod local;
 mod start;
 
 use std::io::Write;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
@@ -83,17 +84,19 @@ impl Ended {
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn run(case: &Case) -> Ended {
-    let mut process = Command::new(std::env::current_exe().unwrap())
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
         .env("TK_PROCESS", case.name)
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+        .stderr(Stdio::piped());
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut process = command.spawn().unwrap();
     let hangs = process.wait_timeout(PATIENCE).unwrap().is_none();
     if hangs {
-        process.kill().unwrap();
+        kill(&mut process);
     }
     let output = process.wait_with_output().unwrap();
     let ended = Ended {
@@ -103,6 +106,17 @@ fn run(case: &Case) -> Ended {
     };
     assert!(!hangs, "the process hangs: {ended:#?}");
     ended
+}
+
+/// Ends the process, and those that it has forked, which would keep its output open.
+fn kill(process: &mut Child) {
+    #[cfg(unix)]
+    // SAFETY: it is the group of a process that we have started and not waited for, so the number is its own.
+    unsafe {
+        libc::kill(-(process.id() as libc::pid_t), libc::SIGKILL);
+    }
+    #[cfg(not(unix))]
+    process.kill().unwrap();
 }
 
 /// Prints a line, in one piece.
@@ -115,6 +129,7 @@ fn main() -> ExitCode {
     let lists = [
         end::CASES,
         excepthook::CASES,
+        local::CASES,
         start::CASES,
         #[cfg(unix)]
         fork::CASES,

@@ -29,6 +29,17 @@ use tk_park::{Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_all};
 /// A point where a number of threads wait for each other, again and again.
 ///
 /// What each party did before it arrived is seen by the action, and by all parties that pass.
+///
+/// ```
+/// use tk_barrier::Barrier;
+///
+/// let barrier = Barrier::new(2);
+/// std::thread::scope(|s| {
+///     let other = s.spawn(|| barrier.wait().unwrap());
+///     let index = barrier.wait().unwrap();
+///     assert_eq!(index + other.join().unwrap(), 1); // One is the first, one the second.
+/// });
+/// ```
 #[doc(alias = "threading.Barrier")]
 #[doc(alias = "CyclicBarrier")]
 pub struct Barrier {
@@ -206,6 +217,16 @@ impl Barrier {
     /// # Panics
     ///
     /// If the action panics in this thread.
+    ///
+    /// ```
+    /// use tk_barrier::Barrier;
+    ///
+    /// let barrier = Barrier::new(2);
+    /// std::thread::scope(|s| {
+    ///     s.spawn(|| barrier.wait());
+    ///     assert!(barrier.wait().unwrap() < 2);
+    /// });
+    /// ```
     #[track_caller]
     pub fn wait(&self) -> Result<usize, BarrierError> {
         match self.timeout {

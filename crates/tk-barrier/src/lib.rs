@@ -26,6 +26,9 @@ mod barrier;
 
 pub use barrier::{Barrier, BarrierError};
 
+#[doc(no_inline)]
+pub use tk_park::{Limit, StopSource, StopToken, WaitError};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -5,6 +5,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 use tk_barrier::{Barrier, BarrierError};
+use tk_park::StopSource;
 use tk_park::sync::{Instant, advance};
 
 #[path = "../../tk-park/tests/it/model.rs"]
@@ -62,6 +63,23 @@ fn a_timeout_against_the_last_arrival() {
         let last = barrier.wait_until(Instant(1));
         clock.join().unwrap();
         check(timed.join().unwrap(), last, BarrierError::TimedOut);
+        assert_eq!(barrier.is_broken(), last.is_err());
+    });
+}
+
+#[test]
+fn a_stop_against_the_last_arrival() {
+    explore("barrier: stop against the last arrival", Some(3), || {
+        let (barrier, source) = (Arc::new(Barrier::new(2)), StopSource::new());
+        let token = source.token();
+        let stoppable = thread::spawn({
+            let barrier = barrier.clone();
+            move || barrier.wait_with(&token)
+        });
+        let stopper = thread::spawn(move || source.request_stop());
+        let last = barrier.wait();
+        stopper.join().unwrap();
+        check(stoppable.join().unwrap(), last, BarrierError::Stopped);
         assert_eq!(barrier.is_broken(), last.is_err());
     });
 }

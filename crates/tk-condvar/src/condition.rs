@@ -205,6 +205,15 @@ impl<T> From<T> for Condition<T> {
 }
 
 /// Gives access to the value of a [`Condition`], and waits for it to change. Releases the lock when dropped.
+///
+/// ```
+/// # use tk_condvar::Condition;
+/// let condition = Condition::new(1);
+/// let mut guard = condition.lock();
+/// *guard += 1;
+/// guard.notify_all();
+/// assert_eq!(*guard, 2);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct ConditionGuard<'a, T: ?Sized> {
     changed: &'a Condvar,
@@ -216,6 +225,21 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
     ///
     /// There are no spurious wake-ups. But another thread may have been there between the notification and the return, so
     /// look at the value again, or use [`wait_while`](ConditionGuard::wait_while).
+    ///
+    /// ```
+    /// # use tk_condvar::Condition;
+    /// let condition = Condition::new(false);
+    /// std::thread::scope(|s| {
+    ///     let mut ready = condition.lock();
+    ///     s.spawn(|| {
+    ///         *condition.lock() = true;
+    ///         condition.notify(1);
+    ///     });
+    ///     while !*ready {
+    ///         ready.wait();
+    ///     }
+    /// });
+    /// ```
     #[track_caller]
     pub fn wait(&mut self) {
         self.changed.wait(&mut self.value);
@@ -332,11 +356,19 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
     }
 
     /// As [`Condition::notify`].
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::Condition::new(()).lock().notify(1), 0);
+    /// ```
     pub fn notify(&self, n: usize) -> usize {
         self.changed.notify(n)
     }
 
     /// As [`Condition::notify_all`].
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::Condition::new(()).lock().notify_all(), 0);
+    /// ```
     pub fn notify_all(&self) -> usize {
         self.changed.notify_all()
     }

@@ -52,6 +52,13 @@ pub(crate) fn raw_lock<'a, T: ?Sized>(guard: &LockGuard<'a, T>) -> &'a RawLock {
 
 impl Condvar {
     /// A condition that nobody waits for.
+    ///
+    /// ```
+    /// use tk_condvar::Condvar;
+    ///
+    /// static CHANGED: Condvar = Condvar::new();
+    /// assert_eq!(CHANGED.notify_all(), 0);
+    /// ```
     pub const fn new() -> Condvar {
         Condvar {
             raw: RawCondvar::new(),
@@ -63,6 +70,23 @@ impl Condvar {
     /// # Panics
     ///
     /// If other threads wait on this condition with another lock; as do all waits.
+    ///
+    /// ```
+    /// # use tk_condvar::Condvar;
+    /// use tk_lock::Lock;
+    ///
+    /// let (lock, changed) = (Lock::new(false), Condvar::new());
+    /// std::thread::scope(|s| {
+    ///     let mut ready = lock.lock();
+    ///     s.spawn(|| {
+    ///         *lock.lock() = true;
+    ///         changed.notify(1);
+    ///     });
+    ///     while !*ready {
+    ///         changed.wait(&mut ready);
+    ///     }
+    /// });
+    /// ```
     #[track_caller]
     pub fn wait<T: ?Sized>(&self, guard: &mut LockGuard<'_, T>) {
         let notified = self.wait_with(guard, Limit::none());
@@ -251,6 +275,13 @@ impl Condvar {
     #[doc(hidden)]
     pub fn touch(&self) {
         self.raw.touch();
+    }
+
+    /// Whether a notification would look at a lock.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn knows_a_lock(&self) -> bool {
+        self.raw.knows_a_lock()
     }
 }
 

@@ -35,6 +35,9 @@ pub use condvar::Condvar;
 pub use monitor::{Monitor, MonitorGuard};
 pub use raw_condvar::RawCondvar;
 
+#[doc(no_inline)]
+pub use tk_park::{Limit, StopSource, StopToken, WaitError};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -224,6 +224,15 @@ impl<T> From<T> for Monitor<T> {
 }
 
 /// One level of the lock of a [`Monitor`]. Lends the value, waits for it to change, and gives the level back when dropped.
+///
+/// ```
+/// # use tk_condvar::Monitor;
+/// let monitor = Monitor::new(1);
+/// let guard = monitor.lock();
+/// *guard.borrow_mut() += 1;
+/// guard.notify_all();
+/// assert_eq!(*guard.borrow(), 2);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct MonitorGuard<'a, T: ?Sized> {
     changed: &'a RawCondvar,
@@ -270,6 +279,21 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     ///
     /// If the value is lent, by this guard or by another one of this thread: another thread would get at it. As do all
     /// waits.
+    ///
+    /// ```
+    /// # use tk_condvar::Monitor;
+    /// let monitor = Monitor::new(false);
+    /// std::thread::scope(|s| {
+    ///     let mut guard = monitor.lock();
+    ///     s.spawn(|| {
+    ///         *monitor.lock().borrow_mut() = true;
+    ///         monitor.notify(1);
+    ///     });
+    ///     while !*guard.borrow() {
+    ///         guard.wait();
+    ///     }
+    /// });
+    /// ```
     #[track_caller]
     pub fn wait(&mut self) {
         let notified = self.wait_with(Limit::none());
@@ -401,11 +425,19 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     }
 
     /// As [`Monitor::notify`].
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::Monitor::new(()).lock().notify(1), 0);
+    /// ```
     pub fn notify(&self, n: usize) -> usize {
         self.changed.notify(n)
     }
 
     /// As [`Monitor::notify_all`].
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::Monitor::new(()).lock().notify_all(), 0);
+    /// ```
     pub fn notify_all(&self) -> usize {
         self.changed.notify_everyone()
     }

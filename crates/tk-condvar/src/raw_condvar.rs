@@ -28,6 +28,13 @@ use tk_park::{
 ///
 /// Of use by itself only with `lock_api`. There are no spurious wake-ups, and the counts that its methods return are
 /// exact.
+///
+/// ```
+/// use tk_condvar::RawCondvar;
+///
+/// type Condvar = lock_api::Condvar<RawCondvar>;
+/// assert!(!Condvar::new().notify_one());
+/// ```
 #[derive(Default)]
 pub struct RawCondvar {
     /// The address of the lock that the threads in the queue gave up, or zero.
@@ -186,6 +193,11 @@ impl RawCondvar {
     #[cfg(tk_loom)]
     pub(crate) fn touch(&self) {
         self.lock.touch();
+    }
+
+    #[cfg(tk_loom)]
+    pub(crate) fn knows_a_lock(&self) -> bool {
+        self.lock.load(Relaxed) != 0
     }
 }
 

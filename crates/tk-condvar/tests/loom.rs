@@ -119,6 +119,28 @@ fn one_notification_after_the_other_reaches_one_waiter_after_the_other() {
     });
 }
 
+#[test]
+fn so_many_as_are_notified_get_through() {
+    explore("condvar: notify(2) against two waiters", Some(3), || {
+        let pair = Pair::new();
+        let waiters = [(); 2].map(|()| {
+            let pair = pair.clone();
+            thread::spawn(move || {
+                let mut ready = pair.lock.lock();
+                while *ready == 0 {
+                    pair.condvar.wait(&mut ready);
+                }
+            })
+        });
+        *pair.lock.lock() = 1;
+        pair.condvar.notify(2);
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert!(!pair.lock.is_locked());
+    });
+}
+
 /// Waits, and counts the notification that it receives. (Loom tries more when it is the first of its threads that writes
 /// to the word, and another one that looks at it.)
 fn receive(pair: &Pair, limit: Limit<'_>) -> usize {
@@ -180,21 +202,21 @@ fn a_stop_against_a_notification() {
     });
 }
 
+/// The lock may be gone as soon as the wait has returned: a notification must not look at it any more.
 #[test]
-fn a_lock_whose_waiter_gave_up_makes_room_for_another() {
-    explore("condvar: two locks, one after the other", Some(3), || {
+fn a_wait_that_has_returned_leaves_no_address_behind() {
+    explore("condvar: the address after a timeout", Some(3), || {
         let pair = Pair::new();
-        let timed = thread::spawn({
-            let pair = pair.clone();
-            move || {
-                let mut guard = pair.lock.lock();
-                let notified = pair.condvar.wait_until(&mut guard, Instant(0));
-                assert!(!notified);
-            }
-        });
-        timed.join().unwrap();
+        let sender = send(&pair, |pair| pair.condvar.notify(1));
+        let clock = thread::spawn(|| advance(1));
+        let received = receive(&pair, Limit::until(Instant(1)));
+        assert!(!pair.condvar.knows_a_lock());
+        clock.join().unwrap();
+        assert_eq!(received, sender.join().unwrap());
+        // And with another lock there is room for the next.
         let other = Lock::new(0);
-        assert!(!pair.condvar.wait_until(&mut other.lock(), Instant(0)));
+        assert!(!pair.condvar.wait_until(&mut other.lock(), Instant(1)));
+        assert!(!pair.condvar.knows_a_lock());
     });
 }
 

@@ -7,7 +7,8 @@
 //!    counts the generation up, and takes the one record along whose thread is there.
 //! 2. The registry's lock may have been held by a thread that is not there to release it. So nobody touches that registry
 //!    any more: the child makes itself a new one when it first needs it.
-//! 3. The slots of the lost threads are not used again: who keeps something by slot can't have been told of their end.
+//! 3. Nor does anybody touch a record's locks of an earlier generation: its record has others here.
+//! 4. The slots of the lost threads are not used again: who keeps something by slot can't have been told of their end.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 

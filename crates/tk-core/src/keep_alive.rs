@@ -32,7 +32,7 @@ const ENDED: usize = 1 << (usize::BITS - 1);
 /// assert_eq!(KeepAlive::count(), before + 1);
 /// drop(token);
 /// assert_eq!(KeepAlive::count(), before);
-/// # Ok::<(), tk_core::ShutDown>(())
+/// # Ok::<(), tk_core::ShuttingDown>(())
 /// ```
 #[derive(Debug)]
 #[must_use = "the program is held open only while the token exists"]
@@ -47,14 +47,14 @@ impl KeepAlive {
     /// # Errors
     ///
     /// If the program has ended: `tk_thread::main` has waited for the last token, or has given up.
-    pub fn new() -> Result<KeepAlive, ShutDown> {
+    pub fn new() -> Result<KeepAlive, ShuttingDown> {
         // Relaxed: whoever holds a token already keeps the count from zero; nothing is published.
         COUNT
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
                 (word & ENDED == 0).then_some(word + 1)
             })
             .map(|_| KeepAlive::of_this_process())
-            .map_err(|_| ShutDown(()))
+            .map_err(|_| ShuttingDown(()))
     }
 
     fn of_this_process() -> KeepAlive {
@@ -65,10 +65,10 @@ impl KeepAlive {
 
     /// Whether a token could be taken now.
     #[doc(hidden)]
-    pub fn check() -> Result<(), ShutDown> {
+    pub fn check() -> Result<(), ShuttingDown> {
         match COUNT.load(Ordering::Relaxed) & ENDED {
             0 => Ok(()),
-            _ => Err(ShutDown(())),
+            _ => Err(ShuttingDown(())),
         }
     }
 
@@ -141,25 +141,25 @@ impl Drop for KeepAlive {
 /// The program is ending, or has ended: what was asked for comes too late.
 ///
 /// ```
-/// fn too_late(error: tk_core::ShutDown) {
+/// fn too_late(error: tk_core::ShuttingDown) {
 ///     assert_eq!(error.to_string(), "the program is shutting down");
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShutDown(());
+pub struct ShuttingDown(());
 
-impl ShutDown {
+impl ShuttingDown {
     #[doc(hidden)]
     #[allow(clippy::new_without_default, reason = "an error is no default")]
-    pub const fn new() -> ShutDown {
-        ShutDown(())
+    pub const fn new() -> ShuttingDown {
+        ShuttingDown(())
     }
 }
 
-impl fmt::Display for ShutDown {
+impl fmt::Display for ShuttingDown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the program is shutting down")
     }
 }
 
-impl Error for ShutDown {}
+impl Error for ShuttingDown {}

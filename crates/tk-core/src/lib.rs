@@ -46,7 +46,7 @@ mod waiting;
 pub use current::{Registration, at_thread_exit, current, current_slot};
 pub use fork::forked;
 pub use id::{Slot, ThreadId};
-pub use keep_alive::{KeepAlive, ShutDown};
+pub use keep_alive::{KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
 pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at};

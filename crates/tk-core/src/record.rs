@@ -42,16 +42,62 @@ struct Inner {
     id: ThreadId,
     slot: Slot,
     daemon: bool,
-    /// In which process the thread is, counted in forks.
+    /// In which process the record was made, counted in forks.
+    born: u32,
+    /// In which process the thread is.
     generation: AtomicU32,
-    name: RwLock<Arc<str>>,
     /// Zero while unknown.
     native_id: AtomicU64,
     state: AtomicU8,
+    locked: Locked,
+}
+
+/// What is behind locks. In the child of a fork they may be held by threads that are not there: a child has its own.
+struct Locked {
+    name: RwLock<Arc<str>>,
     waiting: Mutex<Option<Waiting>>,
     at_exit: Mutex<Callbacks>,
     on_finish: Mutex<Callbacks>,
     attachment: OnceCell<Arc<dyn Any + Send + Sync>>,
+    child: OnceCell<Box<Locked>>,
+}
+
+impl Locked {
+    fn new(name: Arc<str>) -> Locked {
+        Locked {
+            name: RwLock::new(name),
+            waiting: Mutex::new(None),
+            at_exit: Mutex::new(Callbacks::Open(Vec::new())),
+            on_finish: Mutex::new(Callbacks::Open(Vec::new())),
+            attachment: OnceCell::new(),
+            child: OnceCell::new(),
+        }
+    }
+
+    /// For the child: with all that can be had without a wait. What can't was in the hands of another thread, for which it
+    /// is lost with that.
+    fn for_child(&self) -> Locked {
+        let name = self
+            .name
+            .try_read()
+            .map_or_else(|_| Arc::from("?"), |name| Arc::clone(&name));
+        let take = |callbacks: &Mutex<Callbacks>| {
+            let taken = callbacks
+                .try_lock()
+                .map(|mut callbacks| std::mem::replace(&mut *callbacks, Callbacks::Closed));
+            Mutex::new(taken.unwrap_or(Callbacks::Open(Vec::new())))
+        };
+        Locked {
+            at_exit: take(&self.at_exit),
+            on_finish: take(&self.on_finish),
+            attachment: self
+                .attachment
+                .get()
+                .cloned()
+                .map_or_else(OnceCell::new, OnceCell::with_value),
+            ..Locked::new(name)
+        }
+    }
 }
 
 /// Functions that wait for a thread's end; `Closed` once they have all run.
@@ -66,15 +112,21 @@ impl Record {
             id,
             slot,
             daemon,
+            born: fork::generation(),
             generation: AtomicU32::new(fork::generation()),
-            name: RwLock::new(name),
             native_id: AtomicU64::new(0),
             state: AtomicU8::new(STARTING),
-            waiting: Mutex::new(None),
-            at_exit: Mutex::new(Callbacks::Open(Vec::new())),
-            on_finish: Mutex::new(Callbacks::Open(Vec::new())),
-            attachment: OnceCell::new(),
+            locked: Locked::new(name),
         }))
+    }
+
+    /// What is behind locks, in this process.
+    fn locked(&self) -> &Locked {
+        let mut locked = &self.0.locked;
+        for _ in self.0.born..fork::generation() {
+            locked = locked.child.get_or_init(|| Box::new(locked.for_child()));
+        }
+        locked
     }
 
     /// The thread's number, never reused.
@@ -95,7 +147,11 @@ impl Record {
     /// assert_eq!(&*record.name(), "painter");
     /// ```
     pub fn name(&self) -> Arc<str> {
-        let name = self.0.name.read().unwrap_or_else(PoisonError::into_inner);
+        let name = self
+            .locked()
+            .name
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&name)
     }
 
@@ -105,7 +161,11 @@ impl Record {
     /// from a NUL on. Of a thread that has yet to run, it hears when that does.
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let name = name.into();
-        let mut place = self.0.name.write().unwrap_or_else(PoisonError::into_inner);
+        let mut place = self
+            .locked()
+            .name
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let old = std::mem::replace(&mut *place, Arc::clone(&name));
         drop(place);
         drop(old);
@@ -157,26 +217,25 @@ impl Record {
 
     /// What the thread waits for at this moment, if it is asleep in one of tk's waits.
     pub fn waiting(&self) -> Option<Waiting> {
-        // A lost thread may have had its record locked.
-        (!self.is_lost()).then(|| *lock(&self.0.waiting)).flatten()
+        *lock(&self.locked().waiting)
     }
 
     pub(crate) fn set_waiting(&self, waiting: Option<Waiting>) {
-        *lock(&self.0.waiting) = waiting;
+        *lock(&self.locked().waiting) = waiting;
     }
 
     /// Calls `f` when the thread is gone from the registry, in that thread; at once, in this one, if it is gone
     /// already. A panic in `f` goes no further.
     #[doc(hidden)]
     pub fn on_finish(&self, f: impl FnOnce() + Send + 'static) {
-        if let Err(f) = push(&self.0.on_finish, Box::new(f)) {
+        if let Err(f) = push(&self.locked().on_finish, Box::new(f)) {
             call(f);
         }
     }
 
     /// Calls `f` when the thread ends. Gives it back if the thread's functions have all run already.
     pub(crate) fn at_exit(&self, f: Callback) -> Result<(), Callback> {
-        push(&self.0.at_exit, f)
+        push(&self.locked().at_exit, f)
     }
 
     /// What another crate keeps in this record; made by `make` if there is nothing yet.
@@ -188,7 +247,7 @@ impl Record {
     /// If a value of another type is there already.
     #[doc(hidden)]
     pub fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
-        let attachment = self.0.attachment.get_or_init(|| make());
+        let attachment = self.locked().attachment.get_or_init(|| make());
         Arc::clone(attachment)
             .downcast()
             .unwrap_or_else(|_| panic!("two crates attach to a thread's record"))
@@ -213,12 +272,12 @@ impl Record {
 
     /// Runs what [`at_exit`](Record::at_exit) has collected, the latest first, until nothing is left.
     pub(crate) fn run_at_exit(&self) {
-        run(&self.0.at_exit);
+        run(&self.locked().at_exit);
     }
 
     /// Runs what [`on_finish`](Record::on_finish) has collected.
     pub(crate) fn run_on_finish(&self) {
-        run(&self.0.on_finish);
+        run(&self.locked().on_finish);
     }
 
     pub(crate) fn is(&self, other: &Record) -> bool {
@@ -293,7 +352,7 @@ impl fmt::Debug for Record {
             "stopped"
         };
         let daemon = if self.is_daemon() { " daemon" } else { "" };
-        match self.0.name.try_read() {
+        match self.locked().name.try_read() {
             Ok(name) => write!(f, "<{kind}({name}, {state}{daemon} {})>", self.id()),
             Err(_) => write!(f, "<{kind}(?, {state}{daemon} {})>", self.id()),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Instant;
 
-use crate::{Record, Slot, current};
+use crate::{Record, Slot, current, thread_at};
 
 /// What a sleeping thread waits for, as it wrote it down before it went to sleep.
 ///
@@ -76,7 +76,7 @@ impl Waiting {
         self.location
     }
 
-    /// The slot of the thread that held the thing when the wait began, where that is known.
+    /// The slot of the thread that held the thing when the wait began, where that is known; [`thread_at`] says who that is.
     pub fn holder(&self) -> Option<Slot> {
         self.holder
     }
@@ -92,11 +92,15 @@ impl Waiting {
     }
 }
 
+/// `lock 0x7f… at src/queue.rs:31:22 held by painter in slot 3`: whoever has the slot now.
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:#x} at {}", self.kind, self.address, self.location)?;
         match self.holder {
-            Some(holder) => write!(f, " held by slot {holder}"),
+            Some(holder) => match thread_at(holder) {
+                Some(thread) => write!(f, " held by {} in slot {holder}", thread.name()),
+                None => write!(f, " held by slot {holder}"),
+            },
             None => Ok(()),
         }
     }

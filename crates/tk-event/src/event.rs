@@ -18,6 +18,16 @@ const PARKED: u32 = 2;
 ///
 /// What a thread did before it called [`set`](Event::set) is seen by every thread whose wait is released by that, and by
 /// every thread that finds the event set.
+///
+/// ```
+/// use tk_event::Event;
+///
+/// let ready = Event::new();
+/// std::thread::scope(|s| {
+///     s.spawn(|| ready.set());
+///     assert!(ready.wait());
+/// });
+/// ```
 #[doc(alias = "threading.Event")]
 #[doc(alias = "ManualResetEvent")]
 #[derive(Default)]
@@ -196,7 +206,9 @@ impl Event {
     #[cold]
     #[track_caller]
     fn wait_slow(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        limit.check()?;
+        if let Err(error) = limit.check() {
+            return self.last_look(error);
+        }
         let look = || match self.is_set() {
             true => ControlFlow::Break(true),
             false => ControlFlow::Continue(()),
@@ -216,10 +228,15 @@ impl Event {
             match park(&self.state, validate, &wait, limit) {
                 Parked::Unparked(_) => return Ok(()),
                 Parked::Invalid | Parked::Requeued => {}
-                Parked::TimedOut => return self.is_set().then_some(()).ok_or(WaitError::TimedOut),
-                Parked::Stopped => return self.is_set().then_some(()).ok_or(WaitError::Stopped),
+                Parked::TimedOut => return self.last_look(WaitError::TimedOut),
+                Parked::Stopped => return self.last_look(WaitError::Stopped),
             }
         }
+    }
+
+    /// The limit was reached, but a `set` that came before that counts.
+    fn last_look(&self, error: WaitError) -> Result<(), WaitError> {
+        self.is_set().then_some(()).ok_or(error)
     }
 
     /// Gives a model's atomics to the thread that makes the object.

@@ -6,6 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use loom::thread;
 use tk_event::Event;
+use tk_park::StopSource;
 use tk_park::sync::{Instant, advance};
 
 #[path = "../../tk-park/tests/it/model.rs"]
@@ -138,5 +139,90 @@ fn who_clears_sees_what_was_done_before_each_set() {
         for setter in setters {
             setter.join().unwrap();
         }
+    });
+}
+
+#[test]
+fn a_set_before_a_stop_counts() {
+    explore("event: set, then stop, against a wait", None, || {
+        let (event, source) = (event(), StopSource::new());
+        let token = source.token();
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || {
+                event.set();
+                source.request_stop();
+            }
+        });
+        assert_eq!(event.wait_with(&token), Ok(()));
+        setter.join().unwrap();
+    });
+}
+
+#[test]
+fn a_last_waiter_that_times_out_leaves_the_event_in_order() {
+    explore("event: set and clear against a timeout", None, || {
+        let event = event();
+        let hasty = thread::spawn({
+            let event = event.clone();
+            move || event.wait_until(Instant(1))
+        });
+        let clock = thread::spawn(|| advance(1));
+        event.set();
+        event.clear();
+        hasty.join().unwrap();
+        clock.join().unwrap();
+        // Somebody slept, perhaps, and nobody does any more.
+        assert!(!event.is_set());
+        assert!(!event.wait_until(Instant(1)));
+        event.set();
+        assert!(event.wait());
+    });
+}
+
+#[test]
+fn a_stop_takes_no_set_from_another_waiter() {
+    explore("event: stop beside another waiter", Some(2), || {
+        let (event, source) = (event(), StopSource::new());
+        let token = source.token();
+        let stoppable = thread::spawn({
+            let event = event.clone();
+            move || event.wait_with(&token)
+        });
+        let patient = thread::spawn({
+            let event = event.clone();
+            move || assert!(event.wait())
+        });
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        source.request_stop();
+        // With the set or with the stop, both end.
+        let _ = stoppable.join().unwrap();
+        patient.join().unwrap();
+        setter.join().unwrap();
+        assert!(event.is_set());
+    });
+}
+
+#[test]
+fn two_setters_release_two_waiters() {
+    explore("event: two setters, two waiters", Some(2), || {
+        let event = event();
+        let waiters = [(); 2].map(|()| {
+            let event = event.clone();
+            thread::spawn(move || assert!(event.wait()))
+        });
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        event.set();
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        setter.join().unwrap();
+        assert!(event.is_set());
     });
 }

@@ -1,29 +1,23 @@
-//! The calling thread: under which number it holds values, and which it has to drop when it ends.
+//! The calling thread: under which number it holds nodes, and which it has to vacate when it ends.
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::sync::Weak;
 
-use tk_core::{at_thread_exit, current, current_slot};
+use crate::node::Share;
+use crate::sync::{at_thread_exit, current, thread_local};
 
 thread_local! {
-    /// The `ThreadId` under which the calling thread holds nodes. Zero before it holds any, and again when it has
-    /// dropped its values. Without a destructor, like everything here, so that it can be used until the very end of the
-    /// thread.
-    static ID: Cell<u64> = const { Cell::new(0) };
+    /// The slot and the number under which the calling thread holds nodes. Zero before it holds any, and again when it
+    /// has dropped its values. Without a destructor, like everything here, so that it can be used until the very end of
+    /// the thread.
+    static ME: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
 
     /// Whether `drop_values` will be called.
     static WATCHED: Cell<bool> = const { Cell::new(false) };
 
-    /// Where the thread holds nodes. Emptied by `drop_values`, which is why it needs no destructor.
+    /// The nodes that the thread holds. Emptied by `drop_values`, which is why it needs no destructor.
     static HOLDINGS: ManuallyDrop<RefCell<Holdings>> = const { ManuallyDrop::new(RefCell::new(Holdings::new())) };
-}
-
-/// The table of a `Local`, whatever the type of its values.
-pub(crate) trait Column {
-    /// Drops the value that this caller holds, and gives up the node.
-    fn vacate(&self, caller: Caller);
 }
 
 /// The calling thread: the slot it has, and the number it holds nodes under.
@@ -39,21 +33,36 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The calling thread, if it may hold a node anywhere. Does not register it.
+    /// The calling thread as it was when it last took a node over; slot zero if it cannot hold any. Does not register
+    /// it.
+    ///
+    /// While the slot is the thread's, this is true: a thread that loses its slot drops its values first. In its last
+    /// destructors that may have been before this was written, and then nobody else gets the slot until it is gone.
     #[inline]
-    pub(crate) fn if_holding() -> Option<Caller> {
-        match ID.get() {
-            0 => None,
-            id => Some(Caller::new(current_slot().get(), id)),
-        }
+    pub(crate) fn as_last_seen() -> Caller {
+        let (slot, id) = ME.with(Cell::get);
+        Caller::new(slot, id)
     }
 
     /// The calling thread, about to hold a node.
     pub(crate) fn current() -> Caller {
-        if ID.get() == 0 {
-            ID.set(current().id().get());
+        let caller = Caller::as_last_seen();
+        match caller.slot {
+            0 => Caller::registered(),
+            _ => caller,
         }
-        Caller::new(current_slot().get(), ID.get())
+    }
+
+    #[cold]
+    fn registered() -> Caller {
+        if !WATCHED.with(Cell::get) {
+            // It fails in a very late destructor: what is set then stays where it is.
+            let watched = at_thread_exit(Box::new(drop_values)).is_ok();
+            WATCHED.with(|w| w.set(watched));
+        }
+        let (slot, id) = current();
+        ME.with(|me| me.set((slot, id)));
+        Caller::new(slot, id)
     }
 
     #[inline]
@@ -65,37 +74,36 @@ impl Caller {
         }
     }
 
-    /// Sees to it that the thread vacates its node in this column when it ends.
-    ///
-    /// If it has done that already, in a very late destructor, the value stays where it is.
-    pub(crate) fn holds_in(self, column: Weak<dyn Column>) {
-        if !WATCHED.get() {
-            WATCHED.set(at_thread_exit(Box::new(drop_values)).is_ok());
-        }
-        if WATCHED.get() {
-            HOLDINGS.with(|holdings| holdings.borrow_mut().push(self, column));
+    /// Sees to it that the thread vacates the node, which it has just taken over, when it ends.
+    pub(crate) fn holds(self, share: Share) {
+        if WATCHED.with(Cell::get) {
+            share.take();
+            HOLDINGS.with(|holdings| holdings.borrow_mut().push(share));
         }
     }
 }
 
 /// The end of the thread: drops its values, the latest first, and those that are set meanwhile.
 fn drop_values() {
-    while let Some((caller, column)) = HOLDINGS.with(|holdings| holdings.borrow_mut().pop()) {
-        // If the `Local` is gone, so is the value. If it goes now, the column stays until this is done.
-        if let Some(column) = column.upgrade() {
-            column.vacate(caller);
-        }
+    while let Some(share) = HOLDINGS.with(|holdings| holdings.borrow_mut().pop()) {
+        share.leave();
     }
-    WATCHED.set(false);
-    ID.set(0);
+    WATCHED.with(|watched| watched.set(false));
+    ME.with(|me| me.set((0, 0)));
 }
 
-/// The columns in which a thread holds a node.
+/// As it happens now and then.
+#[cfg(tk_loom)]
+pub(crate) fn sweep() {
+    HOLDINGS.with(|holdings| holdings.borrow_mut().sweep());
+}
+
+/// The nodes in which a thread has a share.
 ///
-/// Entries of `Local`s that are gone are swept out whenever the list has doubled, so that its length is in proportion
-/// to that of the living ones, and a push costs constant time over all.
+/// Those of `Local`s that are gone are swept out whenever the list has doubled, so that its length is in proportion to
+/// that of the living ones, and a push costs constant time over all.
 struct Holdings {
-    entries: Vec<(Caller, Weak<dyn Column>)>,
+    shares: Vec<Share>,
     /// The length at which the list is swept.
     sweep_at: usize,
 }
@@ -105,21 +113,31 @@ impl Holdings {
 
     const fn new() -> Holdings {
         Holdings {
-            entries: Vec::new(),
+            shares: Vec::new(),
             sweep_at: Holdings::SWEEP_AT_LEAST,
         }
     }
 
-    fn push(&mut self, caller: Caller, column: Weak<dyn Column>) {
-        if self.entries.len() >= self.sweep_at {
-            self.entries.retain(|(_, column)| column.strong_count() > 0);
-            self.sweep_at = Holdings::SWEEP_AT_LEAST.max(2 * self.entries.len());
+    #[inline]
+    fn push(&mut self, share: Share) {
+        if self.shares.len() >= self.sweep_at {
+            self.sweep();
         }
-        self.entries.push((caller, column));
+        self.shares.push(share);
     }
 
-    fn pop(&mut self) -> Option<(Caller, Weak<dyn Column>)> {
-        let last = self.entries.pop();
+    /// Runs no foreign code: what the last share is in has no value.
+    #[cold]
+    fn sweep(&mut self) {
+        for share in self.shares.extract_if(.., |share| share.is_last()) {
+            share.leave();
+        }
+        self.sweep_at = Holdings::SWEEP_AT_LEAST.max(2 * self.shares.len());
+        self.shares.shrink_to(self.sweep_at);
+    }
+
+    fn pop(&mut self) -> Option<Share> {
+        let last = self.shares.pop();
         if last.is_none() {
             *self = Holdings::new();
         }
@@ -127,13 +145,13 @@ impl Holdings {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tk_loom)))]
 mod tests {
     use super::*;
     use crate::Local;
 
     fn length() -> usize {
-        HOLDINGS.with(|holdings| holdings.borrow().entries.len())
+        HOLDINGS.with(|holdings| holdings.borrow().shares.len())
     }
 
     #[test]

@@ -52,6 +52,26 @@
 //! value is checked as in a [`RefCell`](std::cell::RefCell): what cannot be is a panic, and an [`AccessError`] in the
 //! methods that begin with `try_`.
 //!
+//! # The values of all threads
+//!
+//! Whoever has the `Local` to itself reaches the values of all threads: [`iter_mut`](Local::iter_mut) lends them,
+//! [`into_iter`](Local::into_iter) takes them out. No thread can use its value then, but threads may end.
+//!
+//! Nobody else ever sees the value of another thread in a `Local`: its own thread may be changing it, and says so to
+//! itself only, which is why reading costs so little. To look at the values while their threads use them there is
+//! [`SharedLocal`]: values that are set and read but not changed, unless they are made for it, such as atomics.
+//!
+//! ```
+//! use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+//! use tk_local::SharedLocal;
+//!
+//! static JOBS: SharedLocal<AtomicUsize> = SharedLocal::with_init(|| AtomicUsize::new(0));
+//!
+//! JOBS.with(|n| n.fetch_add(1, Relaxed)).unwrap();
+//! let by_all: usize = JOBS.iter().map(|n| n.load(Relaxed)).sum();
+//! assert_eq!(by_all, 1);
+//! ```
+//!
 //! # When a value is dropped
 //!
 //! Once, and by whoever comes first:
@@ -59,7 +79,8 @@
 //! - the thread, when it takes or replaces the value;
 //! - the thread, when it ends. That is when its thread-local destructors run, the latest value first. A value's `drop`
 //!   may use this and any other `Local`; what it sets is dropped as well;
-//! - whoever drops the `Local`: all values that are left, those of other threads included.
+//! - whoever drops the `Local`, or takes the values out of it: all that are left, those of other threads included;
+//! - whoever looks at the value through `iter_mut` while its thread ends, afterwards.
 //!
 //! When a `Local` goes at the same time as a thread ends, each of the two drops some of the values, and none is dropped
 //! twice or forgotten. A panic in a value's `drop` keeps no other value from being dropped. It goes on to who has set,
@@ -72,30 +93,43 @@
 //! Who joins a thread finds its values dropped. The end of a [`std::thread::scope`] by itself does not wait for that,
 //! as it does not wait for thread-local destructors.
 //!
-//! The main thread's values are dropped like any other's, if the system runs its thread-local destructors. Values in a
-//! static are never dropped for the sake of the static. A program that has to clean up should do so before `main`
-//! returns.
+//! The main thread's values are dropped like any other's, if the system runs its thread-local destructors: with
+//! `tk_thread::main`, after all threads that the program waits for. Values in a static are never dropped for the sake of
+//! the static, so those of daemon threads are left behind with them.
 //!
 //! # What it costs
 //!
-//! A read is a handful of loads and two stores, in the memory of the thread itself. There is no lock and no
-//! hashing. The first value of a thread in a `Local` allocates; later ones reuse the place.
+//! A read is a look at the slot, a pointer, whose it is, and a mark that it is borrowed, in the memory of the thread
+//! itself. There is no lock, no hashing, and no operation that other processors would have to know of. The `get` of a
+//! number, a `bool` or a `char` is without the mark.
 //!
-//! A `Local` that was never set is three words. Otherwise it has a table of less than half a kilobyte, and per thread
-//! that has set a value, one place for it and a share in a page of 32 pointers. A thread that has a slot reuses the
-//! place of the one that had it before, so the number of places is that of threads at one time, not of all that ever
-//! were.
+//! The first value of a thread in a `Local` allocates, unless a former thread in the same slot had one there; later ones
+//! reuse the place. A thread's very first one registers it with tk, if it is not known there.
+//!
+//! A `Local` is 35 words. Per thread that has set a value it has one place for it, of the value and five words more, and
+//! beyond the first 31 threads a share in pages of 32 pointers, of which a read then goes through two. A thread that has a slot reuses the place of the
+//! one that had it before, so the number of places is that of threads at one time, not of all that ever were. What a
+//! `Local` leaves behind in threads that have set a value in it is the empty place, until the thread sets more.
 //!
 //! Values need not be `Send`, but to share the `Local` between threads they must: `Local<T>` is `Send` and `Sync` if
-//! `T` is `Send`.
+//! `T` is `Send`. A `SharedLocal<T>` is if `T` is `Send` and `Sync`.
 
 mod caller;
 mod error;
+mod iter;
 mod local;
+mod node;
+mod shared;
+mod sync;
 mod table;
 
 pub use error::{AccessError, SetError, Unset};
+pub use iter::{IntoIter, IterMut, ValueMut};
 pub use local::Local;
+pub use shared::{SharedIter, SharedLocal};
+#[cfg(tk_loom)]
+#[doc(hidden)]
+pub use sync::model;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,14 +1,13 @@
 //! The typed face.
 
+use std::any::TypeId;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
 use std::thread;
 
-use once_cell::sync::OnceCell;
-
 use crate::caller::Caller;
-use crate::table::{Exclusive, Held, Shared, Table, discard};
+use crate::node::{Held, Shared, discard};
+use crate::table::Table;
 use crate::{AccessError, SetError, Unset};
 
 /// One value per thread, per object.
@@ -43,7 +42,7 @@ use crate::{AccessError, SetError, Unset};
 #[doc(alias = "threading.local")]
 #[doc(alias = "ThreadLocal")]
 pub struct Local<T, F = fn() -> T> {
-    table: OnceCell<Arc<Table<T>>>,
+    pub(crate) table: Table<T>,
     init: Option<F>,
 }
 
@@ -58,7 +57,7 @@ impl<T> Local<T> {
     /// ```
     pub const fn new() -> Local<T> {
         Local {
-            table: OnceCell::new(),
+            table: Table::new(),
             init: None,
         }
     }
@@ -82,7 +81,7 @@ impl<T, F> Local<T, F> {
     /// ```
     pub const fn with_init(init: F) -> Local<T, F> {
         Local {
-            table: OnceCell::new(),
+            table: Table::new(),
             init: Some(init),
         }
     }
@@ -121,6 +120,7 @@ impl<T: 'static, F> Local<T, F> {
     /// assert_eq!(local.get(), Some("here"));
     /// ```
     #[doc(alias = "setattr")]
+    #[inline]
     #[track_caller]
     pub fn set(&self, value: T) {
         drop(self.replace(value));
@@ -155,11 +155,12 @@ impl<T: 'static, F> Local<T, F> {
     /// assert_eq!(local.replace(1), None);
     /// assert_eq!(local.replace(2), Some(1));
     /// ```
+    #[inline]
     #[track_caller]
     pub fn replace(&self, value: T) -> Option<T> {
         match self.try_replace(value) {
             Ok(old) => old,
-            Err(error) => fail(error.reason()),
+            Err(error) => fail("Local", error.reason()),
         }
     }
 
@@ -175,15 +176,14 @@ impl<T: 'static, F> Local<T, F> {
     /// local.set(1);
     /// assert_eq!(local.try_replace(2).unwrap(), Some(1));
     /// ```
+    #[inline]
     pub fn try_replace(&self, value: T) -> Result<Option<T>, SetError<T>> {
         let held = match self.held() {
             Some(held) => held,
             None => self.hold(),
         };
-        match held.exclude() {
-            Ok(mut place) => Ok(place.get().replace(value)),
-            Err(reason) => Err(SetError::new(value, reason)),
-        }
+        held.replace(value)
+            .map_err(|(value, reason)| SetError::new(value, reason))
     }
 
     /// Takes the calling thread's value, if it has one, and leaves it without. Does not call the initialiser; the next
@@ -204,7 +204,7 @@ impl<T: 'static, F> Local<T, F> {
     pub fn take(&self) -> Option<T> {
         match self.try_take() {
             Ok(value) => value,
-            Err(error) => fail(error),
+            Err(error) => fail("Local", error),
         }
     }
 
@@ -223,9 +223,10 @@ impl<T: 'static, F> Local<T, F> {
     /// assert_eq!(local.try_take(), Ok(None));
     /// ```
     pub fn try_take(&self) -> Result<Option<T>, AccessError> {
-        match self.held() {
-            Some(held) => Ok(held.exclude()?.get().take()),
-            None => Ok(None),
+        match self.held().map(Held::take) {
+            Some(Ok(value)) => Ok(Some(value)),
+            None | Some(Err(AccessError::Unset)) => Ok(None),
+            Some(Err(error)) => Err(error),
         }
     }
 
@@ -251,13 +252,42 @@ impl<T: 'static, F> Local<T, F> {
 
     #[inline]
     fn held(&self) -> Option<Held<'_, T>> {
-        let caller = Caller::if_holding()?;
-        self.table.get()?.held(caller)
+        self.table.held(Caller::as_last_seen())
     }
 
+    /// Calls `f` with the value, which `init` makes if there is none.
+    #[inline]
+    pub(crate) fn try_with_borrow_or<R>(
+        &self,
+        init: Option<impl FnOnce() -> T>,
+        f: impl FnOnce(&T) -> R,
+    ) -> Result<R, AccessError> {
+        let shared = match self.held().map(Held::share) {
+            Some(Ok(shared)) => shared,
+            None | Some(Err(AccessError::Unset)) => self.filled(init)?,
+            Some(Err(error)) => return Err(error),
+        };
+        Ok(f(shared.get()))
+    }
+
+    /// The value, which `init` makes now.
     #[cold]
+    fn filled(&self, init: Option<impl FnOnce() -> T>) -> Result<Shared<'_, T>, AccessError> {
+        let init = init.ok_or(AccessError::Unset)?;
+        self.hold().fill(init)
+    }
+
+    /// Whether the thread uses its value, or the place for it.
+    pub(crate) fn check_unused(&self) -> Result<(), AccessError> {
+        match self.held().map(Held::exclude) {
+            None | Some(Ok(_) | Err(AccessError::Unset)) => Ok(()),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    #[inline]
     fn hold(&self) -> Held<'_, T> {
-        self.table.get_or_init(|| Arc::new(Table::new())).hold()
+        self.table.hold()
     }
 }
 
@@ -288,7 +318,7 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     pub fn with_borrow<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, Unset> {
         match self.try_with_borrow(f) {
             Ok(result) => Ok(result),
-            Err(error) => Err(unset_or_fail(error)),
+            Err(error) => Err(unset_or_fail("Local", error)),
         }
     }
 
@@ -311,8 +341,7 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_with_borrow<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
-        let shared = self.shared()?;
-        Ok(f(shared.get()))
+        self.try_with_borrow_or(self.init.as_ref(), f)
     }
 
     /// Calls `f` with the calling thread's value, to change it, and returns what it returns.
@@ -339,7 +368,7 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     pub fn with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, Unset> {
         match self.try_with_borrow_mut(f) {
             Ok(result) => Ok(result),
-            Err(error) => Err(unset_or_fail(error)),
+            Err(error) => Err(unset_or_fail("Local", error)),
         }
     }
 
@@ -362,16 +391,14 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, AccessError> {
-        let mut place = match self.held() {
-            Some(held) => held.exclude()?,
-            None => self.initialized()?,
+        let mut exclusive = match self.held().map(Held::exclude) {
+            Some(Ok(exclusive)) => exclusive,
+            None | Some(Err(AccessError::Unset)) => {
+                self.filled(self.init.as_ref())?.into_exclusive()?
+            }
+            Some(Err(error)) => return Err(error),
         };
-        if place.get().is_none() {
-            drop(place);
-            place = self.initialized()?;
-        }
-        let value = place.get().as_mut().ok_or(AccessError::Unset)?;
-        Ok(f(value))
+        Ok(f(exclusive.get()))
     }
 
     /// A clone of the calling thread's value. `None` if it has none, which cannot be with an initialiser.
@@ -394,55 +421,49 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     where
         T: Clone,
     {
+        if is_plain::<T>()
+            && let Some(Ok(value)) = self.held().map(Held::copy)
+        {
+            return Some(value);
+        }
         self.with_borrow(T::clone).ok()
     }
+}
 
-    #[inline]
-    fn shared(&self) -> Result<Shared<'_, T>, AccessError> {
-        let shared = match self.held() {
-            Some(held) => held.share(),
-            None => Err(AccessError::Unset),
+/// Whether `clone` is known to be a copy and to run nobody's code, so that the value need not be borrowed meanwhile. The
+/// compiler knows the answer.
+#[inline]
+fn is_plain<T: 'static>() -> bool {
+    macro_rules! is_one_of {
+        ($($plain:ty)*) => {
+            $(TypeId::of::<T>() == TypeId::of::<$plain>())||*
         };
-        match shared {
-            Err(AccessError::Unset) => self.initialized()?.into_shared(),
-            shared => shared,
-        }
     }
-
-    /// A place for a value, with a value in it.
-    #[cold]
-    fn initialized(&self) -> Result<Exclusive<'_, T>, AccessError> {
-        let init = self.init.as_ref().ok_or(AccessError::Unset)?;
-        let mut place = self.hold().exclude()?;
-        place.fill(init);
-        Ok(place)
-    }
+    is_one_of!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char)
 }
 
 #[cold]
 #[track_caller]
-fn unset_or_fail(error: AccessError) -> Unset {
+pub(crate) fn unset_or_fail(of: &str, error: AccessError) -> Unset {
     match error {
         AccessError::Unset => Unset,
-        error => fail(error),
+        error => fail(of, error),
     }
 }
 
 #[cold]
 #[track_caller]
-fn fail(error: AccessError) -> ! {
-    panic!("tk_local::Local: {error}")
+pub(crate) fn fail(of: &str, error: AccessError) -> ! {
+    panic!("tk_local::{of}: {error}")
 }
 
 /// Drops the values of all threads. If some of that panics, the rest is dropped nonetheless, and the first panic goes
 /// on.
 impl<T, F> Drop for Local<T, F> {
     fn drop(&mut self) {
-        let Some(table) = self.table.get() else {
-            return;
-        };
         let mut first = None;
-        table.drain(|value| {
+        self.table.for_each(|node| {
+            let Some(value) = node.empty() else { return };
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
                 match first {
                     None => first = Some(payload),

@@ -44,6 +44,9 @@ pub use raw_rlock::{NotOwned, RawRLock};
 pub use rlock::ArcRLockGuard;
 pub use rlock::{RLock, RLockGuard};
 
+#[doc(no_inline)]
+pub use tk_park::{Limit, StopSource, StopToken, WaitError};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -28,12 +28,39 @@ use crate::RawLock;
 pub type Lock<T> = lock_api::Mutex<RawLock, T>;
 
 /// Gives access to the value of a [`Lock`], and releases the lock when dropped.
+///
+/// ```
+/// use tk_lock::{Lock, LockGuard};
+///
+/// fn increment(mut guard: LockGuard<'_, u32>) {
+///     *guard += 1;
+/// }
+///
+/// let lock = Lock::new(1);
+/// increment(lock.lock());
+/// assert_eq!(*lock.lock(), 2);
+/// ```
 pub type LockGuard<'a, T> = lock_api::MutexGuard<'a, RawLock, T>;
 
 /// A [`LockGuard`] for a part of the value.
+///
+/// ```
+/// use tk_lock::{Lock, LockGuard, MappedLockGuard};
+///
+/// let lock = Lock::new((1, 2));
+/// let second: MappedLockGuard<'_, i32> = LockGuard::map(lock.lock(), |pair| &mut pair.1);
+/// assert_eq!(*second, 2);
+/// ```
 pub type MappedLockGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawLock, T>;
 
 /// What a [`Lock`] can do beside what `lock_api` gives it.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_lock::{Lock, LockExt};
+///
+/// assert!(Lock::new(1).lock_with(Duration::from_millis(1)).is_ok());
+/// ```
 pub trait LockExt<T: ?Sized> {
     /// Takes the lock. Blocks while it is held, until the limit is reached, and says which limit that was.
     ///
@@ -58,7 +85,7 @@ impl<T: ?Sized> LockExt<T> for Lock<T> {
     #[track_caller]
     fn lock_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<LockGuard<'_, T>, WaitError> {
         let limit = limit.into();
-        if limit.deadline().is_none() && limit.stop_token().is_none() {
+        if limit.is_none() {
             return Ok(self.lock());
         }
         // SAFETY: taking a lock invalidates no guard.

@@ -370,8 +370,10 @@ impl RawLock {
             if self.try_take(self.word.load(Relaxed), me, mine).is_ok() {
                 return Ok(());
             }
-            if wait.is_none() {
-                limit.check()?;
+            if wait.is_none()
+                && let Err(error) = limit.check()
+            {
+                return self.last_try(me, error);
             }
             if self.look_out(me, mine) {
                 return Ok(());
@@ -421,7 +423,7 @@ impl RawLock {
         None
     }
 
-    /// A limit was reached, but the lock may have become free in that moment.
+    /// The limit was reached, but a release that came before that counts.
     fn last_try(&self, me: u32, error: WaitError) -> Result<(), WaitError> {
         self.try_take(self.word.load(Relaxed), me, 0)
             .map_err(|_| error)
@@ -644,6 +646,15 @@ impl fmt::Debug for RawLock {
 }
 
 /// Releases a [`RawLock`] when dropped; made by [`RawLock::guard`].
+///
+/// ```
+/// use tk_lock::{RawLock, RawLockGuard};
+///
+/// let lock = RawLock::new();
+/// let guard: RawLockGuard<'_> = lock.guard();
+/// assert!(lock.locked());
+/// # drop(guard);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RawLockGuard<'a>(&'a RawLock);
 
@@ -661,6 +672,12 @@ impl fmt::Debug for RawLockGuard<'_> {
 }
 
 /// A release of a [`RawLock`] that is not held.
+///
+/// ```
+/// use tk_lock::{NotLocked, RawLock};
+///
+/// assert_eq!(RawLock::new().release(), Err(NotLocked));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLocked;
 

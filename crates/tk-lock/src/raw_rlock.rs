@@ -294,6 +294,12 @@ impl Drop for Suspended<'_> {
 }
 
 /// A release of a [`RawRLock`] that the calling thread does not hold.
+///
+/// ```
+/// use tk_lock::{NotOwned, RawRLock};
+///
+/// assert_eq!(RawRLock::new().release(), Err(NotOwned));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotOwned;
 

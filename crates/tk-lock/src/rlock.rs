@@ -200,10 +200,50 @@ impl<T: ?Sized> RLock<T> {
     #[track_caller]
     pub fn lock_arc(self: &Arc<Self>) -> ArcRLockGuard<T> {
         self.raw.acquire();
-        ArcRLockGuard {
-            lock: Arc::clone(self),
-            not_send: PhantomData,
-        }
+        self.arc_guard()
+    }
+
+    /// As [`try_lock`](RLock::try_lock), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).try_lock_arc().is_some());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    pub fn try_lock_arc(self: &Arc<Self>) -> Option<ArcRLockGuard<T>> {
+        self.raw.try_acquire().then(|| self.arc_guard())
+    }
+
+    /// As [`try_lock_for`](RLock::try_lock_for), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).try_lock_arc_for(Duration::ZERO).is_some());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    #[track_caller]
+    pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRLockGuard<T>> {
+        self.raw.acquire_for(timeout).then(|| self.arc_guard())
+    }
+
+    /// As [`try_lock_until`](RLock::try_lock_until), with a guard that owns an `Arc` of the lock.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Instant;
+    /// use tk_lock::RLock;
+    ///
+    /// assert!(Arc::new(RLock::new(1)).try_lock_arc_until(Instant::now()).is_some());
+    /// ```
+    #[cfg(feature = "arc_lock")]
+    #[track_caller]
+    pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRLockGuard<T>> {
+        self.raw.acquire_until(deadline).then(|| self.arc_guard())
     }
 
     /// As [`lock_with`](RLock::lock_with), with a guard that owns an `Arc` of the lock.
@@ -222,10 +262,16 @@ impl<T: ?Sized> RLock<T> {
         limit: impl Into<Limit<'l>>,
     ) -> Result<ArcRLockGuard<T>, WaitError> {
         self.raw.acquire_with(limit)?;
-        Ok(ArcRLockGuard {
+        Ok(self.arc_guard())
+    }
+
+    /// The guard of a level that has just been taken, with the lock.
+    #[cfg(feature = "arc_lock")]
+    fn arc_guard(self: &Arc<Self>) -> ArcRLockGuard<T> {
+        ArcRLockGuard {
             lock: Arc::clone(self),
             not_send: PhantomData,
-        })
+        }
     }
 
     /// The guard of a level that has just been taken.
@@ -262,6 +308,14 @@ impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
 }
 
 /// Gives access to the value of an [`RLock`], or to a part of it, and releases one level of the lock when dropped.
+///
+/// ```
+/// use tk_lock::{RLock, RLockGuard};
+///
+/// let lock = RLock::new(1);
+/// let guard: RLockGuard<'_, i32> = lock.lock();
+/// assert_eq!(*guard, 1);
+/// ```
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct RLockGuard<'a, T: ?Sized> {
     raw: &'a RawRLock,
@@ -369,6 +423,14 @@ impl<T: fmt::Display + ?Sized> fmt::Display for RLockGuard<'_, T> {
 }
 
 /// An [`RLockGuard`] that keeps its lock alive.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tk_lock::{ArcRLockGuard, RLock};
+///
+/// let guard: ArcRLockGuard<i32> = Arc::new(RLock::new(1)).lock_arc();
+/// assert_eq!(*guard, 1);
+/// ```
 #[cfg(feature = "arc_lock")]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct ArcRLockGuard<T: ?Sized> {

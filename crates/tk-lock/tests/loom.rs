@@ -64,6 +64,21 @@ fn one_thread_at_a_time_and_each_sees_the_last() {
 }
 
 #[test]
+fn a_try_that_takes_it_sees_the_last() {
+    explore("lock: try against release", None, || {
+        let guarded = Guarded::new();
+        let other = adder(&guarded);
+        let got = guarded.lock.try_acquire();
+        if got {
+            guarded.add();
+            guarded.lock.release().unwrap();
+        }
+        other.join().unwrap();
+        guarded.finish(1 + u32::from(got));
+    });
+}
+
+#[test]
 fn three_threads_take_turns() {
     explore("lock: mutual exclusion, three threads", Some(2), || {
         let guarded = Guarded::new();
@@ -247,5 +262,27 @@ fn levels_are_for_one_thread_at_a_time() {
         other.join().unwrap();
         // SAFETY: the other thread is gone.
         value.with(|value| assert_eq!(unsafe { *value }, 4));
+    });
+}
+
+#[test]
+fn a_release_before_a_stop_counts() {
+    explore("lock: release, then stop, against a wait", None, || {
+        let (guarded, source) = (Guarded::new(), StopSource::new());
+        let token = source.token();
+        guarded.lock.acquire();
+        let waiter = thread::spawn({
+            let guarded = guarded.clone();
+            move || {
+                assert_eq!(guarded.lock.acquire_with(&token), Ok(()));
+                guarded.add();
+                guarded.lock.release().unwrap();
+            }
+        });
+        guarded.add();
+        guarded.lock.release().unwrap();
+        source.request_stop();
+        waiter.join().unwrap();
+        guarded.finish(2);
     });
 }

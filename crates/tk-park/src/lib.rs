@@ -30,13 +30,16 @@
 //!     #[track_caller]
 //!     fn pass<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
 //!         let (wait, limit) = (Wait::new("door"), limit.into());
+//!         let mut parked = Ok(());
 //!         while self.0.load(Ordering::Acquire) == 0 {
+//!             // Not before another look: if the door was opened before the limit was reached, that counts.
+//!             parked?;
 //!             // The queue is locked while the word is looked at: no opening is missed.
-//!             match park(&self.0, || self.0.load(Ordering::Relaxed) == 0, &wait, limit) {
-//!                 Parked::TimedOut => return Err(WaitError::TimedOut),
-//!                 Parked::Stopped => return Err(WaitError::Stopped),
-//!                 _ => {}
-//!             }
+//!             parked = match park(&self.0, || self.0.load(Ordering::Relaxed) == 0, &wait, limit) {
+//!                 Parked::TimedOut => Err(WaitError::TimedOut),
+//!                 Parked::Stopped => Err(WaitError::Stopped),
+//!                 _ => Ok(()),
+//!             };
 //!         }
 //!         Ok(())
 //!     }

@@ -38,7 +38,7 @@ pub fn deadline_after(duration: Duration) -> Option<Instant> {
 /// What ends a wait that is not granted: a deadline, a stop token, both (whichever comes first), or nothing.
 ///
 /// Made from a `Duration` (counted from the moment of the conversion; one too long for the clock means for ever), an
-/// `Instant`, a `&StopToken`, or with the functions below. Zero, a time in the past and a token that has been asked to
+/// `Option<Duration>` (`None` means for ever), an `Instant`, a `&StopToken`, or with the functions below. Zero, a time in the past and a token that has been asked to
 /// stop all mean: try once.
 ///
 /// ```
@@ -117,6 +117,19 @@ impl<'a> Limit<'a> {
         }
     }
 
+    /// Whether this is no limit: the wait goes on for ever.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::Limit;
+    ///
+    /// assert!(Limit::none().is_none());
+    /// assert!(Limit::after(Duration::MAX).is_none()); // Too long for the clock.
+    /// ```
+    pub const fn is_none(&self) -> bool {
+        self.deadline.is_none() && self.stop.is_none()
+    }
+
     /// The time when this limit ends, if it has one.
     ///
     /// ```
@@ -170,6 +183,13 @@ impl<'a> Limit<'a> {
 impl From<Duration> for Limit<'_> {
     fn from(duration: Duration) -> Self {
         Limit::after(duration)
+    }
+}
+
+/// `None` is no limit, as Python's `timeout=None`.
+impl From<Option<Duration>> for Limit<'_> {
+    fn from(duration: Option<Duration>) -> Self {
+        duration.map_or(Limit::none(), Limit::after)
     }
 }
 

@@ -29,6 +29,16 @@ use crate::{Limit, StopToken};
 /// An atomic word that threads can park on.
 ///
 /// Implemented for the atomic types that primitives are made of, and for nothing else.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, AtomicUsize};
+///
+/// fn wake_all(word: &impl tk_park::Word) -> usize {
+///     tk_park::unpark_all(word, 0)
+/// }
+///
+/// assert_eq!(wake_all(&AtomicU32::new(0)) + wake_all(&AtomicUsize::new(0)), 0);
+/// ```
 pub trait Word: private::Sealed {}
 
 mod private {
@@ -70,6 +80,17 @@ pub struct Wait {
 impl Wait {
     /// A wait that begins now, for a thing of this kind, asked for by the caller's line. A primitive whose methods are
     /// `#[track_caller]` down to here shows the line of its user.
+    ///
+    /// ```
+    /// use tk_park::Wait;
+    ///
+    /// #[track_caller]
+    /// fn begin() -> Wait {
+    ///     Wait::new("turnstile") // The line that is shown is that of whoever calls this.
+    /// }
+    ///
+    /// assert_eq!(begin().kind(), "turnstile");
+    /// ```
     #[track_caller]
     pub fn new(kind: &'static str) -> Wait {
         Wait {
@@ -82,6 +103,11 @@ impl Wait {
     }
 
     /// The same wait, with the slot of the thread that holds the thing.
+    ///
+    /// ```
+    /// let wait = tk_park::Wait::new("turnstile").held_by(Some(tk_core::current_slot()));
+    /// assert_eq!(wait.kind(), "turnstile");
+    /// ```
     #[must_use]
     pub fn held_by(mut self, holder: Option<Slot>) -> Wait {
         self.holder = holder;
@@ -89,6 +115,28 @@ impl Wait {
     }
 
     /// The same wait, with a number that the one who unparks can read: see [`Waiter::mark`].
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::{Choice, Limit, Parked, Wait, park, unpark_filter};
+    ///
+    /// const READER: usize = 1;
+    ///
+    /// let word = AtomicU32::new(0);
+    /// let unpark_readers = || {
+    ///     unpark_filter(&word, |waiter| match waiter.mark() {
+    ///         READER => Choice::Unpark,
+    ///         _ => Choice::Skip,
+    ///     }, |_| 0)
+    /// };
+    /// std::thread::scope(|s| {
+    ///     let reader = s.spawn(|| {
+    ///         park(&word, || true, &Wait::new("readers").marked(READER), Limit::none())
+    ///     });
+    ///     while unpark_readers().count == 0 {}
+    ///     assert_eq!(reader.join().unwrap(), Parked::Unparked(0));
+    /// });
+    /// ```
     #[must_use]
     pub fn marked(mut self, mark: usize) -> Wait {
         self.mark = mark;
@@ -103,8 +151,30 @@ impl Wait {
     }
 
     /// What sort of thing is waited for.
+    ///
+    /// ```
+    /// assert_eq!(tk_park::Wait::new("turnstile").kind(), "turnstile");
+    /// ```
     pub fn kind(&self) -> &'static str {
         self.kind
+    }
+
+    /// Writes this in the thread's record, as a wait for `word`, until the guard is dropped: for a thread that is about to
+    /// block in some other way than by parking.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::Wait;
+    ///
+    /// let word = AtomicU32::new(0);
+    /// let shown = Wait::new("printer").show(&word);
+    /// assert_eq!(tk_core::current().waiting().unwrap().kind(), "printer");
+    /// drop(shown);
+    /// assert!(tk_core::current().waiting().is_none());
+    /// ```
+    #[cfg(not(tk_loom))]
+    pub fn show(&self, word: &impl Word) -> tk_core::Entered {
+        self.enter(word.key())
     }
 
     #[cfg(not(tk_loom))]
@@ -122,6 +192,14 @@ impl Wait {
 }
 
 /// A parked thread, as the one who unparks sees it.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Choice, Waiter, unpark_filter};
+///
+/// let first = |_: &Waiter| Choice::End;
+/// assert_eq!(unpark_filter(&AtomicU32::new(0), first, |_| 0).count, 0);
+/// ```
 #[derive(Debug)]
 pub struct Waiter {
     mark: usize,
@@ -133,16 +211,50 @@ pub struct Waiter {
 
 impl Waiter {
     /// What the thread gave to [`Wait::marked`], or zero.
+    ///
+    /// ```
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// let marked = |waiter: &Waiter| match waiter.mark() {
+    ///     0 => Choice::Skip,
+    ///     _ => Choice::Unpark,
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), marked, |_| 0);
+    /// ```
     pub fn mark(&self) -> usize {
         self.mark
     }
 
     /// The thread's slot.
+    ///
+    /// ```
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// // Another thread than this one.
+    /// let me = tk_core::current_slot();
+    /// let other = |waiter: &Waiter| match waiter.slot() == me {
+    ///     true => Choice::Skip,
+    ///     false => Choice::Unpark,
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), other, |_| 0);
+    /// ```
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
     /// Since when the thread waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// // Who has waited for long.
+    /// let patient = |waiter: &Waiter| match waiter.since().elapsed() > Duration::from_millis(1) {
+    ///     true => Choice::Unpark,
+    ///     false => Choice::End,
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), patient, |_| 0);
+    /// ```
     pub fn since(&self) -> Instant {
         self.since
     }
@@ -173,6 +285,15 @@ impl Waiter {
 }
 
 /// How a call of [`park`] ended.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use std::time::Duration;
+/// use tk_park::{Parked, Wait, park};
+///
+/// let (word, wait) = (AtomicU32::new(0), Wait::new("example"));
+/// assert_eq!(park(&word, || true, &wait, Duration::ZERO.into()), Parked::TimedOut);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parked {
     /// Another thread unparked this one, with this token.
@@ -189,6 +310,11 @@ pub enum Parked {
 }
 
 /// What an unparking did.
+///
+/// ```
+/// let word = std::sync::atomic::AtomicU32::new(0);
+/// assert_eq!(tk_park::unpark_one(&word, |_| 0), tk_park::Unparked::default());
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unparked {
     /// How many threads are unparked.
@@ -210,6 +336,19 @@ impl Unparked {
 }
 
 /// What to do with one parked thread.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Choice, unpark_filter};
+///
+/// // Every second one.
+/// let mut odd = false;
+/// let done = unpark_filter(&AtomicU32::new(0), |_| {
+///     odd = !odd;
+///     if odd { Choice::Unpark } else { Choice::Skip }
+/// }, |_| 0);
+/// assert_eq!((done.count, done.more), (0, false));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Choice {
     /// Unpark it, and go on to the next.
@@ -229,7 +368,10 @@ const STOPPED: UnparkToken = UnparkToken(1 << 16);
 /// Whoever changes the word and then unparks can't slip in between `validate` and the sleep. There are no spurious
 /// wake-ups. While the thread sleeps, its record says that it waits for `wait`.
 ///
-/// If the limit is over already, the thread parks and gives up at once, so that `validate` has the first word.
+/// If the time is over already, the thread parks and gives up at once, so that `validate` has the first word. If the
+/// token was asked to stop, that has it: `validate` is not called. Either way the word may have changed before, and too
+/// late for the thread to see it. A primitive for which that counts looks at its word once more after
+/// [`Parked::TimedOut`] and [`Parked::Stopped`].
 ///
 /// `validate` is to be short. It must not park or unpark: that may wait for ever. If it panics, the program ends.
 ///
@@ -264,6 +406,17 @@ pub fn park(
 ///
 /// `before_sleep` must not park, in this crate or in any other that is built on the same parking lot. It may unpark. If
 /// it panics, the program ends.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Limit, Parked, Wait, park_then, unpark_one};
+///
+/// let word = AtomicU32::new(0);
+/// let wake_up = || _ = unpark_one(&word, |_| 7);
+/// // SAFETY: to unpark is allowed.
+/// let parked = unsafe { park_then(&word, || true, wake_up, &Wait::new("example"), Limit::none()) };
+/// assert_eq!(parked, Parked::Unparked(7)); // It was in the queue already.
+/// ```
 pub unsafe fn park_then(
     word: &impl Word,
     validate: impl FnOnce() -> bool,
@@ -400,6 +553,16 @@ pub fn unpark_all(word: &impl Word, token: u16) -> usize {
 }
 
 /// What to do with the threads that are parked on one word, and are needed in the queue of another.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Requeue, requeue};
+///
+/// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+/// // SAFETY: nobody is parked on either word.
+/// let done = unsafe { requeue(&from, &raw const to as usize, || Some(Requeue::MoveAll), |_| 0) };
+/// assert_eq!(done.unwrap().requeued, 0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Requeue {
     /// Unpark the first, and leave the others where they are.
@@ -423,6 +586,24 @@ pub enum Requeue {
 /// Those who are parked on `from` when `decide` agrees must be ready for all that may be done to them in the other
 /// queue: they are unparked with the tokens of that word's owner. The address is that of a [`Word`], or was while
 /// threads could be parked on `from`; nothing is read there.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Limit, Parked, Requeue, Wait, park, requeue, unpark_one};
+///
+/// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+/// let move_one = || {
+///     // SAFETY: the thread takes any token.
+///     unsafe { requeue(&from, &raw const to as usize, || Some(Requeue::MoveOne), |_| 0) }
+/// };
+/// std::thread::scope(|s| {
+///     let sleeper = s.spawn(|| park(&from, || true, &Wait::new("example"), Limit::none()));
+///     while move_one().unwrap().requeued == 0 {}
+///     // It has slept on, and waits for another word now.
+///     assert_eq!(unpark_one(&to, |_| 7).count, 1);
+///     assert_eq!(sleeper.join().unwrap(), Parked::Unparked(7));
+/// });
+/// ```
 pub unsafe fn requeue(
     from: &impl Word,
     to: usize,

@@ -108,6 +108,10 @@ const WAKE_UP: u32 = 10;
 
 impl SpinHistory {
     /// No spin has failed yet.
+    ///
+    /// ```
+    /// static HISTORY: tk_park::SpinHistory = tk_park::SpinHistory::new();
+    /// ```
     pub const fn new() -> SpinHistory {
         SpinHistory {
             misses: AtomicU8::new(0),

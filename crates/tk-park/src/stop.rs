@@ -164,6 +164,10 @@ impl State {
 
 impl StopSource {
     /// A source that has not been asked to stop.
+    ///
+    /// ```
+    /// assert!(!tk_park::StopSource::new().stop_requested());
+    /// ```
     pub fn new() -> StopSource {
         StopSource(Arc::new(State::new()))
     }
@@ -184,6 +188,12 @@ impl StopSource {
     /// # Panics
     ///
     /// With the panic of the first callback that panicked, after all have been called.
+    ///
+    /// ```
+    /// let source = tk_park::StopSource::new();
+    /// assert!(source.request_stop());
+    /// assert!(!source.request_stop());
+    /// ```
     #[doc(alias = "cancel")]
     pub fn request_stop(&self) -> bool {
         self.0.request_stop()
@@ -201,6 +211,13 @@ impl StopSource {
 
 impl StopToken {
     /// Whether a stop has been requested. One load.
+    ///
+    /// ```
+    /// let source = tk_park::StopSource::new();
+    /// let token = source.token();
+    /// source.request_stop();
+    /// assert!(token.stop_requested());
+    /// ```
     pub fn stop_requested(&self) -> bool {
         self.0.stop_requested()
     }
@@ -304,6 +321,15 @@ impl Drop for Delisting<'_> {
 ///
 /// When the drop returns, the function has run to its end or never will. Only if it is the function itself that drops
 /// this, the drop does not wait.
+///
+/// ```
+/// use tk_park::{StopCallback, StopSource};
+///
+/// let source = StopSource::new();
+/// let callback: StopCallback = source.token().on_stop(|| panic!("nobody asked"));
+/// drop(callback); // Before the stop: it never runs.
+/// source.request_stop();
+/// ```
 #[must_use = "the function is forgotten when this is dropped"]
 pub struct StopCallback(Option<(Weak<State>, Arc<Callback>)>);
 

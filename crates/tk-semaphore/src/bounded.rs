@@ -51,6 +51,10 @@ impl BoundedSemaphore {
     }
 
     /// How many permits there were in the beginning.
+    ///
+    /// ```
+    /// assert_eq!(tk_semaphore::BoundedSemaphore::new(3).bound(), 3);
+    /// ```
     pub fn bound(&self) -> usize {
         self.bound
     }
@@ -65,6 +69,14 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// let pool = BoundedSemaphore::new(2);
+    /// let permit = pool.acquire();
+    /// assert_eq!(pool.available(), 1);
+    /// # drop(permit);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Permit<'_> {
@@ -75,12 +87,29 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::try_acquire`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// let pool = BoundedSemaphore::new(1);
+    /// let permit = pool.try_acquire();
+    /// assert!(permit.is_some() && pool.try_acquire().is_none());
+    /// ```
     #[inline]
     pub fn try_acquire(&self) -> Option<Permit<'_>> {
         self.try_acquire_many(1)
     }
 
     /// As [`Semaphore::acquire_for`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::time::Duration;
+    ///
+    /// let pool = BoundedSemaphore::new(1);
+    /// let permit = pool.acquire();
+    /// assert!(pool.acquire_for(Duration::from_millis(1)).is_none());
+    /// # drop(permit);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_>> {
@@ -88,6 +117,13 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_until`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::time::Instant;
+    ///
+    /// assert!(BoundedSemaphore::new(1).acquire_until(Instant::now()).is_some());
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_>> {
@@ -95,6 +131,17 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_with`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use tk_park::{StopSource, WaitError};
+    ///
+    /// let (pool, source) = (BoundedSemaphore::new(1), StopSource::new());
+    /// let permit = pool.acquire();
+    /// source.request_stop();
+    /// assert_eq!(pool.acquire_with(&source.token()).err(), Some(WaitError::Stopped));
+    /// # drop(permit);
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<Permit<'_>, WaitError> {
@@ -103,6 +150,13 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_many`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// let pool = BoundedSemaphore::new(2);
+    /// assert_eq!(pool.acquire_many(2).unwrap().count(), 2);
+    /// assert!(pool.acquire_many(3).is_err()); // There never are so many.
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, n: usize) -> Result<Permit<'_>, AcquireError> {
@@ -110,12 +164,24 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::try_acquire_many`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// assert!(BoundedSemaphore::new(2).try_acquire_many(2).is_some());
+    /// ```
     #[inline]
     pub fn try_acquire_many(&self, n: usize) -> Option<Permit<'_>> {
         self.raw.try_acquire(n).then(|| self.permit(n))
     }
 
     /// As [`Semaphore::acquire_many_for`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::time::Duration;
+    ///
+    /// assert!(BoundedSemaphore::new(2).acquire_many_for(2, Duration::ZERO).is_ok());
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_many_for(
@@ -127,6 +193,13 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_many_until`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::time::Instant;
+    ///
+    /// assert!(BoundedSemaphore::new(2).acquire_many_until(2, Instant::now()).is_ok());
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_many_until(
@@ -138,6 +211,13 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_many_with`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::time::Duration;
+    ///
+    /// assert!(BoundedSemaphore::new(2).acquire_many_with(2, Duration::ZERO).is_ok());
+    /// ```
     #[inline]
     #[track_caller]
     pub fn acquire_many_with<'a>(
@@ -150,29 +230,75 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_owned`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(1));
+    /// let permit = pool.acquire_owned();
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert_eq!(pool.available(), 1);
+    /// ```
     #[track_caller]
     pub fn acquire_owned(self: &Arc<Self>) -> OwnedPermit {
         self.own(self.acquire())
     }
 
     /// As [`Semaphore::try_acquire_owned`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(1));
+    /// let permit = pool.try_acquire_owned();
+    /// assert!(permit.is_some() && pool.try_acquire_owned().is_none());
+    /// ```
     pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit> {
         Some(self.own(self.try_acquire()?))
     }
 
     /// As [`Semaphore::acquire_owned_for`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(1));
+    /// assert!(pool.acquire_owned_for(Duration::ZERO).is_some());
+    /// ```
     #[track_caller]
     pub fn acquire_owned_for(self: &Arc<Self>, timeout: Duration) -> Option<OwnedPermit> {
         Some(self.own(self.acquire_for(timeout)?))
     }
 
     /// As [`Semaphore::acquire_owned_until`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Instant;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(1));
+    /// assert!(pool.acquire_owned_until(Instant::now()).is_some());
+    /// ```
     #[track_caller]
     pub fn acquire_owned_until(self: &Arc<Self>, deadline: Instant) -> Option<OwnedPermit> {
         Some(self.own(self.acquire_until(deadline)?))
     }
 
     /// As [`Semaphore::acquire_owned_with`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(1));
+    /// assert!(pool.acquire_owned_with(Duration::ZERO).is_ok());
+    /// ```
     #[track_caller]
     pub fn acquire_owned_with<'a>(
         self: &Arc<Self>,
@@ -182,17 +308,43 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_many_owned`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(3));
+    /// let permit = pool.acquire_many_owned(2).unwrap();
+    /// assert_eq!((permit.count(), pool.available()), (2, 1));
+    /// ```
     #[track_caller]
     pub fn acquire_many_owned(self: &Arc<Self>, n: usize) -> Result<OwnedPermit, AcquireError> {
         Ok(self.own(self.acquire_many(n)?))
     }
 
     /// As [`Semaphore::try_acquire_many_owned`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(3));
+    /// assert!(pool.try_acquire_many_owned(4).is_none());
+    /// ```
     pub fn try_acquire_many_owned(self: &Arc<Self>, n: usize) -> Option<OwnedPermit> {
         Some(self.own(self.try_acquire_many(n)?))
     }
 
     /// As [`Semaphore::acquire_many_owned_for`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(3));
+    /// assert!(pool.acquire_many_owned_for(3, Duration::ZERO).is_ok());
+    /// ```
     #[track_caller]
     pub fn acquire_many_owned_for(
         self: &Arc<Self>,
@@ -203,6 +355,15 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_many_owned_until`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    /// use std::time::Instant;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(3));
+    /// assert!(pool.acquire_many_owned_until(3, Instant::now()).is_ok());
+    /// ```
     #[track_caller]
     pub fn acquire_many_owned_until(
         self: &Arc<Self>,
@@ -213,6 +374,15 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_many_owned_with`].
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// use std::sync::Arc;
+    /// use tk_park::Limit;
+    ///
+    /// let pool = Arc::new(BoundedSemaphore::new(3));
+    /// assert!(pool.acquire_many_owned_with(2, Limit::none()).is_ok());
+    /// ```
     #[track_caller]
     pub fn acquire_many_owned_with<'a>(
         self: &Arc<Self>,
@@ -227,6 +397,14 @@ impl BoundedSemaphore {
     /// # Errors
     ///
     /// If there would be more than in the beginning. Then nothing is changed.
+    ///
+    /// ```
+    /// # use tk_semaphore::BoundedSemaphore;
+    /// let pool = BoundedSemaphore::new(1);
+    /// assert!(pool.release(1).is_err());
+    /// pool.acquire().forget();
+    /// assert!(pool.release(1).is_ok());
+    /// ```
     #[inline]
     pub fn release(&self, n: usize) -> Result<(), ReleaseError> {
         self.raw.release(n, self.bound)

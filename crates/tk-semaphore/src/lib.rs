@@ -44,6 +44,9 @@ pub use error::{AcquireError, ReleaseError};
 pub use permit::{OwnedPermit, Permit};
 pub use semaphore::Semaphore;
 
+#[doc(no_inline)]
+pub use tk_park::{Limit, StopSource, StopToken, WaitError};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

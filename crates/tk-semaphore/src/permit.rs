@@ -33,6 +33,10 @@ impl<'a> Permit<'a> {
     }
 
     /// How many permits these are.
+    ///
+    /// ```
+    /// assert_eq!(tk_semaphore::Semaphore::new(3).acquire_many(2).unwrap().count(), 2);
+    /// ```
     pub fn count(&self) -> usize {
         self.count
     }
@@ -67,6 +71,19 @@ impl fmt::Debug for Permit<'_> {
 /// Permits that keep their semaphore alive, of either kind; see [`Semaphore::acquire_owned`].
 ///
 /// They are given back when this is dropped, as a [`Permit`] is.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tk_semaphore::{OwnedPermit, Semaphore};
+///
+/// struct Connection(OwnedPermit);
+///
+/// let semaphore = Arc::new(Semaphore::new(1));
+/// let connection = Connection(semaphore.acquire_owned());
+/// assert_eq!((connection.0.count(), semaphore.available()), (1, 0));
+/// drop(connection);
+/// assert_eq!(semaphore.available(), 1);
+/// ```
 #[must_use = "the permit is given back when this is dropped"]
 pub struct OwnedPermit {
     owner: Owner,
@@ -85,11 +102,22 @@ impl OwnedPermit {
     }
 
     /// How many permits these are.
+    ///
+    /// ```
+    /// let semaphore = std::sync::Arc::new(tk_semaphore::Semaphore::new(1));
+    /// assert_eq!(semaphore.acquire_owned().count(), 1);
+    /// ```
     pub fn count(&self) -> usize {
         self.count
     }
 
     /// Keeps the permits from being given back, now and ever; unless by the semaphore's `release`.
+    ///
+    /// ```
+    /// let semaphore = std::sync::Arc::new(tk_semaphore::Semaphore::new(1));
+    /// semaphore.acquire_owned().forget();
+    /// assert_eq!(semaphore.available(), 0);
+    /// ```
     pub fn forget(mut self) {
         self.count = 0;
     }

@@ -119,7 +119,9 @@ impl RawSemaphore {
     #[cold]
     #[track_caller]
     fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
-        limit.check()?;
+        if let Err(error) = limit.check() {
+            return self.last_try(n, error);
+        }
         let came = self
             .spins
             .spin_for_a_wake_up(limit, || match self.try_take(n) {
@@ -147,8 +149,13 @@ impl RawSemaphore {
             };
             // Those behind may have waited only for this thread to get out of the way.
             self.settle();
-            return Err(error);
+            return self.last_try(n, error);
         }
+    }
+
+    /// The limit was reached, but a release that came before that counts.
+    fn last_try(&self, n: usize, error: WaitError) -> Result<(), WaitError> {
+        self.try_acquire(n).then_some(()).ok_or(error)
     }
 
     /// With the queue locked: whether the calling thread has to line up.

@@ -19,6 +19,17 @@ use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
 /// [`Limit`], which may be a stop token. Threads are served in the order in which they began to wait. A call with a limit
 /// that is over (zero, a time in the past, a token that has been asked to stop) takes what is there, or fails at once. A
 /// duration that is too long for the clock means for ever.
+///
+/// ```
+/// use tk_semaphore::Semaphore;
+///
+/// let connections = Semaphore::new(2);
+/// let (first, second) = (connections.acquire(), connections.acquire());
+/// assert!(connections.try_acquire().is_none());
+/// drop(first);
+/// assert!(connections.try_acquire().is_some());
+/// # drop(second);
+/// ```
 #[doc(alias = "threading.Semaphore")]
 pub struct Semaphore {
     raw: RawSemaphore,
@@ -29,6 +40,12 @@ const _: () = assert!(size_of::<Semaphore>() <= 16);
 
 impl Semaphore {
     /// The most permits that a semaphore can have.
+    ///
+    /// ```
+    /// use tk_semaphore::Semaphore;
+    ///
+    /// assert!(Semaphore::new(Semaphore::MAX_PERMITS).release(1).is_err());
+    /// ```
     pub const MAX_PERMITS: usize = RawSemaphore::MAX;
 
     /// A semaphore with that many permits.

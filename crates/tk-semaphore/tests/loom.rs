@@ -232,3 +232,43 @@ fn a_try_finds_what_one_who_gave_up_has_left() {
         assert_eq!(semaphore.available(), 1);
     });
 }
+
+#[test]
+fn a_release_before_a_stop_counts() {
+    explore(
+        "semaphore: release, then stop, against a wait",
+        None,
+        || {
+            let (semaphore, source) = (semaphore(0), StopSource::new());
+            let token = source.token();
+            let releaser = thread::spawn({
+                let semaphore = semaphore.clone();
+                move || {
+                    semaphore.release(1).unwrap();
+                    source.request_stop();
+                }
+            });
+            assert_eq!(semaphore.acquire_with(&token).map(Permit::forget), Ok(()));
+            releaser.join().unwrap();
+            assert_eq!(semaphore.available(), 0);
+        },
+    );
+}
+
+#[test]
+fn a_stop_against_a_release() {
+    explore("semaphore: stop against release", Some(4), || {
+        let (semaphore, source) = (semaphore(0), StopSource::new());
+        let token = source.token();
+        let stoppable = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_with(&token).map(Permit::forget).is_ok()
+        });
+        let stopper = thread::spawn(move || source.request_stop());
+        semaphore.release(1).unwrap();
+        stopper.join().unwrap();
+        let got = usize::from(stoppable.join().unwrap());
+        assert_eq!(semaphore.available() + got, 1);
+        assert_eq!(semaphore.try_acquire().is_some(), got == 0);
+    });
+}

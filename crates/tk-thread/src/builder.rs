@@ -91,7 +91,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system does not start it, or if the program is [shutting down](tk_core::ShutDown). Then nothing of it
+    /// If the operating system does not start it, or if the program is [shutting down](tk_core::ShuttingDown). Then nothing of it
     /// is left.
     ///
     /// ```

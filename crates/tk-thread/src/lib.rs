@@ -104,7 +104,10 @@ pub use thread::{
     JoinError, Thread, active_count, current, enumerate, get_ident, get_native_id, main_thread,
     stop_token,
 };
-pub use tk_core::ShutDown;
+pub use tk_core::ShuttingDown;
+
+#[doc(no_inline)]
+pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -13,7 +13,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use tk_core::{KeepAlive, ShutDown, thread_at};
+use tk_core::{KeepAlive, ShuttingDown};
 use tk_park::sync::{AtomicBool, Mutex, lock};
 use tk_park::{Limit, Parked, Wait, park, unpark_all, watch_forks};
 
@@ -53,13 +53,13 @@ enum Hooks {
 /// ```
 #[doc(alias = "threading._register_atexit")]
 #[doc(alias = "atexit")]
-pub fn at_exit(f: impl FnOnce() + Send + 'static) -> Result<(), ShutDown> {
+pub fn at_exit(f: impl FnOnce() + Send + 'static) -> Result<(), ShuttingDown> {
     match &mut *lock(&HOOKS) {
         Hooks::Open(list) => {
             list.push(Box::new(f));
             Ok(())
         }
-        Hooks::Closed => Err(ShutDown::new()),
+        Hooks::Closed => Err(ShuttingDown::new()),
     }
 }
 
@@ -213,11 +213,7 @@ fn log_stragglers() {
         match thread.waiting() {
             None => log::warn!("the program ends without {thread:?}, which runs"),
             Some(waiting) => {
-                let holder = waiting.holder().and_then(thread_at);
-                let holder = holder.map_or(String::new(), |holder| format!(" ({holder:?})"));
-                log::warn!(
-                    "the program ends without {thread:?}, which waits for {waiting:?}{holder}"
-                );
+                log::warn!("the program ends without {thread:?}, which waits for {waiting:?}");
             }
         }
     }

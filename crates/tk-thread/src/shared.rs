@@ -10,7 +10,8 @@
 //! 2. `LEFT` comes from the thread itself, when it has left the registry. That happens in the destructor of the oldest of
 //!    its thread-local values, so the younger ones are destroyed before. The thread itself is about to end.
 //! 3. Whoever then wants to be sure that it has ended joins the OS thread. One does it, the others wait for `GONE`.
-//!    What is left of the thread takes no time worth limiting.
+//!    What is left of the thread takes no time worth limiting. If the one has no limit, there is no need to wait for `LEFT`
+//!    before: it sleeps once, not twice.
 //! 4. A thread that was not started here, or in a scope, has no OS handle to join: it goes from `RUNNING` to `GONE`. (A
 //!    scope has the OS handle itself.)
 //!
@@ -118,22 +119,36 @@ impl Shared {
         if record.is_lost() {
             return Ok(());
         }
+        if limit.is_none()
+            && let Some(os_thread) = self.take_os_thread()
+        {
+            let wait = Wait::new("join").held_by(Some(record.slot()));
+            let shown = wait.show(&self.progress);
+            self.join_os_thread(os_thread);
+            drop(shown);
+            return Ok(());
+        }
         let left = self.wait_for_progress(LEFT, "join", record, limit);
         // One look more: it may have ended in the moment when the limit was reached.
         left.or_else(|error| match self.progress.load(Acquire) >= LEFT {
             true => Ok(()),
             false => Err(error),
         })?;
-        let os_thread = lock(&self.os_thread).take();
-        match os_thread {
-            Some(os_thread) => {
-                // What the thread had to say of a panic it has said elsewhere.
-                let _ = os_thread.join();
-                self.advance(GONE);
-            }
+        match self.take_os_thread() {
+            Some(os_thread) => self.join_os_thread(os_thread),
             None => self.wait_for_progress(GONE, "join", record, Limit::none())?,
         }
         Ok(())
+    }
+
+    fn take_os_thread(&self) -> Option<JoinHandle<()>> {
+        lock(&self.os_thread).take()
+    }
+
+    fn join_os_thread(&self, os_thread: JoinHandle<()>) {
+        // What the thread had to say of a panic it has said elsewhere.
+        let _ = os_thread.join();
+        self.advance(GONE);
     }
 
     #[track_caller]

@@ -8,6 +8,7 @@
 mod barrier;
 mod condition;
 mod event;
+mod local;
 mod lock;
 mod park;
 mod round;
@@ -23,7 +24,7 @@ use round::{PROGRESS, Random, Round, Tally};
 /// A kind of round: what it is called, and its body.
 type Kind = (&'static str, fn(&Round) -> Tally);
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 18] = [
     ("RawLock", lock::raw),
     ("Lock", lock::guarding),
     ("RLock", lock::reentrant),
@@ -39,6 +40,8 @@ const KINDS: [Kind; 16] = [
     ("BoundedSemaphore", semaphore::bounded),
     ("Barrier, laps", barrier::laps),
     ("Barrier, limits", barrier::limits),
+    ("Local", local::values),
+    ("SharedLocal", local::shared),
     ("park", park::counts),
 ];
 

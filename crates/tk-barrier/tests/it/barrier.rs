@@ -337,20 +337,23 @@ fn who_is_one_too_many_learns_of_an_abort_and_joins_after_a_reset() {
             let last = start(s, || barrier.wait());
             until("the action runs", || runs.load(Acquire));
             let early = start_parked(s, "barrier", || barrier.wait());
-            may_end.store(true, Release);
-            match reset {
+            // While the action runs: once it has ended, the early one is of the next round at some moment.
+            let error = match reset {
                 true => {
                     barrier.reset();
                     until("it is counted", || barrier.n_waiting() == 1);
-                    barrier.wait().unwrap();
-                    assert_eq!(early.join(), Ok(0));
+                    may_end.store(true, Release);
+                    assert_eq!((barrier.wait(), early.join()), (Ok(1), Ok(0)));
+                    BarrierError::Reset
                 }
                 false => {
                     barrier.abort();
-                    assert!(early.join().is_err());
+                    assert_eq!(early.join(), Err(BarrierError::Aborted));
+                    may_end.store(true, Release);
+                    BarrierError::Aborted
                 }
-            }
-            let _ = (first.join(), last.join());
+            };
+            assert_eq!((first.join(), last.join()), (Err(error), Err(error)));
         });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tk_core::{KeepAlive, ShutDown};
+use tk_core::{KeepAlive, ShuttingDown};
 
 static WOKEN: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,7 +36,7 @@ fn the_one_who_drops_the_last_token_calls_the_function() {
     assert!(!KeepAlive::end());
     drop(held);
     assert!(KeepAlive::end() && KeepAlive::end());
-    assert_eq!(KeepAlive::new().unwrap_err(), ShutDown::new());
+    assert_eq!(KeepAlive::new().unwrap_err(), ShuttingDown::new());
     assert_eq!(KeepAlive::count(), 0);
 
     // It may begin anew, and be ended with somebody left behind, who goes without a sound.

@@ -3,7 +3,7 @@
 mod borrow;
 mod destructors;
 mod drops;
-mod python;
+mod iterate;
 mod slots;
 mod tally;
 mod traits;

@@ -18,8 +18,9 @@ struct Counts {
 pub(crate) struct Counted {
     tally: Tally,
     maker: ThreadId,
-    /// A value that is dropped twice is freed twice, which the allocator and the checkers see.
-    _heap: Box<u8>,
+    /// One while the value is there. A value that is dropped twice is freed twice, which the allocator and the checkers
+    /// see.
+    heap: Box<AtomicUsize>,
 }
 
 impl Tally {
@@ -28,7 +29,7 @@ impl Tally {
         Counted {
             tally: self.clone(),
             maker: thread::current().id(),
-            _heap: Box::new(1),
+            heap: Box::new(AtomicUsize::new(1)),
         }
     }
 
@@ -46,8 +47,15 @@ impl Tally {
     }
 }
 
+impl Counted {
+    pub(crate) fn is_dropped(&self) -> bool {
+        self.heap.load(SeqCst) != 1
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
+        self.heap.store(0, SeqCst);
         let counts = &self.tally.0;
         counts.dropped.fetch_add(1, SeqCst);
         // The thread's handle is gone in late destructors, where `current` makes another with the same id.

@@ -3,13 +3,15 @@ use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_lock::{NotLocked, RawLock};
+use tk_lock::{NotLocked, RawLock, RawLockGuard};
 use tk_park::{Limit, StopSource, WaitError};
 
 use crate::parked::{is_parked, start, start_parked, until};
 
 assert_impl_all!(RawLock: Send, Sync, Default);
 assert_impl_all!(NotLocked: Send, Sync, std::error::Error);
+// Any thread may release it.
+assert_impl_all!(RawLockGuard<'static>: Send, Sync);
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -11,6 +11,10 @@ use crate::parked::{start, start_parked};
 
 assert_impl_all!(RLock<Cell<u32>>: Send, Sync);
 assert_not_impl_any!(RLock<Rc<u32>>: Send, Sync);
+assert_impl_all!(RawRLock: Send, Sync, Default);
+assert_impl_all!(NotOwned: Send, Sync, std::error::Error);
+assert_impl_all!(RLockGuard<'static, u32>: Sync);
+assert_not_impl_any!(RLockGuard<'static, Cell<u32>>: Sync);
 // Whoever has no guard cannot release: `test_release_unacquired` and `test_different_thread` of CPython are compile errors.
 assert_not_impl_any!(RLockGuard<'static, u32>: Send);
 
@@ -239,7 +243,29 @@ fn a_guard_can_own_an_arc_of_its_lock() {
     let lock = std::sync::Arc::new(RLock::new(1));
     let (outer, inner) = (lock.lock_arc(), lock.lock_arc_with(Duration::ZERO).unwrap());
     assert_eq!((*outer + *inner, lock.recursion_count()), (2, 2));
-    drop((outer, inner));
+    let more = (
+        lock.try_lock_arc().unwrap(),
+        lock.try_lock_arc_for(Duration::ZERO).unwrap(),
+        lock.try_lock_arc_until(Instant::now()).unwrap(),
+    );
+    assert_eq!(lock.recursion_count(), 5);
+    let timeout = Duration::from_millis(1);
+    std::thread::scope(|s| {
+        start(s, || {
+            assert!(lock.try_lock_arc().is_none());
+            assert!(lock.try_lock_arc_for(timeout).is_none());
+            assert!(lock.try_lock_arc_until(Instant::now()).is_none());
+            let timed_out = lock.lock_arc_with(timeout).err();
+            assert_eq!(timed_out, Some(WaitError::TimedOut));
+        })
+        .join();
+        let line = line!() + 1;
+        let waiter = start_parked(s, "lock", || drop(lock.lock_arc()));
+        let location = waiter.record.waiting().unwrap().location();
+        assert_eq!((location.file(), location.line()), (file!(), line));
+        drop((outer, inner, more));
+        waiter.join();
+    });
     assert!(!lock.is_locked());
     assert_not_impl_any!(tk_lock::ArcRLockGuard<u32>: Send);
 }

@@ -13,6 +13,7 @@ assert_impl_all!(Semaphore: Send, Sync, Default);
 assert_impl_all!(Permit<'static>: Send, Sync);
 assert_impl_all!(OwnedPermit: Send, Sync);
 assert_impl_all!(ReleaseError: Send, Sync, std::error::Error);
+assert_impl_all!(AcquireError: Send, Sync, std::error::Error);
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -1,0 +1,409 @@
+//! Values that other threads may look at.
+//!
+//! # Invariants
+//!
+//! 1. A thread's value is an [`Arc`], of which the thread has one in its [`Entry`] and the list another, under the
+//!    entry's number. An entry is listed from when it is made until it is dropped.
+//! 2. The list is locked to add, to take out and to copy it, and for nothing else. No value is dropped and no foreign
+//!    code runs meanwhile: what is taken out is dropped afterwards.
+//! 3. A thread reads its own value through its entry, and needs no lock for that.
+//!
+//! An entry is a value of a [`Local`], so all that is said there about the end of a thread holds for it.
+
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::iter::FusedIterator;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::vec;
+
+use once_cell::sync::OnceCell;
+
+use crate::local::{fail, unset_or_fail};
+use crate::{AccessError, Local, SetError, Unset};
+
+/// One value per thread, per object, for all threads to look at.
+///
+/// As a [`Local`], each thread has a value of its own in it, or none. Unlike there, a value cannot be changed, only set
+/// anew, and in return [`iter`](SharedLocal::iter) gives the values of all threads: counters to be summed up, or what each
+/// worker is at. What is to change has an atomic or a lock in it.
+///
+/// A thread reads its value without a lock. To set it and to end takes a lock for a moment, of the `SharedLocal`.
+///
+/// # When a value is dropped
+///
+/// As the value of a `Local`, and by the same thread; but if some thread has it from `iter` or `get` at that time, then
+/// by who lets go of it last.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+/// use std::sync::Barrier;
+/// use tk_local::SharedLocal;
+///
+/// static HITS: SharedLocal<AtomicU64> = SharedLocal::with_init(|| AtomicU64::new(0));
+///
+/// let counted = Barrier::new(4);
+/// std::thread::scope(|s| {
+///     for _ in 0..3 {
+///         s.spawn(|| {
+///             HITS.with(|n| n.fetch_add(1, Relaxed)).unwrap();
+///             counted.wait(); // all have counted
+///             counted.wait(); // the main thread has looked
+///         });
+///     }
+///     counted.wait();
+///     assert_eq!(HITS.iter().map(|n| n.load(Relaxed)).sum::<u64>(), 3);
+///     counted.wait();
+/// });
+/// ```
+#[doc(alias = "ThreadLocal")]
+pub struct SharedLocal<T, F = fn() -> T> {
+    mine: Local<Entry<T>>,
+    list: OnceCell<Arc<List<T>>>,
+    init: Option<F>,
+}
+
+/// The values of all threads, by number of entry.
+struct List<T>(Mutex<Listed<T>>);
+
+struct Listed<T> {
+    values: BTreeMap<u64, Arc<T>>,
+    last: u64,
+}
+
+/// A thread's value.
+struct Entry<T> {
+    value: Arc<T>,
+    list: Arc<List<T>>,
+    number: u64,
+}
+
+impl<T> List<T> {
+    fn lock(&self) -> MutexGuard<'_, Listed<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Entry<T> {
+    fn new(list: &Arc<List<T>>, value: T) -> Entry<T> {
+        let (value, list) = (Arc::new(value), Arc::clone(list));
+        let listed = Arc::clone(&value);
+        let number = {
+            let mut list = list.lock();
+            list.last += 1;
+            let number = list.last;
+            list.values.insert(number, listed);
+            number
+        };
+        Entry {
+            value,
+            list,
+            number,
+        }
+    }
+}
+
+impl<T> Drop for Entry<T> {
+    fn drop(&mut self) {
+        // The lock is not held while this is dropped.
+        let listed = self.list.lock().values.remove(&self.number);
+        drop(listed);
+    }
+}
+
+impl<T> SharedLocal<T> {
+    /// Without a value in any thread.
+    ///
+    /// ```
+    /// use tk_local::SharedLocal;
+    ///
+    /// static TASK: SharedLocal<String> = SharedLocal::new();
+    /// assert!(!TASK.is_set());
+    /// ```
+    pub const fn new() -> SharedLocal<T> {
+        SharedLocal {
+            mine: Local::new(),
+            list: OnceCell::new(),
+            init: None,
+        }
+    }
+}
+
+impl<T, F> SharedLocal<T, F> {
+    /// With a function that makes a thread's value when the thread first reads it, and again after it was taken. As
+    /// [`Local::with_init`].
+    ///
+    /// ```
+    /// use tk_local::SharedLocal;
+    ///
+    /// let local = SharedLocal::with_init(|| std::thread::current().id());
+    /// assert_eq!(local.with(|id| *id), Ok(std::thread::current().id()));
+    /// ```
+    pub const fn with_init(init: F) -> SharedLocal<T, F> {
+        SharedLocal {
+            mine: Local::new(),
+            list: OnceCell::new(),
+            init: Some(init),
+        }
+    }
+
+    /// The values of the threads that have one now, those that were set earlier first. Does not call the initialiser.
+    ///
+    /// All of them had one at the same moment, in this call. Those that are set later are not among them, and those that are
+    /// dropped by their threads meanwhile still are: they live as long as somebody has them.
+    ///
+    /// ```
+    /// use tk_local::SharedLocal;
+    ///
+    /// let local = SharedLocal::new();
+    /// assert_eq!(local.iter().count(), 0);
+    /// local.set("here");
+    /// assert_eq!(*local.iter().next().unwrap(), "here");
+    /// ```
+    pub fn iter(&self) -> SharedIter<T> {
+        let values: Vec<Arc<T>> = match self.list.get() {
+            Some(list) => list.lock().values.values().cloned().collect(),
+            None => Vec::new(),
+        };
+        SharedIter(values.into_iter())
+    }
+
+    /// Calls `f` with each of the values that [`iter`](SharedLocal::iter) gives.
+    ///
+    /// ```
+    /// use tk_local::SharedLocal;
+    ///
+    /// let local = SharedLocal::new();
+    /// local.set(1);
+    /// local.for_each(|n| assert_eq!(*n, 1));
+    /// ```
+    pub fn for_each(&self, mut f: impl FnMut(&T)) {
+        self.iter().for_each(|value| f(&value));
+    }
+
+    fn list(&self) -> &Arc<List<T>> {
+        self.list.get_or_init(|| {
+            Arc::new(List(Mutex::new(Listed {
+                values: BTreeMap::new(),
+                last: 0,
+            })))
+        })
+    }
+}
+
+/// What does not call the initialiser.
+impl<T: 'static, F> SharedLocal<T, F> {
+    /// Whether the calling thread has a value. As [`Local::is_set`].
+    ///
+    /// ```
+    /// # use tk_local::SharedLocal;
+    /// let local = SharedLocal::new();
+    /// local.set(1);
+    /// assert!(local.is_set());
+    /// ```
+    #[doc(alias = "hasattr")]
+    pub fn is_set(&self) -> bool {
+        self.mine.is_set()
+    }
+
+    /// Sets the calling thread's value, and lets go of the one it had.
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser. [`try_set`](SharedLocal::try_set) does not.
+    ///
+    /// ```
+    /// # use tk_local::SharedLocal;
+    /// let local = SharedLocal::new();
+    /// local.set("idle");
+    /// local.set("busy");
+    /// assert!(local.iter().map(|task| *task).eq(["busy"]));
+    /// ```
+    #[doc(alias = "setattr")]
+    #[track_caller]
+    pub fn set(&self, value: T) {
+        if let Err(error) = self.try_set(value) {
+            fail("SharedLocal", error.reason());
+        }
+    }
+
+    /// Sets the calling thread's value if it is not in use, and lets go of the one it had.
+    ///
+    /// # Errors
+    ///
+    /// Gives the value back in a closure that borrows the present one, and in the initialiser.
+    ///
+    /// ```
+    /// # use tk_local::SharedLocal;
+    /// let local = SharedLocal::new();
+    /// assert!(local.try_set(1).is_ok());
+    /// assert_eq!(local.with(|_| local.try_set(2).unwrap_err().into_value()), Ok(2));
+    /// ```
+    pub fn try_set(&self, value: T) -> Result<(), SetError<T>> {
+        // Before it is listed: nobody is to see a value that is not set.
+        if let Err(reason) = self.mine.check_unused() {
+            return Err(SetError::new(value, reason));
+        }
+        drop(self.mine.replace(Entry::new(self.list(), value)));
+        Ok(())
+    }
+
+    /// Takes the calling thread's value, if it has one, and leaves it without. Others may have it too, from
+    /// [`iter`](SharedLocal::iter) or [`get`](SharedLocal::get).
+    ///
+    /// # Panics
+    ///
+    /// In a closure that borrows this value, and in its initialiser.
+    ///
+    /// ```
+    /// # use tk_local::SharedLocal;
+    /// let local = SharedLocal::new();
+    /// local.set(1);
+    /// assert_eq!(local.take().map(std::sync::Arc::into_inner), Some(Some(1)));
+    /// assert_eq!(local.take(), None);
+    /// ```
+    #[doc(alias = "delattr")]
+    #[track_caller]
+    pub fn take(&self) -> Option<Arc<T>> {
+        match self.mine.try_take() {
+            Ok(entry) => entry.map(|entry| Arc::clone(&entry.value)),
+            Err(error) => fail("SharedLocal", error),
+        }
+    }
+}
+
+/// What calls the initialiser, if there is one and the thread has no value.
+impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
+    /// Calls `f` with the calling thread's value, and returns what it returns.
+    ///
+    /// # Errors
+    ///
+    /// [`Unset`] if the thread has no value. Never with an initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In the value's initialiser; [`try_with`](SharedLocal::try_with) does not. If `f` or the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::{SharedLocal, Unset};
+    /// let local = SharedLocal::new();
+    /// assert_eq!(local.with(String::len), Err(Unset));
+    /// local.set(String::from("four"));
+    /// assert_eq!(local.with(String::len), Ok(4));
+    /// ```
+    #[inline]
+    #[track_caller]
+    pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, Unset> {
+        match self.try_with(f) {
+            Ok(result) => Ok(result),
+            Err(error) => Err(unset_or_fail("SharedLocal", error)),
+        }
+    }
+
+    /// Calls `f` with the calling thread's value, if it can be read now.
+    ///
+    /// # Errors
+    ///
+    /// If the thread has no value, and in its initialiser.
+    ///
+    /// # Panics
+    ///
+    /// If `f` or the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::{AccessError, SharedLocal};
+    /// let local = SharedLocal::<u32>::new();
+    /// assert_eq!(local.try_with(|n| *n), Err(AccessError::Unset));
+    /// ```
+    #[inline]
+    pub fn try_with<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
+        let init = self.init.as_ref();
+        let init = init.map(|init| || Entry::new(self.list(), init()));
+        self.mine.try_with_borrow_or(init, |entry| f(&entry.value))
+    }
+
+    /// The calling thread's value, to be kept or given to others. `None` if it has none, which cannot be with an
+    /// initialiser.
+    ///
+    /// # Panics
+    ///
+    /// In the value's initialiser. If the initialiser panics.
+    ///
+    /// ```
+    /// # use tk_local::SharedLocal;
+    /// let local = SharedLocal::with_init(|| 1);
+    /// let value = local.get().unwrap();
+    /// local.set(2);
+    /// assert_eq!(*value, 1);
+    /// ```
+    #[doc(alias = "getattr")]
+    #[track_caller]
+    pub fn get(&self) -> Option<Arc<T>> {
+        let init = self.init.as_ref();
+        let init = init.map(|init| || Entry::new(self.list(), init()));
+        let value = self
+            .mine
+            .try_with_borrow_or(init, |entry| Arc::clone(&entry.value));
+        value
+            .map_err(|error| unset_or_fail("SharedLocal", error))
+            .ok()
+    }
+}
+
+/// As [`SharedLocal::new`].
+impl<T> Default for SharedLocal<T> {
+    fn default() -> SharedLocal<T> {
+        SharedLocal::new()
+    }
+}
+
+/// Says whether the calling thread has a value. Shows no value, and blocks nobody.
+impl<T: 'static, F> fmt::Debug for SharedLocal<T, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedLocal")
+            .field("is_set", &self.is_set())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, F> IntoIterator for &SharedLocal<T, F> {
+    type Item = Arc<T>;
+    type IntoIter = SharedIter<T>;
+
+    fn into_iter(self) -> SharedIter<T> {
+        self.iter()
+    }
+}
+
+/// The values of threads, as [`SharedLocal::iter`] has found them.
+///
+/// ```
+/// let local = tk_local::SharedLocal::new();
+/// local.set(1);
+/// assert_eq!(local.iter().len(), 1);
+/// ```
+pub struct SharedIter<T>(vec::IntoIter<Arc<T>>);
+
+impl<T> Iterator for SharedIter<T> {
+    type Item = Arc<T>;
+
+    fn next(&mut self) -> Option<Arc<T>> {
+        self.0.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.0.size_hint()
+    }
+}
+
+impl<T> ExactSizeIterator for SharedIter<T> {}
+impl<T> FusedIterator for SharedIter<T> {}
+
+impl<T> fmt::Debug for SharedIter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedIter")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}

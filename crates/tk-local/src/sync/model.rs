@@ -1,0 +1,57 @@
+//! loom's parts, and threads that a model begins and ends by hand: to std they are all one.
+
+use std::cell::{Cell, RefCell};
+
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicU32, AtomicU64, Ordering};
+
+/// As std's, for constants.
+macro_rules! per_thread {
+    ($($(#[$attribute:meta])* static $name:ident: $type:ty = const $value:block;)*) => {
+        loom::thread_local! {
+            $($(#[$attribute])* static $name: $type = $value;)*
+        }
+    };
+}
+pub(crate) use per_thread as thread_local;
+
+type Callback = Box<dyn FnOnce() + Send>;
+
+loom::thread_local! {
+    static ME: Cell<(u32, u64)> = Cell::new((0, 0));
+    static AT_EXIT: RefCell<Option<Vec<Callback>>> = RefCell::new(Some(Vec::new()));
+}
+
+/// Makes the calling thread of a model the one with this slot and this number.
+pub fn begin_thread(slot: u32, id: u64) {
+    ME.with(|me| me.set((slot, id)));
+}
+
+/// What tk-core does at the end of a thread. What the thread does after it, it does in its last destructors.
+pub fn end_thread() {
+    while let Some(f) = AT_EXIT.with(|list| list.borrow_mut().as_mut().and_then(Vec::pop)) {
+        f();
+    }
+    AT_EXIT.with(|list| list.replace(None));
+}
+
+pub(crate) fn current() -> (u32, u64) {
+    let me = ME.with(Cell::get);
+    assert_ne!(me.0, 0, "a thread of a model begins with `begin_thread`");
+    me
+}
+
+pub(crate) fn at_thread_exit(f: Callback) -> Result<(), Callback> {
+    AT_EXIT.with(|list| match &mut *list.borrow_mut() {
+        Some(list) => {
+            list.push(f);
+            Ok(())
+        }
+        None => Err(f),
+    })
+}
+
+/// What a thread does now and then: lets go of the nodes of `Local`s that are gone.
+pub fn sweep() {
+    crate::caller::sweep();
+}

@@ -1,0 +1,215 @@
+//! Models of a thread's end, against the drop of the `Local` and all else that may come at that time.
+#![cfg(tk_loom)]
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+use loom::sync::Arc;
+use loom::sync::atomic::AtomicBool;
+use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use loom::thread;
+use tk_local::Local;
+use tk_local::model::{begin_thread, end_thread};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+/// A value whose end is counted.
+struct Counted(Tally);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0[1].fetch_add(1, SeqCst);
+    }
+}
+
+/// How many values have been made, and how many dropped. loom does not see it: it orders nothing.
+#[derive(Clone, Default)]
+struct Tally(std::sync::Arc<[AtomicUsize; 2]>);
+
+impl Tally {
+    fn value(&self) -> Counted {
+        self.0[0].fetch_add(1, SeqCst);
+        Counted(self.clone())
+    }
+
+    fn made(&self) -> usize {
+        self.0[0].load(SeqCst)
+    }
+
+    fn dropped(&self) -> usize {
+        self.0[1].load(SeqCst)
+    }
+}
+
+/// A thread of the model that sets a value, lets go of the `Local`, and ends.
+fn setter(number: u32, local: &Arc<Local<Counted>>, tally: &Tally) -> thread::JoinHandle<()> {
+    let (local, tally) = (local.clone(), tally.clone());
+    thread::spawn(move || {
+        begin_thread(number, number.into());
+        local.set(tally.value());
+        drop(local);
+        end_thread();
+    })
+}
+
+#[test]
+fn a_thread_that_ends_against_the_drop_of_the_local() {
+    explore("local: end against drop", None, || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let other = setter(1, &local, &tally);
+        drop(local);
+        other.join().unwrap();
+        assert_eq!(tally.dropped(), 1);
+    });
+}
+
+#[test]
+fn two_threads_that_end_against_the_drop_of_the_local() {
+    explore("local: two ends against drop", Some(3), || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let others = [1, 2].map(|number| setter(number, &local, &tally));
+        drop(local);
+        for other in others {
+            other.join().unwrap();
+        }
+        assert_eq!(tally.dropped(), 2);
+    });
+}
+
+#[test]
+fn a_thread_that_forgets_locals_that_are_gone_against_their_drop() {
+    explore("local: sweep against drop", None, || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let other = thread::spawn({
+            let (local, tally) = (local.clone(), tally.clone());
+            move || {
+                begin_thread(1, 1);
+                local.set(tally.value());
+                drop(local);
+                tk_local::model::sweep();
+                end_thread();
+            }
+        });
+        drop(local);
+        other.join().unwrap();
+        assert_eq!(tally.dropped(), 1);
+    });
+}
+
+#[test]
+fn a_thread_that_ends_while_its_value_is_visited() {
+    explore("local: end against iter_mut", None, || {
+        let (tally, mut local) = (Tally::default(), Arc::new(Local::new()));
+        let other = setter(1, &local, &tally);
+        if let Some(local) = Arc::get_mut(&mut local) {
+            for value in local.iter_mut() {
+                assert_eq!(value.0.dropped(), 0);
+            }
+        }
+        other.join().unwrap();
+        // Nobody has it any more: it is gone before the `Local` is.
+        assert_eq!(tally.dropped(), 1);
+        drop(local);
+        assert_eq!(tally.dropped(), 1);
+    });
+}
+
+#[test]
+fn a_thread_that_ends_while_the_values_are_taken_out() {
+    explore("local: end against into_iter", None, || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let other = setter(1, &local, &tally);
+        if let Ok(local) = Arc::try_unwrap(local) {
+            for value in local {
+                assert_eq!(value.0.dropped(), 0);
+            }
+        }
+        other.join().unwrap();
+        assert_eq!(tally.dropped(), 1);
+    });
+}
+
+/// What the next thread in a slot knows of the one before: that it has left the registry, whose lock it took for that,
+/// and that it is gone, as the system says. Whatever the last destructors did in between has no part in the lock.
+fn next_thread_after(name: &str, late: fn(&Local<Counted>, &Tally)) {
+    explore(name, None, move || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let (retired, gone) = (
+            Arc::new(AtomicBool::new(false)),
+            Arc::new(AtomicBool::new(false)),
+        );
+        let first = thread::spawn({
+            let (local, tally) = (local.clone(), tally.clone());
+            let (retired, gone) = (retired.clone(), gone.clone());
+            move || {
+                begin_thread(1, 1);
+                local.set(tally.value());
+                end_thread();
+                retired.store(true, Release);
+                late(&local, &tally);
+                gone.store(true, Relaxed);
+            }
+        });
+        if retired.load(Acquire) && gone.load(Relaxed) {
+            begin_thread(1, 2);
+            assert!(!local.is_set());
+            local.set(tally.value());
+            assert_eq!(tally.dropped(), tally.made() - 1);
+            end_thread();
+            assert_eq!(tally.dropped(), tally.made());
+        }
+        first.join().unwrap();
+        drop(local);
+        assert_eq!(tally.dropped(), tally.made());
+    });
+}
+
+#[test]
+fn the_next_thread_in_a_slot_drops_what_a_late_destructor_has_left() {
+    next_thread_after("local: late value", |local, tally| local.set(tally.value()));
+}
+
+#[test]
+fn the_next_thread_in_a_slot_comes_after_a_late_borrow() {
+    next_thread_after("local: late borrow", |local, tally| {
+        local.set(tally.value());
+        local.with_borrow(|_| ()).unwrap();
+    });
+    next_thread_after("local: late mutable borrow", |local, tally| {
+        local.set(tally.value());
+        local.with_borrow_mut(|_| ()).unwrap();
+    });
+}
+
+#[test]
+fn the_next_thread_in_a_slot_comes_after_a_late_replacement() {
+    next_thread_after("local: late replacement", |local, tally| {
+        local.set(tally.value());
+        local.set(tally.value());
+    });
+    next_thread_after("local: late take", |local, tally| {
+        local.set(tally.value());
+        local.clear();
+    });
+}
+
+#[test]
+fn a_late_value_against_the_drop_of_the_local() {
+    explore("local: late value against drop", None, || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let other = thread::spawn({
+            let (local, tally) = (local.clone(), tally.clone());
+            move || {
+                begin_thread(1, 1);
+                local.set(tally.value());
+                end_thread();
+                local.set(tally.value());
+                drop(local);
+            }
+        });
+        drop(local);
+        other.join().unwrap();
+        assert_eq!(tally.dropped(), 2);
+    });
+}
