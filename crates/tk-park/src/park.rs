@@ -409,10 +409,10 @@ pub fn park(
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Limit, Parked, Wait, park_then, unpark_one};
+/// use tk_park::{Limit, Parked, Wait, Waiter, park_then, unpark_one};
 ///
 /// let word = AtomicU32::new(0);
-/// let wake_up = || _ = unpark_one(&word, |_| 7);
+/// let wake_up = |_: &Waiter| _ = unpark_one(&word, |_| 7);
 /// // SAFETY: to unpark is allowed.
 /// let parked = unsafe { park_then(&word, || true, wake_up, &Wait::new("example"), Limit::none()) };
 /// assert_eq!(parked, Parked::Unparked(7)); // It was in the queue already.
