@@ -41,7 +41,11 @@
 #![forbid(unsafe_code)]
 
 mod service;
+#[cfg_attr(not(test), expect(dead_code, reason = "the service comes next"))]
+mod slab;
 mod timer;
+#[cfg_attr(not(test), expect(dead_code, reason = "the service comes next"))]
+mod wheel;
 
 pub use timer::{Cancel, Timer, TimerHandle};
 
