@@ -40,14 +40,30 @@
 
 #![forbid(unsafe_code)]
 
+mod guarded;
+#[cfg(not(tk_loom))]
+mod handle;
+mod list;
+mod outcome;
+mod progress;
+mod queue;
+mod schedule;
+#[cfg(not(tk_loom))]
 mod service;
-#[cfg_attr(not(test), expect(dead_code, reason = "the service comes next"))]
 mod slab;
+mod task;
+#[cfg(not(tk_loom))]
 mod timer;
-#[cfg_attr(not(test), expect(dead_code, reason = "the service comes next"))]
 mod wheel;
 
-pub use timer::{Cancel, Timer, TimerHandle};
+#[cfg(not(tk_loom))]
+pub use handle::{CancelOnDrop, TimerHandle};
+pub use outcome::{Cancel, Reschedule};
+pub use schedule::{MissedTicks, OnPanic, Schedule};
+#[cfg(not(tk_loom))]
+pub use service::{PendingTimer, TimerService};
+#[cfg(not(tk_loom))]
+pub use timer::Timer;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

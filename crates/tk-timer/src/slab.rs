@@ -122,13 +122,6 @@ impl<T> Slab<T> {
         (node.generation == key.generation && node.value.is_some()).then_some(node)
     }
 
-    /// The entry of this key, unless it is an old one.
-    pub(crate) fn get(&self, key: Key) -> Option<&Node<T>> {
-        let (chunk, at) = split(key.index);
-        let node = self.chunks.get(chunk)?.get(at)?;
-        (node.generation == key.generation && node.value.is_some()).then_some(node)
-    }
-
     /// What is at a place that there is.
     pub(crate) fn node_mut(&mut self, index: u32) -> &mut Node<T> {
         let (chunk, at) = split(index);
@@ -166,7 +159,7 @@ mod tests {
         assert_eq!(slab.remove(old), None);
         let new = slab.insert("b");
         assert_eq!(new.index, old.index);
-        assert!(slab.get(old).is_none() && slab.get_mut(old).is_none());
+        assert!(slab.get_mut(old).is_none());
         assert_eq!(slab.remove(old), None);
         assert_eq!(slab.remove(new), Some("b"));
     }

@@ -1,0 +1,23 @@
+//! The edge that no panic of the user's code crosses.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// A function of the user has panicked.
+#[derive(Debug)]
+pub struct Panicked;
+
+/// Calls a function of the user. The panic hook reports a panic, and it goes no further.
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        // What it has panicked with may panic in turn when it is dropped; then it stays.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(payload);
+        }
+        Panicked
+    })
+}
+
+/// Drops a value of the user, which may panic.
+pub(crate) fn drop_quietly<T>(value: T) {
+    let _ = guarded(|| drop(value));
+}
