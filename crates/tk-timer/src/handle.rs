@@ -5,9 +5,11 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tk_lock::Lock;
 use tk_park::{Limit, WaitError};
 use tk_thread::JoinError;
 
+use crate::list::List;
 use crate::progress::NotJoined;
 use crate::schedule::nanos;
 use crate::service::Home;
@@ -39,6 +41,10 @@ impl TimerHandle {
         TimerHandle { task, key, home }
     }
 
+    fn list(&self) -> &Lock<List> {
+        &self.home.queue().list
+    }
+
     /// The timer's name.
     ///
     /// ```
@@ -62,9 +68,9 @@ impl TimerHandle {
     /// assert_eq!(handle.cancel(), Cancel::Cancelled);
     /// ```
     pub fn cancel(&self) -> Cancel {
-        let outcome = self.home.queue().list.lock().cancel(&self.task, self.key);
-        if outcome == Cancel::Cancelled {
-            self.task.work.discard();
+        let (outcome, action) = self.list().lock().cancel(&self.task, self.key);
+        if let Some(action) = action {
+            action.discard();
         }
         outcome
     }
@@ -85,7 +91,7 @@ impl TimerHandle {
         let outcome = self.cancel();
         if outcome == Cancel::Running {
             // The one error is that this is called by the function.
-            let _ = self.task.progress.join(Limit::none());
+            let _ = self.task.progress.join(self.list(), Limit::none());
         }
         outcome
     }
@@ -145,7 +151,7 @@ impl TimerHandle {
     ) -> Result<Cancel, WaitError> {
         let outcome = self.cancel();
         if outcome == Cancel::Running
-            && let Err(NotJoined::Limit(error)) = self.task.progress.join(limit.into())
+            && let Err(NotJoined::Limit(error)) = self.task.progress.join(self.list(), limit.into())
         {
             return Err(error);
         }
@@ -267,7 +273,7 @@ impl TimerHandle {
     /// ```
     #[track_caller]
     pub fn join_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), JoinError> {
-        let joined = self.task.progress.join(limit.into());
+        let joined = self.task.progress.join(self.list(), limit.into());
         joined.map_err(|error| match error {
             NotJoined::Limit(error) => error.into(),
             NotJoined::Own => JoinError::CurrentThread,
@@ -295,7 +301,7 @@ impl TimerHandle {
 impl fmt::Debug for TimerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimerHandle")
-            .field("name", &self.task.name.get())
+            .field("name", &self.task.known_name())
             .field("state", &self.task.progress.state())
             .finish()
     }

@@ -2,29 +2,28 @@
 //!
 //! Each method is one step, with the list locked; none calls or drops a function of the user.
 //!
-//! 1. A timer's progress says pending if and only if its entry is queued in the wheel. Whoever changes one changes the other in the
-//!    same step. So of a cancellation, a move and the fire exactly one comes first, and the others see it.
-//! 2. An entry keeps its key from the start to the end of its timer, also while the function runs; then it is out of the wheel's
-//!    queues. The end takes it off.
-//! 3. Whoever makes a timer running, or ends a pending one, owns its function. For a running timer that is the thread that calls
-//!    it: others leave word what is to become of it (`set_last`, `moved`).
+//! 1. A timer's progress says pending if and only if its action is in the wheel. Whoever changes one changes the other in the same
+//!    step. So of a cancellation, a move and the fire exactly one comes first, and the others see it.
+//! 2. Whoever takes an action out of the wheel owns the function: to call it, or to drop it. Of a running timer that is the thread
+//!    that calls it; others leave word what is to become of it (`set_last`, `moved`).
+//! 3. A timer keeps its key from the start to the end, also while its function runs. The end gives it back.
 //! 4. `alarm` is the time at which the leader will look by itself; zero if it is about to look anyway, or if there is none. Whoever
 //!    queues something earlier tells the leader, and whoever queues something later does not.
 
 use std::mem;
 use std::sync::Arc;
 
+use tk_core::KeepAlive;
 use tk_park::sync::lock;
 
-use crate::guarded::Panicked;
 use crate::outcome::{Cancel, Reschedule};
 use crate::progress::State;
 use crate::slab::Key;
-use crate::task::Task;
+use crate::task::{Action, Function, Task};
 use crate::wheel::{NEVER, Wheel};
 
 pub struct List {
-    pub(crate) wheel: Wheel<Arc<Task>>,
+    pub(crate) wheel: Wheel<Action>,
     /// By 4.
     pub(crate) alarm: u64,
     /// Some thread waits for the earliest timer, or is about to.
@@ -35,9 +34,14 @@ pub struct List {
     pub(crate) is_closed: bool,
 }
 
-/// A timer that has been made running, by the thread that is to call its function.
+/// A timer that has been made running, for the thread that calls its function.
 pub struct Due {
     pub(crate) task: Arc<Task>,
+    /// There before the call; and after it, if the function can be called again.
+    pub(crate) function: Option<Box<dyn Function>>,
+    pub(crate) token: Option<KeepAlive>,
+    /// What the call came to.
+    pub(crate) panicked: bool,
     key: Key,
     at: u64,
 }
@@ -65,12 +69,14 @@ impl List {
     }
 
     /// Queues a timer. The leader is to be told if the second value says so.
-    pub(crate) fn add(&mut self, task: Arc<Task>, deadline: u64) -> (Key, bool) {
-        let key = self.wheel.insert(deadline, task);
+    #[inline]
+    pub(crate) fn add(&mut self, action: Action, deadline: u64) -> (Key, bool) {
+        let key = self.wheel.insert(deadline, action);
         (key, self.sets_alarm(deadline))
     }
 
     /// Whether the leader has to look earlier than it will. It is to be told, once.
+    #[inline]
     fn sets_alarm(&mut self, deadline: u64) -> bool {
         let earlier = deadline < self.alarm;
         if earlier {
@@ -81,28 +87,42 @@ impl List {
 
     /// Takes the earliest timer that is due by then off the queue, to be called by this thread.
     pub(crate) fn take_due(&mut self, now: u64) -> Option<Due> {
-        let (key, at, task) = self.wheel.take_due(now)?;
-        task.progress.begin();
-        let task = Arc::clone(task);
-        Some(Due { task, key, at })
+        let (key, at, action) = self.wheel.take_due(now)?;
+        action.task.progress.begin(self);
+        Some(Due {
+            task: action.task,
+            function: Some(action.function),
+            token: action.token,
+            panicked: false,
+            key,
+            at,
+        })
     }
 
     /// After the call of a timer's function: queues the timer again, or ends it.
-    pub(crate) fn settle(&mut self, due: &Due, result: Result<(), Panicked>, now: u64) -> Next {
-        let Some(repeat) = &due.task.repeat else {
+    pub(crate) fn settle(&mut self, due: &mut Due, now: u64) -> Next {
+        let Due { task, .. } = due;
+        let (Some(repeat), Some(function)) = (&task.repeat, due.function.take()) else {
             self.end(due);
             return Next::Ended;
         };
         let moved = lock(&repeat.moved).take();
-        let is_last = matches!(due.task.progress.state(), State::Running { last: true, .. });
-        if is_last || self.is_closed || (result.is_err() && repeat.schedule.ends_on_panic()) {
+        let is_last = matches!(task.progress.state(), State::Running { last: true, .. });
+        if is_last || self.is_closed || (due.panicked && repeat.schedule.ends_on_panic()) {
             // From here on it is too late for a move.
-            due.task.progress.set_last();
+            task.progress.set_last(self);
+            due.function = Some(function);
             return Next::Discard;
         }
         let next = moved.unwrap_or_else(|| repeat.schedule.next(due.at, now));
-        due.task.progress.repeat();
-        self.wheel.reschedule(due.key, next);
+        task.progress.repeat(self);
+        let action = Action {
+            task: Arc::clone(task),
+            function,
+            token: due.token.take(),
+        };
+        let put_back = self.wheel.put_back(due.key, next, action);
+        debug_assert!(put_back.is_ok(), "a running timer has its key");
         Next::Again {
             tell: self.sets_alarm(next),
         }
@@ -110,25 +130,25 @@ impl List {
 
     /// Ends a timer whose function has been called for the last time.
     pub(crate) fn end(&mut self, due: &Due) {
-        // There is another share of it in `due`. It is not there if the list has been closed.
-        drop(self.wheel.remove(due.key));
-        due.task.progress.end();
+        let left = self.wheel.remove(due.key);
+        debug_assert!(left.is_none(), "the action of a running timer is out");
+        due.task.progress.end(self);
     }
 
-    /// Ends a pending timer, whose function the caller then has to drop; one that runs is not to repeat.
-    pub(crate) fn cancel(&mut self, task: &Task, key: Key) -> Cancel {
+    /// Ends a pending timer, whose action the caller is to discard; one that runs is not to repeat.
+    #[inline]
+    pub(crate) fn cancel(&mut self, task: &Task, key: Key) -> (Cancel, Option<Action>) {
         match task.progress.state() {
             State::Pending => {
-                // There is another share of it with the caller.
-                drop(self.wheel.remove(key));
-                task.progress.end();
-                Cancel::Cancelled
+                let action = self.wheel.remove(key);
+                task.progress.end(self);
+                (Cancel::Cancelled, action)
             }
             State::Running { .. } => {
-                task.progress.set_last();
-                Cancel::Running
+                task.progress.set_last(self);
+                (Cancel::Running, None)
             }
-            State::Ended => Cancel::Finished,
+            State::Ended => (Cancel::Finished, None),
         }
     }
 
@@ -153,15 +173,14 @@ impl List {
         }
     }
 
-    /// Ends all that is pending, and lets nothing repeat. The functions of what is returned are to be dropped.
-    pub(crate) fn close(&mut self) -> Vec<Arc<Task>> {
+    /// Ends all that is pending, and lets nothing repeat. What is returned is to be discarded.
+    pub(crate) fn close(&mut self) -> Vec<Action> {
         self.is_closed = true;
-        let wheel = mem::take(&mut self.wheel);
-        let tasks: Vec<_> = wheel.iter().map(|(_, task)| Arc::clone(task)).collect();
-        for task in &tasks {
-            task.progress.end();
+        let actions: Vec<_> = mem::take(&mut self.wheel).into_values().collect();
+        for action in &actions {
+            action.task.progress.end(self);
         }
-        tasks
+        actions
     }
 
     /// The time when the leader has to look, if there is one.

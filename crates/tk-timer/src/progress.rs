@@ -1,12 +1,15 @@
 //! How far a timer has come, and waiting for its end.
 //!
-//! 1. Whoever changes the progress has the list locked; but for `JOINED`, which whoever waits for the end adds.
-//! 2. `JOINED` stays until the end. So the one who ends the timer, by one swap, either finds it and wakes all who wait, or comes
-//!    before it was added, and whoever adds it finds that the timer has ended.
+//! 1. Whoever changes the progress has the list locked. Everybody may read it.
+//! 2. Whoever wants to wait for the end adds `JOINED` first, unless the timer has ended. It stays until the end. So the one who
+//!    ends the timer finds it, and wakes all who wait; where nobody does, no parking lot is asked.
 
 use tk_core::Slot;
+use tk_lock::Lock;
 use tk_park::sync::{AtomicU32, Ordering::*, current_slot};
 use tk_park::{Limit, Parked, Wait, WaitError, park, unpark_all};
+
+use crate::list::List;
 
 /// | value | meaning | changes to |
 /// |---|---|---|
@@ -15,7 +18,7 @@ use tk_park::{Limit, Parked, Wait, WaitError, park, unpark_all};
 /// | a slot and `LAST` | the same, and it does not repeat any more | `ENDED` |
 /// | `ENDED` | it has fired for the last time, or was cancelled | |
 ///
-/// Each of them with `JOINED`, if somebody waits or has waited for the end; but for the last, where it means nothing.
+/// Each of them but the last with `JOINED`, if somebody waits or has waited for the end.
 #[derive(Debug)]
 pub struct Progress(AtomicU32);
 
@@ -62,6 +65,7 @@ impl Progress {
         Progress(AtomicU32::new(PENDING))
     }
 
+    #[inline]
     pub(crate) fn state(&self) -> State {
         // Acquire: pairs with the Release in `end`; who sees the end sees what the function did.
         state(self.0.load(Acquire))
@@ -72,32 +76,49 @@ impl Progress {
     }
 
     /// From pending: the function runs, in the calling thread.
-    pub(crate) fn begin(&self) {
-        // Relaxed, as in the next two: by 1., the list's lock orders it.
-        self.0.fetch_or(current_slot().get(), Relaxed);
+    pub(crate) fn begin(&self, _: &mut List) {
+        self.change(|word| word & JOINED | current_slot().get());
     }
 
     /// From running: it does not repeat any more.
-    pub(crate) fn set_last(&self) {
-        self.0.fetch_or(LAST, Relaxed);
+    pub(crate) fn set_last(&self, _: &mut List) {
+        self.change(|word| word | LAST);
     }
 
     /// From running: it is on the list again.
-    pub(crate) fn repeat(&self) {
-        self.0.fetch_and(JOINED, Relaxed);
+    pub(crate) fn repeat(&self, _: &mut List) {
+        self.change(|word| word & JOINED);
     }
 
     /// From pending or running: that was it. Wakes all who wait for it.
-    pub(crate) fn end(&self) {
+    #[inline]
+    pub(crate) fn end(&self, _: &mut List) {
+        // Relaxed: by 1., nobody else changes it.
+        let joined = self.0.load(Relaxed) & JOINED != 0;
         // Release: pairs with the Acquire in `state`.
-        if self.0.swap(ENDED, Release) & JOINED != 0 {
+        self.0.store(ENDED, Release);
+        if joined {
             unpark_all(&self.0, 0);
         }
     }
 
+    /// Somebody is about to wait for the end. `false` if it has come.
+    fn expect_end(&self, _: &mut List) -> bool {
+        let goes_on = state(self.0.load(Relaxed)) != State::Ended;
+        if goes_on {
+            self.change(|word| word | JOINED);
+        }
+        goes_on
+    }
+
+    fn change(&self, change: impl FnOnce(u32) -> u32) {
+        // Relaxed: by 1., the list's lock orders it. Others read nothing but the state itself.
+        self.0.store(change(self.0.load(Relaxed)), Relaxed);
+    }
+
     /// Waits for the end.
     #[track_caller]
-    pub(crate) fn join(&self, limit: Limit<'_>) -> Result<(), NotJoined> {
+    pub(crate) fn join(&self, list: &Lock<List>, limit: Limit<'_>) -> Result<(), NotJoined> {
         let wait = Wait::new("timer");
         loop {
             match self.state() {
@@ -107,9 +128,7 @@ impl Progress {
                 }
                 _ => {}
             }
-            // Relaxed: by 2., whichever of this and the swap comes later sees the other. What has ended is loaded again, with
-            // Acquire.
-            if state(self.0.fetch_or(JOINED, Relaxed)) == State::Ended {
+            if !self.expect_end(&mut list.lock()) {
                 continue;
             }
             // Relaxed, under the lock of the queue: whoever has ended it and woken all before had that lock too.

@@ -33,9 +33,8 @@ use tk_lock::{Lock, LockGuard};
 use tk_park::sync::Instant;
 use tk_park::{Limit, later};
 
-use crate::guarded::Panicked;
+use crate::guarded::drop_quietly;
 use crate::list::{Due, List, Next};
-use crate::task::Task;
 
 /// How long a thread without work stays.
 const IDLE: Duration = Duration::from_secs(10);
@@ -60,7 +59,7 @@ pub trait Server {
     fn warn(&self, error: io::Error);
 
     /// Calls the function of a timer.
-    fn call(&self, task: &Task) -> Result<(), Panicked>;
+    fn call(&self, due: &mut Due);
 }
 
 impl Queue {
@@ -74,6 +73,7 @@ impl Queue {
     }
 
     /// The time, as the wheel counts it.
+    #[inline]
     pub(crate) fn now(&self) -> u64 {
         self.epoch.elapsed().as_nanos() as u64
     }
@@ -89,6 +89,7 @@ impl Queue {
         crate::schedule::nanos(instant.saturating_duration_since(self.epoch))
     }
 
+    #[inline]
     pub(crate) fn tell_leader(&self, tell: bool) {
         if tell {
             self.earliest.notify(1);
@@ -119,21 +120,21 @@ impl Queue {
         let mut list = self.list.lock();
         list.is_coming = false;
         while self.follow(&mut list) {
-            let Some(due) = self.lead(&mut list) else {
+            let Some(mut due) = self.lead(&mut list) else {
                 return;
             };
             list.has_leader = false;
             if let Err(error) = self.find_leader(list, server) {
                 server.warn(error);
             }
-            let result = server.call(&due.task);
+            server.call(&mut due);
             list = self.list.lock();
-            match list.settle(&due, result, self.now()) {
+            match list.settle(&mut due, self.now()) {
                 Next::Again { tell } => self.tell_leader(tell),
                 Next::Ended => {}
                 Next::Discard => {
                     drop(list);
-                    due.task.work.discard();
+                    drop_quietly(due.function.take());
                     list = self.list.lock();
                     list.end(&due);
                 }
@@ -185,12 +186,12 @@ impl Queue {
     /// Ends all timers that are pending and lets nothing repeat. The serving threads end when their functions have returned.
     pub(crate) fn close(&self) {
         let mut list = self.list.lock();
-        let tasks = list.close();
+        let actions = list.close();
         drop(list);
         self.earliest.notify_all();
         self.vacancy.notify_all();
-        for task in tasks {
-            task.work.discard();
+        for action in actions {
+            action.discard();
         }
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use once_cell::sync::Lazy;
-use tk_core::Record;
 use tk_thread::Builder;
 
-use crate::guarded::{Panicked, guarded};
+use crate::guarded::guarded;
+use crate::list::Due;
 use crate::queue::{Queue, Server};
 use crate::slab::Key;
-use crate::task::Task;
+use crate::task::{Action, Task};
 
 /// What a serving thread is called while it calls no timer's function.
 const NAME: &str = "tk-timer";
@@ -21,15 +21,18 @@ const NAME: &str = "tk-timer";
 static GLOBAL: Lazy<Queue> = Lazy::new(Queue::new);
 
 thread_local! {
-    /// Whether the timer is a daemon whose function this thread calls.
+    /// Whether what this thread starts is a daemon, if nothing else is said: if the thread is one, which it is from its beginning to
+    /// its end. While it calls a timer's function, that stands for the timer.
     static DAEMON: Cell<Option<bool>> = const { Cell::new(None) };
 }
 
-/// Whether what this thread starts is a daemon, if nothing else is said: if the thread is one. A timer's function stands for its
-/// timer.
+#[inline]
 pub(crate) fn inherited_daemon() -> bool {
-    let of_timer = DAEMON.get();
-    of_timer.unwrap_or_else(|| tk_core::current().is_daemon())
+    DAEMON.get().unwrap_or_else(|| {
+        let daemon = tk_core::current().is_daemon();
+        DAEMON.set(Some(daemon));
+        daemon
+    })
 }
 
 /// Timers, and the threads that wait for them and call their functions.
@@ -71,17 +74,20 @@ impl Home {
     }
 
     /// Queues a timer. If nobody can be found to wait for it, the error says why, and the timer has ended.
-    pub(crate) fn start(&self, task: &Arc<Task>, deadline: u64) -> io::Result<Key> {
+    #[inline]
+    pub(crate) fn start(&self, action: Action, deadline: u64) -> io::Result<Key> {
         let queue = self.queue();
         let mut list = queue.list.lock();
-        let (key, tell) = list.add(Arc::clone(task), deadline);
         if list.has_leader {
+            let (key, tell) = list.add(action, deadline);
             drop(list);
             queue.tell_leader(tell);
             return Ok(key);
         }
+        let task = Arc::clone(&action.task);
+        let (key, _) = list.add(action, deadline);
         let found = queue.find_leader(list, self);
-        found.or_else(|error| self.withdraw(task, key, error))?;
+        found.or_else(|error| self.withdraw(&task, key, error))?;
         Ok(key)
     }
 
@@ -89,12 +95,16 @@ impl Home {
     #[cold]
     fn withdraw(&self, task: &Task, key: Key, error: io::Error) -> io::Result<()> {
         let mut list = self.queue().list.lock();
-        if list.has_leader || list.is_coming || !list.cancel(task, key).is_cancelled() {
+        if list.has_leader || list.is_coming {
             return Ok(());
         }
+        let (_, action) = list.cancel(task, key);
         drop(list);
-        task.work.discard();
-        Err(error)
+        // If it is not there, it has been called.
+        action.map_or(Ok(()), |action| {
+            action.discard();
+            Err(error)
+        })
     }
 }
 
@@ -114,16 +124,23 @@ impl Server for Home {
         let _ = guarded(|| log::warn!("no thread to wait for timers for a while: {error}"));
     }
 
-    fn call(&self, task: &Task) -> Result<(), Panicked> {
-        let me: Record = tk_core::current();
-        me.set_name(Arc::clone(task.name()));
+    fn call(&self, due: &mut Due) {
+        let me = tk_core::current();
+        me.set_name(Arc::clone(due.task.name()));
         // The program's logger is the program's code: it may panic.
-        let _ = guarded(|| log::trace!("timer {} fires", task.name()));
-        DAEMON.set(Some(task.work.is_daemon()));
-        let result = task.work.call();
-        DAEMON.set(None);
+        let _ = guarded(|| log::trace!("timer {} fires", due.task.name()));
+        let own = DAEMON.replace(Some(due.token.is_none()));
+        if let Some(function) = due.function.take() {
+            let (function, result) = function.call();
+            due.function = function;
+            due.panicked = result.is_err();
+        }
+        DAEMON.set(own);
         me.set_name(NAME);
-        result
+        if due.function.is_none() {
+            // Not called again.
+            drop(due.token.take());
+        }
     }
 }
 
@@ -182,7 +199,8 @@ impl TimerService {
         let queue = self.home.queue();
         let list = queue.list.lock();
         let timers = list.wheel.iter();
-        let mut timers: Vec<_> = timers.map(|(due, task)| (due, Arc::clone(task))).collect();
+        let timers = timers.map(|(due, action)| (due, Arc::clone(&action.task)));
+        let mut timers: Vec<_> = timers.collect();
         drop(list);
         timers.sort_by_key(|(due, _)| *due);
         let pending = timers.into_iter().map(|(due, task)| PendingTimer {

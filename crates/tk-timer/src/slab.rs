@@ -1,7 +1,7 @@
 //! Where the wheel keeps its entries: places that are used again, and keys that are not.
 //!
-//! A key is a place and how often it has been used before. A key that has been given back is refused from then on: the place
-//! is at another use, or at none. A place whose uses are all numbered is not used again.
+//! A key is a place and how often it has been used before. A key that has been given back is refused from then on: the place is
+//! at its next use, or waits for it. A place whose numbers are used up is not used again.
 //!
 //! Places come in chunks, so that none ever moves, and making room for one more takes the same time however many there are.
 
@@ -18,9 +18,7 @@ pub struct Key {
     generation: u32,
 }
 
-/// An entry, or the room for one.
-///
-/// The fields are in this order so that an entry takes no more than 24 bytes beside its value.
+/// An entry, or the room for one: 24 bytes beside the value.
 #[derive(Debug)]
 pub(crate) struct Node<T> {
     pub(crate) deadline: u64,
@@ -32,7 +30,7 @@ pub(crate) struct Node<T> {
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Nowhere: it has been taken out, or there is none.
+    /// Nowhere, and without a value: that has been taken out, or there is no entry.
     Out,
     /// In the list of this number, between these two.
     Listed { list: u16, prev: u32, next: u32 },
@@ -64,22 +62,18 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Makes an entry of this value, which is nowhere yet.
+    /// Makes an entry without a value, which is nowhere yet.
     ///
     /// # Panics
     ///
     /// If there are 2³² - 1 entries.
-    pub(crate) fn insert(&mut self, value: T) -> Key {
+    #[inline]
+    pub(crate) fn insert(&mut self) -> Key {
         let index = match self.free.pop() {
             Some(index) => index,
             None => self.grow(),
         };
-        let node = self.node_mut(index);
-        node.value = Some(value);
-        Key {
-            index,
-            generation: node.generation,
-        }
+        self.key(index)
     }
 
     fn grow(&mut self) -> u32 {
@@ -100,35 +94,36 @@ impl<T> Slab<T> {
     }
 
     /// Gives an entry back, which is nowhere by now. Its key is refused from here on.
-    pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
-        let node = self.get_mut(key)?;
-        debug_assert_eq!(node.place, Place::Out);
-        let value = node.value.take();
-        match node.generation.checked_add(1) {
-            Some(next) => {
-                node.generation = next;
-                self.free.push(key.index);
-            }
-            // Any key of the place would be like an old one.
-            None => debug_assert!(node.value.is_none()),
+    #[inline]
+    pub(crate) fn remove(&mut self, key: Key) {
+        let Some(node) = self.get_mut(key) else {
+            return;
+        };
+        debug_assert!(node.value.is_none() && node.place == Place::Out);
+        // No key has the last number, so it can be reached, and there it ends.
+        node.generation += 1;
+        if node.generation < u32::MAX {
+            self.free.push(key.index);
         }
-        value
     }
 
     /// The entry of this key, unless it is an old one.
+    #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Node<T>> {
         let (chunk, at) = split(key.index);
         let node = self.chunks.get_mut(chunk)?.get_mut(at)?;
-        (node.generation == key.generation && node.value.is_some()).then_some(node)
+        (node.generation == key.generation).then_some(node)
     }
 
     /// What is at a place that there is.
+    #[inline]
     pub(crate) fn node_mut(&mut self, index: u32) -> &mut Node<T> {
         let (chunk, at) = split(index);
         &mut self.chunks[chunk][at]
     }
 
     /// The key of the entry at this place.
+    #[inline]
     pub(crate) fn key(&self, index: u32) -> Key {
         let (chunk, at) = split(index);
         Key {
@@ -138,8 +133,12 @@ impl<T> Slab<T> {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Node<T>> {
-        let nodes = self.chunks.iter().flatten();
-        nodes.filter(|node| node.value.is_some())
+        self.chunks.iter().flatten()
+    }
+
+    pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
+        let nodes = self.chunks.into_iter().flatten();
+        nodes.filter_map(|node| node.value)
     }
 }
 
@@ -153,31 +152,31 @@ mod tests {
 
     #[test]
     fn an_old_key_is_refused() {
-        let mut slab = Slab::new();
-        let old = slab.insert("a");
-        assert_eq!(slab.remove(old), Some("a"));
-        assert_eq!(slab.remove(old), None);
-        let new = slab.insert("b");
+        let mut slab = Slab::<()>::new();
+        let old = slab.insert();
+        slab.remove(old);
+        assert!(slab.get_mut(old).is_none());
+        let new = slab.insert();
         assert_eq!(new.index, old.index);
         assert!(slab.get_mut(old).is_none());
-        assert_eq!(slab.remove(old), None);
-        assert_eq!(slab.remove(new), Some("b"));
+        slab.remove(old);
+        assert!(slab.get_mut(new).is_some());
     }
 
     #[test]
     fn a_place_whose_numbers_are_used_up_is_not_used_again() {
-        let mut slab = Slab::new();
-        let key = slab.insert("a");
-        slab.node_mut(key.index).generation = u32::MAX;
-        let last = slab.key(key.index);
-        assert_eq!(slab.remove(last), Some("a"));
-        assert_eq!(slab.remove(last), None);
-        assert_ne!(slab.insert("b").index, key.index);
+        let mut slab = Slab::<()>::new();
+        let first = slab.insert();
+        slab.node_mut(first.index).generation = u32::MAX - 1;
+        let last = slab.key(first.index);
+        slab.remove(last);
+        assert!(slab.get_mut(last).is_none());
+        assert_ne!(slab.insert().index, first.index);
     }
 
     #[test]
     fn an_entry_is_no_larger_than_it_must_be() {
         assert_eq!(size_of::<Node<std::sync::Arc<()>>>(), 32);
-        assert_eq!(size_of::<Node<std::sync::Arc<dyn Send>>>(), 40);
+        assert_eq!(size_of::<Node<crate::task::Action>>(), 56);
     }
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::io;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tk_core::KeepAlive;
 
 use crate::schedule::nanos;
 use crate::service::inherited_daemon;
-use crate::task::Task;
+use crate::task::{Action, Function, Task, again, once};
 use crate::{Schedule, TimerHandle, TimerService};
 
 /// A function that is to be called later, and has not been started yet.
@@ -24,9 +24,11 @@ use crate::{Schedule, TimerHandle, TimerService};
 #[doc(alias = "threading.Timer")]
 #[must_use = "a timer does nothing before it is started"]
 pub struct Timer {
-    task: Arc<Task>,
-    first: First,
+    name: Option<Arc<str>>,
     daemon: Option<bool>,
+    first: First,
+    schedule: Option<Schedule>,
+    function: Box<dyn Function>,
 }
 
 /// When the function is called first.
@@ -52,7 +54,7 @@ impl Timer {
     /// RUNG.wait();
     /// ```
     pub fn new(after: Duration, f: impl FnOnce() + Send + 'static) -> Timer {
-        Timer::once(First::After(after), f)
+        Timer::first(First::After(after), None, once(f))
     }
 
     /// A timer that calls `f` once, at this time. If that has passed when the timer is started, it means at once.
@@ -64,14 +66,16 @@ impl Timer {
     /// Timer::at(Instant::now(), || println!("now")).start().join().unwrap();
     /// ```
     pub fn at(time: Instant, f: impl FnOnce() + Send + 'static) -> Timer {
-        Timer::once(First::At(time), f)
+        Timer::first(First::At(time), None, once(f))
     }
 
-    fn once(first: First, f: impl FnOnce() + Send + 'static) -> Timer {
+    fn first(first: First, schedule: Option<Schedule>, function: Box<dyn Function>) -> Timer {
         Timer {
-            task: Task::once(f),
-            first,
+            name: None,
             daemon: None,
+            first,
+            schedule,
+            function,
         }
     }
 
@@ -99,11 +103,8 @@ impl Timer {
     #[track_caller]
     pub fn every(schedule: impl Into<Schedule>, f: impl FnMut() + Send + 'static) -> Timer {
         let schedule = schedule.into();
-        Timer {
-            task: Task::again(schedule, f),
-            first: First::After(schedule.first()),
-            daemon: None,
-        }
+        let first = First::After(schedule.first());
+        Timer::first(first, Some(schedule), again(f))
     }
 
     /// Names the timer. Its function runs in a thread of this name. An empty one means the default, `Thread-N`, where the number is
@@ -122,11 +123,7 @@ impl Timer {
     #[doc(alias = "setName")]
     pub fn name(mut self, name: impl Into<String>) -> Timer {
         let name = name.into();
-        let task = Arc::get_mut(&mut self.task).expect("nobody else has a timer before its start");
-        task.name = match name.is_empty() {
-            true => OnceLock::new(),
-            false => OnceLock::from(Arc::from(name)),
-        };
+        self.name = (!name.is_empty()).then(|| Arc::from(name));
         self
     }
 
@@ -216,20 +213,22 @@ impl Timer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_start_on(self, service: &TimerService) -> io::Result<TimerHandle> {
-        let Timer {
-            task,
-            first,
-            daemon,
-        } = self;
-        if !daemon.unwrap_or_else(inherited_daemon) {
-            task.work.hold(keep_alive()?);
-        }
         let (home, queue) = (service.home(), service.home().queue());
-        let deadline = match first {
+        let token = match self.daemon.unwrap_or_else(inherited_daemon) {
+            true => None,
+            false => Some(keep_alive()?),
+        };
+        let task = Arc::new(Task::new(self.name, self.schedule));
+        let action = Action {
+            task: Arc::clone(&task),
+            function: self.function,
+            token,
+        };
+        let deadline = match self.first {
             First::After(after) => queue.now().saturating_add(nanos(after)),
             First::At(time) => queue.nanos(time),
         };
-        let key = home.start(&task, deadline)?;
+        let key = home.start(action, deadline)?;
         Ok(TimerHandle::new(task, key, home.clone()))
     }
 }
@@ -241,11 +240,10 @@ fn keep_alive() -> io::Result<KeepAlive> {
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let schedule = self.task.repeat.as_ref().map(|repeat| repeat.schedule);
         f.debug_struct("Timer")
-            .field("name", &self.task.name.get())
+            .field("name", &self.name)
             .field("first", &self.first)
-            .field("schedule", &schedule)
+            .field("schedule", &self.schedule)
             .finish_non_exhaustive()
     }
 }

@@ -62,7 +62,7 @@ const LITTER: usize = 64;
 pub struct Wheel<T> {
     slab: Slab<T>,
     tick: u64,
-    /// How many entries are in lists or ready: all but those that have been taken out.
+    /// How many entries are somewhere: all but those whose value has been taken out.
     queued: usize,
     lists: [List; NEVER_LIST + 1],
     /// A bit for each list with something in it, by level.
@@ -119,37 +119,42 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Whether no entry waits for its deadline. Those that have been taken out do not.
+    /// Whether no entry waits for its deadline.
     pub fn is_empty(&self) -> bool {
         self.queued == 0
     }
 
     /// Puts an entry in, after all others of the same deadline.
+    #[inline]
     pub fn insert(&mut self, deadline: u64, value: T) -> Key {
-        let key = self.slab.insert(value);
-        self.enqueue(key.index, deadline);
+        let key = self.slab.insert();
+        self.enqueue(key.index, deadline, value);
         key
     }
 
-    /// Takes an entry off for good, also one that has been taken out. `None` if the key is an old one.
+    /// Takes an entry off for good, and returns its value. `None` if the value has been taken out, or if the key is an old one.
+    #[inline]
     pub fn remove(&mut self, key: Key) -> Option<T> {
-        self.dequeue(key)?;
-        self.slab.remove(key)
+        let value = self.dequeue(key);
+        self.slab.remove(key);
+        value
     }
 
-    /// Gives an entry another deadline, after all others of that. One that has been taken out is back again. `false` if the key is
-    /// an old one.
+    /// Gives an entry another deadline, after all others of that. `false` if its value has been taken out, or if the key is an old
+    /// one.
     pub fn reschedule(&mut self, key: Key, deadline: u64) -> bool {
-        if self.dequeue(key).is_none() {
-            return false;
+        match self.dequeue(key) {
+            Some(value) => {
+                self.enqueue(key.index, deadline, value);
+                true
+            }
+            None => false,
         }
-        self.enqueue(key.index, deadline);
-        true
     }
 
-    /// Takes the earliest entry out if it is due by then, and returns its key, its deadline and its value. It keeps the key, under
-    /// which it can be rescheduled or removed.
-    pub fn take_due(&mut self, now: u64) -> Option<(Key, u64, &T)> {
+    /// Takes out the value of the earliest entry if it is due by then, and returns it with its key and its deadline. The key stays
+    /// good until it is [removed](Wheel::remove).
+    pub fn take_due(&mut self, now: u64) -> Option<(Key, u64, T)> {
         self.advance(now);
         let first = self.first_ready().filter(|first| first.deadline <= now)?;
         self.ready.pop();
@@ -157,8 +162,20 @@ impl<T> Wheel<T> {
         let key = self.slab.key(first.index);
         let node = self.slab.node_mut(first.index);
         node.place = Place::Out;
-        let value = node.value.as_ref().expect("what is ready has a value");
+        let value = node.value.take().expect("what is ready has a value");
         Some((key, first.deadline, value))
+    }
+
+    /// Puts back a value that has been taken out, under the key that it had, with a new deadline, after all others of that. Gives it
+    /// back if the key is an old one.
+    pub fn put_back(&mut self, key: Key, deadline: u64, value: T) -> Result<(), T> {
+        match self.slab.get_mut(key) {
+            Some(node) if node.place == Place::Out => {
+                self.enqueue(key.index, deadline, value);
+                Ok(())
+            }
+            _ => Err(value),
+        }
     }
 
     /// A time which nothing is due before; there is an entry of that deadline, or there was one. `None` if nothing will ever be due.
@@ -172,17 +189,26 @@ impl<T> Wheel<T> {
 
     /// The entries that wait for their deadlines, with these, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let queued = self.slab.iter().filter(|node| node.place != Place::Out);
-        queued.filter_map(|node| Some((node.deadline, node.value.as_ref()?)))
+        let nodes = self.slab.iter();
+        nodes.filter_map(|node| Some((node.deadline, node.value.as_ref()?)))
+    }
+
+    /// The values of the entries that wait for their deadlines, in no order.
+    pub fn into_values(self) -> impl Iterator<Item = T> {
+        self.slab.into_values()
     }
 
     /// Sees to 2. for an entry that is nowhere.
-    fn enqueue(&mut self, index: u32, deadline: u64) {
+    #[inline]
+    fn enqueue(&mut self, index: u32, deadline: u64, value: T) {
         self.queued += 1;
-        self.slab.node_mut(index).deadline = deadline;
+        let node = self.slab.node_mut(index);
+        node.deadline = deadline;
+        node.value = Some(value);
         self.place(index, deadline);
     }
 
+    #[inline]
     fn place(&mut self, index: u32, deadline: u64) {
         let tick = deadline >> TICK_BITS;
         if deadline == NEVER {
@@ -205,6 +231,7 @@ impl<T> Wheel<T> {
         }
     }
 
+    #[inline]
     fn append(&mut self, number: usize, index: u32, deadline: u64) {
         let list = &mut self.lists[number];
         let last = std::mem::replace(&mut list.last, index);
@@ -221,21 +248,24 @@ impl<T> Wheel<T> {
         };
     }
 
-    /// Takes an entry from where it is. `None` if the key is an old one.
-    fn dequeue(&mut self, key: Key) -> Option<()> {
+    /// Takes an entry from where it is, with its value. `None` if it is nowhere, or if the key is an old one.
+    #[inline]
+    fn dequeue(&mut self, key: Key) -> Option<T> {
         let node = self.slab.get_mut(key)?;
+        let value = node.value.take()?;
+        self.queued -= 1;
         match std::mem::replace(&mut node.place, Place::Out) {
-            Place::Out => return Some(()),
             Place::Listed { list, prev, next } => self.unlink(list.into(), prev, next),
             Place::Ready(_) => {
                 self.litter += 1;
                 self.tidy();
             }
+            Place::Out => unreachable!("what has a value is somewhere"),
         }
-        self.queued -= 1;
-        Some(())
+        Some(value)
     }
 
+    #[inline]
     fn unlink(&mut self, number: usize, before: u32, after: u32) {
         if before == NONE {
             self.lists[number].first = after;

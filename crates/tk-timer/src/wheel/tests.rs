@@ -96,7 +96,7 @@ impl Pair {
         self.now = self.now.max(now);
         let mut again = Vec::new();
         loop {
-            let taken = self.wheel.take_due(self.now).map(|(k, d, v)| (k, d, *v));
+            let taken = self.wheel.take_due(self.now);
             let expected = self.oracle.take_due(self.now);
             assert_eq!(taken.map(|(_, d, v)| (d, v)), expected);
             let Some((key, _, value)) = taken else { break };
@@ -106,12 +106,17 @@ impl Pair {
         for n in again {
             match next(n as u64) {
                 Some(deadline) => {
-                    assert!(self.wheel.reschedule(self.entries[n].key, deadline));
+                    let key = self.entries[n].key;
+                    assert!(!self.wheel.reschedule(key, deadline));
+                    assert_eq!(self.wheel.put_back(key, deadline, n as u64), Ok(()));
+                    assert_eq!(self.wheel.put_back(key, deadline, 0), Err(0));
                     self.deadlines.insert(deadline);
                     self.entries[n].place = Some(self.oracle.insert(deadline, n as u64));
                 }
                 None => {
-                    assert_eq!(self.wheel.remove(self.entries[n].key), Some(n as u64));
+                    let key = self.entries[n].key;
+                    assert_eq!(self.wheel.remove(key), None);
+                    assert_eq!(self.wheel.put_back(key, 0, 0), Err(0));
                     self.entries[n].place = None;
                 }
             }
@@ -307,7 +312,7 @@ fn what_is_due_at_one_time_comes_in_the_order_of_insertion() {
         wheel.insert(HOUR, n + 1);
     }
     for n in 0..5 {
-        assert_eq!(wheel.take_due(HOUR).map(|taken| *taken.2), Some(n));
+        assert_eq!(wheel.take_due(HOUR).map(|taken| taken.2), Some(n));
     }
     assert!(wheel.is_empty());
 }
@@ -329,14 +334,16 @@ fn a_deadline_is_kept_to_the_nanosecond() {
 fn what_was_taken_out_keeps_its_key() {
     let mut wheel = Wheel::new();
     let key = wheel.insert(5, "a");
-    assert_eq!(wheel.take_due(5), Some((key, 5, &"a")));
+    assert_eq!(wheel.take_due(5), Some((key, 5, "a")));
     assert!(wheel.is_empty());
     assert_eq!(wheel.iter().count(), 0);
-    assert!(wheel.reschedule(key, 7));
-    assert_eq!(wheel.iter().collect::<Vec<_>>(), [(7, &"a")]);
-    assert_eq!(wheel.take_due(8), Some((key, 7, &"a")));
-    assert_eq!(wheel.remove(key), Some("a"));
-    assert!(!wheel.reschedule(key, 9));
+    assert!(!wheel.reschedule(key, 7));
+    assert_eq!(wheel.put_back(key, 7, "b"), Ok(()));
+    assert_eq!(wheel.iter().collect::<Vec<_>>(), [(7, &"b")]);
+    assert_eq!(wheel.take_due(8), Some((key, 7, "b")));
+    assert_eq!(wheel.remove(key), None);
+    assert_eq!(wheel.put_back(key, 9, "c"), Err("c"));
+    assert_eq!(wheel.into_values().count(), 0);
 }
 
 #[test]
@@ -358,10 +365,10 @@ fn never_is_later_than_any_time() {
     let key = wheel.insert(NEVER, "never");
     wheel.insert(NEVER - 1, "late");
     assert_eq!(wheel.next_deadline(), Some(NEVER - 1));
-    assert_eq!(wheel.take_due(NEVER).map(|taken| *taken.2), Some("late"));
-    assert_eq!(wheel.take_due(NEVER).map(|taken| *taken.2), None);
+    assert_eq!(wheel.take_due(NEVER).map(|taken| taken.2), Some("late"));
+    assert_eq!(wheel.take_due(NEVER).map(|taken| taken.2), None);
     assert_eq!(wheel.next_deadline(), None);
     assert!(!wheel.is_empty());
     assert!(wheel.reschedule(key, 3));
-    assert_eq!(wheel.take_due(3).map(|taken| *taken.2), Some("never"));
+    assert_eq!(wheel.take_due(3).map(|taken| taken.2), Some("never"));
 }
