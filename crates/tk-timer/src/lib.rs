@@ -39,11 +39,18 @@
 //! ```
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    tk_loom,
+    allow(dead_code, reason = "the models are of the queue alone")
+)]
 
 mod guarded;
 #[cfg(not(tk_loom))]
 mod handle;
 mod list;
+#[cfg(tk_loom)]
+#[doc(hidden)]
+pub mod model;
 mod outcome;
 mod progress;
 mod queue;

@@ -57,6 +57,20 @@ pub enum Next {
     Ended,
 }
 
+impl Due {
+    /// Calls the function. Lets go of the program if that was the last time.
+    pub(crate) fn call(&mut self) {
+        if let Some(function) = self.function.take() {
+            let (function, result) = function.call();
+            self.function = function;
+            self.panicked = result.is_err();
+        }
+        if self.function.is_none() {
+            drop(self.token.take());
+        }
+    }
+}
+
 impl List {
     pub(crate) const fn new() -> List {
         List {

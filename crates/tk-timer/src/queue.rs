@@ -194,4 +194,11 @@ impl Queue {
             action.discard();
         }
     }
+
+    #[cfg(tk_loom)]
+    pub(crate) fn touch(&self) {
+        drop(self.list.lock());
+        self.earliest.touch();
+        self.vacancy.touch();
+    }
 }

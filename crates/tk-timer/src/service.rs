@@ -130,17 +130,9 @@ impl Server for Home {
         // The program's logger is the program's code: it may panic.
         let _ = guarded(|| log::trace!("timer {} fires", due.task.name()));
         let own = DAEMON.replace(Some(due.token.is_none()));
-        if let Some(function) = due.function.take() {
-            let (function, result) = function.call();
-            due.function = function;
-            due.panicked = result.is_err();
-        }
+        due.call();
         DAEMON.set(own);
         me.set_name(NAME);
-        if due.function.is_none() {
-            // Not called again.
-            drop(due.token.take());
-        }
     }
 }
 
