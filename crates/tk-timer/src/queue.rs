@@ -37,7 +37,10 @@ use crate::guarded::drop_quietly;
 use crate::list::{Due, List, Next};
 
 /// How long a thread without work stays.
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = match cfg!(test) {
+    true => Duration::from_millis(50),
+    false => Duration::from_secs(10),
+};
 
 /// The timers of a service, and its threads.
 pub struct Queue {

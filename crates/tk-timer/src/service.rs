@@ -266,3 +266,7 @@ impl PendingTimer {
         self.period
     }
 }
+
+#[cfg(test)]
+#[path = "service/tests.rs"]
+mod tests;
