@@ -19,8 +19,9 @@
 //!    started. Then the next one that starts a timer tries again, and so does a thread that comes back from a function.
 //! 3. When a timer is due, the leader takes it off the queue, sees to 2. if there is more to wait for, and calls the function
 //!    itself. So a fire costs one wake-up, and no function delays another timer.
-//! 4. At most one thread is on its way at a time. If a thread comes back from its function before that, it becomes the leader,
-//!    and the other one finds that it is not needed. So where functions are short, one thread calls one after the other.
+//! 4. At most one thread is called for at a time, and none if one is about to come back from its function. Whichever comes first
+//!    becomes the leader, and the other one finds that it is not needed. So where functions are short, few threads call one
+//!    after the other.
 //! 5. The leader is woken for a timer that is started or moved only if it is earlier than the time it sleeps until. A
 //!    cancellation wakes nobody: at worst the leader finds, once, that there is nothing to do.
 //! 6. No function of the user is called or dropped, and no thread is started, while the list is locked.
@@ -30,7 +31,7 @@ use std::time::Duration;
 
 use tk_condvar::Condvar;
 use tk_lock::{Lock, LockGuard};
-use tk_park::sync::Instant;
+use tk_park::sync::{AtomicUsize, Instant, Ordering::Relaxed};
 use tk_park::{Limit, later};
 
 use crate::guarded::drop_quietly;
@@ -51,6 +52,8 @@ pub struct Queue {
     vacancy: Condvar,
     /// What times are counted from.
     epoch: Instant,
+    /// How many threads have come back from a function and are about to lock the list.
+    returning: AtomicUsize,
 }
 
 /// What a queue needs to be served.
@@ -72,6 +75,7 @@ impl Queue {
             earliest: Condvar::new(),
             vacancy: Condvar::new(),
             epoch: Instant::now(),
+            returning: AtomicUsize::new(0),
         }
     }
 
@@ -105,7 +109,10 @@ impl Queue {
         mut list: LockGuard<'_, List>,
         server: &impl Server,
     ) -> io::Result<()> {
-        if list.has_leader || list.is_coming || list.wheel.is_empty() {
+        // Relaxed: a thread that returns takes itself off the count with the list locked, so one that is counted now will lock the
+        // list after this.
+        let is_returning = self.returning.load(Relaxed) > 0;
+        if list.has_leader || list.is_coming || is_returning || list.wheel.is_empty() {
             return Ok(());
         }
         list.is_coming = true;
@@ -131,12 +138,17 @@ impl Queue {
                 server.warn(error);
             }
             server.call(&mut due);
+            self.returning.fetch_add(1, Relaxed);
             list = self.list.lock();
+            self.returning.fetch_sub(1, Relaxed);
             match list.settle(&mut due, self.now()) {
                 Next::Again { tell } => self.tell_leader(tell),
                 Next::Ended => {}
                 Next::Discard => {
-                    drop(list);
+                    // What is dropped may block.
+                    if let Err(error) = self.find_leader(list, server) {
+                        server.warn(error);
+                    }
                     drop_quietly(due.function.take());
                     list = self.list.lock();
                     list.end(&due);
@@ -203,5 +215,6 @@ impl Queue {
         drop(self.list.lock());
         self.earliest.touch();
         self.vacancy.touch();
+        self.returning.touch();
     }
 }
