@@ -13,6 +13,7 @@ mod lock;
 mod parked;
 mod rlock;
 mod semaphore;
+mod timer;
 
 use std::time::{Duration, Instant};
 

@@ -228,6 +228,63 @@ fn a_function_that_waits_for_another_timer_has_a_successor() {
 }
 
 #[test]
+fn a_follower_that_sleeps_is_called_for() {
+    explore("timer: a sleeping follower", Some(1), || {
+        let model = queue();
+        let second = Arc::new(std::sync::OnceLock::new());
+        let first = model.start(1, None, {
+            let (model, second) = (model.clone(), second.clone());
+            move || assert!(model.join(second.get().unwrap(), Limit::none()))
+        });
+        assert!(second.set(model.start(1, None, || ())).is_ok());
+        let servers = [serve(&model), serve(&model)];
+        // Nothing is due before this, so they may both sleep by then.
+        thread::yield_now();
+        advance(1);
+        model.join(&first, Limit::none());
+        model.close();
+        for server in servers {
+            server.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_cancellation_of_a_running_timer_ends_it() {
+    explore("timer: cancel against a repetition", Some(2), || {
+        let (model, calls) = (queue(), Calls::default());
+        let timer = model.start(0, Some(period()), calls.counter());
+        let server = serve(&model);
+        assert_ne!(model.cancel(&timer), Cancel::Finished);
+        // The clock stands still: it is not due again.
+        assert!(model.join(&timer, Limit::none()));
+        model.close();
+        server.join().unwrap();
+        assert!(calls.count() <= 1);
+    });
+}
+
+#[test]
+fn who_joins_while_the_function_runs_is_woken_by_a_later_end() {
+    explore("timer: join against a repetition", Some(2), || {
+        let model = queue();
+        let timer = model.start(0, Some(period()), || ());
+        let server = serve(&model);
+        let joiner = thread::spawn({
+            let (model, timer) = (model.clone(), timer.clone());
+            move || assert!(model.join(&timer, Limit::none()))
+        });
+        while model.due(&timer) != Some(10) {
+            thread::yield_now();
+        }
+        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        joiner.join().unwrap();
+        model.close();
+        server.join().unwrap();
+    });
+}
+
+#[test]
 fn a_close_against_a_repetition_ends_it() {
     explore("timer: close against a repetition", Some(2), || {
         let (model, calls) = (queue(), Calls::default());

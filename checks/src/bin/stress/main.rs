@@ -12,6 +12,7 @@ mod lock;
 mod park;
 mod round;
 mod semaphore;
+mod timer;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,7 @@ use round::{PROGRESS, Random, Round, Tally};
 /// A kind of round: what it is called, and its body.
 type Kind = (&'static str, fn(&Round) -> Tally);
 
-const KINDS: [Kind; 16] = [
+const KINDS: [Kind; 18] = [
     ("RawLock", lock::raw),
     ("Lock", lock::guarding),
     ("RLock", lock::reentrant),
@@ -40,6 +41,8 @@ const KINDS: [Kind; 16] = [
     ("Barrier, laps", barrier::laps),
     ("Barrier, limits", barrier::limits),
     ("park", park::counts),
+    ("Timer, once", timer::once),
+    ("Timer, repeating", timer::repeating),
 ];
 
 /// How long a round goes on.
