@@ -37,6 +37,19 @@
 //! THREE.wait();
 //! clock.cancel_and_wait();
 //! ```
+//!
+//! # What a timer promises
+//!
+//! - It fires at its own nanosecond or later, never before, and in the order of the times; equal times in the order in which they
+//!   were set. How much later is the system's to say.
+//! - Of its fire, a [cancellation](TimerHandle::cancel) and a [move](TimerHandle::reschedule) that race, each says what has become of
+//!   it: a timer that was cancelled does not fire.
+//! - Its function may do anything to timers, its own included. To wait for itself is an error.
+//! - A panic in the function is reported by the panic hook, and goes no further. A timer that repeats goes on, or ends if its
+//!   [`Schedule`] says so ([`OnPanic`]).
+//! - Starting, cancelling and moving take constant time, and wake nobody but for a timer that is now the earliest. A pending timer
+//!   takes about 120 bytes, and what its function captures.
+//! - A thread that serves timers ends when it has had nothing to do for ten seconds.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(

@@ -144,7 +144,15 @@ impl Schedule {
         self
     }
 
-    /// What becomes of times that are missed. Nothing to a fixed delay, which misses none.
+    /// What becomes of times that are missed. Says nothing to a fixed delay, which misses none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{MissedTicks, Schedule};
+    ///
+    /// let schedule = Schedule::every(Duration::from_secs(1)).missed_ticks(MissedTicks::CatchUp);
+    /// # let _ = schedule;
+    /// ```
     pub const fn missed_ticks(mut self, missed: MissedTicks) -> Schedule {
         if let Counts::FromDue(_) = self.counts {
             self.counts = Counts::FromDue(missed);
@@ -153,6 +161,14 @@ impl Schedule {
     }
 
     /// What becomes of the timer when its function panics.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{OnPanic, Schedule};
+    ///
+    /// let schedule = Schedule::every(Duration::from_secs(1)).on_panic(OnPanic::Cancel);
+    /// # let _ = schedule;
+    /// ```
     pub const fn on_panic(mut self, on_panic: OnPanic) -> Schedule {
         self.on_panic = on_panic;
         self

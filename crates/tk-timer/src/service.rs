@@ -252,16 +252,43 @@ pub struct PendingTimer {
 
 impl PendingTimer {
     /// The timer's name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tk_timer::{Timer, TimerService};
+    /// let service = TimerService::new();
+    /// let minute = Duration::from_secs(60);
+    /// Timer::every(minute, || ()).name("clock").start_on(&service);
+    /// assert_eq!(service.pending()[0].name(), "clock");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }
 
     /// When it will fire. `None` if never: the time is too long for the clock.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tk_timer::{Timer, TimerService};
+    /// let service = TimerService::new();
+    /// let minute = Duration::from_secs(60);
+    /// Timer::every(minute, || ()).name("clock").start_on(&service);
+    /// assert!(service.pending()[0].due() > Some(std::time::Instant::now()));
+    /// ```
     pub fn due(&self) -> Option<Instant> {
         self.due
     }
 
     /// Its period, or its delay, if it repeats.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use tk_timer::{Timer, TimerService};
+    /// let service = TimerService::new();
+    /// let minute = Duration::from_secs(60);
+    /// Timer::every(minute, || ()).name("clock").start_on(&service);
+    /// assert_eq!(service.pending()[0].period(), Some(minute));
+    /// ```
     pub fn period(&self) -> Option<Duration> {
         self.period
     }

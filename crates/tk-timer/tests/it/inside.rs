@@ -130,3 +130,33 @@ fn a_timer_drops_its_service() {
     assert!(far.is_finished());
     assert_eq!(far.reschedule(Duration::ZERO), Reschedule::Finished);
 }
+
+#[test]
+fn a_captured_value_whose_drop_waits_for_another_timer_gets_it() {
+    struct Waits(TimerHandle);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            self.0.join().unwrap();
+        }
+    }
+    let service = TimerService::new();
+    let (running, go_on) = (Arc::new(Event::new()), Arc::new(Event::new()));
+    let other = Timer::new(LONG, || ()).start_on(&service);
+    let waits = Waits(other.clone());
+    let handle = Timer::every(Duration::from_micros(1), {
+        let (running, go_on) = (running.clone(), go_on.clone());
+        move || {
+            let _ = &waits;
+            running.set();
+            go_on.wait();
+        }
+    })
+    .start_on(&service);
+    running.wait();
+    assert_eq!(handle.cancel(), Cancel::Running);
+    go_on.set();
+    // The function is dropped by the thread that called it, while another one waits for the other timer.
+    other.reschedule(Duration::from_millis(1));
+    handle.join().unwrap();
+    assert!(other.is_finished());
+}
