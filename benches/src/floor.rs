@@ -1,0 +1,125 @@
+//! What nothing can be faster than: the single steps of the processor and of the kernel of which everything here is made.
+
+use std::cell::Cell;
+use std::hint::{black_box, spin_loop};
+use std::sync::atomic::{AtomicU64, Ordering::*};
+use std::thread;
+
+use crossbeam_utils::CachePadded;
+
+use crate::case::Measure;
+use crate::measure::{Sample, repeat, together};
+
+/// A step below which no contender of a case can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// One atomic exchange, in the cache of its own processor.
+    Exchange,
+    /// One atomic load, there.
+    Load,
+    /// One cache line to another processor and back.
+    RoundTrip,
+    /// From a wake-up by the kernel's futex to the moment when the thread that slept runs.
+    FutexWake,
+    /// How much later than asked for a timed wait on the kernel's futex returns.
+    FutexLateness,
+    /// One load of a thread-local variable.
+    LocalLoad,
+}
+
+impl Floor {
+    /// How it is called in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Floor::Exchange => "atomic exchange",
+            Floor::Load => "atomic load",
+            Floor::RoundTrip => "cache line round trip",
+            Floor::FutexWake => "futex wake",
+            Floor::FutexLateness => "futex lateness",
+            Floor::LocalLoad => "thread-local load",
+        }
+    }
+
+    /// What measures it, if this system has it.
+    pub fn prepare(self) -> Option<Measure> {
+        match self {
+            Floor::Exchange => Some(Box::new(exchange)),
+            Floor::Load => Some(Box::new(load)),
+            Floor::RoundTrip => Some(Box::new(round_trip)),
+            Floor::LocalLoad => Some(Box::new(local_load)),
+            #[cfg(target_os = "linux")]
+            Floor::FutexWake => Some(Box::new(|operations| {
+                crate::cases::wakeup::sleeper::<crate::adapter::futex::Futex>(operations, 0.5)
+            })),
+            #[cfg(target_os = "linux")]
+            Floor::FutexLateness => Some(Box::new(crate::adapter::futex::lateness)),
+            #[cfg(not(target_os = "linux"))]
+            Floor::FutexWake | Floor::FutexLateness => None,
+        }
+    }
+}
+
+fn exchange(operations: u64) -> Sample {
+    let word = CachePadded::new(AtomicU64::new(0));
+    repeat(operations, || {
+        black_box(black_box(&word).swap(1, AcqRel));
+    })
+}
+
+fn load(operations: u64) -> Sample {
+    let word = CachePadded::new(AtomicU64::new(0));
+    repeat(operations, || {
+        black_box(black_box(&word).load(Acquire));
+    })
+}
+
+/// Two threads take turns at adding one.
+fn round_trip(operations: u64) -> Sample {
+    let word = CachePadded::new(AtomicU64::new(0));
+    let ran = together(2, |number| {
+        for turn in (number as u64..2 * operations).step_by(2) {
+            let mut spins = 0;
+            while word.load(Acquire) != turn {
+                spin_loop();
+                // The other may not be running: it is a floor of two processors, but it has to come to an end on one.
+                spins += 1;
+                if spins % 10_000 == 0 {
+                    thread::yield_now();
+                }
+            }
+            word.store(turn + 1, Release);
+        }
+    });
+    Sample::new(operations, ran.elapsed(), ran.usage)
+}
+
+fn local_load(operations: u64) -> Sample {
+    thread_local! {
+        static NUMBER: Cell<u64> = const { Cell::new(1) };
+    }
+    repeat(operations, || {
+        black_box(NUMBER.get());
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_floor_costs_something() {
+        for floor in [
+            Floor::Exchange,
+            Floor::Load,
+            Floor::RoundTrip,
+            Floor::FutexWake,
+            Floor::FutexLateness,
+            Floor::LocalLoad,
+        ] {
+            let Some(mut measure) = floor.prepare() else {
+                continue;
+            };
+            assert!(measure(20).cost > 0.0, "{}", floor.name());
+        }
+    }
+}
