@@ -1,20 +1,3 @@
-//! usync: word-sized primitives with queues of their own.
-
-use crate::kind::Barrier;
+//! usync: word-sized primitives with queues of their own. Its barrier is good for one round only, so it takes no part.
 
 super::like_parking_lot!("usync", usync);
-
-/// Its barrier.
-pub struct Meeting(usync::Barrier);
-
-super::named!("usync": Meeting);
-
-impl Barrier for Meeting {
-    fn new(parties: usize) -> Self {
-        Meeting(usync::Barrier::new(parties))
-    }
-
-    fn wait(&self) {
-        self.0.wait();
-    }
-}

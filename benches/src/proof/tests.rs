@@ -149,9 +149,7 @@ impl Signal for Wrong<0> {
 
     fn signal(&self) {}
 
-    fn wait(&self) {
-        thread::yield_now();
-    }
+    fn wait(&self) {}
 }
 
 #[test]
