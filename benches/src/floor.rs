@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::hint::{black_box, spin_loop};
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::thread;
+use std::time::Instant;
 
 use crossbeam_utils::CachePadded;
 
 use crate::case::Measure;
 use crate::measure::{Sample, repeat, together};
+use crate::statistics::median;
 
 /// A step below which no contender of a case can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,24 +75,43 @@ fn load(operations: u64) -> Sample {
     })
 }
 
-/// Two threads take turns at adding one.
+/// Two threads take turns at adding one. The cost is that of the median of many slices: who has to share the processors with
+/// others has some in which both threads ran.
 fn round_trip(operations: u64) -> Sample {
+    const SLICES: u64 = 64;
+    // As many as make a slice long enough for the clock, whoever asks for fewer.
+    let slice = operations.div_ceil(SLICES).max(50);
     let word = CachePadded::new(AtomicU64::new(0));
     let ran = together(2, |number| {
-        for turn in (number as u64..2 * operations).step_by(2) {
-            let mut spins = 0;
-            while word.load(Acquire) != turn {
-                spin_loop();
-                // The other may not be running: it is a floor of two processors, but it has to come to an end on one.
-                spins += 1;
-                if spins % 10_000 == 0 {
-                    thread::yield_now();
-                }
+        let mut costs = Vec::with_capacity(SLICES as usize);
+        let mut turn = number as u64;
+        for _ in 0..SLICES {
+            let start = Instant::now();
+            for _ in 0..slice {
+                await_turn(&word, turn);
+                word.store(turn + 1, Release);
+                turn += 2;
             }
-            word.store(turn + 1, Release);
+            costs.push(start.elapsed().as_nanos() as f64 / slice as f64);
         }
+        median(&costs)
     });
-    Sample::new(operations, ran.elapsed(), ran.usage)
+    Sample {
+        cost: ran.results[0],
+        ..Sample::new(SLICES * slice, ran.elapsed(), ran.usage)
+    }
+}
+
+fn await_turn(word: &AtomicU64, turn: u64) {
+    let mut spins = 0;
+    while word.load(Acquire) != turn {
+        spin_loop();
+        // The other may not be running: it is a floor of two processors, but it has to come to an end on one.
+        spins += 1;
+        if spins % 10_000 == 0 {
+            thread::yield_now();
+        }
+    }
 }
 
 fn local_load(operations: u64) -> Sample {
