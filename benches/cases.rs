@@ -7,6 +7,7 @@ use std::time::Duration;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, measurement::WallTime};
 use tk_benches::case::{Case, Measure};
 use tk_benches::cases::{self, Scale};
+use tk_benches::floor::Floor;
 
 /// Measures one contender. The figure of a case may be a quantile, so it is the figure that is passed on, and not how long
 /// the measurement took.
@@ -30,12 +31,22 @@ fn run(criterion: &mut Criterion, case: &Case) {
     for contender in &case.contenders {
         bench(&mut group, contender.name, || contender.prepare());
     }
-    if let Some(floor) = case.floor
-        && floor.prepare().is_some()
-    {
-        bench(&mut group, floor.name(), || {
-            floor.prepare().expect("it was there before")
-        });
+    group.finish();
+}
+
+/// Each of them once, and not beside each case.
+fn floors(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("floors");
+    group
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(50));
+    group.measurement_time(Duration::from_millis(500));
+    for floor in Floor::ALL {
+        if floor.prepare().is_some() {
+            bench(&mut group, floor.name(), || {
+                floor.prepare().expect("it was there before")
+            });
+        }
     }
     group.finish();
 }
@@ -47,6 +58,7 @@ fn main() {
         false => Scale::Full,
     };
     let mut criterion = Criterion::default().configure_from_args();
+    floors(&mut criterion);
     for case in cases::all(scale) {
         for contender in &case.contenders {
             if let Err(error) = contender.prove() {

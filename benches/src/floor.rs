@@ -42,6 +42,27 @@ impl Floor {
         }
     }
 
+    /// All of them.
+    pub const ALL: [Floor; 6] = [
+        Floor::Exchange,
+        Floor::Load,
+        Floor::RoundTrip,
+        Floor::FutexWake,
+        Floor::FutexLateness,
+        Floor::LocalLoad,
+    ];
+
+    /// The fewest operations of one measurement.
+    pub fn least(self) -> u64 {
+        match self {
+            Floor::Exchange | Floor::Load | Floor::LocalLoad => 1,
+            // As many as make each of the slices long enough for the clock, also where the threads hardly ever meet.
+            Floor::RoundTrip => 50 * SLICES,
+            Floor::FutexWake => 20,
+            Floor::FutexLateness => 5,
+        }
+    }
+
     /// What measures it, if this system has it.
     pub fn prepare(self) -> Option<Measure> {
         match self {
@@ -75,17 +96,19 @@ fn load(operations: u64) -> Sample {
     })
 }
 
+/// Into how many slices a measurement of round trips is cut.
+const SLICES: u64 = 64;
+
 /// Two threads take turns at adding one. The cost is that of the median of many slices: who has to share the processors with
 /// others has some in which both threads ran.
 fn round_trip(operations: u64) -> Sample {
-    const SLICES: u64 = 64;
-    // As many as make a slice long enough for the clock, whoever asks for fewer.
-    let slice = operations.div_ceil(SLICES).max(50);
+    let slices = operations.min(SLICES);
+    let slice = operations / slices;
     let word = CachePadded::new(AtomicU64::new(0));
     let ran = together(2, |number| {
-        let mut costs = Vec::with_capacity(SLICES as usize);
+        let mut costs = Vec::with_capacity(slices as usize);
         let mut turn = number as u64;
-        for _ in 0..SLICES {
+        for _ in 0..slices {
             let start = Instant::now();
             for _ in 0..slice {
                 await_turn(&word, turn);
@@ -98,7 +121,7 @@ fn round_trip(operations: u64) -> Sample {
     });
     Sample {
         cost: ran.results[0],
-        ..Sample::new(SLICES * slice, ran.elapsed(), ran.usage)
+        ..Sample::new(slices * slice, ran.elapsed(), ran.usage)
     }
 }
 
@@ -129,14 +152,7 @@ mod tests {
 
     #[test]
     fn every_floor_costs_something() {
-        for floor in [
-            Floor::Exchange,
-            Floor::Load,
-            Floor::RoundTrip,
-            Floor::FutexWake,
-            Floor::FutexLateness,
-            Floor::LocalLoad,
-        ] {
+        for floor in Floor::ALL {
             let Some(mut measure) = floor.prepare() else {
                 continue;
             };

@@ -28,8 +28,8 @@ pub struct Effort {
 impl Effort {
     /// For figures to be published.
     pub const FULL: Effort = Effort {
-        time: Duration::from_secs(8),
-        least: 11,
+        time: Duration::from_secs(6),
+        least: 9,
         most: 101,
         part: 1.0,
     };
@@ -51,6 +51,7 @@ struct Entrant {
     name: &'static str,
     role: Role,
     measure: Measure,
+    /// The fewest operations of a measurement, then how many it has.
     operations: u64,
     samples: Vec<Sample>,
 }
@@ -74,7 +75,7 @@ pub fn run(case: &Case, effort: Effort, on: &Machine) -> Result<Figures, Unprove
     let mut entrants = enter(case);
     let start = Instant::now();
     for entrant in &mut entrants {
-        entrant.calibrate(case.length.mul_f64(effort.part), case.least);
+        entrant.calibrate(case.length.mul_f64(effort.part));
     }
     let mut round = 0;
     while round < effort.least || (start.elapsed() < effort.time && round < effort.most) {
@@ -88,11 +89,11 @@ pub fn run(case: &Case, effort: Effort, on: &Machine) -> Result<Figures, Unprove
 }
 
 fn enter(case: &Case) -> Vec<Entrant> {
-    let entrant = |name, role, measure| Entrant {
+    let entrant = |name, role, measure, least| Entrant {
         name,
         role,
         measure,
-        operations: 1,
+        operations: least,
         samples: Vec::new(),
     };
     let contenders = case.contenders.iter().map(|contender| {
@@ -101,21 +102,20 @@ fn enter(case: &Case) -> Vec<Entrant> {
         } else {
             Role::Peer
         };
-        entrant(contender.name, role, contender.prepare())
+        entrant(contender.name, role, contender.prepare(), case.least)
     });
     let floor = case.floor.and_then(|floor| {
         let measure = floor.prepare()?;
-        Some(entrant(floor.name(), Role::Floor, measure))
+        Some(entrant(floor.name(), Role::Floor, measure, floor.least()))
     });
     contenders.chain(floor).collect()
 }
 
 impl Entrant {
     /// Finds out how many operations take that long. It is the warm-up too.
-    fn calibrate(&mut self, length: Duration, least: u64) {
+    fn calibrate(&mut self, length: Duration) {
         // So that also what does nothing at all comes to an end.
         const MOST: u64 = 1 << 30;
-        self.operations = least;
         loop {
             let elapsed = (self.measure)(self.operations).elapsed;
             if elapsed >= length || self.operations >= MOST {
@@ -320,13 +320,14 @@ mod tests {
             operations: 1,
             samples: vec![],
         };
-        entrant.calibrate(Duration::from_micros(100), 1);
+        entrant.calibrate(Duration::from_micros(100));
         assert!(
             (10_000..13_000).contains(&entrant.operations),
             "{}",
             entrant.operations
         );
-        entrant.calibrate(Duration::ZERO, 7);
+        entrant.operations = 7;
+        entrant.calibrate(Duration::ZERO);
         assert_eq!(entrant.operations, 7);
     }
 }

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use tk_benches::case::Case;
 use tk_benches::cases::{self, GROUPS, Scale};
+use tk_benches::json::{self, Figures};
 use tk_benches::machine::Machine;
 use tk_benches::runner::{self, Effort};
-use tk_benches::{json, table};
+use tk_benches::table;
 
 const USAGE: &str = "usage: versus [--quick] [--json FILE] [--list] [FILTER]
 
@@ -98,6 +99,8 @@ fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
             Ok(of_case) => {
                 eprintln!("{:.2} of {}", of_case.ratio, of_case.best_peer);
                 figures.push(of_case);
+                // After each: who has to stop it has what there is.
+                failed |= !save(options, &figures);
             }
             Err(error) => {
                 eprintln!("{error}");
@@ -109,16 +112,22 @@ fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
     println!("{}", table::columns(table::HEAD, &rows));
     let details: Vec<_> = figures.iter().flat_map(table::details).collect();
     println!("{}", table::columns(table::DETAIL_HEAD, &details));
-    if let Some(path) = &options.json
-        && let Err(error) = json::write(path, &figures)
-    {
-        eprintln!("{}: {error}", path.display());
-        failed = true;
-    }
     // Whatever the figures say: only what could not be measured or written is a failure.
     if failed {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
     }
+}
+
+/// Writes what has been measured, if anybody wants it. Returns whether that went well.
+fn save(options: &Options, figures: &[Figures]) -> bool {
+    let Some(path) = &options.json else {
+        return true;
+    };
+    let written = json::write(path, figures);
+    if let Err(error) = &written {
+        eprintln!("{}: {error}", path.display());
+    }
+    written.is_ok()
 }

@@ -412,10 +412,12 @@ fn barrier(parties: usize) -> Case {
     enter!(case, proof::barrier, B => move |operations| rounds::<B>(parties, operations), [
         tk::Meeting,
         standard::Meeting,
-        spin::Meeting,
         Over<parking_lot::v13::Lock>,
         Over<parking_lot::v12::Lock>,
         Over<usync::Lock>,
     ]);
+    if !case.is_oversubscribed() {
+        enter!(case, proof::barrier, B => move |operations| rounds::<B>(parties, operations), [spin::Meeting]);
+    }
     case
 }
