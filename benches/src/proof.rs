@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::kind::*;
-use crate::measure::together;
+use crate::measure::{StartLine, together};
 
 /// Whether it holds, and what is wrong if not.
 pub type Proven = Result<(), String>;
@@ -243,14 +243,18 @@ pub fn barrier<B: Barrier>() -> Proven {
     )
 }
 
-/// Each thread has its own.
+/// Each thread has its own, while all live: a peer may hand on to a later thread what one has left behind.
 pub fn local<L: Local>() -> Proven {
     let (one, other) = (L::new(), L::new());
+    let (all, end) = (StartLine::new(THREADS), StartLine::new(THREADS));
     let ran = together(THREADS, |number| {
         let number = number as u64;
         let before = (one.get(), other.get());
+        all.wait();
         one.set_first(number);
-        before == (None, None) && one.get() == Some(number) && other.get().is_none()
+        let after = (one.get(), other.get());
+        end.wait();
+        before == (None, None) && after == (Some(number), None)
     });
     holds(
         ran.results.iter().all(|own| *own),

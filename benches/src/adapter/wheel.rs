@@ -70,3 +70,10 @@ impl Alarm for Threaded {
             .schedule_action_once(self.last, after, move |_| f());
     }
 }
+
+/// The thread minds if nobody tells it that there will be no more.
+impl Drop for Threaded {
+    fn drop(&mut self) {
+        let _ = self.thread.shutdown_async();
+    }
+}
