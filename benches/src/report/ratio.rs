@@ -14,7 +14,7 @@ const WIDTH: u32 = 980;
 /// Where the axis begins and ends, from the left.
 const LEFT: i32 = 330;
 const RIGHT: i32 = WIDTH as i32 - 150;
-const TOP: i32 = 40;
+const TOP: i32 = 10;
 
 /// Of all cases.
 pub fn picture(figures: &[Figures], on: &Machine) -> Result<Option<Picture>, Box<dyn Error>> {
@@ -95,7 +95,7 @@ fn draw_row(area: &Area<'_>, axis: &Axis, figures: &Figures, y: i32) -> Drawn {
         Some(false) => "missed",
         None => "no goal",
     });
-    let middle = y + 7;
+    let middle = y + 5;
     label(area, &figures.case, (MARGIN, y), 12, Ink::TEXT)?;
     let (from, to) = (axis.at(figures.ratio_lo), axis.at(figures.ratio_hi));
     let range = ShapeStyle::from(ink.color().mix(0.6)).stroke_width(2);
