@@ -277,8 +277,9 @@ pub fn timer_queue<Q: TimerQueue>() -> Proven {
 pub fn alarm<A: Alarm>() -> Proven {
     let mut alarm = A::new();
     let (sender, receiver) = mpsc::channel();
-    for n in [3, 1, 2] {
-        let (sender, delay) = (sender.clone(), Duration::from_millis(n));
+    // At no tick of anybody's clock.
+    for n in [2370, 990, 1640] {
+        let (sender, delay) = (sender.clone(), Duration::from_micros(n));
         let due = Instant::now() + delay;
         alarm.ring(delay, move || {
             let _ = sender.send(Instant::now() >= due);

@@ -72,14 +72,14 @@ fn ring<A: Alarm>(alarm: &mut A, operations: u64) -> Sample {
         let sender = sender.clone();
         let due = Instant::now() + delay;
         alarm.ring(delay, move || {
-            let _ = sender.send(Instant::now().saturating_duration_since(due));
+            let _ = sender.send(Instant::now().checked_duration_since(due));
         });
     }
     drop(sender);
     let late = receiver
         .iter()
-        .map(|late| late.as_nanos() as f64)
-        .collect::<Vec<_>>();
+        .map(|late| late.expect("nothing rings before its time"));
+    let late: Vec<_> = late.map(|late| late.as_nanos() as f64).collect();
     assert_eq!(late.len() as u64, operations);
     Sample::of_latencies(late, 0.5, start.elapsed(), Usage::of_process() - before)
 }
