@@ -15,6 +15,7 @@ mod parked;
 mod rlock;
 mod semaphore;
 mod thread;
+mod timer;
 
 use std::time::{Duration, Instant};
 

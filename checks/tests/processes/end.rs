@@ -51,6 +51,17 @@ cases! {
         });
     }) => |ended| ended.printed(&["woke up"]);
 
+    a_pending_timer_holds_the_program_open: || {
+        tk_thread::main(|| {
+            let timer = tk_timer::Timer::new(A_WHILE, || say("fired"));
+            drop(timer.daemon(false).start());
+            let never = tk_timer::Timer::new(Duration::from_secs(3600), || say("never"));
+            drop(never.daemon(true).start());
+        });
+        let late = tk_timer::Timer::new(A_WHILE, || say("never")).daemon(false);
+        say(&late.try_start().unwrap_err().to_string());
+    } => |ended| ended.printed(&["fired", "the program is shutting down"]);
+
     test_1_join_on_shutdown: || tk_thread::main(|| {
         holder(|| {
             main_thread().join().unwrap();

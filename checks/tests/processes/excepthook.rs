@@ -196,6 +196,16 @@ cases! {
         assert_eq!(ended.stderr.matches("second\n").count(), 2, "{ended:#?}");
     };
 
+    a_timer_that_panics_is_reported_under_its_name: || {
+        let timer = |name| tk_timer::Timer::new(std::time::Duration::ZERO, || panic!("out of paint")).name(name);
+        timer("default").start().join().unwrap();
+        set_excepthook(|panic| say(&format!("{} {}", panic.thread().name(), panic.message())));
+        timer("custom").start().join().unwrap();
+    } => |ended| {
+        assert_eq!(ended.stdout, "custom out of paint\n", "{ended:#?}");
+        ended.complained(&["Exception in thread default:\n", "out of paint\n"]);
+    };
+
     a_hook_may_start_and_join_threads_and_set_hooks: || {
         set_excepthook(|panic| {
             set_excepthook(|panic| say(&format!("inner {}", panic.message())));

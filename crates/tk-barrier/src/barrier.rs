@@ -172,7 +172,8 @@ impl Barrier {
     /// Has the last party to arrive call `action` before anybody passes.
     ///
     /// If it panics, the barrier breaks: that party goes on panicking, the others get
-    /// [`BarrierError::ActionPanicked`].
+    /// [`BarrierError::ActionPanicked`]. It may ask, abort and reset the barrier, but not wait at it: that would be one
+    /// party too many, which waits for the action to end.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};

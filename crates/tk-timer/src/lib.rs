@@ -37,13 +37,53 @@
 //! THREE.wait();
 //! clock.cancel_and_wait();
 //! ```
+//!
+//! # What a timer promises
+//!
+//! - It fires at its own nanosecond or later, never before, and in the order of the times; equal times in the order in which they
+//!   were set. How much later is the system's to say.
+//! - Of its fire, a [cancellation](TimerHandle::cancel) and a [move](TimerHandle::reschedule) that race, each says what has become of
+//!   it: a timer that was cancelled does not fire.
+//! - Its function may do anything to timers, its own included. To wait for itself is an error.
+//! - A panic in the function is reported to the excepthook of `tk-thread`, under the timer's name, and goes no further. A timer that repeats goes on, or ends if its
+//!   [`Schedule`] says so ([`OnPanic`]).
+//! - Starting, cancelling and moving take constant time, and wake nobody but for a timer that is now the earliest. A pending timer
+//!   takes about 120 bytes, and what its function captures.
+//! - A thread that serves timers ends when it has had nothing to do for ten seconds.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    tk_loom,
+    allow(dead_code, reason = "the models are of the queue alone")
+)]
 
+mod guarded;
+#[cfg(not(tk_loom))]
+mod handle;
+mod list;
+#[cfg(tk_loom)]
+#[doc(hidden)]
+pub mod model;
+mod outcome;
+mod progress;
+mod queue;
+mod schedule;
+#[cfg(not(tk_loom))]
 mod service;
+mod slab;
+mod task;
+#[cfg(not(tk_loom))]
 mod timer;
+mod wheel;
 
-pub use timer::{Cancel, Timer, TimerHandle};
+#[cfg(not(tk_loom))]
+pub use handle::{CancelOnDrop, TimerHandle};
+pub use outcome::{Cancel, Reschedule};
+pub use schedule::{MissedTicks, OnPanic, Schedule};
+#[cfg(not(tk_loom))]
+pub use service::{PendingTimer, TimerService};
+#[cfg(not(tk_loom))]
+pub use timer::Timer;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

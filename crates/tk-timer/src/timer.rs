@@ -1,15 +1,16 @@
-//! The timer's public face.
+//! A timer that has not been started yet.
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tk_core::{KeepAlive, current_slot, next_name};
-use tk_park::{Limit, Parked, Wait, WaitError, park};
-use tk_thread::JoinError;
+use tk_core::KeepAlive;
 
-use crate::service::{Action, Function, Progress, SERVICE, Task};
+use crate::schedule::nanos;
+use crate::service::inherited_daemon;
+use crate::task::{Action, Function, Task, again, once};
+use crate::{Schedule, TimerHandle, TimerService};
 
 /// A function that is to be called later, and has not been started yet.
 ///
@@ -23,17 +24,25 @@ use crate::service::{Action, Function, Progress, SERVICE, Task};
 #[doc(alias = "threading.Timer")]
 #[must_use = "a timer does nothing before it is started"]
 pub struct Timer {
-    name: String,
+    name: Option<Arc<str>>,
     daemon: Option<bool>,
-    after: Duration,
-    function: Function,
+    first: First,
+    schedule: Option<Schedule>,
+    function: Box<dyn Function>,
+}
+
+/// When the function is called first.
+#[derive(Clone, Copy, Debug)]
+enum First {
+    After(Duration),
+    At(Instant),
 }
 
 impl Timer {
     /// A timer that calls `f` once, when it has been started and this time has passed. Zero means at once; a time too long for
     /// the clock means never.
     ///
-    /// A panic in `f` is reported by the panic hook, and goes no further.
+    /// A panic in `f` is reported to the [excepthook](tk_thread::set_excepthook) under the timer's name, and goes no further.
     ///
     /// ```
     /// use std::time::Duration;
@@ -45,19 +54,36 @@ impl Timer {
     /// RUNG.wait();
     /// ```
     pub fn new(after: Duration, f: impl FnOnce() + Send + 'static) -> Timer {
+        Timer::first(First::After(after), None, once(f))
+    }
+
+    /// A timer that calls `f` once, at this time. If that has passed when the timer is started, it means at once.
+    ///
+    /// ```
+    /// use std::time::Instant;
+    /// use tk_timer::Timer;
+    ///
+    /// Timer::at(Instant::now(), || println!("now")).start().join().unwrap();
+    /// ```
+    pub fn at(time: Instant, f: impl FnOnce() + Send + 'static) -> Timer {
+        Timer::first(First::At(time), None, once(f))
+    }
+
+    fn first(first: First, schedule: Option<Schedule>, function: Box<dyn Function>) -> Timer {
         Timer {
-            name: String::new(),
+            name: None,
             daemon: None,
-            after,
-            function: Function::Once(Box::new(f)),
+            first,
+            schedule,
+            function,
         }
     }
 
-    /// A timer that calls `f` when this time has passed, and again each time that it has passed, until it is cancelled.
+    /// A timer that calls `f` again and again, until it is cancelled.
     ///
-    /// The rate is fixed: the calls are due at whole multiples of the period after the start. While `f` runs it is not
-    /// called again; times that are missed because of that are left out. A panic in `f` is reported by the panic hook, and
-    /// the timer goes on.
+    /// If a `Duration` is given, `f` is called when this time has passed since the start, and each time that it has passed again.
+    /// The rate is fixed. A [`Schedule`] can say more: a fixed delay instead, when to begin, what becomes of times that are missed,
+    /// and whether the timer goes on after a panic. While `f` runs it is not called again.
     ///
     /// # Panics
     ///
@@ -74,17 +100,15 @@ impl Timer {
     /// clock.cancel_and_wait();
     /// assert!(clock.is_finished());
     /// ```
-    pub fn every(period: Duration, f: impl FnMut() + Send + 'static) -> Timer {
-        assert!(!period.is_zero(), "a timer that repeats without a pause");
-        Timer {
-            name: String::new(),
-            daemon: None,
-            after: period,
-            function: Function::Every(period, Box::new(f)),
-        }
+    #[track_caller]
+    pub fn every(schedule: impl Into<Schedule>, f: impl FnMut() + Send + 'static) -> Timer {
+        let schedule = schedule.into();
+        let first = First::After(schedule.first());
+        Timer::first(first, Some(schedule), again(f))
     }
 
-    /// Names the timer. Its function runs in a thread of this name. An empty one means the default, `Thread-N`.
+    /// Names the timer. Its function runs in a thread of this name. An empty one means the default, `Thread-N`, where the number is
+    /// taken when somebody wants to know it, or when the timer fires.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -98,12 +122,13 @@ impl Timer {
     /// ```
     #[doc(alias = "setName")]
     pub fn name(mut self, name: impl Into<String>) -> Timer {
-        self.name = name.into();
+        let name = name.into();
+        self.name = (!name.is_empty()).then(|| Arc::from(name));
         self
     }
 
     /// Says whether the program may end while the timer is pending: see [`tk_thread::main`]. If it is not said, it may if the
-    /// thread that starts the timer is a daemon.
+    /// thread that starts the timer is a daemon; in a timer's function, if that timer is one.
     ///
     /// ```
     /// use std::time::Duration;
@@ -116,15 +141,41 @@ impl Timer {
         self
     }
 
-    /// Starts the timer: from now on its time runs.
+    /// Starts the timer: from now on its time runs. Does not block.
     ///
     /// # Panics
     ///
     /// If there is no thread to wait for it, and the operating system does not start one. [`try_start`](Timer::try_start)
     /// returns an error then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::Timer;
+    ///
+    /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+    /// handle.cancel();
+    /// ```
     #[track_caller]
     pub fn start(self) -> TimerHandle {
-        self.try_start()
+        self.start_on(TimerService::global())
+    }
+
+    /// As [`start`](Timer::start), on a service of one's own.
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Timer::start).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{Timer, TimerService};
+    ///
+    /// let service = TimerService::new();
+    /// Timer::new(Duration::ZERO, || ()).start_on(&service).join().unwrap();
+    /// ```
+    #[track_caller]
+    pub fn start_on(self, service: &TimerService) -> TimerHandle {
+        self.try_start_on(service)
             .expect("failed to start a thread for timers")
     }
 
@@ -132,7 +183,7 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// If there is no thread to wait for the timer, and the operating system does not start one.
+    /// If there is no thread to wait for the timer, and the operating system does not start one. Then the function is dropped.
     ///
     /// ```
     /// use std::time::Duration;
@@ -143,217 +194,56 @@ impl Timer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_start(self) -> io::Result<TimerHandle> {
-        let name = match self.name {
-            name if name.is_empty() => next_name(None),
-            name => name,
-        };
-        let daemon = self
-            .daemon
-            .unwrap_or_else(|| tk_core::current().is_daemon());
-        let keep_alive = match daemon {
-            true => None,
-            false => Some(KeepAlive::new().map_err(io::Error::other)?),
-        };
-        let action = Action {
-            function: self.function,
-            keep_alive,
-        };
-        let task = Task::new(Arc::from(name), action);
-        SERVICE.start(&task, self.after)?;
-        Ok(TimerHandle { task })
+        self.try_start_on(TimerService::global())
     }
+
+    /// As [`try_start`](Timer::try_start), on a service of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_start`](Timer::try_start).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{Timer, TimerService};
+    ///
+    /// let service = TimerService::new();
+    /// let handle = Timer::new(Duration::from_secs(60), || ()).try_start_on(&service)?;
+    /// handle.cancel();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn try_start_on(self, service: &TimerService) -> io::Result<TimerHandle> {
+        let (home, queue) = (service.home(), service.home().queue());
+        let token = match self.daemon.unwrap_or_else(inherited_daemon) {
+            true => None,
+            false => Some(keep_alive()?),
+        };
+        let task = Arc::new(Task::new(self.name, self.schedule));
+        let action = Action {
+            task: Arc::clone(&task),
+            function: self.function,
+            token,
+        };
+        let deadline = match self.first {
+            First::After(after) => queue.now().saturating_add(nanos(after)),
+            First::At(time) => queue.nanos(time),
+        };
+        let key = home.start(action, deadline)?;
+        Ok(TimerHandle::new(task, key, home.clone()))
+    }
+}
+
+/// What holds the program open.
+fn keep_alive() -> io::Result<KeepAlive> {
+    KeepAlive::new().map_err(io::Error::other)
 }
 
 impl fmt::Debug for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Timer")
             .field("name", &self.name)
-            .field("after", &self.after)
+            .field("first", &self.first)
+            .field("schedule", &self.schedule)
             .finish_non_exhaustive()
-    }
-}
-
-/// A timer that has been started.
-///
-/// A clone is another handle on the same timer. Dropping the handle does not cancel it.
-///
-/// ```
-/// use std::time::Duration;
-/// use tk_timer::Timer;
-///
-/// let handle = Timer::new(Duration::from_millis(1), || ()).start();
-/// handle.join().unwrap();
-/// assert!(handle.is_finished());
-/// ```
-#[derive(Clone)]
-pub struct TimerHandle {
-    task: Arc<Task>,
-}
-
-/// What [`TimerHandle::cancel`] has done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cancel {
-    /// The timer was pending. It does not fire any more.
-    Cancelled,
-    /// The function was running. It runs to its end, and is not called again.
-    Running,
-    /// The timer had fired for the last time, or had been cancelled before.
-    Finished,
-}
-
-impl Cancel {
-    /// Whether the timer was kept from firing: [`Cancel::Cancelled`].
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tk_timer::Timer;
-    ///
-    /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(handle.cancel().is_cancelled());
-    /// assert!(!handle.cancel().is_cancelled());
-    /// ```
-    pub fn is_cancelled(self) -> bool {
-        self == Cancel::Cancelled
-    }
-}
-
-impl TimerHandle {
-    /// The timer's name.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// let handle = tk_timer::Timer::new(Duration::ZERO, || ()).start();
-    /// assert!(handle.name().starts_with("Thread-"));
-    /// ```
-    pub fn name(&self) -> &str {
-        &self.task.name
-    }
-
-    /// Keeps the timer from firing, if it is not too late, and says whether it was. Does not wait for a function that runs.
-    ///
-    /// A timer that is cancelled drops its function here.
-    pub fn cancel(&self) -> Cancel {
-        match SERVICE.cancel(&self.task) {
-            Progress::Pending => {
-                drop(SERVICE.take_action(&self.task));
-                Cancel::Cancelled
-            }
-            Progress::Running(_) => Cancel::Running,
-            Progress::Fired | Progress::Cancelled => Cancel::Finished,
-        }
-    }
-
-    /// As [`cancel`](TimerHandle::cancel), and waits for the function if it runs, unless this is called by that very
-    /// function. When it returns, the function does not run and will not.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tk_timer::Timer;
-    ///
-    /// let handle = Timer::every(Duration::from_millis(1), || ()).start();
-    /// handle.cancel_and_wait();
-    /// assert!(handle.is_finished());
-    /// ```
-    #[track_caller]
-    pub fn cancel_and_wait(&self) {
-        if self.cancel() == Cancel::Running {
-            // The one error is that this is called by the function.
-            let _ = self.join();
-        }
-    }
-
-    /// Whether the timer has fired for the last time, and its function has returned; or was cancelled.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(!handle.is_finished());
-    /// # handle.cancel();
-    /// ```
-    pub fn is_finished(&self) -> bool {
-        matches!(self.task.progress(), Progress::Fired | Progress::Cancelled)
-    }
-
-    /// Waits until the timer has [finished](TimerHandle::is_finished).
-    ///
-    /// # Errors
-    ///
-    /// If this is called by the timer's own function, which would wait for itself.
-    #[track_caller]
-    pub fn join(&self) -> Result<(), JoinError> {
-        self.join_with(Limit::none())
-    }
-
-    /// As [`join`](TimerHandle::join), at most for that long.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(handle.join_for(Duration::from_millis(1)).is_err());
-    /// # handle.cancel();
-    /// ```
-    #[track_caller]
-    pub fn join_for(&self, timeout: Duration) -> Result<(), JoinError> {
-        self.join_with(timeout)
-    }
-
-    /// As [`join`](TimerHandle::join), at most until that time.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(handle.join_until(Instant::now()).is_err());
-    /// # handle.cancel();
-    /// ```
-    #[track_caller]
-    pub fn join_until(&self, deadline: Instant) -> Result<(), JoinError> {
-        self.join_with(deadline)
-    }
-
-    /// As [`join`](TimerHandle::join), until the limit is reached; and says which limit that was.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tk_park::StopSource;
-    /// use tk_thread::JoinError;
-    ///
-    /// let source = StopSource::new();
-    /// source.request_stop();
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert_eq!(handle.join_with(&source.token()), Err(JoinError::Stopped));
-    /// # handle.cancel();
-    /// ```
-    #[track_caller]
-    pub fn join_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), JoinError> {
-        let limit = limit.into();
-        let wait = Wait::new("timer");
-        loop {
-            match self.task.progress() {
-                Progress::Fired | Progress::Cancelled => return Ok(()),
-                Progress::Running(slot) if slot == current_slot() => {
-                    return Err(JoinError::CurrentThread);
-                }
-                Progress::Running(_) | Progress::Pending => {}
-            }
-            let ends = || self.is_finished();
-            let error = match park(&self.task.progress, || !ends(), &wait, limit) {
-                Parked::TimedOut => WaitError::TimedOut,
-                Parked::Stopped => WaitError::Stopped,
-                _ => continue,
-            };
-            return if ends() { Ok(()) } else { Err(error.into()) };
-        }
-    }
-}
-
-impl fmt::Debug for TimerHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TimerHandle")
-            .field("name", &self.name())
-            .field("progress", &self.task.progress())
-            .finish()
     }
 }

@@ -13,6 +13,7 @@ mod lock;
 mod park;
 mod round;
 mod semaphore;
+mod timer;
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +25,7 @@ use round::{PROGRESS, Random, Round, Tally};
 /// A kind of round: what it is called, and its body.
 type Kind = (&'static str, fn(&Round) -> Tally);
 
-const KINDS: [Kind; 18] = [
+const KINDS: [Kind; 20] = [
     ("RawLock", lock::raw),
     ("Lock", lock::guarding),
     ("RLock", lock::reentrant),
@@ -43,6 +44,8 @@ const KINDS: [Kind; 18] = [
     ("Local", local::values),
     ("SharedLocal", local::shared),
     ("park", park::counts),
+    ("Timer, once", timer::once),
+    ("Timer, repeating", timer::repeating),
 ];
 
 /// How long a round goes on.

@@ -1,3 +1,17 @@
 //! The integration tests of tk-timer.
 
+mod inside;
+#[path = "../../../tk-park/tests/it/parked.rs"]
+mod parked;
+mod reschedule;
+mod schedule;
+mod service;
 mod timer;
+
+use std::time::Duration;
+
+const LONG: Duration = Duration::from_secs(3600);
+
+fn never() {
+    unreachable!("a timer fired that was not to");
+}

@@ -5,15 +5,11 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use tk_event::Event;
-use tk_park::StopSource;
+use tk_park::{StopSource, WaitError};
 use tk_thread::{JoinError, current};
-use tk_timer::{Cancel, Timer, TimerHandle};
+use tk_timer::{Cancel, CancelOnDrop, Timer, TimerHandle, TimerService};
 
-const LONG: Duration = Duration::from_secs(3600);
-
-fn never() {
-    unreachable!("a timer fired that was not to");
-}
+use crate::{LONG, never};
 
 #[test]
 fn a_timer_fires_once_and_not_before_its_time() {
@@ -279,7 +275,83 @@ fn a_dropped_handle_cancels_nothing() {
 }
 
 #[test]
+fn a_guard_cancels_when_it_is_dropped_unless_it_is_told_to_keep() {
+    let handle = Timer::new(LONG, never).start();
+    drop(handle.clone().cancel_on_drop());
+    assert!(handle.is_finished());
+
+    let guard = Timer::new(LONG, never).start().cancel_on_drop();
+    assert!(!guard.is_finished());
+    let handle = guard.keep();
+    assert!(handle.cancel().is_cancelled());
+}
+
+#[test]
+fn a_limited_wait_for_a_cancelled_function_says_that_it_still_runs() {
+    let (running, go_on) = (Arc::new(Event::new()), Arc::new(Event::new()));
+    let handle = Timer::every(Duration::from_micros(100), {
+        let (running, go_on) = (running.clone(), go_on.clone());
+        move || {
+            running.set();
+            go_on.wait();
+        }
+    })
+    .start();
+    running.wait();
+    let short = Duration::from_millis(1);
+    assert_eq!(handle.cancel_and_wait_for(short), Err(WaitError::TimedOut));
+    assert_eq!(
+        handle.cancel_and_wait_until(Instant::now()),
+        Err(WaitError::TimedOut)
+    );
+    let source = StopSource::new();
+    source.request_stop();
+    assert_eq!(
+        handle.cancel_and_wait_with(&source.token()),
+        Err(WaitError::Stopped)
+    );
+    go_on.set();
+    assert_ne!(handle.cancel_and_wait(), Cancel::Cancelled);
+    assert!(handle.is_finished());
+    assert_eq!(handle.cancel_and_wait_for(short), Ok(Cancel::Finished));
+}
+
+#[test]
+fn a_function_whose_drop_panics_harms_nobody() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("expected"));
+        }
+    }
+    let bomb = Bomb;
+    let handle = Timer::new(LONG, move || drop(bomb)).start();
+    assert_eq!(handle.cancel(), Cancel::Cancelled);
+    let bomb = Bomb;
+    let handle = Timer::new(Duration::ZERO, move || drop(bomb)).start();
+    handle.join().unwrap();
+    let bomb = Bomb;
+    let handle = Timer::every(Duration::from_micros(100), move || _ = &bomb).start();
+    handle.cancel_and_wait();
+    // The threads are there.
+    Timer::new(Duration::ZERO, || ()).start().join().unwrap();
+}
+
+#[test]
+fn a_time_on_the_clock_is_met_and_one_in_the_past_is_at_once() {
+    let (sender, receiver) = mpsc::channel();
+    let time = Instant::now() + Duration::from_millis(5);
+    let send = move || sender.send(Instant::now()).unwrap();
+    Timer::at(time, send).start();
+    assert!(receiver.recv().unwrap() >= time);
+    let past = Instant::now().checked_sub(Duration::from_secs(1));
+    Timer::at(past.unwrap(), || ()).start().join().unwrap();
+}
+
+#[test]
 fn handles_can_be_shared() {
     static_assertions::assert_impl_all!(TimerHandle: Send, Sync, Clone);
+    static_assertions::assert_impl_all!(CancelOnDrop: Send, Sync);
+    static_assertions::assert_impl_all!(TimerService: Send, Sync);
     static_assertions::assert_impl_all!(Timer: Send);
 }

@@ -1,0 +1,203 @@
+//! How many instructions the fast paths take: the figure that no noise touches.
+//!
+//! `ci/instructions.sh` runs it, and fails if a path has grown over its limit. Each limit is per operation, the loop around it
+//! included, and leaves room for what another compiler makes of the same code, not for another step: who makes a path shorter
+//! lowers its limit.
+
+// What the macros make of a function is a module without a word about it.
+#![allow(missing_docs)]
+
+use std::hint::black_box;
+
+use gungraun::prelude::*;
+use gungraun::{Callgrind, EventKind};
+use log::{Level, Record};
+use tk_benches::adapter::tk;
+use tk_benches::kind::{Event, Line, Local, Logger, Monitor, Mutex, Reentrant, Semaphore};
+
+/// So many operations make one count: what a call of them costs does not show.
+const OPERATIONS: u64 = 1000;
+
+/// Fails above so many instructions per operation.
+fn limit(instructions: u64) -> LibraryBenchmarkConfig {
+    // Beside the operations: the call, and the first of them.
+    let most = instructions * OPERATIONS + 200;
+    let mut callgrind = Callgrind::default();
+    callgrind.hard_limits([(EventKind::Ir, most)]);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(callgrind);
+    config
+}
+
+fn repeat(mut f: impl FnMut()) {
+    for _ in 0..OPERATIONS {
+        f();
+    }
+}
+
+/// What is counted is made before, and used once: the thread has its slot, and the code is bound.
+fn ready<T>(value: T, once: impl Fn(&T)) -> T {
+    once(&value);
+    value
+}
+
+fn lock() -> tk::Lock {
+    ready(tk::Lock::new(), |lock| lock.with(|count| *count += 1))
+}
+
+fn rlock() -> tk::RLock {
+    ready(tk::RLock::new(), |lock| lock.with(|| lock.with(|| ())))
+}
+
+fn event() -> tk::Flag {
+    let event: tk::Flag = Event::new();
+    ready(event, |event| {
+        Event::set(event);
+        event.clear();
+        event.is_set();
+    })
+}
+
+fn set_event() -> tk::Flag {
+    ready(event(), |event| {
+        event.set();
+        Event::wait(event);
+    })
+}
+
+fn semaphore() -> tk::Permits {
+    ready(Semaphore::new(2), |semaphore: &tk::Permits| {
+        semaphore.with(|| ())
+    })
+}
+
+fn condition() -> tk::Conditional {
+    let condition: tk::Conditional = Mutex::new();
+    ready(condition, |condition| {
+        condition.notify_one();
+        condition.notify_all();
+    })
+}
+
+fn local() -> tk::Number {
+    ready(tk::Number::new(), |local| {
+        local.set_first(7);
+        local.get();
+    })
+}
+
+fn logger() -> tk::Logging {
+    tk::Logging::new(Line::Plain, std::io::sink())
+}
+
+#[library_benchmark(setup = lock)]
+#[bench::pair(config = limit(26))]
+fn lock_pair(lock: tk::Lock) -> tk::Lock {
+    repeat(|| black_box(&lock).with(|count| *count += 1));
+    lock
+}
+
+#[library_benchmark(setup = rlock)]
+#[bench::depth_1(config = limit(70))]
+fn rlock_pair(lock: tk::RLock) -> tk::RLock {
+    repeat(|| black_box(&lock).with(|| ()));
+    lock
+}
+
+#[library_benchmark(setup = rlock)]
+#[bench::depth_2(config = limit(105))]
+fn rlock_again(lock: tk::RLock) -> tk::RLock {
+    repeat(|| black_box(&lock).with(|| black_box(&lock).with(|| ())));
+    lock
+}
+
+#[library_benchmark(setup = event)]
+#[bench::pair(config = limit(17))]
+fn event_set_and_clear(event: tk::Flag) -> tk::Flag {
+    repeat(|| {
+        Event::set(black_box(&event));
+        black_box(&event).clear();
+    });
+    event
+}
+
+#[library_benchmark(setup = event)]
+#[bench::one(config = limit(8))]
+fn event_is_set(event: tk::Flag) -> tk::Flag {
+    repeat(|| {
+        black_box(black_box(&event).is_set());
+    });
+    event
+}
+
+#[library_benchmark(setup = set_event)]
+#[bench::one(config = limit(8))]
+fn event_wait(event: tk::Flag) -> tk::Flag {
+    repeat(|| Event::wait(black_box(&event)));
+    event
+}
+
+#[library_benchmark(setup = semaphore)]
+#[bench::pair(config = limit(62))]
+fn semaphore_pair(semaphore: tk::Permits) -> tk::Permits {
+    repeat(|| black_box(&semaphore).with(|| ()));
+    semaphore
+}
+
+#[library_benchmark(setup = condition)]
+#[bench::one(config = limit(10))]
+fn notify_one(condition: tk::Conditional) -> tk::Conditional {
+    repeat(|| black_box(&condition).notify_one());
+    condition
+}
+
+#[library_benchmark(setup = condition)]
+#[bench::one(config = limit(10))]
+fn notify_all(condition: tk::Conditional) -> tk::Conditional {
+    repeat(|| black_box(&condition).notify_all());
+    condition
+}
+
+#[library_benchmark(setup = local)]
+#[bench::hit(config = limit(48))]
+fn local_get(local: tk::Number) -> tk::Number {
+    repeat(|| {
+        black_box(black_box(&local).get());
+    });
+    local
+}
+
+#[library_benchmark(setup = logger)]
+#[bench::by_target(config = limit(112))]
+fn log_disabled(logger: tk::Logging) -> tk::Logging {
+    repeat(|| {
+        let arguments = format_args!("not written");
+        let mut record = Record::builder();
+        let record = record
+            .level(Level::Info)
+            .target("quiet")
+            .args(arguments)
+            .build();
+        logger.log().log(black_box(&record));
+    });
+    logger
+}
+
+library_benchmark_group!(
+    name = fast_paths,
+    benchmarks = [
+        lock_pair,
+        rlock_pair,
+        rlock_again,
+        event_set_and_clear,
+        event_is_set,
+        event_wait,
+        semaphore_pair,
+        notify_one,
+        notify_all,
+        local_get,
+        log_disabled,
+    ]
+);
+
+main!(library_benchmark_groups = fast_paths);

@@ -1,0 +1,137 @@
+//! The standard library.
+
+use std::sync::{Condvar, Mutex as StdMutex, MutexGuard};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::kind::{Barrier, Monitor, Mutex, Reentrant, Scope, Spawner};
+
+/// Its mutex, with its condition variable beside it.
+pub struct Lock {
+    mutex: StdMutex<u64>,
+    condition: Condvar,
+}
+
+/// Its lock of the standard error stream, which is the only reentrant one that it shows.
+pub struct Stderr;
+
+/// Its barrier.
+pub struct Meeting(std::sync::Barrier);
+
+/// Its threads, without names.
+pub struct Thread;
+
+/// Its threads, with names.
+pub struct NamedThread;
+
+super::named!("std": Lock, Stderr, Meeting, Thread);
+super::named!("std, named": NamedThread);
+
+impl Lock {
+    #[inline]
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.mutex.lock().expect("a workload does not panic")
+    }
+}
+
+impl Mutex for Lock {
+    fn new() -> Self {
+        Lock {
+            mutex: StdMutex::new(0),
+            condition: Condvar::new(),
+        }
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce(&mut u64) -> R) -> R {
+        f(&mut self.lock())
+    }
+}
+
+impl Monitor for Lock {
+    fn wait_until<R>(
+        &self,
+        mut ready: impl FnMut(&mut u64) -> bool,
+        f: impl FnOnce(&mut u64) -> R,
+    ) -> R {
+        let mut guard = self.lock();
+        while !ready(&mut guard) {
+            guard = self
+                .condition
+                .wait(guard)
+                .expect("a workload does not panic");
+        }
+        f(&mut guard)
+    }
+
+    fn wait_for(&self, timeout: Duration, mut ready: impl FnMut(&mut u64) -> bool) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut guard = self.lock();
+        loop {
+            if ready(&mut guard) {
+                return true;
+            }
+            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+                return false;
+            };
+            let waited = self.condition.wait_timeout(guard, left);
+            guard = waited.expect("a workload does not panic").0;
+        }
+    }
+
+    fn notify_one(&self) {
+        self.condition.notify_one();
+    }
+
+    fn notify_all(&self) {
+        self.condition.notify_all();
+    }
+}
+
+impl Reentrant for Stderr {
+    fn new() -> Self {
+        Stderr
+    }
+
+    #[inline]
+    fn with<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _guard = std::io::stderr().lock();
+        f()
+    }
+}
+
+impl Barrier for Meeting {
+    fn new(parties: usize) -> Self {
+        Meeting(std::sync::Barrier::new(parties))
+    }
+
+    fn wait(&self) {
+        self.0.wait();
+    }
+}
+
+impl Spawner for Thread {
+    fn spawn_and_join(f: impl FnOnce() -> u64 + Send + 'static) -> u64 {
+        thread::spawn(f).join().expect("a workload does not panic")
+    }
+}
+
+impl Spawner for NamedThread {
+    fn spawn_and_join(f: impl FnOnce() -> u64 + Send + 'static) -> u64 {
+        let thread = thread::Builder::new().name("worker".to_owned()).spawn(f);
+        thread
+            .expect("there is room for one")
+            .join()
+            .expect("a workload does not panic")
+    }
+}
+
+impl Scope for Thread {
+    fn scope(threads: usize, f: impl Fn() + Sync) {
+        thread::scope(|scope| {
+            for _ in 0..threads {
+                scope.spawn(&f);
+            }
+        });
+    }
+}

@@ -1,0 +1,151 @@
+//! What a contender can be: the small traits over which the cases are written.
+//!
+//! They are as narrow as the cases need, so that a type with fewer features can take part, and generic down to the closure, so
+//! that nothing but the type's own code is timed.
+
+use std::io::Write;
+use std::time::Duration;
+
+/// How a contender is called in tables and pictures: `tk`, or the name of the peer's crate.
+pub trait Named {
+    /// The name.
+    const NAME: &'static str;
+}
+
+/// A lock around a number.
+pub trait Mutex: Named + Send + Sync + 'static {
+    /// One around zero.
+    fn new() -> Self;
+    /// Calls `f` with the lock held.
+    fn with<R>(&self, f: impl FnOnce(&mut u64) -> R) -> R;
+}
+
+/// A lock that can be waited for with a limit.
+pub trait TimedMutex: Mutex {
+    /// Calls `f` with the lock held, if it can be had within that time.
+    fn try_with_for<R>(&self, timeout: Duration, f: impl FnOnce(&mut u64) -> R) -> Option<R>;
+}
+
+/// A lock that its holder can take again.
+pub trait Reentrant: Named + Send + Sync + 'static {
+    /// One that is free.
+    fn new() -> Self;
+    /// Calls `f` with the lock held.
+    fn with<R>(&self, f: impl FnOnce() -> R) -> R;
+}
+
+/// A lock around a number and a condition of it.
+pub trait Monitor: Mutex {
+    /// Waits until `ready`, which is called with the lock held, and again after each notification. Then calls `f`, the lock
+    /// still held.
+    fn wait_until<R>(
+        &self,
+        ready: impl FnMut(&mut u64) -> bool,
+        f: impl FnOnce(&mut u64) -> R,
+    ) -> R;
+    /// Waits until `ready` or until that time is over. Returns whether it was ready.
+    fn wait_for(&self, timeout: Duration, ready: impl FnMut(&mut u64) -> bool) -> bool;
+    /// Wakes one of those that wait.
+    fn notify_one(&self);
+    /// Wakes all that wait.
+    fn notify_all(&self);
+}
+
+/// A flag to wait for, which stays set until it is cleared.
+pub trait Event: Named + Send + Sync + 'static {
+    /// One that is not set.
+    fn new() -> Self;
+    /// Sets it and wakes all that wait.
+    fn set(&self);
+    /// Takes it back.
+    fn clear(&self);
+    /// Whether it is set.
+    fn is_set(&self) -> bool;
+    /// Waits until it is set.
+    fn wait(&self);
+    /// Waits until it is set or that time is over. Returns whether it was set.
+    fn wait_for(&self, timeout: Duration) -> bool;
+}
+
+/// What one thread waits for and another one gives: each signal ends one wait.
+pub trait Signal: Named + Send + Sync + 'static {
+    /// One that has not been given.
+    fn new() -> Self;
+    /// Ends one wait, this one or the next.
+    fn signal(&self);
+    /// Waits for a signal and takes it.
+    fn wait(&self);
+}
+
+/// Permits that threads take and give back.
+pub trait Semaphore: Named + Send + Sync + 'static {
+    /// One with that many permits.
+    fn new(permits: usize) -> Self;
+    /// Calls `f` with a permit held.
+    fn with<R>(&self, f: impl FnOnce() -> R) -> R;
+}
+
+/// A meeting point.
+pub trait Barrier: Named + Send + Sync + 'static {
+    /// One of so many threads.
+    fn new(parties: usize) -> Self;
+    /// Waits until all have come.
+    fn wait(&self);
+}
+
+/// A number per thread and object.
+pub trait Local: Named + Send + Sync + 'static {
+    /// One that no thread has set.
+    fn new() -> Self;
+    /// This thread's number, if it has one.
+    fn get(&self) -> Option<u64>;
+    /// Gives this thread its first number.
+    fn set_first(&self, value: u64);
+}
+
+/// Timers of which hardly any ever fires: limits of requests, as a server has them.
+pub trait TimerQueue: Named + 'static {
+    /// An empty one.
+    fn new() -> Self;
+    /// Starts a timer for each of these delays, and leaves it pending.
+    fn fill(&mut self, delays: &[Duration]);
+    /// Starts a timer and cancels it, for each of these delays in turn. Returns how many cancels came in time.
+    fn insert_and_cancel(&mut self, delays: &[Duration]) -> usize;
+}
+
+/// A timer that calls a function.
+pub trait Alarm: Named + 'static {
+    /// What runs the timers.
+    fn new() -> Self;
+    /// Calls `f` after that time.
+    fn ring(&mut self, after: Duration, f: impl FnOnce() + Send + 'static);
+}
+
+/// What starts threads.
+pub trait Spawner: Named + 'static {
+    /// Calls `f` in a thread of its own, waits until that has ended, and returns what it returned.
+    fn spawn_and_join(f: impl FnOnce() -> u64 + Send + 'static) -> u64;
+}
+
+/// What starts threads that borrow.
+pub trait Scope: Named + 'static {
+    /// Calls `f` in so many threads, and waits until all have ended.
+    fn scope(threads: usize, f: impl Fn() + Sync);
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// Level, target, message.
+    Plain,
+    /// Time to the millisecond, level, the thread's name, message.
+    Full,
+}
+
+/// What turns a log record into a line.
+pub trait Logger: Named + Sync + 'static {
+    /// One that lets `info` and what is more severe through, of the target `quiet` nothing, and writes there.
+    fn new(line: Line, writer: impl Write + Send + 'static) -> Self;
+    /// The logger, as the `log` crate knows it.
+    fn log(&self) -> &dyn log::Log;
+}

@@ -1,0 +1,384 @@
+//! Adapters prove themselves before they are timed: mutual exclusion holds, and the wake-up arrives.
+//!
+//! A proof that waits for what never comes does not return; who runs it [gives up](crate::case::Contender::prove) in the end.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
+use std::sync::{Arc, Mutex as StdMutex, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::kind::*;
+use crate::measure::{StartLine, together};
+
+/// Whether it holds, and what is wrong if not.
+pub type Proven = Result<(), String>;
+
+fn holds(it: bool, otherwise: &str) -> Proven {
+    if it {
+        Ok(())
+    } else {
+        Err(otherwise.to_owned())
+    }
+}
+
+const THREADS: usize = 4;
+const ROUNDS: u64 = 200;
+
+/// Nobody is in it beside another, and what one thread has done the next one sees.
+///
+/// # Errors
+///
+/// If not; and so for all of these.
+pub fn mutex<M: Mutex>() -> Proven {
+    let lock = M::new();
+    let inside = AtomicUsize::new(0);
+    let ran = together(THREADS, |_| {
+        let mut alone = true;
+        for _ in 0..ROUNDS {
+            lock.with(|count| {
+                alone &= inside.fetch_add(1, SeqCst) == 0;
+                let seen = *count;
+                thread::yield_now();
+                *count = seen + 1;
+                inside.fetch_sub(1, SeqCst);
+            });
+        }
+        alone
+    });
+    holds(
+        ran.results.iter().all(|alone| *alone),
+        "two threads were inside at once",
+    )?;
+    let count = lock.with(|count| *count);
+    holds(
+        count == THREADS as u64 * ROUNDS,
+        "what a thread did inside was lost",
+    )
+}
+
+/// It is a lock, and an attempt that comes to nothing says so, no earlier than it should.
+pub fn timed_mutex<M: TimedMutex>() -> Proven {
+    mutex::<M>()?;
+    let lock = M::new();
+    let length = Duration::from_millis(2);
+    holds(
+        lock.try_with_for(length, |count| *count) == Some(0),
+        "it was free, and not to be had",
+    )?;
+    lock.with(|_| {
+        let other = || {
+            let start = Instant::now();
+            (lock.try_with_for(length, |_| ()), start.elapsed())
+        };
+        let (got, waited) = thread::scope(|scope| scope.spawn(other).join().expect("no panic"));
+        holds(got.is_none(), "two threads were inside at once")?;
+        holds(waited >= length, "it gave up before its time")
+    })
+}
+
+/// Its holder can take it again, and another thread cannot until it is given back as often.
+pub fn reentrant<R: Reentrant>() -> Proven {
+    let lock = R::new();
+    let inside = AtomicUsize::new(0);
+    let ran = together(THREADS, |_| {
+        let mut alone = true;
+        for _ in 0..ROUNDS {
+            lock.with(|| {
+                alone &= inside.fetch_add(1, SeqCst) == 0;
+                lock.with(|| lock.with(thread::yield_now));
+                thread::yield_now();
+                inside.fetch_sub(1, SeqCst);
+            });
+        }
+        alone
+    });
+    holds(
+        ran.results.iter().all(|alone| *alone),
+        "two threads were inside at once",
+    )
+}
+
+/// It is a lock; a notification reaches one that waits, one to all reaches all; and a wait that is in vain ends in time.
+pub fn monitor<M: Monitor>() -> Proven {
+    mutex::<M>()?;
+    // Each takes one of what the other one makes; the number is what there is.
+    let (store, made) = (M::new(), 100);
+    together(2, |number| {
+        for _ in 0..made {
+            if number == 0 {
+                store.with(|stock| *stock += 1);
+                store.notify_one();
+            } else {
+                store.wait_until(|stock| *stock > 0, |stock| *stock -= 1);
+            }
+        }
+    });
+    let gate = Arc::new(M::new());
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let gate = Arc::clone(&gate);
+            thread::spawn(move || gate.wait_until(|open| *open > 0, |_| ()))
+        })
+        .collect();
+    gate.with(|open| *open = 1);
+    gate.notify_all();
+    for thread in threads {
+        thread.join().map_err(|_| "it panics".to_owned())?;
+    }
+    let (start, length) = (Instant::now(), Duration::from_millis(2));
+    holds(
+        !gate.wait_for(length, |open| *open > 1),
+        "it was not ready, and said so",
+    )?;
+    holds(start.elapsed() >= length, "it gave up before its time")
+}
+
+/// A set event lets everybody through, those that wait and those that come; a cleared one nobody.
+pub fn event<E: Event>() -> Proven {
+    let event = Arc::new(E::new());
+    holds(!event.is_set(), "a new one is set")?;
+    let (start, length) = (Instant::now(), Duration::from_millis(2));
+    holds(
+        !event.wait_for(length),
+        "a wait in vain says that it is set",
+    )?;
+    holds(start.elapsed() >= length, "it gave up before its time")?;
+    let through = Arc::new(AtomicUsize::new(0));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let (event, through) = (Arc::clone(&event), Arc::clone(&through));
+            thread::spawn(move || {
+                event.wait();
+                through.fetch_add(1, SeqCst);
+            })
+        })
+        .collect();
+    // So that some sleep by now, if the system is so kind; the proof does not need it.
+    thread::sleep(length);
+    holds(
+        through.load(SeqCst) == 0,
+        "a wait ended before the event was set",
+    )?;
+    event.set();
+    for thread in threads {
+        thread.join().map_err(|_| "it panics".to_owned())?;
+    }
+    event.wait();
+    holds(
+        event.is_set() && event.wait_for(length),
+        "it does not stay set",
+    )?;
+    event.clear();
+    holds(
+        !event.is_set() && !event.wait_for(length),
+        "it cannot be cleared",
+    )
+}
+
+/// As many waits end as signals are given, and none before.
+pub fn signal<S: Signal>() -> Proven {
+    let (ping, pong) = (S::new(), S::new());
+    let turns = AtomicU64::new(0);
+    let ran = together(2, |number| {
+        let mut in_turn = true;
+        for round in 0..ROUNDS {
+            if number == 0 {
+                in_turn &= turns.fetch_add(1, SeqCst) == 2 * round;
+                ping.signal();
+                pong.wait();
+            } else {
+                ping.wait();
+                in_turn &= turns.fetch_add(1, SeqCst) == 2 * round + 1;
+                pong.signal();
+            }
+        }
+        in_turn
+    });
+    holds(
+        ran.results.iter().all(|in_turn| *in_turn),
+        "a wait ended without a signal",
+    )
+}
+
+/// No more threads are in it than it has permits, and a permit given back goes to one that waits.
+pub fn semaphore<S: Semaphore>() -> Proven {
+    let permits = 2;
+    let semaphore = S::new(permits);
+    let inside = AtomicUsize::new(0);
+    let ran = together(THREADS, |_| {
+        let mut most = 0;
+        for _ in 0..ROUNDS {
+            semaphore.with(|| {
+                most = most.max(inside.fetch_add(1, SeqCst) + 1);
+                thread::yield_now();
+                inside.fetch_sub(1, SeqCst);
+            });
+        }
+        most
+    });
+    let most = ran.results.into_iter().max();
+    holds(
+        most <= Some(permits),
+        "more threads were inside than there are permits",
+    )
+}
+
+/// Nobody leaves before the last has come.
+pub fn barrier<B: Barrier>() -> Proven {
+    let barrier = B::new(THREADS);
+    let come = AtomicU64::new(0);
+    let ran = together(THREADS, |_| {
+        let mut complete = true;
+        for round in 1..=ROUNDS / 4 {
+            come.fetch_add(1, SeqCst);
+            barrier.wait();
+            complete &= come.load(SeqCst) >= round * THREADS as u64;
+            barrier.wait();
+        }
+        complete
+    });
+    holds(
+        ran.results.iter().all(|complete| *complete),
+        "a thread left before the last had come",
+    )
+}
+
+/// Each thread has its own, while all live: a peer may hand on to a later thread what one has left behind.
+pub fn local<L: Local>() -> Proven {
+    let (one, other) = (L::new(), L::new());
+    let (all, end) = (StartLine::new(THREADS), StartLine::new(THREADS));
+    let ran = together(THREADS, |number| {
+        let number = number as u64;
+        let before = (one.get(), other.get());
+        all.wait();
+        one.set_first(number);
+        let after = (one.get(), other.get());
+        end.wait();
+        before == (None, None) && after == (Some(number), None)
+    });
+    holds(
+        ran.results.iter().all(|own| *own),
+        "a thread met what it has not set",
+    )
+}
+
+/// Every timer that is cancelled at once is cancelled in time.
+pub fn timer_queue<Q: TimerQueue>() -> Proven {
+    let mut queue = Q::new();
+    let delays: Vec<_> = (0..100).map(|n| Duration::from_secs(3600 + n)).collect();
+    queue.fill(&delays);
+    holds(
+        queue.insert_and_cancel(&delays) == delays.len(),
+        "a timer was not cancelled",
+    )
+}
+
+/// It rings, once, and not before its time.
+pub fn alarm<A: Alarm>() -> Proven {
+    let mut alarm = A::new();
+    let (sender, receiver) = mpsc::channel();
+    // At no tick of anybody's clock.
+    for n in [2370, 990, 1640] {
+        let (sender, delay) = (sender.clone(), Duration::from_micros(n));
+        let due = Instant::now() + delay;
+        alarm.ring(delay, move || {
+            let _ = sender.send(Instant::now() >= due);
+        });
+    }
+    drop(sender);
+    let rings: Vec<bool> = receiver.iter().collect();
+    holds(rings.len() == 3, "not every alarm rang once")?;
+    holds(
+        rings.iter().all(|in_time| *in_time),
+        "an alarm rang before its time",
+    )
+}
+
+/// The thread has run when it has been joined, and what it returned arrives.
+pub fn spawner<S: Spawner>() -> Proven {
+    let ran = Arc::new(AtomicBool::new(false));
+    let own = Arc::clone(&ran);
+    let caller = thread::current().id();
+    let value = S::spawn_and_join(move || {
+        own.store(thread::current().id() != caller, SeqCst);
+        7
+    });
+    holds(ran.load(SeqCst), "it did not run in a thread of its own")?;
+    holds(value == 7, "what the thread returned did not arrive")
+}
+
+/// All threads have run when the scope ends.
+pub fn scope<S: Scope>() -> Proven {
+    let ran = AtomicUsize::new(0);
+    S::scope(THREADS, || {
+        ran.fetch_add(1, SeqCst);
+    });
+    holds(ran.load(SeqCst) == THREADS, "not every thread ran once")
+}
+
+/// The line has what it should have, and what is disabled writes nothing.
+pub fn logger<L: Logger>() -> Proven {
+    for line in [Line::Plain, Line::Full] {
+        let (sender, receiver) = mpsc::channel();
+        let logger = L::new(line, Sender(StdMutex::new(sender)));
+        let run = || {
+            let log = |level, target| {
+                let arguments = format_args!("a message");
+                let mut record = log::Record::builder();
+                logger
+                    .log()
+                    .log(&record.level(level).target(target).args(arguments).build());
+            };
+            log(log::Level::Info, "target");
+            log(log::Level::Debug, "target");
+            log(log::Level::Info, "quiet");
+        };
+        thread::scope(|scope| {
+            let builder = thread::Builder::new().name("worker".to_owned());
+            builder
+                .spawn_scoped(scope, run)
+                .map(|thread| thread.join().is_ok())
+        })
+        .map_err(|error| error.to_string())?;
+        drop(logger);
+        let text: Vec<u8> = receiver.iter().flatten().collect();
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let wrong = |what: &str| format!("{what}: {text:?}");
+        holds(text.lines().count() == 1, &wrong("it is not one line"))?;
+        holds(
+            text.contains("INFO") && text.contains("a message"),
+            &wrong("something is missing"),
+        )?;
+        if line == Line::Full {
+            holds(
+                text.contains("worker"),
+                &wrong("the thread's name is missing"),
+            )?;
+            holds(text.contains(':'), &wrong("the time is missing"))?;
+        } else {
+            holds(text.contains("target"), &wrong("the target is missing"))?;
+        }
+    }
+    Ok(())
+}
+
+/// A writer that hands over what is written.
+struct Sender(StdMutex<mpsc::Sender<Vec<u8>>>);
+
+impl std::io::Write for Sender {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let sender = self
+            .0
+            .lock()
+            .map_err(|_| std::io::Error::other("a panic"))?;
+        sender.send(bytes.to_vec()).map_err(std::io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,364 @@
+//! A timer that has been started.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tk_lock::Lock;
+use tk_park::{Limit, WaitError};
+use tk_thread::JoinError;
+
+use crate::list::List;
+use crate::progress::NotJoined;
+use crate::schedule::nanos;
+use crate::service::Home;
+use crate::slab::Key;
+use crate::task::Task;
+use crate::{Cancel, Reschedule};
+
+/// A timer that has been started.
+///
+/// A clone is another handle on the same timer. Dropping the handle does not cancel it; [`CancelOnDrop`] does.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_timer::Timer;
+///
+/// let handle = Timer::new(Duration::from_millis(1), || ()).start();
+/// handle.join().unwrap();
+/// assert!(handle.is_finished());
+/// ```
+#[derive(Clone)]
+pub struct TimerHandle {
+    task: Arc<Task>,
+    key: Key,
+    home: Home,
+}
+
+impl TimerHandle {
+    pub(crate) fn new(task: Arc<Task>, key: Key, home: Home) -> TimerHandle {
+        TimerHandle { task, key, home }
+    }
+
+    fn list(&self) -> &Lock<List> {
+        &self.home.queue().list
+    }
+
+    /// The timer's name.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// let handle = tk_timer::Timer::new(Duration::ZERO, || ()).start();
+    /// assert!(handle.name().starts_with("Thread-"));
+    /// ```
+    pub fn name(&self) -> &str {
+        self.task.name()
+    }
+
+    /// Keeps the timer from firing, if it is not too late, and says whether it was. Does not wait for a function that runs.
+    ///
+    /// Of this and the fire exactly one wins. A timer that is cancelled drops its function here.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{Cancel, Timer};
+    ///
+    /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert_eq!(handle.cancel(), Cancel::Cancelled);
+    /// ```
+    pub fn cancel(&self) -> Cancel {
+        let (outcome, action) = self.list().lock().cancel(&self.task, self.key);
+        if let Some(action) = action {
+            action.discard();
+        }
+        outcome
+    }
+
+    /// As [`cancel`](TimerHandle::cancel), and waits for the function if it runs, unless this is called by that very
+    /// function. When it returns, the function does not run and will not.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::Timer;
+    ///
+    /// let handle = Timer::every(Duration::from_millis(1), || ()).start();
+    /// handle.cancel_and_wait();
+    /// assert!(handle.is_finished());
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_wait(&self) -> Cancel {
+        let outcome = self.cancel();
+        if outcome == Cancel::Running {
+            // The one error is that this is called by the function.
+            let _ = self.task.progress.join(self.list(), Limit::none());
+        }
+        outcome
+    }
+
+    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most for that long. The timer is cancelled in any case.
+    ///
+    /// # Errors
+    ///
+    /// If the function still runs then.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.cancel_and_wait_for(Duration::from_secs(1)).unwrap().is_cancelled());
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_wait_for(&self, timeout: Duration) -> Result<Cancel, WaitError> {
+        self.cancel_and_wait_with(timeout)
+    }
+
+    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most until that time. The timer is cancelled in any case.
+    ///
+    /// # Errors
+    ///
+    /// If the function still runs then.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.cancel_and_wait_until(Instant::now()).unwrap().is_cancelled());
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_wait_until(&self, deadline: Instant) -> Result<Cancel, WaitError> {
+        self.cancel_and_wait_with(deadline)
+    }
+
+    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), until the limit is reached. The timer is cancelled in any case.
+    ///
+    /// # Errors
+    ///
+    /// If the function still runs then: which limit was reached.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::StopSource;
+    ///
+    /// let source = StopSource::new();
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.cancel_and_wait_with(&source.token()).unwrap().is_cancelled());
+    /// ```
+    #[track_caller]
+    pub fn cancel_and_wait_with<'l>(
+        &self,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<Cancel, WaitError> {
+        let outcome = self.cancel();
+        if outcome == Cancel::Running
+            && let Err(NotJoined::Limit(error)) = self.task.progress.join(self.list(), limit.into())
+        {
+            return Err(error);
+        }
+        Ok(outcome)
+    }
+
+    /// Gives the timer another time, counted from now, if it will be called once more, and says whether that is so. Zero means at
+    /// once; a time too long for the clock means never.
+    ///
+    /// A timer that repeats at a fixed rate keeps its rate from the new time on. If its function runs, the new time is that of the
+    /// next call. A timer that has ended stays so.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{Reschedule, Timer};
+    ///
+    /// let handle = Timer::new(Duration::from_secs(3600), || println!("sooner")).start();
+    /// assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Moved);
+    /// handle.join().unwrap();
+    /// ```
+    pub fn reschedule(&self, after: Duration) -> Reschedule {
+        let now = self.home.queue().now();
+        self.move_to(now.saturating_add(nanos(after)))
+    }
+
+    /// As [`reschedule`](TimerHandle::reschedule), to that time. One that has passed means at once.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use tk_timer::Timer;
+    ///
+    /// let handle = Timer::new(Duration::from_secs(3600), || println!("sooner")).start();
+    /// assert!(handle.reschedule_at(Instant::now()).is_moved());
+    /// handle.join().unwrap();
+    /// ```
+    pub fn reschedule_at(&self, time: Instant) -> Reschedule {
+        self.move_to(self.home.queue().nanos(time))
+    }
+
+    fn move_to(&self, deadline: u64) -> Reschedule {
+        let queue = self.home.queue();
+        let mut list = queue.list.lock();
+        let (outcome, tell) = list.reschedule(&self.task, self.key, deadline);
+        drop(list);
+        queue.tell_leader(tell);
+        outcome
+    }
+
+    /// Whether the timer has fired for the last time, and its function has returned; or was cancelled.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(!handle.is_finished());
+    /// # handle.cancel();
+    /// ```
+    pub fn is_finished(&self) -> bool {
+        self.task.progress.has_ended()
+    }
+
+    /// Waits until the timer has [finished](TimerHandle::is_finished).
+    ///
+    /// # Errors
+    ///
+    /// If this is called by the timer's own function, which would wait for itself.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::ZERO, || ()).start();
+    /// assert_eq!(handle.join(), Ok(()));
+    /// ```
+    #[track_caller]
+    pub fn join(&self) -> Result<(), JoinError> {
+        self.join_with(Limit::none())
+    }
+
+    /// As [`join`](TimerHandle::join), at most for that long.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.join_for(Duration::from_millis(1)).is_err());
+    /// # handle.cancel();
+    /// ```
+    #[track_caller]
+    pub fn join_for(&self, timeout: Duration) -> Result<(), JoinError> {
+        self.join_with(timeout)
+    }
+
+    /// As [`join`](TimerHandle::join), at most until that time.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.join_until(Instant::now()).is_err());
+    /// # handle.cancel();
+    /// ```
+    #[track_caller]
+    pub fn join_until(&self, deadline: Instant) -> Result<(), JoinError> {
+        self.join_with(deadline)
+    }
+
+    /// As [`join`](TimerHandle::join), until the limit is reached; and says which limit that was.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::StopSource;
+    /// use tk_thread::JoinError;
+    ///
+    /// let source = StopSource::new();
+    /// source.request_stop();
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert_eq!(handle.join_with(&source.token()), Err(JoinError::Stopped));
+    /// # handle.cancel();
+    /// ```
+    #[track_caller]
+    pub fn join_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), JoinError> {
+        let joined = self.task.progress.join(self.list(), limit.into());
+        joined.map_err(|error| match error {
+            NotJoined::Limit(error) => error.into(),
+            NotJoined::Own => JoinError::CurrentThread,
+        })
+    }
+
+    /// The handle, which cancels the timer when it is dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::Timer;
+    ///
+    /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+    /// {
+    ///     let _pending_in_here = handle.clone().cancel_on_drop();
+    ///     assert!(!handle.is_finished());
+    /// }
+    /// assert!(handle.is_finished());
+    /// ```
+    pub fn cancel_on_drop(self) -> CancelOnDrop {
+        CancelOnDrop { handle: Some(self) }
+    }
+}
+
+impl fmt::Debug for TimerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerHandle")
+            .field("name", &self.task.known_name())
+            .field("state", &self.task.progress.state())
+            .finish()
+    }
+}
+
+/// A [`TimerHandle`] that [cancels](TimerHandle::cancel) the timer when it is dropped, and does not wait for a function that runs.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_timer::{CancelOnDrop, Timer};
+///
+/// struct Connection {
+///     _timeout: CancelOnDrop, // Gone with the connection.
+/// }
+///
+/// let timeout = Timer::new(Duration::from_secs(60), || println!("too slow")).start();
+/// let connection = Connection { _timeout: timeout.clone().cancel_on_drop() };
+/// drop(connection);
+/// assert!(timeout.is_finished());
+/// ```
+#[derive(Debug)]
+#[must_use = "the timer is cancelled when this is dropped"]
+pub struct CancelOnDrop {
+    /// There until the drop.
+    handle: Option<TimerHandle>,
+}
+
+impl CancelOnDrop {
+    /// The handle, which does not cancel the timer any more when it is dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::Timer;
+    ///
+    /// let guard = Timer::new(Duration::from_secs(60), || ()).start().cancel_on_drop();
+    /// let handle = guard.keep();
+    /// assert!(!handle.is_finished());
+    /// # handle.cancel();
+    /// ```
+    pub fn keep(mut self) -> TimerHandle {
+        self.handle.take().expect("there until the drop")
+    }
+}
+
+/// All that a [`TimerHandle`] can do.
+impl Deref for CancelOnDrop {
+    type Target = TimerHandle;
+
+    fn deref(&self) -> &TimerHandle {
+        self.handle.as_ref().expect("there until the drop")
+    }
+}
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.handle {
+            handle.cancel();
+        }
+    }
+}

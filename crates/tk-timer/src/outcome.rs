@@ -1,0 +1,75 @@
+//! What becomes of a timer that is cancelled or moved.
+
+/// What [`TimerHandle::cancel`](crate::TimerHandle::cancel) has done.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_timer::{Cancel, Timer};
+///
+/// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+/// assert_eq!(handle.cancel(), Cancel::Cancelled);
+/// assert_eq!(handle.cancel(), Cancel::Finished);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cancel {
+    /// The timer was pending. It does not fire any more.
+    Cancelled,
+    /// The function was running. It runs to its end, and is not called again.
+    Running,
+    /// The timer had fired for the last time, or had been cancelled before.
+    Finished,
+}
+
+impl Cancel {
+    /// Whether the timer was kept from firing: [`Cancel::Cancelled`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::Timer;
+    ///
+    /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.cancel().is_cancelled());
+    /// assert!(!handle.cancel().is_cancelled());
+    /// ```
+    pub fn is_cancelled(self) -> bool {
+        self == Cancel::Cancelled
+    }
+}
+
+/// What [`TimerHandle::reschedule`](crate::TimerHandle::reschedule) has done.
+///
+/// ```
+/// use std::time::Duration;
+/// use tk_timer::{Reschedule, Timer};
+///
+/// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+/// assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Moved);
+/// handle.join().unwrap();
+/// assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Finished);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reschedule {
+    /// The timer will fire at the new time: it was pending, or it repeats and was running.
+    Moved,
+    /// The function was running, for the last time. Nothing is changed.
+    Running,
+    /// The timer had fired for the last time, or had been cancelled. Nothing is changed.
+    Finished,
+}
+
+impl Reschedule {
+    /// Whether the timer will fire at the new time: [`Reschedule::Moved`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::Timer;
+    ///
+    /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(handle.reschedule(Duration::from_secs(90)).is_moved());
+    /// handle.cancel();
+    /// assert!(!handle.reschedule(Duration::from_secs(90)).is_moved());
+    /// ```
+    pub fn is_moved(self) -> bool {
+        self == Reschedule::Moved
+    }
+}

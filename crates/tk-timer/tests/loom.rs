@@ -1,0 +1,298 @@
+//! Models of a timer's fire, cancellation and move, and of the leader.
+#![cfg(tk_loom)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+use tk_park::Limit;
+use tk_park::sync::{Instant, advance};
+use tk_timer::model::{Model, NEVER, Timer};
+use tk_timer::{Cancel, OnPanic, Reschedule, Schedule};
+
+#[path = "../../tk-park/tests/it/model.rs"]
+mod model;
+use model::explore;
+
+/// Counts calls; not a part of the model.
+#[derive(Clone, Default)]
+struct Calls(std::sync::Arc<AtomicUsize>);
+
+impl Calls {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn counter(&self) -> impl FnMut() + Send + 'static {
+        let calls = self.clone();
+        move || {
+            calls.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Written by a function, and read by whoever knows that it has returned.
+#[derive(Default)]
+struct Note(UnsafeCell<u32>);
+
+// SAFETY: that one thread at a time uses it is what the model checks.
+unsafe impl Sync for Note {}
+
+impl Note {
+    fn write(&self) {
+        // SAFETY: the function runs once, and nobody reads before it has returned.
+        self.0.with_mut(|note| unsafe { *note = 1 });
+    }
+
+    fn read(&self) -> u32 {
+        // SAFETY: the function has returned.
+        self.0.with(|note| unsafe { *note })
+    }
+}
+
+fn queue() -> Arc<Model> {
+    Arc::new(Model::new())
+}
+
+/// A thread that serves until the model is closed.
+fn serve(model: &Arc<Model>) -> thread::JoinHandle<()> {
+    let model = model.clone();
+    thread::spawn(move || model.serve())
+}
+
+#[test]
+fn of_a_cancellation_and_the_fire_exactly_one_wins() {
+    explore("timer: cancel against fire", Some(3), || {
+        let (model, calls) = (queue(), Calls::default());
+        let timer = model.start(0, None, calls.counter());
+        let server = serve(&model);
+        let outcome = model.cancel(&timer);
+        if outcome == Cancel::Cancelled {
+            assert!(timer.has_ended());
+        } else {
+            model.join(&timer, Limit::none());
+        }
+        assert_eq!(model.cancel(&timer), Cancel::Finished);
+        model.close();
+        server.join().unwrap();
+        assert_eq!(calls.count(), usize::from(outcome != Cancel::Cancelled));
+    });
+}
+
+#[test]
+fn a_move_wins_or_the_fire_does() {
+    explore("timer: reschedule against fire", Some(3), || {
+        let (model, calls) = (queue(), Calls::default());
+        let timer = model.start(0, None, calls.counter());
+        let server = serve(&model);
+        let outcome = model.reschedule(&timer, NEVER);
+        if outcome == Reschedule::Moved {
+            assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        } else {
+            model.join(&timer, Limit::none());
+        }
+        model.close();
+        server.join().unwrap();
+        assert_eq!(calls.count(), usize::from(outcome != Reschedule::Moved));
+    });
+}
+
+#[test]
+fn a_repeating_timer_that_is_moved_while_it_runs_goes_there() {
+    explore("timer: reschedule against a repetition", Some(2), || {
+        let (model, calls) = (queue(), Calls::default());
+        // The clock stands still: after the first call it would be due in ten nanoseconds.
+        let timer = model.start(0, Some(period()), calls.counter());
+        let server = serve(&model);
+        assert_eq!(model.reschedule(&timer, 7), Reschedule::Moved);
+        // It was pending, or running, or pending again.
+        while model.due(&timer).is_none() {
+            thread::yield_now();
+        }
+        assert_eq!(model.due(&timer), Some(7));
+        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        model.close();
+        server.join().unwrap();
+        assert!(calls.count() <= 1);
+    });
+}
+
+fn period() -> Schedule {
+    Schedule::every(std::time::Duration::from_nanos(10)).on_panic(OnPanic::Cancel)
+}
+
+#[test]
+fn who_joins_sees_what_the_function_did_and_does_not_sleep_for_ever() {
+    explore("timer: join against the end", Some(3), || {
+        let model = queue();
+        let value = Arc::new(Note::default());
+        let timer = model.start(0, None, {
+            let value = value.clone();
+            move || value.write()
+        });
+        let server = serve(&model);
+        assert!(model.join(&timer, Limit::none()));
+        assert_eq!(value.read(), 1);
+        model.close();
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn who_looks_sees_what_the_function_did() {
+    explore("timer: look at the end", Some(3), || {
+        let model = queue();
+        let value = Arc::new(Note::default());
+        let timer = model.start(0, None, {
+            let value = value.clone();
+            move || value.write()
+        });
+        let server = serve(&model);
+        if timer.has_ended() {
+            assert_eq!(value.read(), 1);
+        }
+        model.join(&timer, Limit::none());
+        model.close();
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn a_join_that_times_out_against_a_cancellation() {
+    explore("timer: timeout of a join against cancel", Some(3), || {
+        let model = queue();
+        let timer = model.start(NEVER, None, || ());
+        let joiner = thread::spawn({
+            let (model, timer) = (model.clone(), timer.clone());
+            move || model.join(&timer, Limit::until(Instant(1)))
+        });
+        let clock = thread::spawn(|| advance(1));
+        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        clock.join().unwrap();
+        joiner.join().unwrap();
+        assert!(model.join(&timer, Limit::none()));
+    });
+}
+
+#[test]
+fn the_leader_is_told_of_what_is_earlier() {
+    explore("timer: start against the leader's sleep", Some(3), || {
+        let (model, calls) = (queue(), Calls::default());
+        model.start(NEVER, None, || ());
+        let server = serve(&model);
+        let timer: Timer = model.start(0, None, calls.counter());
+        model.join(&timer, Limit::none());
+        model.close();
+        server.join().unwrap();
+        assert_eq!(calls.count(), 1);
+    });
+}
+
+#[test]
+fn the_leader_is_told_of_what_is_moved_ahead() {
+    explore(
+        "timer: reschedule against the leader's sleep",
+        Some(3),
+        || {
+            let model = queue();
+            let timer = model.start(NEVER, None, || ());
+            let server = serve(&model);
+            assert_eq!(model.reschedule(&timer, 0), Reschedule::Moved);
+            model.join(&timer, Limit::none());
+            model.close();
+            server.join().unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_function_that_waits_for_another_timer_has_a_successor() {
+    explore("timer: leader and follower", Some(1), || {
+        let model = queue();
+        let second = Arc::new(std::sync::OnceLock::new());
+        // Waits until the second has ended: so somebody else has to call that.
+        let first = model.start(0, None, {
+            let (model, second) = (model.clone(), second.clone());
+            move || assert!(model.join(second.get().unwrap(), Limit::none()))
+        });
+        assert!(second.set(model.start(0, None, || ())).is_ok());
+        // One of the two may come late, and be needed all the same.
+        let servers = [serve(&model), serve(&model)];
+        model.join(&first, Limit::none());
+        model.close();
+        for server in servers {
+            server.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_follower_that_sleeps_is_called_for() {
+    explore("timer: a sleeping follower", Some(1), || {
+        let model = queue();
+        let second = Arc::new(std::sync::OnceLock::new());
+        let first = model.start(1, None, {
+            let (model, second) = (model.clone(), second.clone());
+            move || assert!(model.join(second.get().unwrap(), Limit::none()))
+        });
+        assert!(second.set(model.start(1, None, || ())).is_ok());
+        let servers = [serve(&model), serve(&model)];
+        // Nothing is due before this, so they may both sleep by then.
+        thread::yield_now();
+        advance(1);
+        model.join(&first, Limit::none());
+        model.close();
+        for server in servers {
+            server.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_cancellation_of_a_running_timer_ends_it() {
+    explore("timer: cancel against a repetition", Some(2), || {
+        let (model, calls) = (queue(), Calls::default());
+        let timer = model.start(0, Some(period()), calls.counter());
+        let server = serve(&model);
+        assert_ne!(model.cancel(&timer), Cancel::Finished);
+        // The clock stands still: it is not due again.
+        assert!(model.join(&timer, Limit::none()));
+        model.close();
+        server.join().unwrap();
+        assert!(calls.count() <= 1);
+    });
+}
+
+#[test]
+fn who_joins_while_the_function_runs_is_woken_by_a_later_end() {
+    explore("timer: join against a repetition", Some(2), || {
+        let model = queue();
+        let timer = model.start(0, Some(period()), || ());
+        let server = serve(&model);
+        let joiner = thread::spawn({
+            let (model, timer) = (model.clone(), timer.clone());
+            move || assert!(model.join(&timer, Limit::none()))
+        });
+        while model.due(&timer) != Some(10) {
+            thread::yield_now();
+        }
+        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        joiner.join().unwrap();
+        model.close();
+        server.join().unwrap();
+    });
+}
+
+#[test]
+fn a_close_against_a_repetition_ends_it() {
+    explore("timer: close against a repetition", Some(2), || {
+        let (model, calls) = (queue(), Calls::default());
+        let timer = model.start(0, Some(period()), calls.counter());
+        let server = serve(&model);
+        model.close();
+        assert!(model.join(&timer, Limit::none()));
+        server.join().unwrap();
+        assert!(calls.count() <= 1);
+    });
+}
