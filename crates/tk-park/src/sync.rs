@@ -17,6 +17,7 @@ mod real {
     /// a thread-local without a destructor.
     ///
     /// Not the slot, which a thread may lose in its last destructors where the system can't be asked whether it is gone.
+    #[inline]
     pub fn thread_key() -> usize {
         thread_local!(static KEY: u8 = const { 0 });
         KEY.with(|key| (&raw const *key).addr())
