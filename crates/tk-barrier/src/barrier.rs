@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicU32, Instant, Mutex, Ordering::*, lock};
+use tk_park::sync::{AtomicU32, Instant, Mutex, MutexGuard, Ordering::*, lock};
 use tk_park::{Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_all};
 
 /// A point where a number of threads wait for each other, again and again.
@@ -119,14 +119,26 @@ impl Cycle {
         }
     }
 
-    /// Sets the outcome, with the state locked, and lets everyone go. The first outcome stays.
-    fn end(&self, outcome: u32) {
+    /// Sets the outcome, with the state locked. The first outcome stays. Who sleeps is woken by [`Ended::wake`].
+    fn end(&self, outcome: u32) -> Ended<'_> {
         // Release: pairs with the Acquire in `outcome`. What the parties did before is passed on by the state's lock.
         let first = self
             .outcome
             .compare_exchange(PENDING, outcome, Release, Relaxed);
-        if first.is_ok() {
-            unpark_all(&self.outcome, 0);
+        Ended(first.is_ok().then_some(self))
+    }
+}
+
+/// A cycle that has just been ended, whose sleepers have yet to be woken. That is done with the state unlocked: they may
+/// run at once, and come back to the barrier. The cycle is not used again meanwhile, as whoever ends it has a share in it (5).
+#[must_use = "the sleepers are to be woken"]
+struct Ended<'a>(Option<&'a Cycle>);
+
+impl Ended<'_> {
+    fn wake(self, state: MutexGuard<'_, State>) {
+        drop(state);
+        if let Some(cycle) = self.0 {
+            unpark_all(&cycle.outcome, 0);
         }
     }
 }
@@ -313,9 +325,10 @@ impl Barrier {
             let complete = state.is_current(&cycle) && state.arrived == self.parties;
             // If all have arrived, the time is over too late: the action runs, and decides.
             if !complete {
-                cycle.end(BarrierError::from(error).code());
+                cycle.end(BarrierError::from(error).code()).wake(state);
+            } else {
+                drop(state);
             }
-            drop(state);
             sleep(&cycle, &wait, Limit::none())
         });
         match outcome {
@@ -332,8 +345,7 @@ impl Barrier {
         };
         let mut state = lock(&self.state);
         if let Err(payload) = acted {
-            cycle.end(BarrierError::ActionPanicked.code());
-            drop(state);
+            cycle.end(BarrierError::ActionPanicked.code()).wake(state);
             resume_unwind(payload);
         }
         // Somebody may have aborted or reset the barrier while the action ran.
@@ -341,7 +353,7 @@ impl Barrier {
             return Err(broken);
         }
         state.begin();
-        cycle.end(PASSED);
+        cycle.end(PASSED).wake(state);
         Ok(index)
     }
 
@@ -355,7 +367,9 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
     /// ```
     pub fn abort(&self) {
-        lock(&self.state).cycle().end(BarrierError::Aborted.code());
+        let mut state = lock(&self.state);
+        let cycle = Arc::clone(state.cycle());
+        cycle.end(BarrierError::Aborted.code()).wake(state);
     }
 
     /// Starts over: whoever waits gets [`BarrierError::Reset`], and a broken barrier is whole again. Never blocks.
@@ -370,8 +384,10 @@ impl Barrier {
     /// ```
     pub fn reset(&self) {
         let mut state = lock(&self.state);
-        state.cycle().end(BarrierError::Reset.code());
+        let cycle = Arc::clone(state.cycle());
+        let ended = cycle.end(BarrierError::Reset.code());
         state.begin();
+        ended.wake(state);
     }
 
     /// How many threads it takes.

@@ -101,8 +101,10 @@ pub struct SpinHistory {
 
 /// So many spins in a row may fail.
 const TOLERANCE: u8 = 4;
-/// One in so many waits spins all the same.
+/// One in so many waits spins all the same,
 const PROBE: u8 = 32;
+/// and one in so many for as long as it takes to wake somebody.
+const LONG_PROBE: u8 = 128;
 /// How many times as long it takes until a thread that sleeps is awake.
 const WAKE_UP: u32 = 10;
 
@@ -137,7 +139,7 @@ impl SpinHistory {
     /// first.
     ///
     /// That takes longer than to fall asleep. If two threads that wait for each other in turn did no more than `spin`, both
-    /// would sleep each time, as the other one is not back in time. So after a failure this looks out for longer, though not
+    /// would sleep each time, as the other one is not back in time. So after a failure, and now and then, this looks out for longer, though not
     /// beyond the limit. What comes in that longer time is received, but does not count as spinning that pays.
     ///
     /// ```
@@ -168,9 +170,10 @@ impl SpinHistory {
         let misses = self.misses.load(Relaxed);
         let bound = match misses {
             0 => budget,
-            _ if misses < TOLERANCE || misses.is_multiple_of(PROBE) => {
+            _ if misses < TOLERANCE || misses.is_multiple_of(LONG_PROBE) => {
                 budget.saturating_mul(longer)
             }
+            _ if misses.is_multiple_of(PROBE) => budget,
             _ => 0,
         };
         let mut spin = Spin::new();

@@ -113,3 +113,42 @@ fn spinning_that_does_not_pay_is_given_up_until_it_does() {
     }
     assert_eq!(spins_in_vain(&history, 4), 4);
 }
+
+/// How often a spin looked that waits for a wake-up in vain.
+fn looks_for_a_wake_up(history: &SpinHistory, limit: Limit<'_>) -> usize {
+    let mut looks = 0;
+    let came = history.spin_for_a_wake_up(limit, || {
+        looks += 1;
+        ControlFlow::Continue(())
+    });
+    assert!(!came);
+    looks
+}
+
+#[test]
+fn who_may_have_to_be_woken_is_looked_out_for_longer_but_not_beyond_the_limit() {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return; // Nothing spins there.
+    }
+    let history = SpinHistory::new();
+    let brief = looks_for_a_wake_up(&history, Limit::none());
+    let long = looks_for_a_wake_up(&history, Limit::none());
+    assert!(long > 4 * brief, "{brief}, then {long}");
+    assert_eq!(
+        looks_for_a_wake_up(&history, Limit::after(Duration::ZERO)),
+        1
+    );
+    // What comes late is received, but does not make the next ones brief again.
+    let mut looks = 0;
+    assert!(history.spin_for_a_wake_up(Limit::none(), || {
+        looks += 1;
+        match looks > 2 * brief {
+            true => ControlFlow::Break(true),
+            false => ControlFlow::Continue(()),
+        }
+    }));
+    assert!(looks_for_a_wake_up(&history, Limit::none()) > 4 * brief);
+    // From now on it is tried now and then.
+    let tried = (0..124).filter(|_| looks_for_a_wake_up(&history, Limit::none()) > 0);
+    assert!((3..=4).contains(&tried.count()));
+}
