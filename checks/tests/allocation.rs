@@ -145,6 +145,8 @@ fn a_wait_that_is_woken() {
             back.wait();
             back.clear();
         };
+        // The thread's first sleep: what follows may well come before there is one.
+        assert!(!back.wait_for(SHORT));
         round();
         let before = COUNT.get();
         for _ in 1..ROUNDS {
