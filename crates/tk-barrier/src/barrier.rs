@@ -282,8 +282,7 @@ impl Barrier {
     /// counted. That holds for every form of `wait` that has a limit.
     ///
     /// ```
-    /// use tk_barrier::{Barrier, BarrierError};
-    /// use tk_park::StopSource;
+    /// use tk_barrier::{Barrier, BarrierError, StopSource};
     ///
     /// let source = StopSource::new();
     /// source.request_stop();

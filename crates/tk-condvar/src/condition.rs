@@ -275,7 +275,7 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
     ///
     /// ```
     /// # use tk_condvar::Condition;
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_condvar::{StopSource, WaitError};
     ///
     /// let source = StopSource::new();
     /// source.request_stop();
@@ -340,7 +340,7 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
     /// ```
     /// # use tk_condvar::Condition;
     /// use std::time::Duration;
-    /// use tk_park::WaitError;
+    /// use tk_condvar::WaitError;
     ///
     /// let met = Condition::new(0).lock().wait_while_with(|n| *n == 0, Duration::ZERO);
     /// assert_eq!(met, Err(WaitError::TimedOut));

@@ -128,7 +128,7 @@ impl Condvar {
     /// ```
     /// # use tk_condvar::Condvar;
     /// use tk_lock::Lock;
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_condvar::{StopSource, WaitError};
     ///
     /// let (lock, source) = (Lock::new(()), StopSource::new());
     /// source.request_stop();
@@ -214,7 +214,7 @@ impl Condvar {
     /// # use tk_condvar::Condvar;
     /// use std::time::Duration;
     /// use tk_lock::Lock;
-    /// use tk_park::WaitError;
+    /// use tk_condvar::WaitError;
     ///
     /// let lock = Lock::new(0);
     /// let timeout = Duration::from_millis(1);

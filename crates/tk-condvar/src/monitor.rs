@@ -330,7 +330,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     ///
     /// ```
     /// # use tk_condvar::Monitor;
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_condvar::{StopSource, WaitError};
     ///
     /// let source = StopSource::new();
     /// source.request_stop();
@@ -404,7 +404,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     /// ```
     /// # use tk_condvar::Monitor;
     /// use std::time::Duration;
-    /// use tk_park::WaitError;
+    /// use tk_condvar::WaitError;
     ///
     /// let met = Monitor::new(0).lock().wait_while_with(|n| *n == 0, Duration::ZERO);
     /// assert_eq!(met, Err(WaitError::TimedOut));

@@ -187,7 +187,7 @@ impl Event {
     /// ```
     /// # use tk_event::Event;
     /// use std::time::Duration;
-    /// use tk_park::{Limit, StopSource, WaitError};
+    /// use tk_event::{Limit, StopSource, WaitError};
     ///
     /// let (event, source) = (Event::new(), StopSource::new());
     /// let token = source.token();

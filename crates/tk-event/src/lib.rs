@@ -22,8 +22,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tk_event::Event;
-//! use tk_park::{StopSource, WaitError};
+//! use tk_event::{Event, StopSource, WaitError};
 //!
 //! let event = Event::new();
 //! assert!(!event.wait_for(Duration::from_millis(1)));

@@ -69,8 +69,7 @@ pub trait LockExt<T: ?Sized> {
     /// If this thread holds the lock, and there is no limit: as [`lock`](lock_api::Mutex::lock).
     ///
     /// ```
-    /// use tk_lock::{Lock, LockExt};
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_lock::{Lock, LockExt, StopSource, WaitError};
     ///
     /// let (lock, source) = (Lock::new(()), StopSource::new());
     /// let _held = lock.lock();

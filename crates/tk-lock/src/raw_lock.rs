@@ -240,7 +240,7 @@ impl RawLock {
     /// Takes the lock. Blocks while it is held, until the limit is reached, and says which limit that was.
     ///
     /// ```
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_lock::{StopSource, WaitError};
     ///
     /// let (lock, source) = (tk_lock::RawLock::new(), StopSource::new());
     /// lock.acquire();

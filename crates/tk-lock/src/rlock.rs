@@ -126,7 +126,7 @@ impl<T: ?Sized> RLock<T> {
     ///
     /// ```
     /// # use tk_lock::RLock;
-    /// use tk_park::StopSource;
+    /// use tk_lock::StopSource;
     ///
     /// let source = StopSource::new();
     /// assert!(RLock::new(1).lock_with(&source.token()).is_ok());

@@ -134,7 +134,7 @@ impl BoundedSemaphore {
     ///
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_semaphore::{StopSource, WaitError};
     ///
     /// let (pool, source) = (BoundedSemaphore::new(1), StopSource::new());
     /// let permit = pool.acquire();
@@ -378,7 +378,7 @@ impl BoundedSemaphore {
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;
     /// use std::sync::Arc;
-    /// use tk_park::Limit;
+    /// use tk_semaphore::Limit;
     ///
     /// let pool = Arc::new(BoundedSemaphore::new(3));
     /// assert!(pool.acquire_many_owned_with(2, Limit::none()).is_ok());

@@ -136,7 +136,7 @@ impl Semaphore {
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
-    /// use tk_park::{StopSource, WaitError};
+    /// use tk_semaphore::{StopSource, WaitError};
     ///
     /// let source = StopSource::new();
     /// source.request_stop();
@@ -417,7 +417,7 @@ impl Semaphore {
     /// ```
     /// # use tk_semaphore::Semaphore;
     /// use std::sync::Arc;
-    /// use tk_park::Limit;
+    /// use tk_semaphore::Limit;
     ///
     /// let semaphore = Arc::new(Semaphore::new(3));
     /// assert!(semaphore.acquire_many_owned_with(2, Limit::none()).is_ok());

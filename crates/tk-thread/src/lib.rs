@@ -36,8 +36,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tk_park::Limit;
-//! use tk_thread::{sleep_with, spawn, stop_token};
+//! use tk_thread::{Limit, sleep_with, spawn, stop_token};
 //!
 //! let worker = spawn(|| {
 //!     let token = stop_token();

@@ -35,7 +35,7 @@ pub fn sleep_until(deadline: Instant) {
 /// Sleeps until the limit is reached, and says which limit that was.
 ///
 /// ```
-/// use tk_park::{StopSource, WaitError};
+/// use tk_thread::{StopSource, WaitError};
 ///
 /// let source = StopSource::new();
 /// source.request_stop();

@@ -231,8 +231,7 @@ impl Thread {
     /// As [`join`](Thread::join), until the limit is reached; and says which limit that was.
     ///
     /// ```
-    /// use tk_park::StopSource;
-    /// use tk_thread::JoinError;
+    /// use tk_thread::{JoinError, StopSource};
     ///
     /// let (me, source) = (tk_thread::current(), StopSource::new());
     /// source.request_stop();
@@ -316,7 +315,7 @@ pub fn current() -> Thread {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tk_park::Limit;
+/// use tk_thread::Limit;
 ///
 /// let worker = tk_thread::spawn(|| {
 ///     let token = tk_thread::stop_token();

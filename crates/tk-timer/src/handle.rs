@@ -138,7 +138,7 @@ impl TimerHandle {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tk_park::StopSource;
+    /// use tk_timer::StopSource;
     ///
     /// let source = StopSource::new();
     /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
@@ -262,7 +262,7 @@ impl TimerHandle {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tk_park::StopSource;
+    /// use tk_timer::StopSource;
     /// use tk_thread::JoinError;
     ///
     /// let source = StopSource::new();

@@ -85,6 +85,10 @@ pub use service::{PendingTimer, TimerService};
 #[cfg(not(tk_loom))]
 pub use timer::Timer;
 
+#[cfg(not(tk_loom))]
+#[doc(no_inline)]
+pub use tk_park::{Limit, StopSource, StopToken, WaitError};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
