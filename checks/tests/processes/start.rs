@@ -52,7 +52,7 @@ fn limit_threads() {
 }
 
 cases! {
-    the_system_shows_the_names: || {
+    #[cfg(target_os = "linux")] the_system_shows_the_names: || {
         let done = std::sync::Arc::new(tk_event::Event::new());
         let start = |name: &str| {
             let done = done.clone();
@@ -80,7 +80,7 @@ cases! {
         if name == "processes-" { own.unwrap() } else { name }
     }));
 
-    a_thread_that_is_renamed_before_it_runs_is_shown_so: || {
+    #[cfg(target_os = "linux")] a_thread_that_is_renamed_before_it_runs_is_shown_so: || {
         let held = std::sync::Arc::new(tk_event::Event::new());
         let (go_on, go) = (held.clone(), held);
         // The name is changed by the first thing that the thread does, and by others at the same time.
@@ -94,7 +94,7 @@ cases! {
         say(thread.join().unwrap().trim());
     } => |ended| ended.printed(&["after"]);
 
-    test_start_new_thread_failed: || {
+    #[cfg(target_os = "linux")] test_start_new_thread_failed: || {
         limit_memory();
         limit_threads();
         let before = (tk_thread::active_count(), tk_core::KeepAlive::count());
