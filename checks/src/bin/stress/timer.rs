@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
+use tk_lock::Lock;
 use tk_thread::JoinError;
 use tk_timer::{Cancel, Reschedule, Schedule, Timer, TimerHandle, TimerService};
 
@@ -30,7 +31,7 @@ fn join(worker: &mut Worker<'_>, handle: &TimerHandle) -> bool {
 pub fn once(round: &Round) -> Tally {
     let (service, books) = (TimerService::new(), Arc::new(Books::default()));
     let started = AtomicUsize::new(0);
-    let last = std::sync::Mutex::new(None::<TimerHandle>);
+    let last = Lock::new(None::<TimerHandle>);
     let tally = round.run(
         |worker| {
             while !worker.is_over() {
@@ -48,7 +49,7 @@ pub fn once(round: &Round) -> Tally {
                 let handle = timer.name("stress").daemon(true).start_on(&service);
                 started.fetch_add(1, SeqCst);
                 // Another thread's, which may do the same with it at the same time.
-                let other = last.lock().unwrap().replace(handle.clone());
+                let other = last.lock().replace(handle.clone());
                 if moved {
                     let outcome = handle.reschedule(after);
                     assert_ne!(outcome, Reschedule::Running, "it would never have fired");
