@@ -65,7 +65,10 @@ cases! {
         let started = |daemon| {
             let done = done.clone();
             let thread = Builder::new().daemon(daemon).spawn(move || done.wait()).unwrap();
-            thread.wait_started();
+            // Asleep: a thread that is about to sleep may hold a lock of the parking lot, which the child would miss.
+            while thread.waiting().is_none() {
+                std::thread::yield_now();
+            }
             thread
         };
         let threads = [started(false), started(true)];
