@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use tk_event::Event;
-use tk_timer::{Cancel, Timer, TimerService};
+use tk_timer::{CancelOutcome, Timer, TimerService};
 
 /// Counts what is allocated.
 struct Counting;
@@ -143,8 +143,8 @@ fn run(timers: usize, within: Duration) -> bool {
     let (mut cancelled, mut too_late) = (0, 0);
     for handle in handles.iter().skip(1).step_by(2) {
         match handle.cancel() {
-            Cancel::Cancelled => cancelled += 1,
-            Cancel::Running | Cancel::Finished => too_late += 1,
+            CancelOutcome::Cancelled => cancelled += 1,
+            CancelOutcome::Running | CancelOutcome::Finished => too_late += 1,
         }
     }
     let cancelling = start.elapsed();

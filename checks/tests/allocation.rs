@@ -51,7 +51,9 @@ fn a_wait_that_is_granted_at_once() {
     let (raw, lock, raw_rlock, rlock) =
         (RawLock::new(), Lock::new(1), RawRLock::new(), RLock::new(1));
     first_time_only("locks", || {
-        drop((raw.guard(), lock.lock(), rlock.lock(), rlock.lock()));
+        raw.acquire();
+        raw.release().unwrap();
+        drop((lock.lock(), rlock.lock(), rlock.lock()));
         raw_rlock.acquire();
         raw_rlock.release().unwrap();
         drop(lock.lock_with(SHORT));

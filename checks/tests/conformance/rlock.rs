@@ -17,8 +17,8 @@ trait Reentrant: Send + Sync + Debug {
     fn lock(&self) -> Self::Guard<'_>;
     fn try_lock(&self) -> Option<Self::Guard<'_>>;
     fn lock_for(&self) -> Option<Self::Guard<'_>>;
-    fn locked(&self) -> bool;
-    fn is_owned(&self) -> bool;
+    fn is_locked(&self) -> bool;
+    fn is_owned_by_current_thread(&self) -> bool;
 }
 
 impl Reentrant for RLock<()> {
@@ -41,11 +41,11 @@ impl Reentrant for RLock<()> {
         self.try_lock_for(SHORT)
     }
 
-    fn locked(&self) -> bool {
+    fn is_locked(&self) -> bool {
         self.is_locked()
     }
 
-    fn is_owned(&self) -> bool {
+    fn is_owned_by_current_thread(&self) -> bool {
         self.is_owned_by_current_thread()
     }
 }
@@ -70,11 +70,11 @@ impl Reentrant for parking_lot::ReentrantMutex<()> {
         self.try_lock_for(SHORT)
     }
 
-    fn locked(&self) -> bool {
+    fn is_locked(&self) -> bool {
         self.is_locked()
     }
 
-    fn is_owned(&self) -> bool {
+    fn is_owned_by_current_thread(&self) -> bool {
         self.is_owned_by_current_thread()
     }
 }
@@ -96,33 +96,33 @@ fn test_reacquire<L: Reentrant>() {
 
 fn test__is_owned<L: Reentrant>() {
     let lock = L::new();
-    assert!(!lock.is_owned());
+    assert!(!lock.is_owned_by_current_thread());
     let outer = lock.lock();
-    assert!(lock.is_owned());
+    assert!(lock.is_owned_by_current_thread());
     let inner = lock.lock();
-    assert!(lock.is_owned() && !elsewhere(|| lock.is_owned()));
+    assert!(lock.is_owned_by_current_thread() && !elsewhere(|| lock.is_owned_by_current_thread()));
     drop(inner);
-    assert!(lock.is_owned());
+    assert!(lock.is_owned_by_current_thread());
     drop(outer);
-    assert!(!lock.is_owned());
+    assert!(!lock.is_owned_by_current_thread());
 }
 
 fn test_locked<L: Reentrant>() {
     let lock = L::new();
-    assert!(!lock.locked());
+    assert!(!lock.is_locked());
     let outer = lock.lock();
     let inner = lock.lock();
-    assert!(lock.locked());
+    assert!(lock.is_locked());
     drop(inner);
-    assert!(lock.locked());
+    assert!(lock.is_locked());
     drop(outer);
-    assert!(!lock.locked());
+    assert!(!lock.is_locked());
 }
 
 fn test_locked_with_2threads<L: Reentrant>() {
     let lock = L::new();
     let _guard = lock.lock();
-    assert!(elsewhere(|| lock.locked()));
+    assert!(elsewhere(|| lock.is_locked()));
 }
 
 fn test_try_acquire_contended<L: Reentrant>() {
@@ -153,7 +153,7 @@ fn test_acquire_contended<L: Reentrant>() {
         drop(guards.1);
         threads.into_iter().for_each(|thread| thread.join());
     });
-    assert!(!lock.locked());
+    assert!(!lock.is_locked());
 }
 
 suite!(
@@ -197,7 +197,7 @@ fn test_different_thread() {
     let lock = RawRLock::new();
     lock.acquire();
     assert_eq!(elsewhere(|| lock.release()), Err(NotOwned));
-    assert!(lock.is_owned());
+    assert!(lock.is_owned_by_current_thread());
     lock.release().unwrap();
 }
 

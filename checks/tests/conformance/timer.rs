@@ -3,7 +3,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use tk_timer::{Cancel, Timer};
+use tk_timer::{CancelOutcome, Timer};
 
 use crate::{SHORT, takes_a_short_time};
 
@@ -40,7 +40,7 @@ fn function_runs_after_the_interval_and_join_waits_for_it() {
 #[test]
 fn cancel_while_it_waits_ends_it_at_once() {
     let timer = Timer::new(LONG, || unreachable!()).start();
-    assert_eq!(timer.cancel(), Cancel::Cancelled);
+    assert_eq!(timer.cancel(), CancelOutcome::Cancelled);
     timer.join().unwrap();
     assert!(timer.is_finished());
 }
@@ -49,7 +49,7 @@ fn cancel_while_it_waits_ends_it_at_once() {
 fn cancel_after_it_has_fired_does_nothing() {
     let timer = Timer::new(Duration::ZERO, || ()).start();
     timer.join().unwrap();
-    assert_eq!(timer.cancel(), Cancel::Finished);
+    assert_eq!(timer.cancel(), CancelOutcome::Finished);
 }
 
 /// A negative interval, which fires at once there, is a time in the past here.

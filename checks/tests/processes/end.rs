@@ -51,6 +51,22 @@ cases! {
         });
     }) => |ended| ended.printed(&["woke up"]);
 
+    an_exit_in_main_waits_for_the_others_and_is_a_success: || tk_thread::main::<()>(|| {
+        struct Said;
+        impl Drop for Said {
+            fn drop(&mut self) {
+                say("dropped");
+            }
+        }
+        let _said = Said;
+        at_exit(|| say("hook")).unwrap();
+        holder(|| {
+            main_thread().join().unwrap();
+            say("end of thread");
+        });
+        tk_thread::exit()
+    }) => |ended| ended.printed(&["dropped", "hook", "end of thread"]);
+
     a_pending_timer_holds_the_program_open: || {
         tk_thread::main(|| {
             let timer = tk_timer::Timer::new(A_WHILE, || say("fired"));

@@ -217,8 +217,8 @@ cases! {
 
     hooks_of_threads_that_panic_are_reported: || {
         set_excepthook(|panic| say(panic.message()));
-        let start = tk_thread::on_start(|_| panic!("at the start"));
-        let end = tk_thread::on_exit(|_| panic!("at the end"));
+        let start = tk_thread::on_thread_start(|_| panic!("at the start"));
+        let end = tk_thread::on_thread_exit(|_| panic!("at the end"));
         spawn(|| say("between")).join().unwrap();
         drop((start, end));
         spawn(|| say("alone")).join().unwrap();

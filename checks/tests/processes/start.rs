@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tk_thread::{Builder, on_exit, on_start, set_stack_size, spawn, stack_size};
+use tk_thread::{Builder, on_thread_exit, on_thread_start, set_stack_size, spawn, stack_size};
 
 use crate::{cases, say};
 
@@ -122,9 +122,9 @@ cases! {
     } => |ended| ended.printed(&[]);
 
     test_gettrace_and_getprofile: || {
-        let first = on_start(|thread| say(&format!("{} first", thread.name())));
-        let second = on_start(|thread| say(&format!("{} second", thread.name())));
-        let hooks = [on_exit(|_| say("last")), on_exit(|_| say("last but one"))];
+        let first = on_thread_start(|thread| say(&format!("{} first", thread.name())));
+        let second = on_thread_start(|thread| say(&format!("{} second", thread.name())));
+        let hooks = [on_thread_exit(|_| say("last")), on_thread_exit(|_| say("last but one"))];
         Builder::new().name("a").spawn(|| say("runs")).unwrap().join().unwrap();
         drop((first, hooks));
         Builder::new().name("b").spawn(|| say("runs")).unwrap().join().unwrap();

@@ -160,6 +160,16 @@ impl<T: ?Sized> Condition<T> {
         self.value.get_mut()
     }
 
+    /// Whether the lock is held at this moment, by whichever thread.
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Condition::new(1).is_locked());
+    /// ```
+    #[doc(alias = "locked")]
+    pub fn is_locked(&self) -> bool {
+        self.value.is_locked()
+    }
+
     /// Wakes the `n` threads that have waited longest, or all if there are fewer. Returns how many. Never blocks; the
     /// value need not be locked.
     ///
@@ -169,6 +179,16 @@ impl<T: ?Sized> Condition<T> {
     #[inline]
     pub fn notify(&self, n: usize) -> usize {
         self.changed.notify(n)
+    }
+
+    /// Wakes the thread that has waited longest. Returns whether there was one. Never blocks; the value need not be locked.
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Condition::new(()).notify_one());
+    /// ```
+    #[inline]
+    pub fn notify_one(&self) -> bool {
+        self.changed.notify_one()
     }
 
     /// Wakes every thread that waits. Returns how many. Never blocks; the value need not be locked.
@@ -362,6 +382,15 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
     /// ```
     pub fn notify(&self, n: usize) -> usize {
         self.changed.notify(n)
+    }
+
+    /// As [`Condition::notify_one`].
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Condition::new(()).lock().notify_one());
+    /// ```
+    pub fn notify_one(&self) -> bool {
+        self.changed.notify_one()
     }
 
     /// As [`Condition::notify_all`].

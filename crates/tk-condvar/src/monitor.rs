@@ -152,6 +152,26 @@ impl<T: ?Sized> Monitor<T> {
         Ok(self.guard(self.value.lock_with(limit)?))
     }
 
+    /// Whether the lock is held at this moment, by whichever thread.
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Monitor::new(1).is_locked());
+    /// ```
+    #[doc(alias = "locked")]
+    pub fn is_locked(&self) -> bool {
+        self.value.is_locked()
+    }
+
+    /// Whether the calling thread holds the lock.
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Monitor::new(1).is_owned_by_current_thread());
+    /// ```
+    #[doc(alias = "_is_owned")]
+    pub fn is_owned_by_current_thread(&self) -> bool {
+        self.value.is_owned_by_current_thread()
+    }
+
     /// How often the calling thread has taken the lock. Zero if another thread holds it.
     ///
     /// ```
@@ -180,6 +200,15 @@ impl<T: ?Sized> Monitor<T> {
     /// ```
     pub fn notify(&self, n: usize) -> usize {
         self.changed.notify(n)
+    }
+
+    /// Wakes the thread that has waited longest. Returns whether there was one. Never blocks; the lock need not be held.
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Monitor::new(()).notify_one());
+    /// ```
+    pub fn notify_one(&self) -> bool {
+        self.notify(1) == 1
     }
 
     /// Wakes every thread that waits. Returns how many. Never blocks; the lock need not be held.
@@ -431,6 +460,15 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     /// ```
     pub fn notify(&self, n: usize) -> usize {
         self.changed.notify(n)
+    }
+
+    /// As [`Monitor::notify_one`].
+    ///
+    /// ```
+    /// assert!(!tk_condvar::Monitor::new(()).lock().notify_one());
+    /// ```
+    pub fn notify_one(&self) -> bool {
+        self.notify(1) == 1
     }
 
     /// As [`Monitor::notify_all`].

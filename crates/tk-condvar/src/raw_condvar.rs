@@ -79,7 +79,7 @@ impl RawCondvar {
                 debug_assert!(released);
                 self.spins.spin_for_a_wake_up(limit, || {
                     // Whoever is unparked without a filter, when nobody else waits, finds the queue empty and the lock free.
-                    let alone = || self.lock.load(Relaxed) == 0 && !lock.locked();
+                    let alone = || self.lock.load(Relaxed) == 0 && !lock.is_locked();
                     match waiter.is_unparked() || alone() {
                         true => ControlFlow::Break(true),
                         false => ControlFlow::Continue(()),

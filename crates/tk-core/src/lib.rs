@@ -50,7 +50,7 @@ pub use keep_alive::{KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
 pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at};
-pub use waiting::{Entered, Waiting};
+pub use waiting::{Waiting, WaitingGuard};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -85,10 +85,10 @@ impl Waiting {
     ///
     /// For those who put threads to sleep; `tk-park` does it for everything that sleeps through it. A thread waits
     /// for one thing at a time: entering again replaces what was there.
-    pub fn enter(self) -> Entered {
+    pub fn enter(self) -> WaitingGuard {
         let record = current();
         record.set_waiting(Some(self));
-        Entered(record)
+        WaitingGuard(record)
     }
 }
 
@@ -108,16 +108,16 @@ impl fmt::Debug for Waiting {
 
 /// Clears the waiting record when dropped; made by [`Waiting::enter`].
 #[must_use = "the record is cleared when this is dropped"]
-pub struct Entered(Record);
+pub struct WaitingGuard(Record);
 
-impl Drop for Entered {
+impl Drop for WaitingGuard {
     fn drop(&mut self) {
         self.0.set_waiting(None);
     }
 }
 
-impl fmt::Debug for Entered {
+impl fmt::Debug for WaitingGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Entered")
+        f.write_str("WaitingGuard")
     }
 }

@@ -36,7 +36,7 @@ mod raw_rlock;
 mod rlock;
 
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
-pub use raw_lock::{NotLocked, RawLock, RawLockGuard};
+pub use raw_lock::{NotLocked, RawLock};
 #[doc(hidden)]
 pub use raw_rlock::Suspended;
 pub use raw_rlock::{NotOwned, RawRLock};

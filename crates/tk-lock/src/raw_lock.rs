@@ -97,7 +97,7 @@ impl LastWakeUp {
 /// A lock that guards nothing, and that any thread may release.
 ///
 /// This is Python's `threading.Lock`. It is also what a [`Lock<T>`](crate::Lock) is made of; there it can't be reached, so
-/// that nobody releases what a guard holds.
+/// that nobody releases what a guard holds. It has no guard itself: what a `with` does takes a `Lock<()>`.
 ///
 /// What a thread did before it released the lock is seen by the thread that acquires it.
 ///
@@ -107,13 +107,13 @@ impl LastWakeUp {
 ///
 /// let lock = RawLock::new();
 /// lock.acquire();
-/// assert!(lock.locked());
+/// assert!(lock.is_locked());
 /// assert!(!lock.acquire_for(Duration::from_millis(1))); // Taken: also for the thread that took it.
 ///
 /// std::thread::scope(|s| {
 ///     s.spawn(|| lock.release().unwrap()); // Any thread may.
 /// });
-/// assert!(!lock.locked());
+/// assert!(!lock.is_locked());
 /// assert!(lock.release().is_err());
 /// ```
 #[doc(alias = "threading.Lock")]
@@ -183,7 +183,7 @@ impl RawLock {
     /// ```
     /// let lock = tk_lock::RawLock::new();
     /// lock.acquire();
-    /// assert!(lock.locked());
+    /// assert!(lock.is_locked());
     /// ```
     #[inline]
     #[track_caller]
@@ -287,32 +287,14 @@ impl RawLock {
         self.release_slow(wakes)
     }
 
-    /// Takes the lock, and releases it when the guard is dropped: what Python's `with` does. Blocks while it is held.
-    ///
-    /// If somebody else has released the lock by then, the guard releases nothing; unless it has been taken again.
-    ///
-    /// ```
-    /// let lock = tk_lock::RawLock::new();
-    /// {
-    ///     let _guard = lock.guard();
-    ///     assert!(lock.locked());
-    /// }
-    /// assert!(!lock.locked());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn guard(&self) -> RawLockGuard<'_> {
-        self.acquire();
-        RawLockGuard(self)
-    }
-
     /// Whether the lock is held at this moment.
     ///
     /// ```
-    /// assert!(!tk_lock::RawLock::new().locked());
+    /// assert!(!tk_lock::RawLock::new().is_locked());
     /// ```
+    #[doc(alias = "locked")]
     #[inline]
-    pub fn locked(&self) -> bool {
+    pub fn is_locked(&self) -> bool {
         // Relaxed: a snapshot.
         is_held(self.word.load(Relaxed))
     }
@@ -595,7 +577,7 @@ unsafe impl lock_api::RawMutex for RawLock {
     }
 
     fn is_locked(&self) -> bool {
-        self.locked()
+        RawLock::is_locked(self)
     }
 }
 
@@ -640,34 +622,8 @@ fn relocked() -> ! {
 impl fmt::Debug for RawLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawLock")
-            .field("locked", &self.locked())
+            .field("locked", &self.is_locked())
             .finish()
-    }
-}
-
-/// Releases a [`RawLock`] when dropped; made by [`RawLock::guard`].
-///
-/// ```
-/// use tk_lock::{RawLock, RawLockGuard};
-///
-/// let lock = RawLock::new();
-/// let guard: RawLockGuard<'_> = lock.guard();
-/// assert!(lock.locked());
-/// # drop(guard);
-/// ```
-#[must_use = "the lock is released when the guard is dropped"]
-pub struct RawLockGuard<'a>(&'a RawLock);
-
-impl Drop for RawLockGuard<'_> {
-    fn drop(&mut self) {
-        // The one error is that somebody else has released the lock, as anybody may.
-        let _ = self.0.release();
-    }
-}
-
-impl fmt::Debug for RawLockGuard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("RawLockGuard").field(self.0).finish()
     }
 }
 

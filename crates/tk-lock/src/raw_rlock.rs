@@ -69,7 +69,7 @@ impl RawRLock {
     /// ```
     /// let lock = tk_lock::RawRLock::new();
     /// lock.acquire();
-    /// assert!(lock.is_owned());
+    /// assert!(lock.is_owned_by_current_thread());
     /// ```
     #[inline]
     #[track_caller]
@@ -167,20 +167,22 @@ impl RawRLock {
     /// Whether a thread holds the lock at this moment, whichever it is.
     ///
     /// ```
-    /// assert!(!tk_lock::RawRLock::new().locked());
+    /// assert!(!tk_lock::RawRLock::new().is_locked());
     /// ```
+    #[doc(alias = "locked")]
     #[inline]
-    pub fn locked(&self) -> bool {
-        self.lock.locked()
+    pub fn is_locked(&self) -> bool {
+        self.lock.is_locked()
     }
 
     /// Whether the calling thread holds the lock.
     ///
     /// ```
-    /// assert!(!tk_lock::RawRLock::new().is_owned());
+    /// assert!(!tk_lock::RawRLock::new().is_owned_by_current_thread());
     /// ```
+    #[doc(alias = "_is_owned")]
     #[inline]
-    pub fn is_owned(&self) -> bool {
+    pub fn is_owned_by_current_thread(&self) -> bool {
         self.owner.load(Relaxed) == thread_key()
     }
 
@@ -190,7 +192,7 @@ impl RawRLock {
     /// assert_eq!(tk_lock::RawRLock::new().recursion_count(), 0);
     /// ```
     pub fn recursion_count(&self) -> usize {
-        match self.is_owned() {
+        match self.is_owned_by_current_thread() {
             true => self.levels.get(),
             false => 0,
         }
@@ -199,7 +201,7 @@ impl RawRLock {
     /// One more level, if the calling thread holds the lock.
     #[inline]
     fn enter_again(&self) -> bool {
-        let again = self.is_owned();
+        let again = self.is_owned_by_current_thread();
         if again {
             let levels = self.levels.get().checked_add(1);
             self.levels.set(levels.expect("too many levels of a lock"));
@@ -217,7 +219,7 @@ impl RawRLock {
     /// One level less. Returns whether it was the last.
     #[inline]
     fn leave(&self) -> Result<bool, NotOwned> {
-        if !self.is_owned() {
+        if !self.is_owned_by_current_thread() {
             return Err(NotOwned);
         }
         let levels = self.levels.get() - 1;
@@ -266,7 +268,7 @@ impl Default for RawRLock {
 impl fmt::Debug for RawRLock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RawRLock")
-            .field("locked", &self.locked())
+            .field("locked", &self.is_locked())
             .field("recursion_count", &self.recursion_count())
             .finish()
     }

@@ -149,7 +149,7 @@ impl<T: ?Sized> RLock<T> {
     /// ```
     #[inline]
     pub fn is_locked(&self) -> bool {
-        self.raw.locked()
+        self.raw.is_locked()
     }
 
     /// Whether the calling thread holds the lock.
@@ -160,7 +160,7 @@ impl<T: ?Sized> RLock<T> {
     /// ```
     #[inline]
     pub fn is_owned_by_current_thread(&self) -> bool {
-        self.raw.is_owned()
+        self.raw.is_owned_by_current_thread()
     }
 
     /// How often the calling thread has taken the lock. Zero if another thread holds it.

@@ -252,7 +252,7 @@ fn levels_are_for_one_thread_at_a_time() {
             // SAFETY: the lock is held, which is what loom checks.
             value.with_mut(|value| unsafe { *value += 1 });
             lock.release().unwrap();
-            assert!(!lock.is_owned());
+            assert!(!lock.is_owned_by_current_thread());
         };
         let other = thread::spawn({
             let (lock, value) = (lock.clone(), value.clone());

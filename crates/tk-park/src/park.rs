@@ -173,12 +173,12 @@ impl Wait {
     /// assert!(tk_core::current().waiting().is_none());
     /// ```
     #[cfg(not(tk_loom))]
-    pub fn show(&self, word: &impl Word) -> tk_core::Entered {
+    pub fn show(&self, word: &impl Word) -> tk_core::WaitingGuard {
         self.enter(word.key())
     }
 
     #[cfg(not(tk_loom))]
-    fn enter(&self, key: usize) -> tk_core::Entered {
+    fn enter(&self, key: usize) -> tk_core::WaitingGuard {
         tk_core::Waiting::new(self.kind, key, self.since, self.location)
             .held_by(self.holder)
             .enter()
@@ -350,6 +350,7 @@ impl Unparked {
 /// assert_eq!((done.count, done.more), (0, false));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Choice {
     /// Unpark it, and go on to the next.
     Unpark,
@@ -564,6 +565,7 @@ pub fn unpark_all(word: &impl Word, token: u16) -> usize {
 /// assert_eq!(done.unwrap().requeued, 0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Requeue {
     /// Unpark the first, and leave the others where they are.
     UnparkOne,

@@ -34,11 +34,20 @@ pub struct BoundedSemaphore {
 }
 
 impl BoundedSemaphore {
+    /// The highest bound that there can be: that of a [`Semaphore`].
+    ///
+    /// ```
+    /// use tk_semaphore::{BoundedSemaphore, Semaphore};
+    ///
+    /// assert_eq!(BoundedSemaphore::MAX_PERMITS, Semaphore::MAX_PERMITS);
+    /// ```
+    pub const MAX_PERMITS: usize = RawSemaphore::MAX;
+
     /// A semaphore with that many permits, and never more.
     ///
     /// # Panics
     ///
-    /// If they are more than [`Semaphore::MAX_PERMITS`].
+    /// If they are more than [`MAX_PERMITS`](BoundedSemaphore::MAX_PERMITS).
     ///
     /// ```
     /// assert_eq!(tk_semaphore::BoundedSemaphore::new(3).bound(), 3);

@@ -414,7 +414,8 @@ pub struct Exit;
 /// Ends the calling thread: what is on its stack is dropped, and nothing is reported. The join returns an error for which
 /// [`Panicked::is_exit`] is true.
 ///
-/// In a thread that the kit has not started this is a panic with the payload [`Exit`].
+/// In the function of [`main`](crate::main()) it ends the program when all that this waits for has ended. In any other thread that the
+/// kit has not started it is a panic with the payload [`Exit`].
 ///
 /// ```
 /// let error = tk_thread::spawn(|| tk_thread::exit()).join().unwrap_err();

@@ -34,7 +34,7 @@ pub(crate) enum Moment {
 ///
 /// static STARTED: AtomicU32 = AtomicU32::new(0);
 ///
-/// let hook = tk_thread::on_start(|thread| {
+/// let hook = tk_thread::on_thread_start(|thread| {
 ///     println!("{} begins", thread.name());
 ///     STARTED.fetch_add(1, Ordering::Relaxed);
 /// });
@@ -45,7 +45,7 @@ pub(crate) enum Moment {
 /// ```
 #[doc(alias = "threading.settrace")]
 #[doc(alias = "threading.setprofile")]
-pub fn on_start(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
+pub fn on_thread_start(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
     register(Moment::Start, Arc::new(f))
 }
 
@@ -58,14 +58,14 @@ pub fn on_start(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
 /// use std::sync::mpsc;
 ///
 /// let (sender, receiver) = mpsc::channel();
-/// let hook = tk_thread::on_exit(move |thread| sender.send(thread.id()).unwrap());
+/// let hook = tk_thread::on_thread_exit(move |thread| sender.send(thread.id()).unwrap());
 /// let thread = tk_thread::spawn(|| ());
 /// assert_eq!(receiver.recv().unwrap(), thread.id());
 /// # drop(hook);
 /// ```
 #[doc(alias = "threading.settrace")]
 #[doc(alias = "threading.setprofile")]
-pub fn on_exit(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
+pub fn on_thread_exit(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook {
     register(Moment::Exit, Arc::new(f))
 }
 
@@ -114,11 +114,11 @@ fn call_all(moment: Moment, thread: &Thread) {
     }
 }
 
-/// A function registered with [`on_start`] or [`on_exit`]. Dropping this takes the registration back: threads that begin or
+/// A function registered with [`on_thread_start`] or [`on_thread_exit`]. Dropping this takes the registration back: threads that begin or
 /// end after that do not call it. One that does so at this moment may.
 ///
 /// ```
-/// tk_thread::on_start(|thread| println!("{} begins", thread.name())).keep(); // For ever.
+/// tk_thread::on_thread_start(|thread| println!("{} begins", thread.name())).keep(); // For ever.
 /// ```
 #[must_use = "the function is forgotten when this is dropped"]
 pub struct ThreadHook {

@@ -58,7 +58,7 @@
 //! | who is there | [`current`], [`main_thread`], [`enumerate`], [`active_count`] | the same |
 //! | wait for all at the end | [`main`](crate::main()), [`Shutdown`], [`at_exit`] | what the interpreter does |
 //! | hear of a panic | [`set_excepthook`], [`guarded`] | `excepthook` |
-//! | do something in every thread | [`on_start`], [`on_exit`] | `settrace`, `setprofile` |
+//! | do something in every thread | [`on_thread_start`], [`on_thread_exit`] | `settrace`, `setprofile` |
 //!
 //! # Forks
 //!
@@ -93,7 +93,7 @@ pub use excepthook::{
     set_excepthook, take_excepthook,
 };
 pub use handle::{JoinHandle, Panicked};
-pub use hook::{ThreadHook, on_exit, on_start};
+pub use hook::{ThreadHook, on_thread_exit, on_thread_start};
 pub use program::{Shutdown, at_exit, main};
 pub use run::Run;
 pub use scope::{Scope, ScopedJoinHandle, scope};
@@ -101,10 +101,10 @@ pub use sleep::{sleep, sleep_until, sleep_with};
 pub use stop_on_drop::StopOnDrop;
 pub use thread::{
     JoinError, Thread, active_count, current, enumerate, get_ident, get_native_id, main_thread,
-    stop_token,
+    stop_token, thread_at,
 };
-pub use tk_core::ShuttingDown;
-
+#[doc(no_inline)]
+pub use tk_core::{ShuttingDown, Slot, ThreadId, Waiting};
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 

@@ -17,7 +17,7 @@ use tk_core::{KeepAlive, ShuttingDown};
 use tk_park::sync::{AtomicBool, Mutex, lock};
 use tk_park::{Limit, Parked, Wait, park, unpark_all, watch_forks};
 
-use crate::{enumerate, excepthook, guarded, main_thread};
+use crate::{Exit, enumerate, excepthook, guarded, main_thread};
 
 /// What the main thread parks on when its own work is done. The word says nothing: the count of tokens does.
 static END: AtomicBool = AtomicBool::new(false);
@@ -77,7 +77,9 @@ pub fn at_exit(f: impl FnOnce() + Send + 'static) -> Result<(), ShuttingDown> {
 ///    `fn main` returns.
 ///
 /// To be called once, in `fn main`. It may be called again after it has returned, and the program begins anew.
-/// `std::process::exit` ends the program at once, from any thread.
+///
+/// [`exit`](crate::exit) in `f` ends `f`, and when all of this is done it ends the program, with success. `std::process::exit` ends
+/// the program at once, from any thread.
 ///
 /// # Panics
 ///
@@ -145,6 +147,13 @@ impl Shutdown {
 
     /// Runs the program: see [`main`](crate::main()).
     ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let shutdown = tk_thread::Shutdown::new().grace(Duration::from_secs(60));
+    /// assert_eq!(shutdown.run(|| 7), 7);
+    /// ```
+    ///
     /// # Panics
     ///
     /// If `f` does, after all else.
@@ -172,7 +181,10 @@ impl Shutdown {
         main_thread().shared().set_gone();
         drop(open);
         self.wait_for_the_others();
-        result.unwrap_or_else(|payload| resume_unwind(payload))
+        result.unwrap_or_else(|payload| match payload.is::<Exit>() {
+            true => std::process::exit(0),
+            false => resume_unwind(payload),
+        })
     }
 
     #[track_caller]

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tk_core::{Record, ThreadId, Waiting};
+use tk_core::{Record, Slot, ThreadId, Waiting};
 use tk_park::{Limit, StopToken, WaitError};
 
 use crate::shared::{RUNNING, Shared};
@@ -77,6 +77,16 @@ impl Thread {
         self.record.id()
     }
 
+    /// The thread's slot: a small number that no other live thread has. What a [`Waiting`] says of a holder is its slot.
+    ///
+    /// ```
+    /// let me = tk_thread::current();
+    /// assert_eq!(tk_thread::thread_at(me.slot()), Some(me));
+    /// ```
+    pub fn slot(&self) -> Slot {
+        self.record.slot()
+    }
+
     /// The thread's number in the operating system; `None` where that is not known (it is on Linux).
     ///
     /// Blocks, for a moment, if the thread has been started but has not begun to run.
@@ -103,11 +113,47 @@ impl Thread {
     #[doc(alias = "threading.Thread.start")]
     #[track_caller]
     pub fn wait_started(&self) {
-        let limit = Limit::none();
-        let begun = self
-            .shared
-            .wait_for_progress(RUNNING, "start", &self.record, limit);
+        let begun = self.wait_started_with(Limit::none());
         debug_assert_eq!(begun, Ok(()));
+    }
+
+    /// As [`wait_started`](Thread::wait_started), at most for that long. Returns whether the thread has begun to run.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// assert!(tk_thread::spawn(|| ()).wait_started_for(Duration::from_secs(60)));
+    /// ```
+    #[track_caller]
+    pub fn wait_started_for(&self, timeout: Duration) -> bool {
+        self.wait_started_with(timeout).is_ok()
+    }
+
+    /// As [`wait_started`](Thread::wait_started), at most until that time. Returns whether the thread has begun to run.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    ///
+    /// let deadline = Instant::now() + Duration::from_secs(60);
+    /// assert!(tk_thread::spawn(|| ()).wait_started_until(deadline));
+    /// ```
+    #[track_caller]
+    pub fn wait_started_until(&self, deadline: Instant) -> bool {
+        self.wait_started_with(deadline).is_ok()
+    }
+
+    /// As [`wait_started`](Thread::wait_started), or until the limit is reached, and says which limit that was.
+    ///
+    /// ```
+    /// use tk_thread::StopSource;
+    ///
+    /// let source = StopSource::new();
+    /// assert_eq!(tk_thread::spawn(|| ()).wait_started_with(&source.token()), Ok(()));
+    /// ```
+    #[track_caller]
+    pub fn wait_started_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
+        self.shared
+            .wait_for_progress(RUNNING, "start", &self.record, limit.into())
     }
 
     /// Whether the thread has not come to its end.
@@ -356,6 +402,20 @@ pub fn main_thread() -> Thread {
 #[doc(alias = "threading.enumerate")]
 pub fn enumerate() -> Vec<Thread> {
     tk_core::enumerate().into_iter().map(Thread::of).collect()
+}
+
+/// The thread that has this slot, if one has it: the one that a thread waits for, say.
+///
+/// ```
+/// for thread in tk_thread::enumerate() {
+///     let holder = thread.waiting().and_then(|waiting| waiting.holder());
+///     if let Some(holder) = holder.and_then(tk_thread::thread_at) {
+///         println!("{} waits for {}", thread.name(), holder.name());
+///     }
+/// }
+/// ```
+pub fn thread_at(slot: Slot) -> Option<Thread> {
+    tk_core::thread_at(slot).map(Thread::of)
 }
 
 /// How many threads [`enumerate`] would list.

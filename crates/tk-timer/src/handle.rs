@@ -15,7 +15,7 @@ use crate::schedule::nanos;
 use crate::service::Home;
 use crate::slab::Key;
 use crate::task::Task;
-use crate::{Cancel, Reschedule};
+use crate::{CancelOutcome, RescheduleOutcome};
 
 /// A timer that has been started.
 ///
@@ -62,12 +62,12 @@ impl TimerHandle {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tk_timer::{Cancel, Timer};
+    /// use tk_timer::{CancelOutcome, Timer};
     ///
     /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert_eq!(handle.cancel(), Cancel::Cancelled);
+    /// assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
     /// ```
-    pub fn cancel(&self) -> Cancel {
+    pub fn cancel(&self) -> CancelOutcome {
         let (outcome, action) = self.list().lock().cancel(&self.task, self.key);
         if let Some(action) = action {
             action.discard();
@@ -87,9 +87,9 @@ impl TimerHandle {
     /// assert!(handle.is_finished());
     /// ```
     #[track_caller]
-    pub fn cancel_and_wait(&self) -> Cancel {
+    pub fn cancel_and_wait(&self) -> CancelOutcome {
         let outcome = self.cancel();
-        if outcome == Cancel::Running {
+        if outcome == CancelOutcome::Running {
             // The one error is that this is called by the function.
             let _ = self.task.progress.join(self.list(), Limit::none());
         }
@@ -109,7 +109,7 @@ impl TimerHandle {
     /// assert!(handle.cancel_and_wait_for(Duration::from_secs(1)).unwrap().is_cancelled());
     /// ```
     #[track_caller]
-    pub fn cancel_and_wait_for(&self, timeout: Duration) -> Result<Cancel, WaitError> {
+    pub fn cancel_and_wait_for(&self, timeout: Duration) -> Result<CancelOutcome, WaitError> {
         self.cancel_and_wait_with(timeout)
     }
 
@@ -126,7 +126,7 @@ impl TimerHandle {
     /// assert!(handle.cancel_and_wait_until(Instant::now()).unwrap().is_cancelled());
     /// ```
     #[track_caller]
-    pub fn cancel_and_wait_until(&self, deadline: Instant) -> Result<Cancel, WaitError> {
+    pub fn cancel_and_wait_until(&self, deadline: Instant) -> Result<CancelOutcome, WaitError> {
         self.cancel_and_wait_with(deadline)
     }
 
@@ -148,9 +148,9 @@ impl TimerHandle {
     pub fn cancel_and_wait_with<'l>(
         &self,
         limit: impl Into<Limit<'l>>,
-    ) -> Result<Cancel, WaitError> {
+    ) -> Result<CancelOutcome, WaitError> {
         let outcome = self.cancel();
-        if outcome == Cancel::Running
+        if outcome == CancelOutcome::Running
             && let Err(NotJoined::Limit(error)) = self.task.progress.join(self.list(), limit.into())
         {
             return Err(error);
@@ -166,13 +166,13 @@ impl TimerHandle {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tk_timer::{Reschedule, Timer};
+    /// use tk_timer::{RescheduleOutcome, Timer};
     ///
     /// let handle = Timer::new(Duration::from_secs(3600), || println!("sooner")).start();
-    /// assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Moved);
+    /// assert_eq!(handle.reschedule(Duration::ZERO), RescheduleOutcome::Moved);
     /// handle.join().unwrap();
     /// ```
-    pub fn reschedule(&self, after: Duration) -> Reschedule {
+    pub fn reschedule(&self, after: Duration) -> RescheduleOutcome {
         let now = self.home.queue().now();
         self.move_to(now.saturating_add(nanos(after)))
     }
@@ -187,11 +187,11 @@ impl TimerHandle {
     /// assert!(handle.reschedule_at(Instant::now()).is_moved());
     /// handle.join().unwrap();
     /// ```
-    pub fn reschedule_at(&self, time: Instant) -> Reschedule {
+    pub fn reschedule_at(&self, time: Instant) -> RescheduleOutcome {
         self.move_to(self.home.queue().nanos(time))
     }
 
-    fn move_to(&self, deadline: u64) -> Reschedule {
+    fn move_to(&self, deadline: u64) -> RescheduleOutcome {
         let queue = self.home.queue();
         let mut list = queue.list.lock();
         let (outcome, tell) = list.reschedule(&self.task, self.key, deadline);

@@ -78,7 +78,7 @@ mod wheel;
 
 #[cfg(not(tk_loom))]
 pub use handle::{CancelOnDrop, TimerHandle};
-pub use outcome::{Cancel, Reschedule};
+pub use outcome::{CancelOutcome, RescheduleOutcome};
 pub use schedule::{MissedTicks, OnPanic, Schedule};
 #[cfg(not(tk_loom))]
 pub use service::{PendingTimer, TimerService};

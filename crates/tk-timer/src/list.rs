@@ -16,7 +16,7 @@ use std::sync::Arc;
 use tk_core::KeepAlive;
 use tk_park::sync::lock;
 
-use crate::outcome::{Cancel, Reschedule};
+use crate::outcome::{CancelOutcome, RescheduleOutcome};
 use crate::progress::State;
 use crate::slab::Key;
 use crate::task::{Action, Function, Task};
@@ -151,18 +151,18 @@ impl List {
 
     /// Ends a pending timer, whose action the caller is to discard; one that runs is not to repeat.
     #[inline]
-    pub(crate) fn cancel(&mut self, task: &Task, key: Key) -> (Cancel, Option<Action>) {
+    pub(crate) fn cancel(&mut self, task: &Task, key: Key) -> (CancelOutcome, Option<Action>) {
         match task.progress.state() {
             State::Pending => {
                 let action = self.wheel.remove(key);
                 task.progress.end(self);
-                (Cancel::Cancelled, action)
+                (CancelOutcome::Cancelled, action)
             }
             State::Running { .. } => {
                 task.progress.set_last(self);
-                (Cancel::Running, None)
+                (CancelOutcome::Running, None)
             }
-            State::Ended => (Cancel::Finished, None),
+            State::Ended => (CancelOutcome::Finished, None),
         }
     }
 
@@ -172,18 +172,18 @@ impl List {
         task: &Task,
         key: Key,
         deadline: u64,
-    ) -> (Reschedule, bool) {
+    ) -> (RescheduleOutcome, bool) {
         match (task.progress.state(), &task.repeat) {
             (State::Pending, _) => {
                 self.wheel.reschedule(key, deadline);
-                (Reschedule::Moved, self.sets_alarm(deadline))
+                (RescheduleOutcome::Moved, self.sets_alarm(deadline))
             }
             (State::Running { last: false, .. }, Some(repeat)) if !self.is_closed => {
                 *lock(&repeat.moved) = Some(deadline);
-                (Reschedule::Moved, false)
+                (RescheduleOutcome::Moved, false)
             }
-            (State::Running { .. }, _) => (Reschedule::Running, false),
-            (State::Ended, _) => (Reschedule::Finished, false),
+            (State::Running { .. }, _) => (RescheduleOutcome::Running, false),
+            (State::Ended, _) => (RescheduleOutcome::Finished, false),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::list::Due;
 use crate::queue::{Queue, Server};
 use crate::slab::Key;
 use crate::task::{Action, Task, again};
-use crate::{Cancel, Reschedule, Schedule};
+use crate::{CancelOutcome, RescheduleOutcome, Schedule};
 
 /// The time that does not come.
 pub use crate::wheel::NEVER;
@@ -82,14 +82,14 @@ impl Model {
     }
 
     /// As that of a handle.
-    pub fn cancel(&self, timer: &Timer) -> Cancel {
+    pub fn cancel(&self, timer: &Timer) -> CancelOutcome {
         let (outcome, action) = self.queue.list.lock().cancel(&timer.task, timer.key);
         action.into_iter().for_each(Action::discard);
         outcome
     }
 
     /// As that of a handle.
-    pub fn reschedule(&self, timer: &Timer, at: u64) -> Reschedule {
+    pub fn reschedule(&self, timer: &Timer, at: u64) -> RescheduleOutcome {
         let (outcome, tell) = self
             .queue
             .list

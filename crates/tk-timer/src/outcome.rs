@@ -4,14 +4,14 @@
 ///
 /// ```
 /// use std::time::Duration;
-/// use tk_timer::{Cancel, Timer};
+/// use tk_timer::{CancelOutcome, Timer};
 ///
 /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
-/// assert_eq!(handle.cancel(), Cancel::Cancelled);
-/// assert_eq!(handle.cancel(), Cancel::Finished);
+/// assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
+/// assert_eq!(handle.cancel(), CancelOutcome::Finished);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Cancel {
+pub enum CancelOutcome {
     /// The timer was pending. It does not fire any more.
     Cancelled,
     /// The function was running. It runs to its end, and is not called again.
@@ -20,8 +20,8 @@ pub enum Cancel {
     Finished,
 }
 
-impl Cancel {
-    /// Whether the timer was kept from firing: [`Cancel::Cancelled`].
+impl CancelOutcome {
+    /// Whether the timer was kept from firing: [`CancelOutcome::Cancelled`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -32,7 +32,7 @@ impl Cancel {
     /// assert!(!handle.cancel().is_cancelled());
     /// ```
     pub fn is_cancelled(self) -> bool {
-        self == Cancel::Cancelled
+        self == CancelOutcome::Cancelled
     }
 }
 
@@ -40,15 +40,15 @@ impl Cancel {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tk_timer::{Reschedule, Timer};
+/// use tk_timer::{RescheduleOutcome, Timer};
 ///
 /// let handle = Timer::new(Duration::from_secs(60), || ()).start();
-/// assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Moved);
+/// assert_eq!(handle.reschedule(Duration::ZERO), RescheduleOutcome::Moved);
 /// handle.join().unwrap();
-/// assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Finished);
+/// assert_eq!(handle.reschedule(Duration::ZERO), RescheduleOutcome::Finished);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reschedule {
+pub enum RescheduleOutcome {
     /// The timer will fire at the new time: it was pending, or it repeats and was running.
     Moved,
     /// The function was running, for the last time. Nothing is changed.
@@ -57,8 +57,8 @@ pub enum Reschedule {
     Finished,
 }
 
-impl Reschedule {
-    /// Whether the timer will fire at the new time: [`Reschedule::Moved`].
+impl RescheduleOutcome {
+    /// Whether the timer will fire at the new time: [`RescheduleOutcome::Moved`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -70,6 +70,6 @@ impl Reschedule {
     /// assert!(!handle.reschedule(Duration::from_secs(90)).is_moved());
     /// ```
     pub fn is_moved(self) -> bool {
-        self == Reschedule::Moved
+        self == RescheduleOutcome::Moved
     }
 }

@@ -48,6 +48,7 @@ enum Counts {
 /// assert_eq!(every, every.missed_ticks(MissedTicks::Skip)); // Unless something else is said.
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MissedTicks {
     /// They are left out: the next call is due at the first multiple of the period that is still ahead.
     #[default]
@@ -70,6 +71,7 @@ pub enum MissedTicks {
 /// assert_eq!(every, every.on_panic(OnPanic::GoOn)); // Unless something else is said.
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnPanic {
     /// It goes on as if the function had returned.
     #[default]

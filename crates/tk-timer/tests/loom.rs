@@ -9,7 +9,7 @@ use loom::thread;
 use tk_park::Limit;
 use tk_park::sync::{Instant, advance};
 use tk_timer::model::{Model, NEVER, Timer};
-use tk_timer::{Cancel, OnPanic, Reschedule, Schedule};
+use tk_timer::{CancelOutcome, OnPanic, RescheduleOutcome, Schedule};
 
 #[path = "../../tk-park/tests/it/model.rs"]
 mod model;
@@ -68,15 +68,18 @@ fn of_a_cancellation_and_the_fire_exactly_one_wins() {
         let timer = model.start(0, None, calls.counter());
         let server = serve(&model);
         let outcome = model.cancel(&timer);
-        if outcome == Cancel::Cancelled {
+        if outcome == CancelOutcome::Cancelled {
             assert!(timer.has_ended());
         } else {
             model.join(&timer, Limit::none());
         }
-        assert_eq!(model.cancel(&timer), Cancel::Finished);
+        assert_eq!(model.cancel(&timer), CancelOutcome::Finished);
         model.close();
         server.join().unwrap();
-        assert_eq!(calls.count(), usize::from(outcome != Cancel::Cancelled));
+        assert_eq!(
+            calls.count(),
+            usize::from(outcome != CancelOutcome::Cancelled)
+        );
     });
 }
 
@@ -87,14 +90,17 @@ fn a_move_wins_or_the_fire_does() {
         let timer = model.start(0, None, calls.counter());
         let server = serve(&model);
         let outcome = model.reschedule(&timer, NEVER);
-        if outcome == Reschedule::Moved {
-            assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        if outcome == RescheduleOutcome::Moved {
+            assert_eq!(model.cancel(&timer), CancelOutcome::Cancelled);
         } else {
             model.join(&timer, Limit::none());
         }
         model.close();
         server.join().unwrap();
-        assert_eq!(calls.count(), usize::from(outcome != Reschedule::Moved));
+        assert_eq!(
+            calls.count(),
+            usize::from(outcome != RescheduleOutcome::Moved)
+        );
     });
 }
 
@@ -105,13 +111,13 @@ fn a_repeating_timer_that_is_moved_while_it_runs_goes_there() {
         // The clock stands still: after the first call it would be due in ten nanoseconds.
         let timer = model.start(0, Some(period()), calls.counter());
         let server = serve(&model);
-        assert_eq!(model.reschedule(&timer, 7), Reschedule::Moved);
+        assert_eq!(model.reschedule(&timer, 7), RescheduleOutcome::Moved);
         // It was pending, or running, or pending again.
         while model.due(&timer).is_none() {
             thread::yield_now();
         }
         assert_eq!(model.due(&timer), Some(7));
-        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        assert_eq!(model.cancel(&timer), CancelOutcome::Cancelled);
         model.close();
         server.join().unwrap();
         assert!(calls.count() <= 1);
@@ -168,7 +174,7 @@ fn a_join_that_times_out_against_a_cancellation() {
             move || model.join(&timer, Limit::until(Instant(1)))
         });
         let clock = thread::spawn(|| advance(1));
-        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        assert_eq!(model.cancel(&timer), CancelOutcome::Cancelled);
         clock.join().unwrap();
         joiner.join().unwrap();
         assert!(model.join(&timer, Limit::none()));
@@ -198,7 +204,7 @@ fn the_leader_is_told_of_what_is_moved_ahead() {
             let model = queue();
             let timer = model.start(NEVER, None, || ());
             let server = serve(&model);
-            assert_eq!(model.reschedule(&timer, 0), Reschedule::Moved);
+            assert_eq!(model.reschedule(&timer, 0), RescheduleOutcome::Moved);
             model.join(&timer, Limit::none());
             model.close();
             server.join().unwrap();
@@ -255,7 +261,7 @@ fn a_cancellation_of_a_running_timer_ends_it() {
         let (model, calls) = (queue(), Calls::default());
         let timer = model.start(0, Some(period()), calls.counter());
         let server = serve(&model);
-        assert_ne!(model.cancel(&timer), Cancel::Finished);
+        assert_ne!(model.cancel(&timer), CancelOutcome::Finished);
         // The clock stands still: it is not due again.
         assert!(model.join(&timer, Limit::none()));
         model.close();
@@ -277,7 +283,7 @@ fn who_joins_while_the_function_runs_is_woken_by_a_later_end() {
         while model.due(&timer) != Some(10) {
             thread::yield_now();
         }
-        assert_eq!(model.cancel(&timer), Cancel::Cancelled);
+        assert_eq!(model.cancel(&timer), CancelOutcome::Cancelled);
         joiner.join().unwrap();
         model.close();
         server.join().unwrap();

@@ -44,7 +44,7 @@ pub fn raw(round: &Round) -> Tally {
         granted.into_inner(),
         "two threads were inside"
     );
-    assert!(!lock.locked(), "nobody has it");
+    assert!(!lock.is_locked(), "nobody has it");
     tally
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tk_lock::Lock;
 use tk_thread::JoinError;
-use tk_timer::{Cancel, Reschedule, Schedule, Timer, TimerHandle, TimerService};
+use tk_timer::{CancelOutcome, RescheduleOutcome, Schedule, Timer, TimerHandle, TimerService};
 
 use crate::round::{Limits, Round, Tally, Worker};
 
@@ -52,7 +52,11 @@ pub fn once(round: &Round) -> Tally {
                 let other = last.lock().replace(handle.clone());
                 if moved {
                     let outcome = handle.reschedule(after);
-                    assert_ne!(outcome, Reschedule::Running, "it would never have fired");
+                    assert_ne!(
+                        outcome,
+                        RescheduleOutcome::Running,
+                        "it would never have fired"
+                    );
                 }
                 for handle in [Some(handle), other].into_iter().flatten() {
                     if worker.random.one_in(2) {
@@ -61,11 +65,14 @@ pub fn once(round: &Round) -> Tally {
                             .cancelled
                             .fetch_add(usize::from(outcome.is_cancelled()), SeqCst);
                         assert!(handle.is_finished());
-                        assert_eq!(handle.cancel(), Cancel::Finished);
+                        assert_eq!(handle.cancel(), CancelOutcome::Finished);
                         worker.done();
                     } else if join(worker, &handle) {
                         assert!(handle.is_finished());
-                        assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Finished);
+                        assert_eq!(
+                            handle.reschedule(Duration::ZERO),
+                            RescheduleOutcome::Finished
+                        );
                     }
                 }
             }
@@ -109,9 +116,9 @@ pub fn repeating(round: &Round) -> Tally {
                 for _ in 0..worker.random.below(8) {
                     worker.work();
                     let after = Duration::from_micros(worker.random.below(50));
-                    assert_eq!(handle.reschedule(after), Reschedule::Moved);
+                    assert_eq!(handle.reschedule(after), RescheduleOutcome::Moved);
                 }
-                assert_ne!(handle.cancel_and_wait(), Cancel::Finished);
+                assert_ne!(handle.cancel_and_wait(), CancelOutcome::Finished);
                 // Nobody calls it any more: it is dropped, or about to be.
                 assert_eq!(inside.fetch_add(1, SeqCst), 0, "it runs after its end");
                 worker.done();

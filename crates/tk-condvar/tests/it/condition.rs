@@ -22,12 +22,14 @@ fn it_is_a_lock_with_a_value() {
     let mut condition = Condition::from(3);
     *condition.get_mut() += 1;
     let guard = condition.lock();
+    assert!(condition.is_locked());
     std::thread::scope(|s| {
         assert!(start(s, || condition.try_lock().is_none()).join());
         let timed_out = start(s, || condition.lock_with(Duration::from_millis(1)).is_err());
         assert!(timed_out.join());
     });
     drop(guard);
+    assert!(!condition.is_locked());
     assert!(condition.lock_with(Duration::ZERO).is_ok());
     assert_eq!(condition.into_inner(), 4);
 }
@@ -49,8 +51,9 @@ fn notifying_with_and_without_a_guard_is_exact() {
     std::thread::scope(|s| {
         let wait = || start_parked(s, "condition", || condition.lock().wait());
         let waiters: Vec<_> = (0..5).map(|_| wait()).collect();
-        assert_eq!(condition.lock().notify(2), 2);
-        assert_eq!(condition.notify(1), 1);
+        assert_eq!(condition.lock().notify(1), 1);
+        assert!(condition.lock().notify_one());
+        assert!(condition.notify_one());
         let mut waiters = waiters.into_iter();
         waiters.by_ref().take(3).for_each(|waiter| waiter.join());
         let rest: Vec<_> = waiters.collect();
@@ -58,6 +61,7 @@ fn notifying_with_and_without_a_guard_is_exact() {
         assert_eq!(condition.lock().notify_all(), 2);
         rest.into_iter().for_each(|waiter| waiter.join());
         assert_eq!(condition.notify_all(), 0);
+        assert!(!condition.notify_one());
     });
 }
 

@@ -81,7 +81,8 @@ fn exactly_so_many_as_are_notified_go_on() {
                 monitor.lock().wait();
             })
         });
-        assert_eq!(monitor.notify(3), 3);
+        assert!(monitor.notify_one() && monitor.lock().notify_one());
+        assert_eq!(monitor.notify(1), 1);
         let (first, last) = waiters.split_at(3);
         crate::parked::until("the first three go on", || {
             first.iter().all(|waiter| waiter.is_finished())
@@ -93,6 +94,7 @@ fn exactly_so_many_as_are_notified_go_on() {
         assert_eq!(monitor.notify_all(), 2);
         waiters.into_iter().for_each(|waiter| waiter.join());
         assert_eq!(monitor.notify_all(), 0);
+        assert!(!monitor.notify_one() && !monitor.lock().notify_one());
     });
 }
 
@@ -117,7 +119,9 @@ fn it_is_a_lock_with_a_value() {
     let guard = monitor.lock();
     assert_eq!(format!("{guard:?}"), "MonitorGuard(RefCell { value: 2 })");
     assert!(format!("{monitor:?}").contains("locked: true, recursion_count: 1"));
+    assert!(monitor.is_owned_by_current_thread());
     start_in_a_thread(|| {
+        assert!(monitor.is_locked() && !monitor.is_owned_by_current_thread());
         assert!(monitor.try_lock_for(Duration::from_millis(1)).is_none());
         assert!(monitor.try_lock_until(Instant::now()).is_none());
         let timed_out = monitor.lock_with(Duration::ZERO).err();
@@ -130,5 +134,6 @@ fn it_is_a_lock_with_a_value() {
     };
     assert!(catch_unwind(AssertUnwindSafe(panics)).is_err());
     assert_eq!(monitor.recursion_count(), 0);
+    assert!(!monitor.is_locked() && !monitor.is_owned_by_current_thread());
     assert_eq!(monitor.into_inner(), 2);
 }

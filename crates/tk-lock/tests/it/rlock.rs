@@ -203,8 +203,8 @@ fn a_raw_one_is_released_by_its_owner_alone() {
                 refused,
                 timed,
                 lock.try_acquire(),
-                lock.is_owned(),
-                lock.locked(),
+                lock.is_owned_by_current_thread(),
+                lock.is_locked(),
             )
         });
         let expected = (Err(NotOwned), Err(WaitError::TimedOut), false, false, true);

@@ -65,7 +65,7 @@ fn one_thread_at_a_time_whatever_times_out_or_stops() {
         over.store(true, Relaxed);
         threads.into_iter().for_each(|thread| thread.join());
     });
-    assert!(!lock.locked());
+    assert!(!lock.is_locked());
     assert_eq!(count.0.into_inner(), taken.into_inner());
 }
 

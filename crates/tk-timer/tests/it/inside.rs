@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tk_event::Event;
 use tk_thread::JoinError;
-use tk_timer::{Cancel, CancelOnDrop, Reschedule, Schedule, Timer, TimerHandle, TimerService};
+use tk_timer::{
+    CancelOnDrop, CancelOutcome, RescheduleOutcome, Schedule, Timer, TimerHandle, TimerService,
+};
 
 use crate::{LONG, never};
 
@@ -30,7 +32,10 @@ fn others_can_be_started_moved_cancelled_joined_and_dropped() {
             (moved, joined, far.cancel())
         }
     });
-    assert_eq!(outcomes, (Reschedule::Moved, Ok(()), Cancel::Cancelled));
+    assert_eq!(
+        outcomes,
+        (RescheduleOutcome::Moved, Ok(()), CancelOutcome::Cancelled)
+    );
 }
 
 #[test]
@@ -54,7 +59,7 @@ fn a_timer_moves_itself() {
     me.set(handle.clone()).unwrap();
     started.set();
     for n in 1..=5 {
-        assert_eq!(receiver.recv(), Ok((n, Reschedule::Moved)));
+        assert_eq!(receiver.recv(), Ok((n, RescheduleOutcome::Moved)));
     }
     handle.cancel_and_wait();
     assert!(receiver.try_recv().is_err());
@@ -73,8 +78,8 @@ fn a_timer_that_is_called_once_can_do_nothing_more_to_itself() {
             sender.send(me.reschedule(Duration::ZERO)).unwrap();
             assert_eq!(me.join(), Err(JoinError::CurrentThread));
             assert_eq!(me.join_for(LONG), Err(JoinError::CurrentThread));
-            assert_eq!(me.cancel_and_wait(), Cancel::Running);
-            assert_eq!(me.cancel_and_wait_for(LONG), Ok(Cancel::Running));
+            assert_eq!(me.cancel_and_wait(), CancelOutcome::Running);
+            assert_eq!(me.cancel_and_wait_for(LONG), Ok(CancelOutcome::Running));
             sender.send(me.reschedule(Duration::ZERO)).unwrap();
         }
     })
@@ -84,7 +89,7 @@ fn a_timer_that_is_called_once_can_do_nothing_more_to_itself() {
     handle.join().unwrap();
     assert_eq!(
         receiver.iter().collect::<Vec<_>>(),
-        [Reschedule::Running; 2]
+        [RescheduleOutcome::Running; 2]
     );
 }
 
@@ -128,7 +133,7 @@ fn a_timer_drops_its_service() {
     done.set();
     handle.join().unwrap();
     assert!(far.is_finished());
-    assert_eq!(far.reschedule(Duration::ZERO), Reschedule::Finished);
+    assert_eq!(far.reschedule(Duration::ZERO), RescheduleOutcome::Finished);
 }
 
 #[test]
@@ -153,7 +158,7 @@ fn a_captured_value_whose_drop_waits_for_another_timer_gets_it() {
     })
     .start_on(&service);
     running.wait();
-    assert_eq!(handle.cancel(), Cancel::Running);
+    assert_eq!(handle.cancel(), CancelOutcome::Running);
     go_on.set();
     // The function is dropped by the thread that called it, while another one waits for the other timer.
     other.reschedule(Duration::from_millis(1));

@@ -4,7 +4,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use tk_event::Event;
-use tk_timer::{Cancel, Reschedule, Timer, TimerService};
+use tk_timer::{CancelOutcome, RescheduleOutcome, Timer, TimerService};
 
 use crate::{LONG, never};
 
@@ -15,8 +15,8 @@ fn a_pending_timer_fires_at_its_new_time_be_it_sooner_or_later() {
     let handle = Timer::new(LONG, send).start();
     let start = Instant::now();
     let after = Duration::from_millis(5);
-    assert_eq!(handle.reschedule(LONG * 2), Reschedule::Moved);
-    assert_eq!(handle.reschedule(after), Reschedule::Moved);
+    assert_eq!(handle.reschedule(LONG * 2), RescheduleOutcome::Moved);
+    assert_eq!(handle.reschedule(after), RescheduleOutcome::Moved);
     assert!(receiver.recv().unwrap() - start >= after);
     handle.join().unwrap();
 
@@ -45,11 +45,17 @@ fn a_timer_that_has_ended_stays_so() {
     // The place of either in the wheel may be that of another by now.
     let other = Timer::new(LONG, never).start();
     for handle in [fired, cancelled] {
-        assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Finished);
-        assert_eq!(handle.reschedule_at(Instant::now()), Reschedule::Finished);
-        assert_eq!(handle.cancel(), Cancel::Finished);
+        assert_eq!(
+            handle.reschedule(Duration::ZERO),
+            RescheduleOutcome::Finished
+        );
+        assert_eq!(
+            handle.reschedule_at(Instant::now()),
+            RescheduleOutcome::Finished
+        );
+        assert_eq!(handle.cancel(), CancelOutcome::Finished);
     }
-    assert_eq!(other.cancel(), Cancel::Cancelled);
+    assert_eq!(other.cancel(), CancelOutcome::Cancelled);
 }
 
 #[test]
@@ -64,18 +70,21 @@ fn a_function_that_runs_for_the_last_time_is_not_called_again() {
     };
     let once = Timer::new(Duration::ZERO, f.clone()).start();
     running.wait();
-    assert_eq!(once.reschedule(Duration::ZERO), Reschedule::Running);
+    assert_eq!(once.reschedule(Duration::ZERO), RescheduleOutcome::Running);
 
     running.clear();
     let cancelled = Timer::every(Duration::from_micros(1), f).start();
     running.wait();
-    assert_eq!(cancelled.cancel(), Cancel::Running);
-    assert_eq!(cancelled.reschedule(Duration::ZERO), Reschedule::Running);
+    assert_eq!(cancelled.cancel(), CancelOutcome::Running);
+    assert_eq!(
+        cancelled.reschedule(Duration::ZERO),
+        RescheduleOutcome::Running
+    );
 
     go_on.set();
     once.join().unwrap();
     cancelled.join().unwrap();
-    assert_eq!(once.reschedule(Duration::ZERO), Reschedule::Finished);
+    assert_eq!(once.reschedule(Duration::ZERO), RescheduleOutcome::Finished);
 }
 
 #[test]
@@ -102,6 +111,6 @@ fn a_repeating_timer_that_runs_is_called_next_at_the_new_time_and_keeps_its_rate
     crate::parked::until("it is pending again", || service.pending().len() == 1);
     let due = service.pending()[0].due().unwrap();
     assert!(due <= Instant::now() + LONG && due + LONG > Instant::now());
-    assert_eq!(handle.cancel(), Cancel::Cancelled);
+    assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
     assert!(receiver.try_recv().is_err());
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tk_core::Record;
 use tk_event::Event;
-use tk_timer::{Cancel, Reschedule, Timer, TimerService};
+use tk_timer::{CancelOutcome, RescheduleOutcome, Timer, TimerService};
 
 use crate::parked::{until, until_parked};
 use crate::{LONG, never};
@@ -39,8 +39,11 @@ fn the_end_of_a_service_cancels_what_is_pending_and_ends_its_threads() {
     drop(service);
     assert_eq!(Arc::strong_count(&owned), 1);
     assert!(handle.is_finished());
-    assert_eq!(handle.cancel(), Cancel::Finished);
-    assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Finished);
+    assert_eq!(handle.cancel(), CancelOutcome::Finished);
+    assert_eq!(
+        handle.reschedule(Duration::ZERO),
+        RescheduleOutcome::Finished
+    );
     joiner.join().unwrap().unwrap();
     until("the thread has ended", || !thread.is_alive());
 }
@@ -60,7 +63,10 @@ fn the_end_of_a_service_lets_no_running_timer_repeat() {
     running.wait();
     drop(service); // Does not wait for it.
     assert!(!handle.is_finished());
-    assert_eq!(handle.reschedule(Duration::ZERO), Reschedule::Running);
+    assert_eq!(
+        handle.reschedule(Duration::ZERO),
+        RescheduleOutcome::Running
+    );
     go_on.set();
     handle.join().unwrap();
 }

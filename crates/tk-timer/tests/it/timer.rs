@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tk_event::Event;
 use tk_park::{StopSource, WaitError};
 use tk_thread::{JoinError, current};
-use tk_timer::{Cancel, CancelOnDrop, Timer, TimerHandle, TimerService};
+use tk_timer::{CancelOnDrop, CancelOutcome, Timer, TimerHandle, TimerService};
 
 use crate::{LONG, never};
 
@@ -40,7 +40,7 @@ fn zero_is_at_once_and_too_long_is_never() {
         handle.join_for(Duration::from_millis(1)),
         Err(JoinError::TimedOut)
     );
-    assert_eq!(handle.cancel(), Cancel::Cancelled);
+    assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn a_cancelled_timer_never_fires_and_drops_its_function_at_once() {
     })
     .start();
     assert_eq!(Arc::strong_count(&owned), 2);
-    assert_eq!(handle.cancel(), Cancel::Cancelled);
+    assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
     assert_eq!(Arc::strong_count(&owned), 1);
-    assert_eq!(handle.cancel(), Cancel::Finished);
+    assert_eq!(handle.cancel(), CancelOutcome::Finished);
     assert!(handle.is_finished());
     assert_eq!(handle.join(), Ok(()));
 }
@@ -99,7 +99,7 @@ fn a_cancelled_timer_never_fires_and_drops_its_function_at_once() {
 fn cancelling_after_the_fire_is_too_late() {
     let handle = Timer::new(Duration::ZERO, || ()).start();
     handle.join().unwrap();
-    assert_eq!(handle.cancel(), Cancel::Finished);
+    assert_eq!(handle.cancel(), CancelOutcome::Finished);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn cancelling_while_the_function_runs_says_so_and_can_wait_for_it() {
     })
     .start();
     running.wait();
-    assert_eq!(handle.cancel(), Cancel::Running);
+    assert_eq!(handle.cancel(), CancelOutcome::Running);
     assert!(!handle.is_finished());
     go_on.set();
     handle.cancel_and_wait();
@@ -235,7 +235,10 @@ fn a_timer_cannot_join_itself_but_can_cancel_itself() {
         })
     });
     let seen = receiver.recv().unwrap();
-    assert_eq!(seen, (Err(JoinError::CurrentThread), Cancel::Running));
+    assert_eq!(
+        seen,
+        (Err(JoinError::CurrentThread), CancelOutcome::Running)
+    );
     handle.join().unwrap();
     assert!(receiver.recv().is_err());
 }
@@ -311,9 +314,12 @@ fn a_limited_wait_for_a_cancelled_function_says_that_it_still_runs() {
         Err(WaitError::Stopped)
     );
     go_on.set();
-    assert_ne!(handle.cancel_and_wait(), Cancel::Cancelled);
+    assert_ne!(handle.cancel_and_wait(), CancelOutcome::Cancelled);
     assert!(handle.is_finished());
-    assert_eq!(handle.cancel_and_wait_for(short), Ok(Cancel::Finished));
+    assert_eq!(
+        handle.cancel_and_wait_for(short),
+        Ok(CancelOutcome::Finished)
+    );
 }
 
 #[test]
@@ -326,7 +332,7 @@ fn a_function_whose_drop_panics_harms_nobody() {
     }
     let bomb = Bomb;
     let handle = Timer::new(LONG, move || drop(bomb)).start();
-    assert_eq!(handle.cancel(), Cancel::Cancelled);
+    assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
     let bomb = Bomb;
     let handle = Timer::new(Duration::ZERO, move || drop(bomb)).start();
     handle.join().unwrap();
