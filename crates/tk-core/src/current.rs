@@ -70,6 +70,20 @@ pub fn current() -> Record {
     })
 }
 
+/// Calls `f` with the calling thread's record, without a handle on it of its own. `f` must be code of this crate.
+#[cfg(feature = "logging")]
+pub(crate) fn with_current<R>(f: impl FnOnce(&Record) -> R) -> R {
+    current_slot();
+    let mut f = Some(f);
+    let mut call = |record: &Record| f.take().map(|f| f(record));
+    GUARD
+        .try_with(|guard| guard.0.borrow().as_ref().and_then(&mut call))
+        .ok()
+        .flatten()
+        .or_else(|| call(&current()))
+        .expect("it is called once")
+}
+
 /// The calling thread's record, as its guard has it.
 pub(crate) fn guarded() -> Option<Record> {
     let record = GUARD.try_with(|guard| guard.0.borrow().clone());

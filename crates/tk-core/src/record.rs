@@ -155,6 +155,13 @@ impl Record {
         Arc::clone(&name)
     }
 
+    /// Calls `f` with the name, which can't be changed meanwhile. `f` must be code of this crate.
+    #[cfg(feature = "logging")]
+    pub(crate) fn with_name(&self, f: impl FnOnce(&str)) {
+        let name = &self.locked().name;
+        f(&name.read().unwrap_or_else(PoisonError::into_inner));
+    }
+
     /// Renames the thread. Any handle may, at any time; any text will do.
     ///
     /// On Linux the operating system is told too: as much as fits into 15 bytes, without cutting a character, and nothing

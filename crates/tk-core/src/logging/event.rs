@@ -1,6 +1,10 @@
-//! One record, with what is known of it besides: the time and the thread.
+//! One record, with what is known of it besides: the time.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::fmt::StdFmtWrite;
 use jiff::fmt::strtime::{BrokenDownTime, Config, PosixCustom};
 use jiff::tz::TimeZone;
@@ -11,6 +15,8 @@ use super::line::Line;
 /// What a logger knows of time.
 #[derive(Debug)]
 pub(super) struct Clock {
+    /// Tells it from every other clock, whose zone may be another. Never zero.
+    number: u64,
     /// When the logger was made.
     pub(super) start: Timestamp,
     zone: TimeZone,
@@ -32,7 +38,9 @@ impl Clock {
                 reason: error.to_string(),
             });
         }
+        static LAST: AtomicU64 = AtomicU64::new(0);
         Ok(Clock {
+            number: LAST.fetch_add(1, Relaxed) + 1,
             start,
             zone,
             date_format,
@@ -44,14 +52,33 @@ fn broken_down(time: Timestamp, zone: &TimeZone) -> BrokenDownTime {
     BrokenDownTime::from(&time.to_zoned_datetime(zone.clone()))
 }
 
+/// A second of a clock, as it is written.
+#[derive(Clone, Copy)]
+struct Date {
+    clock: u64,
+    second: i64,
+    /// `2001-02-03 04:05:06`.
+    text: [u8; 19],
+}
+
+thread_local! {
+    /// The last one that the thread has written. Many records are of the same second, and to find out what that is on the
+    /// calendar of a time zone takes longer than all the rest of a record.
+    static LAST_DATE: Cell<Date> = const {
+        Cell::new(Date {
+            clock: 0,
+            second: 0,
+            text: [0; 19],
+        })
+    };
+}
+
 /// One record on its way into a line.
 pub(super) struct Event<'a> {
     pub(super) record: &'a log::Record<'a>,
     pub(super) clock: &'a Clock,
     /// When it was logged, if the format wants to know.
     pub(super) time: Timestamp,
-    /// Who logged it, if the format wants to know.
-    pub(super) thread: Option<crate::Record>,
 }
 
 impl Event<'_> {
@@ -61,10 +88,20 @@ impl Event<'_> {
         self.time.as_nanosecond() as f64 / 1e9
     }
 
+    /// The second, counted from 1970, and its milliseconds, both cut off.
+    fn second_and_milliseconds(&self) -> (i64, u32) {
+        // Before 1970 both parts are negative.
+        let (second, nanosecond) = (self.time.as_second(), self.time.subsec_nanosecond());
+        let milliseconds = nanosecond.rem_euclid(1_000_000_000) / 1_000_000;
+        (
+            second - i64::from(nanosecond < 0),
+            milliseconds.unsigned_abs(),
+        )
+    }
+
     /// The milliseconds of the second, cut off.
     pub(super) fn milliseconds(&self) -> u32 {
-        let milliseconds = self.time.as_nanosecond().div_euclid(1_000_000);
-        milliseconds.rem_euclid(1000) as u32
+        self.second_and_milliseconds().1
     }
 
     /// In milliseconds since the logger was made.
@@ -78,20 +115,21 @@ impl Event<'_> {
         let zone = &self.clock.zone;
         match &self.clock.date_format {
             None => {
-                let time = zone.to_datetime(self.time);
-                line.push_digits(time.year().unsigned_abs().into(), 4);
-                for (mark, number) in [
-                    ('-', time.month()),
-                    ('-', time.day()),
-                    (' ', time.hour()),
-                    (':', time.minute()),
-                    (':', time.second()),
-                ] {
-                    line.push_char(mark);
-                    line.push_digits(number.unsigned_abs().into(), 2);
+                let (second, milliseconds) = self.second_and_milliseconds();
+                let clock = self.clock.number;
+                let last = LAST_DATE.get();
+                if (last.clock, last.second) == (clock, second) {
+                    line.push_bytes(&last.text);
+                } else {
+                    let text = write_date(line, zone.to_datetime(self.time));
+                    LAST_DATE.set(Date {
+                        clock,
+                        second,
+                        text,
+                    });
                 }
                 line.push_char(',');
-                line.push_digits(self.milliseconds(), 3);
+                line.push_digits(milliseconds, 3);
             }
             Some(format) => {
                 let config = Config::new().custom(PosixCustom::new()).lenient(true);
@@ -101,4 +139,22 @@ impl Event<'_> {
             }
         }
     }
+}
+
+/// Writes the date and the time of day, and returns what it has written.
+fn write_date(line: &mut Line, time: DateTime) -> [u8; 19] {
+    let start = line.len();
+    line.push_digits(time.year().unsigned_abs().into(), 4);
+    for (mark, number) in [
+        ('-', time.month()),
+        ('-', time.day()),
+        (' ', time.hour()),
+        (':', time.minute()),
+        (':', time.second()),
+    ] {
+        line.push_char(mark);
+        line.push_digits(number.unsigned_abs().into(), 2);
+    }
+    let written = line.bytes()[start..].try_into();
+    written.expect("a date has as many digits as any other")
 }

@@ -10,6 +10,7 @@ use super::error::{FormatError, FormatErrorKind};
 use super::event::Event;
 use super::line::Line;
 use super::spec::Spec;
+use crate::current::with_current;
 
 /// What Python prints where a record does not know its file.
 const NO_FILE: &str = "(unknown file)";
@@ -88,10 +89,6 @@ impl Field {
         matches!(self, Asctime | Created | Msecs | RelativeCreated)
     }
 
-    pub(super) fn uses_thread(&self) -> bool {
-        matches!(self, Field::Thread | Field::ThreadName)
-    }
-
     pub(super) fn write(&self, spec: &Spec, event: &Event<'_>, line: &mut Line) {
         let record = event.record;
         match self {
@@ -99,7 +96,7 @@ impl Field {
             Field::LineNo => spec.write_integer(line, record.line().unwrap_or(0).into()),
             Field::Process => spec.write_integer(line, std::process::id().into()),
             Field::Thread => {
-                let id = event.thread.as_ref().map_or(0, |thread| thread.id().get());
+                let id = with_current(|thread| thread.id().get());
                 spec.write_integer(line, i64::try_from(id).unwrap_or(i64::MAX));
             }
             Field::Created => spec.write_float(line, event.created()),
@@ -119,9 +116,7 @@ impl Field {
             Field::FileName => line.push_str(file_name(record)),
             Field::ProcessName => line.push_str("MainProcess"),
             Field::ThreadName => {
-                if let Some(thread) = &event.thread {
-                    line.push_str(&thread.name());
-                }
+                with_current(|thread| thread.with_name(|name| line.push_str(name)));
             }
             Field::Message => write_message(record.args(), line),
             Field::KeyValues => write_foreign(line, "key-values", |line| {

@@ -43,6 +43,11 @@ impl Line {
         self.0.extend_from_slice(text.as_bytes());
     }
 
+    /// Takes whole characters.
+    pub(super) fn push_bytes(&mut self, text: &[u8]) {
+        self.0.extend_from_slice(text);
+    }
+
     pub(super) fn push_char(&mut self, c: char) {
         self.push_str(c.encode_utf8(&mut [0; 4]));
     }

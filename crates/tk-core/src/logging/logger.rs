@@ -97,7 +97,6 @@ impl Log for Logger {
                 true => Timestamp::now(),
                 false => self.clock.start,
             },
-            thread: template.uses_thread.then(crate::current),
         };
         // The line is whole before the stream is locked: the message may log too.
         let mut line = Line::take();

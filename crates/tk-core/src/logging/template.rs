@@ -52,8 +52,6 @@ pub(super) struct Template {
     pieces: Vec<Piece>,
     /// Whether a record needs the time.
     pub(super) uses_time: bool,
-    /// Whether a record needs its thread.
-    pub(super) uses_thread: bool,
 }
 
 impl Template {
@@ -71,7 +69,6 @@ impl Template {
         }
         Ok(Template {
             uses_time: any(Field::uses_time),
-            uses_thread: any(Field::uses_thread),
             pieces,
         })
     }

@@ -27,7 +27,10 @@ fn clock(hours_east: i8, date_format: Option<&str>) -> Clock {
 }
 
 fn render_at(time: i128, template: &Template, clock: &Clock) -> String {
-    let thread = crate::Registration::new("wörker-7", true);
+    let thread = crate::current();
+    if &*thread.name() != "wörker-7" {
+        thread.set_name("wörker-7");
+    }
     let mut line = Line::default();
     template.render(
         &Event {
@@ -42,7 +45,6 @@ fn render_at(time: i128, template: &Template, clock: &Clock) -> String {
                 .build(),
             clock,
             time: Timestamp::from_nanosecond(time).expect("a time of our days"),
-            thread: Some(thread.record().clone()),
         },
         &mut line,
     );
@@ -133,7 +135,6 @@ fn a_record_that_knows_little_is_written_all_the_same() {
             record: &Record::builder().build(),
             clock: &clock,
             time: clock.start,
-            thread: None,
         },
         &mut line,
     );
@@ -152,7 +153,6 @@ fn the_module_falls_back_to_the_file() {
                 record: &Record::builder().file(Some(file)).build(),
                 clock: &clock,
                 time: clock.start,
-                thread: None,
             },
             &mut line,
         );
@@ -172,6 +172,23 @@ fn the_date_is_local_and_has_milliseconds_by_default() {
     assert_eq!(at(999_999_999, clock(0, None)), "1970-01-01 00:00:00,999");
     // Before 1970, where the second's parts count up all the same.
     assert_eq!(at(-1, clock(0, None)), "1969-12-31 23:59:59,999");
+}
+
+#[test]
+fn a_second_that_is_written_again_is_that_of_its_clock() {
+    let template = Template::parse("%(asctime)s", None).unwrap();
+    let (here, there) = (clock(2, None), clock(-9, None));
+    let at = |time, clock: &Clock| render_at(time, &template, clock);
+    for _ in 0..2 {
+        assert_eq!(at(TIME, &here), "2024-07-15 19:30:59,042");
+        assert_eq!(at(TIME + 957_000_000, &here), "2024-07-15 19:30:59,999");
+        assert_eq!(at(TIME, &there), "2024-07-15 08:30:59,042");
+        assert_eq!(at(TIME + 958_000_000, &there), "2024-07-15 08:31:00,000");
+        assert_eq!(at(TIME, &there), "2024-07-15 08:30:59,042");
+    }
+    // Two seconds that meet at zero.
+    assert_eq!(at(1, &here), "1970-01-01 02:00:00,000");
+    assert_eq!(at(-1, &here), "1970-01-01 01:59:59,999");
 }
 
 #[test]
@@ -327,7 +344,6 @@ fn what_a_message_or_a_value_cannot_say_is_noted() {
                 .build(),
             clock: &clock,
             time: clock.start,
-            thread: None,
         },
         &mut line,
     );
