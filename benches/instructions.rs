@@ -91,28 +91,28 @@ fn logger() -> tk::Logging {
 }
 
 #[library_benchmark(setup = lock)]
-#[bench::pair(config = limit(26))]
+#[bench::pair(config = limit(25))]
 fn lock_pair(lock: tk::Lock) -> tk::Lock {
     repeat(|| black_box(&lock).with(|count| *count += 1));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_1(config = limit(70))]
+#[bench::depth_1(config = limit(54))]
 fn rlock_pair(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| ()));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_2(config = limit(105))]
+#[bench::depth_2(config = limit(76))]
 fn rlock_again(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| black_box(&lock).with(|| ())));
     lock
 }
 
 #[library_benchmark(setup = event)]
-#[bench::pair(config = limit(17))]
+#[bench::pair(config = limit(16))]
 fn event_set_and_clear(event: tk::Flag) -> tk::Flag {
     repeat(|| {
         Event::set(black_box(&event));
@@ -159,7 +159,7 @@ fn notify_all(condition: tk::Conditional) -> tk::Conditional {
 }
 
 #[library_benchmark(setup = local)]
-#[bench::hit(config = limit(48))]
+#[bench::hit(config = limit(38))]
 fn local_get(local: tk::Number) -> tk::Number {
     repeat(|| {
         black_box(black_box(&local).get());
@@ -168,7 +168,7 @@ fn local_get(local: tk::Number) -> tk::Number {
 }
 
 #[library_benchmark(setup = logger)]
-#[bench::by_target(config = limit(112))]
+#[bench::by_target(config = limit(106))]
 fn log_disabled(logger: tk::Logging) -> tk::Logging {
     repeat(|| {
         let arguments = format_args!("not written");
