@@ -136,3 +136,32 @@ fn debug_never_blocks_and_does_not_show_the_value() {
     let shown = format!("{condition:?}");
     assert!(shown.contains("locked: true") && !shown.contains("secret"));
 }
+
+#[test]
+fn every_form_succeeds_when_it_can() {
+    let condition = Condition::new(0);
+    let long = Duration::from_secs(600);
+    let deadline = Instant::now() + long;
+    assert!(condition.try_lock_for(long).is_some());
+    assert!(condition.try_lock_until(deadline).is_some());
+    std::thread::scope(|s| {
+        let waiters = [
+            start_parked(s, "condition", || condition.lock().wait_for(long)),
+            start_parked(s, "condition", || condition.lock().wait_until(deadline)),
+            start_parked(s, "condition", || {
+                condition.lock().wait_while_for(|n| *n == 0, long)
+            }),
+            start_parked(s, "condition", || {
+                condition.lock().wait_while_until(|n| *n == 0, deadline)
+            }),
+        ];
+        *condition.lock() = 1;
+        assert_eq!(condition.notify_all(), 4);
+        for waiter in waiters {
+            assert!(waiter.join());
+        }
+    });
+    let mut guard = condition.lock();
+    assert!(!guard.wait_while_for(|n| *n == 1, Duration::ZERO));
+    assert!(!guard.wait_while_until(|n| *n == 1, Instant::now()));
+}

@@ -391,6 +391,12 @@ fn it_works_with_lock_apis_own_condvar() {
         *lock.lock() = true;
         assert!(condvar.notify_one());
         waiter.join();
+        let waiters =
+            [(); 2].map(|()| start_parked(s, "condition", || condvar.wait(&mut lock.lock())));
+        assert_eq!(condvar.notify_all(), 2);
+        for waiter in waiters {
+            waiter.join();
+        }
     });
     let mut guard = lock.lock();
     let timeout = Duration::from_millis(5);
@@ -402,4 +408,29 @@ fn it_works_with_lock_apis_own_condvar() {
 #[test]
 fn debug_shows_no_more_than_the_name() {
     assert_eq!(format!("{:?}", Condvar::new()), "Condvar");
+}
+
+#[test]
+fn the_timed_forms_of_wait_while_say_whether_the_condition_is_met() {
+    let (lock, condvar) = (Lock::new(0), Condvar::new());
+    let long = Duration::from_secs(600);
+    let deadline = Instant::now() + long;
+    std::thread::scope(|s| {
+        let waiters = [
+            start_parked(s, "condition", || {
+                condvar.wait_while_for(&mut lock.lock(), |n| *n == 0, long)
+            }),
+            start_parked(s, "condition", || {
+                condvar.wait_while_until(&mut lock.lock(), |n| *n == 0, deadline)
+            }),
+        ];
+        *lock.lock() = 1;
+        assert_eq!(condvar.notify_all(), 2);
+        for waiter in waiters {
+            assert!(waiter.join());
+        }
+    });
+    let mut guard = lock.lock();
+    assert!(!condvar.wait_while_for(&mut guard, |n| *n == 1, Duration::ZERO));
+    assert!(!condvar.wait_while_until(&mut guard, |n| *n == 1, Instant::now()));
 }

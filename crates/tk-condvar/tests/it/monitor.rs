@@ -137,3 +137,38 @@ fn it_is_a_lock_with_a_value() {
     assert!(!monitor.is_locked() && !monitor.is_owned_by_current_thread());
     assert_eq!(monitor.into_inner(), 2);
 }
+
+#[test]
+fn every_form_succeeds_when_it_can() {
+    let monitor = Monitor::new(0);
+    let long = Duration::from_secs(600);
+    let deadline = Instant::now() + long;
+    assert!(monitor.try_lock_for(long).is_some());
+    assert!(monitor.try_lock_until(deadline).is_some());
+    std::thread::scope(|s| {
+        let waiters = [
+            start_parked(s, "condition", || {
+                monitor.lock().wait_while(|n| *n == 0);
+                *monitor.lock().borrow() == 1
+            }),
+            start_parked(s, "condition", || monitor.lock().wait_for(long)),
+            start_parked(s, "condition", || monitor.lock().wait_until(deadline)),
+            start_parked(s, "condition", || {
+                monitor.lock().wait_while_for(|n| *n == 0, long)
+            }),
+            start_parked(s, "condition", || {
+                monitor.lock().wait_while_until(|n| *n == 0, deadline)
+            }),
+        ];
+        let guard = monitor.lock();
+        *guard.borrow_mut() = 1;
+        assert_eq!(guard.notify_all(), 5);
+        drop(guard);
+        for waiter in waiters {
+            assert!(waiter.join());
+        }
+    });
+    let mut guard = monitor.lock();
+    assert!(!guard.wait_while_for(|n| *n == 1, Duration::ZERO));
+    assert!(!guard.wait_while_until(|n| *n == 1, Instant::now()));
+}

@@ -12,6 +12,7 @@ assert_impl_all!(BoundedSemaphore: Send, Sync, Default);
 fn the_default_is_one_permit() {
     let semaphore = BoundedSemaphore::default();
     assert_eq!((semaphore.available(), semaphore.bound()), (1, 1));
+    assert_eq!(BoundedSemaphore::new(3).bound(), 3);
 }
 
 #[test]
