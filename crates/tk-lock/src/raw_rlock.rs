@@ -230,6 +230,7 @@ impl RawRLock {
         Ok(levels == 0)
     }
 
+    #[inline]
     fn resume(&self, levels: usize) {
         self.owner.store(thread_key(), Relaxed);
         self.levels.set(levels);
