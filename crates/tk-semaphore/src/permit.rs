@@ -55,6 +55,7 @@ impl<'a> Permit<'a> {
 }
 
 impl Drop for Permit<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.raw.give_back(self.count, self.max);
     }

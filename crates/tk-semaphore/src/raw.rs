@@ -198,8 +198,17 @@ impl RawSemaphore {
     }
 
     /// Gives permits back, as many as there is room for.
-    pub(crate) fn give_back(&self, mut n: usize, max: usize) {
-        while n > 0 && self.release(n, max).is_err() {
+    #[inline]
+    pub(crate) fn give_back(&self, n: usize, max: usize) {
+        if n > 0 && self.release(n, max).is_err() {
+            self.give_back_some(n, max);
+        }
+    }
+
+    /// There was no room for so many.
+    #[cold]
+    fn give_back_some(&self, mut n: usize, max: usize) {
+        while self.release(n, max).is_err() {
             n = n.min(max - self.available());
         }
     }
