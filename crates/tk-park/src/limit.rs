@@ -38,8 +38,8 @@ pub fn deadline_after(duration: Duration) -> Option<Instant> {
 /// What ends a wait that is not granted: a deadline, a stop token, both (whichever comes first), or nothing.
 ///
 /// Made from a `Duration` (counted from the moment of the conversion; one too long for the clock means for ever), an
-/// `Option<Duration>` (`None` means for ever), an `Instant`, a `&StopToken`, or with the functions below. Zero, a time in the past and a token that has been asked to
-/// stop all mean: try once.
+/// `Option<Duration>` (`None` means for ever), an `Instant`, a `&StopToken`, or with the functions below. Zero, a time in
+/// the past and a token that has been asked to stop all mean: try once.
 ///
 /// ```
 /// use std::time::Duration;

@@ -393,3 +393,27 @@ impl fmt::Debug for StopCallback {
         f.write_str("StopCallback")
     }
 }
+
+#[cfg(all(test, not(tk_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_on_the_list_until_it_ends() {
+        let source = StopSource::new();
+        let tickets = || {
+            let list = lock(&source.0.list);
+            list.waits
+                .iter()
+                .map(|wait| wait.ticket)
+                .collect::<Vec<_>>()
+        };
+        let token = source.token();
+        let [first, second, third] = [1, 2, 3].map(|ticket| token.enlist(1, ticket));
+        assert_eq!(tickets(), [1, 2, 3]);
+        drop(second);
+        assert_eq!(tickets(), [1, 3]);
+        drop((first, third));
+        assert!(tickets().is_empty());
+    }
+}

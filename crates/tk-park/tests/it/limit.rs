@@ -17,6 +17,25 @@ fn no_limit_is_never_over() {
 }
 
 #[test]
+fn a_limit_of_any_kind_is_one() {
+    let source = StopSource::new();
+    let token = source.token();
+    let second = Duration::from_secs(1);
+    assert!(Limit::none().is_none());
+    assert!(!Limit::after(second).is_none());
+    assert!(!Limit::from(&token).is_none());
+    assert!(!Limit::after(second).or_stop(&token).is_none());
+}
+
+#[test]
+fn an_option_is_a_limit_if_there_is_one() {
+    assert!(Limit::from(None::<Duration>).is_none());
+    let before = Instant::now();
+    let deadline = Limit::from(Some(Duration::from_secs(1))).deadline();
+    assert!(deadline >= before.checked_add(Duration::from_secs(1)) && deadline.is_some());
+}
+
+#[test]
 fn zero_and_the_past_are_over_at_once() {
     assert_eq!(
         Limit::after(Duration::ZERO).check(),
