@@ -370,7 +370,8 @@ impl RawLock {
                 continue;
             };
             mine = 0;
-            // Relaxed: by 2., who releases the lock from here on has to lock the queue.
+            // Relaxed: whoever releases the lock from here on has to lock the queue, by 2.; or need not, by 3., because a
+            // thread is on its way, which will do so when it releases.
             let validate = || {
                 let word = self.word.load(Relaxed);
                 is_held(word) && is_parked(word)

@@ -264,7 +264,7 @@ fn measure() -> u32 {
         }
         start.elapsed()
     };
-    let cost = run().min(run()).min(run()).max(Duration::from_nanos(1));
-    let budget = SLEEP_AND_WAKE.as_nanos() * u128::from(PAUSES) / cost.as_nanos();
-    u32::try_from(budget).unwrap_or(u32::MAX / 2)
+    // A nanosecond for each pause at least: a clock that says less is too coarse to tell.
+    let cost = run().min(run()).min(run()).as_nanos().max(PAUSES.into());
+    (SLEEP_AND_WAKE.as_nanos() * u128::from(PAUSES) / cost) as u32
 }
