@@ -17,8 +17,9 @@
 //! });
 //! ```
 //!
-//! If one party can't come, the barrier breaks, and all the others learn why at once instead of waiting for ever. This is
-//! the `Barrier` of Python's `threading`.
+//! If one party can't come, the barrier breaks, and all the others learn why at once instead of waiting for ever. That is so when
+//! one of them waits too long ([`timeout`](Barrier::timeout), [`wait_for`](Barrier::wait_for)), is stopped
+//! ([`wait_with`](Barrier::wait_with)), or gives up ([`abort`](Barrier::abort)). This is the `Barrier` of Python's `threading`.
 
 #![forbid(unsafe_code)]
 

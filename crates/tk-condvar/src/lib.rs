@@ -22,6 +22,9 @@
 //!
 //! [`Monitor<T>`] is a `Condition` that the thread that has it locked can lock again.
 //!
+//! `wait` and `wait_while` have forms with a limit: `_for` a duration, `_until` an instant, and `_with` a [`Limit`], which can
+//! also be a stop token.
+//!
 //! There are no spurious wake-ups: a wait ends because of a notification, or because its limit is reached, and says
 //! which. `notify(n)` wakes the `n` threads that have waited longest, and says how many there were.
 

@@ -1,8 +1,12 @@
 //! Who a thread is.
 //!
+//! tk is a threading kit: what Python's `threading` gives a program, for Rust, in crates that each stand alone. This one is
+//! under all the others.
+//!
 //! Every thread that uses tk has a [`Record`]: a name, a number that is never reused ([`ThreadId`]), a small one that is
-//! ([`Slot`]), and what it waits for right now ([`Waiting`]). A thread gets its record the first time that it asks, and
-//! leaves the registry by itself when it ends, whoever started it.
+//! ([`Slot`], to find what is kept per thread, or to say who holds a lock), and what it waits for right now ([`Waiting`]). A
+//! thread gets its record the first time that it asks who it is, whoever started it. From then on it is in the registry, the
+//! list of all such threads, until it ends.
 //!
 //! ```
 //! let me = tk_core::current();
@@ -17,8 +21,7 @@
 //! ```
 //!
 //! Most programs meet this crate through its module `logging`, which gives the `log` crate a backend with Python's
-//! formats and thread names, or through [`tk-thread`](https://docs.rs/tk-thread), which starts threads that have
-//! their names from the beginning.
+//! formats and thread names, or through `tk-thread`, which starts threads that have their names from the beginning.
 //!
 //! # Features
 //!

@@ -18,7 +18,7 @@
 //! An event stays set until it is cleared. `set` directly followed by `clear` still releases every thread that was
 //! waiting. This is the `Event` of Python's `threading`, the manual-reset event of Windows and .NET.
 //!
-//! Every wait can have a limit: a time, or a [`StopToken`]:
+//! Every wait can have a limit: a time, a [`StopToken`], or both (a [`Limit`]):
 //!
 //! ```
 //! use std::time::Duration;

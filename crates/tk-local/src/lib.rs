@@ -88,7 +88,7 @@
 //!
 //! A thread can use a `Local` in its thread-local destructors, whatever their order. Some of them may run when the
 //! thread has dropped its values. What is set then stays until the `Local` is dropped, or until a later thread that
-//! gets the slot sets a value and drops that one. No other thread reads it.
+//! gets the same [slot](tk_core::Slot) sets a value and drops that one. No other thread reads it.
 //!
 //! Who joins a thread finds its values dropped. The end of a [`std::thread::scope`] by itself does not wait for that,
 //! as it does not wait for thread-local destructors.
@@ -99,9 +99,9 @@
 //!
 //! # What it costs
 //!
-//! A read is a look at the slot, a pointer, whose it is, and a mark that it is borrowed, in the memory of the thread
-//! itself. There is no lock, no hashing, and no operation that other processors would have to know of. The `get` of a
-//! number, a `bool` or a `char` is without the mark.
+//! Every thread has a slot: a small number, its own while it lives. A read is a look at the slot, a pointer, whose it is,
+//! and a mark that it is borrowed, in the memory of the thread itself. There is no lock, no hashing, and no operation that
+//! other processors would have to know of. The `get` of a number, a `bool` or a `char` is without the mark.
 //!
 //! The first value of a thread in a `Local` allocates, unless a former thread in the same slot had one there; later ones
 //! reuse the place. A thread's very first one registers it with tk, if it is not known there.

@@ -2,8 +2,8 @@
 //!
 //! [`Lock<T>`] guards a value, and [`RLock<T>`] can be locked again by the thread that has it. [`RawLock`] and [`RawRLock`]
 //! guard nothing: they are Python's `Lock` and `RLock`. A lock takes 8 bytes beside the value, a reentrant one 24. They are
-//! fair to those who wait, and visible: while a thread waits for a lock, its record says for which one, at which line,
-//! and who has it.
+//! fair to those who wait, and visible: while a thread waits for a lock, its [record](tk_core::Record) says for which one, at
+//! which line, and who has it.
 //!
 //! ```
 //! use tk_lock::Lock;
@@ -15,6 +15,17 @@
 //!     s.spawn(|| SCORES.lock().push(2));
 //! });
 //! assert_eq!(SCORES.lock().len(), 2);
+//! ```
+//!
+//! Every lock can be waited for with a limit: a time, a [`StopToken`], or both. For a `Lock` the last two are in [`LockExt`]:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tk_lock::{Lock, LockExt, StopSource};
+//!
+//! let lock = Lock::new(1);
+//! assert!(lock.try_lock_for(Duration::from_secs(1)).is_some());
+//! assert!(lock.lock_with(&StopSource::new().token()).is_ok());
 //! ```
 //!
 //! The guards of `Lock` are `lock_api`'s, so that mapped guards and the like are there. There is no poison: a guard that is dropped

@@ -1,12 +1,13 @@
 //! How a thread sleeps and is woken.
 //!
-//! This is the layer under every lock, event and semaphore of the kit, and it is public: with it, a primitive of one's
-//! own can time out, be stopped, and be seen while it blocks, in a few lines and without `unsafe`.
+//! This is the layer under every lock, event and semaphore of tk, a threading kit (what Python's `threading` gives a program,
+//! for Rust), and it is public: with it, a primitive of one's own can time out, be stopped, and be seen while it blocks, in a
+//! few lines and without `unsafe`.
 //!
 //! - [`park`] puts the calling thread to sleep on an atomic word, if the word still says so; [`unpark_one`],
 //!   [`unpark_n`], [`unpark_all`] and [`unpark_filter`] wake the threads that sleep there, the longest sleeping first.
 //! - [`Limit`] says when a wait gives up: at a deadline, when a [`StopToken`] is asked to stop, either, or never.
-//! - [`Wait`] says what is waited for. It stands in the thread's record while it sleeps, for all to see.
+//! - [`Wait`] says what is waited for. It stands in the thread's [record](tk_core::Record) while it sleeps, for all to see.
 //! - [`Spin`] is how long it pays to look again before going to sleep, [`SpinHistory`] whether it has paid lately.
 //!
 //! # A primitive in twenty lines

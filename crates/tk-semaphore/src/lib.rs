@@ -28,6 +28,7 @@
 //! | never blocks | `try_acquire` | `try_acquire_many` | `try_acquire_owned` | `try_acquire_many_owned` |
 //!
 //! Threads that wait get their permits in the order in which they came, whether they want one or many: nobody starves.
+//! Where a permit can't be kept until its end, it can be forgotten, and [`release`](Semaphore::release) gives it back by hand.
 //! [`BoundedSemaphore`] refuses to hold more permits than it began with, which finds the release that was one too
 //! many.
 

@@ -1,4 +1,4 @@
-//! OS threads that have names, can be listed, and can be waited for with a limit.
+//! OS threads that have names, can be listed, and can be waited for with a limit. Part of tk, a threading kit.
 //!
 //! ```
 //! use std::time::Duration;
@@ -20,7 +20,8 @@
 //!   here are there too, once they have used the kit.
 //! - Any number of threads can [join](Thread::join) one, with or without a limit. A join returns when the thread is gone
 //!   altogether: its thread-local values are destroyed, and it is in no list any more.
-//! - Under [`main`](crate::main()), the program ends when the last thread has ended, daemons excepted.
+//! - Under [`main`](crate::main()), the program ends when the last thread has ended, daemons excepted: a
+//!   [daemon](Builder::daemon) is a thread that is left behind.
 //!
 //! ```no_run
 //! tk_thread::main(|| {

@@ -1,8 +1,11 @@
 //! Functions that are called later, or again and again.
 //!
-//! A pending timer costs no thread: one thread of the kit waits for the earliest of all. When it is due, that thread calls
-//! the function, under the timer's name, and another takes over the waiting; so a function that takes its time delays
-//! no other timer.
+//! A [`Timer`] is what to call and when; [`start`](Timer::start) gives the [`TimerHandle`], which can wait for it, cancel it or
+//! move it.
+//!
+//! A pending timer costs no thread: one thread, which the crate starts, waits for the earliest of all. When it is due, that
+//! thread calls the function, under the timer's name, and another takes over the waiting; so a function that takes its time
+//! delays no other timer.
 //!
 //! ```
 //! use std::time::Duration;
@@ -42,11 +45,11 @@
 //!
 //! - It fires at its own nanosecond or later, never before, and in the order of the times; equal times in the order in which they
 //!   were set. How much later is the system's to say.
-//! - Of its fire, a [cancellation](TimerHandle::cancel) and a [move](TimerHandle::reschedule) that race, each says what has become of
-//!   it: a timer that was cancelled does not fire.
+//! - A [cancellation](TimerHandle::cancel) or a [move](TimerHandle::reschedule) may come just as the timer fires: it says whether it
+//!   came in time. A timer that was cancelled does not fire.
 //! - Its function may do anything to timers, its own included. To wait for itself is an error.
-//! - A panic in the function is reported to the excepthook of `tk-thread`, under the timer's name, and goes no further. A timer that repeats goes on, or ends if its
-//!   [`Schedule`] says so ([`OnPanic`]).
+//! - A panic in the function is reported to the [excepthook](tk_thread::set_excepthook) of `tk-thread`, under the timer's name, and
+//!   goes no further. A timer that repeats goes on, or ends if its [`Schedule`] says so ([`OnPanic`]).
 //! - Starting, cancelling and moving take constant time, and wake nobody but for a timer that is now the earliest. A pending timer
 //!   takes about 120 bytes, and what its function captures.
 //! - A thread that serves timers ends when it has had nothing to do for ten seconds.

@@ -12,7 +12,8 @@ use crate::service::inherited_daemon;
 use crate::task::{Action, Function, Task, again, once};
 use crate::{Schedule, TimerHandle, TimerService};
 
-/// A function that is to be called later, and has not been started yet.
+/// A function that is to be called later, and has not been started yet. [`start`](Timer::start) gives the [`TimerHandle`], with
+/// which it is waited for or cancelled.
 ///
 /// ```
 /// use std::time::Duration;
