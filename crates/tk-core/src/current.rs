@@ -170,6 +170,14 @@ pub struct Registration(Option<Record>);
 
 impl Registration {
     /// Registers a thread under this name.
+    ///
+    /// ```
+    /// use tk_core::{Registration, enumerate};
+    ///
+    /// let registration = Registration::new("courier", false); // Not a daemon.
+    /// assert!(enumerate().iter().any(|thread| &*thread.name() == "courier"));
+    /// # drop(registration);
+    /// ```
     pub fn new(name: impl Into<Arc<str>>, daemon: bool) -> Registration {
         Registration::prepared(name, daemon, |_| ())
     }
@@ -186,6 +194,13 @@ impl Registration {
     }
 
     /// The record of the thread to be.
+    ///
+    /// ```
+    /// use tk_core::Registration;
+    ///
+    /// let registration = Registration::new("courier", false);
+    /// assert_eq!(&*registration.record().name(), "courier");
+    /// ```
     pub fn record(&self) -> &Record {
         self.0
             .as_ref()
@@ -196,6 +211,17 @@ impl Registration {
     ///
     /// To be called first of all in the new thread: what the thread did with tk before this, it did under another
     /// record, which ends here.
+    ///
+    /// ```
+    /// use tk_core::{Registration, current};
+    ///
+    /// let registration = Registration::new("courier", false);
+    /// let thread = std::thread::spawn(|| {
+    ///     registration.begin();
+    ///     current().name()
+    /// });
+    /// assert_eq!(&*thread.join().unwrap(), "courier");
+    /// ```
     pub fn begin(mut self) {
         let Some(record) = self.0.take() else { return };
         // What runs at its end may register the thread once more.

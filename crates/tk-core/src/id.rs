@@ -65,6 +65,13 @@ pub struct Slot(NonZeroU32);
 
 impl Slot {
     /// The largest slot number. Locks keep a slot beside a flag bit in a word of 32 bits.
+    ///
+    /// ```
+    /// use tk_core::Slot;
+    ///
+    /// assert!(tk_core::current_slot().get() <= Slot::MAX);
+    /// assert_eq!(Slot::new(Slot::MAX + 1), None);
+    /// ```
     pub const MAX: u32 = u32::MAX >> 2;
 
     /// The slot of this number, if it can be one: from 1 to [`Slot::MAX`].

@@ -47,6 +47,14 @@ impl KeepAlive {
     /// # Errors
     ///
     /// If the program has ended: `tk_thread::main` has waited for the last token, or has given up.
+    ///
+    /// ```
+    /// use tk_core::KeepAlive;
+    ///
+    /// let upload = KeepAlive::new()?; // Until it is dropped, the program does not end.
+    /// # drop(upload);
+    /// # Ok::<(), tk_core::ShuttingDown>(())
+    /// ```
     pub fn new() -> Result<KeepAlive, ShuttingDown> {
         // Relaxed: whoever holds a token already keeps the count from zero; nothing is published.
         COUNT
@@ -73,6 +81,15 @@ impl KeepAlive {
     }
 
     /// How many tokens there are.
+    ///
+    /// ```
+    /// use tk_core::KeepAlive;
+    ///
+    /// let token = KeepAlive::new()?;
+    /// assert!(KeepAlive::count() >= 1);
+    /// # drop(token);
+    /// # Ok::<(), tk_core::ShuttingDown>(())
+    /// ```
     pub fn count() -> usize {
         // Acquire: pairs with the Release in `drop`, so that who reads zero sees all that the holders did.
         COUNT.load(Ordering::Acquire) & !ENDED

@@ -130,11 +130,22 @@ impl Record {
     }
 
     /// The thread's number, never reused.
+    ///
+    /// ```
+    /// let me = tk_core::current();
+    /// let other = std::thread::spawn(tk_core::current).join().unwrap();
+    /// assert_ne!(me.id(), other.id());
+    /// ```
     pub fn id(&self) -> ThreadId {
         self.0.id
     }
 
     /// The thread's slot. It means nothing once the thread is gone: another one may have it.
+    ///
+    /// ```
+    /// let me = tk_core::current();
+    /// assert_eq!(tk_core::thread_at(me.slot()), Some(me));
+    /// ```
     pub fn slot(&self) -> Slot {
         self.0.slot
     }
@@ -166,6 +177,12 @@ impl Record {
     ///
     /// On Linux the operating system is told too: as much as fits into 15 bytes, without cutting a character, and nothing
     /// from a NUL on. Of a thread that has yet to run, it hears when that does.
+    ///
+    /// ```
+    /// let record = tk_core::current();
+    /// record.set_name("sweeper");
+    /// assert_eq!(&*tk_core::current().name(), "sweeper");
+    /// ```
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let name = name.into();
         let mut place = self
@@ -180,6 +197,11 @@ impl Record {
     }
 
     /// The thread's number in the operating system, once the thread runs. Kept after its end. Known on Linux only.
+    ///
+    /// ```
+    /// # #[cfg(target_os = "linux")]
+    /// assert!(tk_core::current().native_id().is_some());
+    /// ```
     pub fn native_id(&self) -> Option<u64> {
         // Relaxed: the number stands for itself.
         match self.0.native_id.load(Ordering::Relaxed) {
@@ -189,11 +211,24 @@ impl Record {
     }
 
     /// Whether this is the thread that the program began with; in the child of a fork, the one that forked.
+    ///
+    /// ```
+    /// let other = std::thread::spawn(|| tk_core::current().is_main());
+    /// assert!(!other.join().unwrap());
+    /// assert!(tk_core::main_thread().is_main());
+    /// ```
     pub fn is_main(&self) -> bool {
         registry().is_main(self)
     }
 
     /// Whether the program may end while this thread runs. True of threads that tk did not start, but for the main one.
+    ///
+    /// ```
+    /// use tk_core::Registration;
+    ///
+    /// assert!(Registration::new("cleaner", true).record().is_daemon());
+    /// assert!(!tk_core::main_thread().is_daemon());
+    /// ```
     pub fn is_daemon(&self) -> bool {
         self.0.daemon && !self.is_main()
     }
@@ -201,6 +236,13 @@ impl Record {
     /// Whether the thread has been started and has not come to its end.
     ///
     /// It is false from the moment when the thread has left the registry.
+    ///
+    /// ```
+    /// assert!(tk_core::current().is_alive());
+    ///
+    /// let gone = std::thread::spawn(tk_core::current).join().unwrap();
+    /// assert!(!gone.is_alive());
+    /// ```
     pub fn is_alive(&self) -> bool {
         // Acquire: pairs with `set_finished`; who sees the end sees what the thread did before.
         self.0.state.load(Ordering::Acquire) != FINISHED && !self.is_lost()
@@ -223,6 +265,15 @@ impl Record {
     }
 
     /// What the thread waits for at this moment, if it is asleep in one of tk's waits.
+    ///
+    /// ```
+    /// for thread in tk_core::enumerate() {
+    ///     if let Some(waiting) = thread.waiting() {
+    ///         println!("{} waits for {waiting:?} since {:?}", thread.name(), waiting.since().elapsed());
+    ///     }
+    /// }
+    /// # assert!(tk_core::current().waiting().is_none());
+    /// ```
     pub fn waiting(&self) -> Option<Waiting> {
         *lock(&self.locked().waiting)
     }

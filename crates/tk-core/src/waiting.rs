@@ -34,6 +34,19 @@ pub struct Waiting {
 
 impl Waiting {
     /// A wait for the thing of this kind at this address, asked for at this time by this line of the program.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use std::time::Instant;
+    /// use tk_core::Waiting;
+    ///
+    /// #[track_caller]
+    /// fn waiting_for(bell: &u32) -> Waiting {
+    ///     Waiting::new("doorbell", &raw const *bell as usize, Instant::now(), Location::caller())
+    /// }
+    ///
+    /// println!("{:?}", waiting_for(&0)); // doorbell 0x7f… at src/main.rs:10:18
+    /// ```
     pub fn new(
         kind: &'static str,
         address: usize,
@@ -50,6 +63,16 @@ impl Waiting {
     }
 
     /// The same wait, with the slot of the thread that holds what is waited for.
+    ///
+    /// ```
+    /// # use std::{panic::Location, time::Instant};
+    /// # use tk_core::{Waiting, current};
+    /// let door = 0u32;
+    /// let waiting = Waiting::new("door", &raw const door as usize, Instant::now(), Location::caller())
+    ///     .held_by(Some(current().slot()));
+    /// println!("{waiting:?}"); // door 0x7f… at src/main.rs:2:15 held by MainThread in slot 1
+    /// assert!(format!("{waiting:?}").contains("held by"));
+    /// ```
     #[must_use]
     pub fn held_by(mut self, holder: Option<Slot>) -> Waiting {
         self.holder = holder;
@@ -57,26 +80,68 @@ impl Waiting {
     }
 
     /// What sort of thing is waited for: `lock`, `event`, `join`, …
+    ///
+    /// ```
+    /// # use std::{panic::Location, time::Instant};
+    /// # use tk_core::Waiting;
+    /// let bell = 0u32;
+    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// assert_eq!(waiting.kind(), "doorbell");
+    /// ```
     pub fn kind(&self) -> &'static str {
         self.kind
     }
 
     /// The address of the thing. Two threads that wait at one address wait for the same thing.
+    ///
+    /// ```
+    /// # use std::{panic::Location, time::Instant};
+    /// # use tk_core::Waiting;
+    /// let bell = 0u32;
+    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// assert_eq!(waiting.address(), &raw const bell as usize);
+    /// ```
     pub fn address(&self) -> usize {
         self.address
     }
 
     /// When the wait began.
+    ///
+    /// ```
+    /// # use std::{panic::Location, time::Instant};
+    /// # use tk_core::Waiting;
+    /// let bell = 0u32;
+    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// assert!(waiting.since() <= Instant::now());
+    /// println!("waits for {:?} already", waiting.since().elapsed());
+    /// ```
     pub fn since(&self) -> Instant {
         self.since
     }
 
     /// The line of the program that asked for the wait.
+    ///
+    /// ```
+    /// # use std::{panic::Location, time::Instant};
+    /// # use tk_core::Waiting;
+    /// let bell = 0u32;
+    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// assert_eq!(waiting.location().file(), file!());
+    /// ```
     pub fn location(&self) -> &'static Location<'static> {
         self.location
     }
 
     /// The slot of the thread that held the thing when the wait began, where that is known; [`thread_at`] says who that is.
+    ///
+    /// ```
+    /// # use std::{panic::Location, time::Instant};
+    /// # use tk_core::{Waiting, current, thread_at};
+    /// let door = 0u32;
+    /// let waiting = Waiting::new("door", &raw const door as usize, Instant::now(), Location::caller())
+    ///     .held_by(Some(current().slot()));
+    /// assert_eq!(waiting.holder().and_then(thread_at), Some(current()));
+    /// ```
     pub fn holder(&self) -> Option<Slot> {
         self.holder
     }
@@ -85,6 +150,20 @@ impl Waiting {
     ///
     /// For those who put threads to sleep; `tk-park` does it for everything that sleeps through it. A thread waits
     /// for one thing at a time: entering again replaces what was there.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use std::time::Instant;
+    /// use tk_core::{Waiting, current};
+    ///
+    /// let bell = 0u32;
+    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let guard = waiting.enter();
+    /// // … sleep …
+    /// assert_eq!(current().waiting(), Some(waiting));
+    /// drop(guard);
+    /// assert_eq!(current().waiting(), None);
+    /// ```
     pub fn enter(self) -> WaitingGuard {
         let record = current();
         record.set_waiting(Some(self));
@@ -107,6 +186,21 @@ impl fmt::Debug for Waiting {
 }
 
 /// Clears the waiting record when dropped; made by [`Waiting::enter`].
+///
+/// ```
+/// use std::panic::Location;
+/// use std::time::Instant;
+/// use tk_core::{Waiting, WaitingGuard, current};
+///
+/// fn wait_for(bell: &u32) -> WaitingGuard {
+///     Waiting::new("doorbell", &raw const *bell as usize, Instant::now(), Location::caller()).enter()
+/// }
+///
+/// let guard = wait_for(&0);
+/// assert!(current().waiting().is_some());
+/// drop(guard);
+/// assert!(current().waiting().is_none());
+/// ```
 #[must_use = "the record is cleared when this is dropped"]
 pub struct WaitingGuard(Record);
 

@@ -144,6 +144,23 @@ impl Wait {
     }
 
     /// The same wait, asked for by this line: for those whose caller is out of reach, in a closure.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::Wait;
+    ///
+    /// #[track_caller]
+    /// fn waits<const N: usize>(kinds: [&'static str; N]) -> [Wait; N] {
+    ///     let caller = Location::caller();
+    ///     kinds.map(|kind| Wait::new(kind).asked_for_at(caller)) // `new` by itself would show this line.
+    /// }
+    ///
+    /// let here = line!() + 1;
+    /// let [_, door] = waits(["turnstile", "door"]);
+    /// let _shown = door.show(&AtomicU32::new(0));
+    /// assert_eq!(tk_core::current().waiting().unwrap().location().line(), here);
+    /// ```
     #[must_use]
     pub fn asked_for_at(mut self, location: &'static Location<'static>) -> Wait {
         self.location = location;
@@ -261,6 +278,21 @@ impl Waiter {
 
     /// Whether the thread has been unparked by a filter, which may be about to happen still. It orders nothing: who finds it
     /// so goes on to sleep, and is woken at once. For those who look out before they sleep: see [`park_then`].
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::{Choice, Limit, Parked, Wait, Waiter, park_then, unpark_filter};
+    ///
+    /// let word = AtomicU32::new(0);
+    /// let look_out = |me: &Waiter| {
+    ///     # unpark_filter(&word, |_| Choice::Unpark, |_| 0);
+    ///     // … another thread unparks this one …
+    ///     assert!(me.is_unparked());
+    /// };
+    /// // SAFETY: `look_out` does not park.
+    /// let parked = unsafe { park_then(&word, || true, look_out, &Wait::new("bell"), Limit::none()) };
+    /// assert_eq!(parked, Parked::Unparked(0));
+    /// ```
     pub fn is_unparked(&self) -> bool {
         self.unparked.load(std::sync::atomic::Ordering::Relaxed)
     }

@@ -33,6 +33,14 @@ use std::sync::{Arc, Once, PoisonError, RwLock};
 use crate::{Panicked, Thread, current};
 
 /// What is called with a panic that has ended a thread: see [`set_excepthook`].
+///
+/// ```
+/// use std::sync::Arc;
+/// use tk_thread::{ExceptHook, take_excepthook};
+///
+/// let hook: Option<Arc<ExceptHook>> = take_excepthook();
+/// assert!(hook.is_none()); // It was the default.
+/// ```
 pub type ExceptHook = dyn Fn(&UncaughtPanic<'_>) + Send + Sync;
 
 /// The program's own hook, if it has set one.
@@ -79,16 +87,32 @@ impl PanicLocation {
     }
 
     /// The path of the file, as the compiler was given it.
+    ///
+    /// ```
+    /// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
+    /// assert_eq!(error.location().unwrap().file(), file!());
+    /// ```
     pub fn file(&self) -> &str {
         &self.file
     }
 
     /// The line, counted from 1.
+    ///
+    /// ```
+    /// let line = line!() + 1;
+    /// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
+    /// assert_eq!(error.location().unwrap().line(), line);
+    /// ```
     pub fn line(&self) -> u32 {
         self.line
     }
 
     /// The column, counted from 1.
+    ///
+    /// ```
+    /// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
+    /// assert_eq!(error.location().unwrap().column(), 33);
+    /// ```
     pub fn column(&self) -> u32 {
         self.column
     }
@@ -103,6 +127,19 @@ impl fmt::Display for PanicLocation {
 /// A panic that has ended a thread's function, as the excepthook is told of it.
 ///
 /// See [`set_excepthook`].
+///
+/// ```
+/// use std::sync::mpsc;
+///
+/// let (sender, receiver) = mpsc::channel();
+/// tk_thread::set_excepthook(move |panic| sender.send(panic.to_string()).unwrap());
+/// let painter = tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?;
+/// assert!(painter.join().is_err());
+/// let text = receiver.recv().unwrap(); // What the default hook writes.
+/// assert!(text.starts_with("Exception in thread painter:"));
+/// # tk_thread::take_excepthook();
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[doc(alias = "threading.ExceptHookArgs")]
 #[derive(Debug)]
 pub struct UncaughtPanic<'a> {
@@ -115,27 +152,77 @@ pub struct UncaughtPanic<'a> {
 
 impl UncaughtPanic<'_> {
     /// The thread, which is the one that calls the hook.
+    ///
+    /// ```
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// # let tell = move |it| sender.send(it).unwrap();
+    /// tk_thread::set_excepthook(move |panic| tell(panic.thread().name()));
+    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # assert_eq!(receiver.recv().unwrap(), "painter");
+    /// # tk_thread::take_excepthook();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn thread(&self) -> &Thread {
         &self.thread
     }
 
     /// What `panic!` was given, if that was a text.
+    ///
+    /// ```
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// # let tell = move |it| sender.send(it).unwrap();
+    /// tk_thread::set_excepthook(move |panic| tell(panic.message().to_owned()));
+    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # assert_eq!(receiver.recv().unwrap(), "out of paint");
+    /// # tk_thread::take_excepthook();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn message(&self) -> &str {
         self.message
     }
 
     /// What `panic!` or `panic_any` was given.
+    ///
+    /// ```
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// # let tell = move |it| sender.send(it).unwrap();
+    /// tk_thread::set_excepthook(move |panic| tell(panic.payload().downcast_ref::<u32>().copied()));
+    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| std::panic::panic_any(7_u32))?.join().is_err());
+    /// # assert_eq!(receiver.recv().unwrap(), Some(7));
+    /// # tk_thread::take_excepthook();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn payload(&self) -> &(dyn Any + Send) {
         self.payload
     }
 
     /// The line that panicked. Not known of a panic that began in another thread and was sent on with `resume_unwind`, nor
     /// if the program has set a panic hook of its own after the kit has.
+    ///
+    /// ```
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// # let tell = move |it| sender.send(it).unwrap();
+    /// tk_thread::set_excepthook(move |panic| tell(panic.location().cloned()));
+    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # assert_eq!(receiver.recv().unwrap().unwrap().file(), file!());
+    /// # tk_thread::take_excepthook();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn location(&self) -> Option<&PanicLocation> {
         self.location
     }
 
     /// Who called whom, if `RUST_BACKTRACE` asks for that; known where the location is.
+    ///
+    /// ```
+    /// # let (sender, receiver) = std::sync::mpsc::channel();
+    /// # let tell = move |it| sender.send(it).unwrap();
+    /// tk_thread::set_excepthook(move |panic| tell(panic.backtrace().map(ToString::to_string)));
+    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # drop(receiver.recv().unwrap());
+    /// # tk_thread::take_excepthook();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn backtrace(&self) -> Option<&Backtrace> {
         self.backtrace
             .filter(|trace| trace.status() == BacktraceStatus::Captured)
@@ -407,6 +494,13 @@ pub(crate) fn drop_quietly<T>(value: T) {
 }
 
 /// The payload of a panic that ends a thread without a word: see [`exit`].
+///
+/// ```
+/// use tk_thread::{Exit, exit, spawn};
+///
+/// let error = spawn(|| exit()).join().unwrap_err();
+/// assert!(error.into_payload().is::<Exit>());
+/// ```
 #[doc(alias = "SystemExit")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Exit;

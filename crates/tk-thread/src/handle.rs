@@ -176,11 +176,22 @@ impl Panicked {
     }
 
     /// The name that the thread had when it panicked.
+    ///
+    /// ```
+    /// let painter = tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?;
+    /// assert_eq!(painter.join().unwrap_err().thread_name(), "painter");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn thread_name(&self) -> &str {
         &self.name
     }
 
     /// What `panic!` was given, if that was a text.
+    ///
+    /// ```
+    /// let error = tk_thread::spawn(|| panic!("out of {}", "paint")).join().unwrap_err();
+    /// assert_eq!(error.message(), "out of paint");
+    /// ```
     pub fn message(&self) -> &str {
         message_of(&*self.payload)
     }
@@ -196,6 +207,11 @@ impl Panicked {
     }
 
     /// Whether the thread did not panic, but ended by [`exit`](crate::exit).
+    ///
+    /// ```
+    /// let error = tk_thread::spawn(|| tk_thread::exit()).join().unwrap_err();
+    /// assert!(error.is_exit());
+    /// ```
     pub fn is_exit(&self) -> bool {
         self.payload.is::<Exit>()
     }

@@ -127,6 +127,16 @@ pub struct ThreadHook {
 
 impl ThreadHook {
     /// Leaves the function registered for ever.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// let (sender, names) = mpsc::channel();
+    /// tk_thread::on_thread_start(move |thread| sender.send(thread.name()).unwrap()).keep();
+    /// tk_thread::Builder::new().name("painter").spawn(|| ())?;
+    /// assert_eq!(names.recv().unwrap(), "painter");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn keep(self) {
         std::mem::forget(self);
     }

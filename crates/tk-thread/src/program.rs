@@ -133,6 +133,16 @@ pub struct Shutdown {
 
 impl Shutdown {
     /// Waits for ever.
+    ///
+    /// ```
+    /// use tk_thread::Shutdown;
+    ///
+    /// let result = Shutdown::new().run(|| {
+    ///     tk_thread::spawn(|| println!("the program has waited for me"));
+    ///     7
+    /// });
+    /// assert_eq!(result, 7);
+    /// ```
     pub fn new() -> Shutdown {
         Shutdown::default()
     }
@@ -140,6 +150,15 @@ impl Shutdown {
     /// For how long the program is held open, at most, counted from the end of the exit hooks. Then each thread that still
     /// holds it is logged at level warn, by name and with what it waits for, and the program ends without it, as
     /// it ends without daemons. Zero means not to wait.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_thread::Shutdown;
+    ///
+    /// Shutdown::new().grace(Duration::from_millis(10)).run(|| {
+    ///     tk_thread::spawn(|| tk_thread::sleep(Duration::MAX));
+    /// }); // Does not wait for ever.
+    /// ```
     pub fn grace(mut self, grace: Duration) -> Shutdown {
         self.grace = Some(grace);
         self

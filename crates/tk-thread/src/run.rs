@@ -25,6 +25,24 @@ pub trait Run: Send + Sized + 'static {
     type Output: Send + 'static;
 
     /// What the thread does.
+    ///
+    /// ```
+    /// use tk_thread::{Builder, Run};
+    ///
+    /// struct Greeting(&'static str);
+    ///
+    /// impl Run for Greeting {
+    ///     type Output = String;
+    ///
+    ///     fn run(self) -> String {
+    ///         format!("{} from {}", self.0, tk_thread::current().name())
+    ///     }
+    /// }
+    ///
+    /// let thread = Builder::new().name("painter").run(Greeting("hello"))?;
+    /// assert_eq!(thread.join().unwrap(), "hello from painter");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     fn run(self) -> Self::Output;
 
     /// Starts a thread that runs this, under the name `Thread-N`. See [`Builder::run`] for other names.
@@ -32,6 +50,24 @@ pub trait Run: Send + Sized + 'static {
     /// # Panics
     ///
     /// If the operating system does not start it.
+    ///
+    /// ```
+    /// use tk_thread::Run;
+    ///
+    /// struct Sum(Vec<u32>);
+    ///
+    /// impl Run for Sum {
+    ///     type Output = u32;
+    ///
+    ///     fn run(self) -> u32 {
+    ///         self.0.iter().sum()
+    ///     }
+    /// }
+    ///
+    /// let thread = Sum(vec![1, 2, 3]).start();
+    /// assert!(thread.name().starts_with("Thread-"));
+    /// assert_eq!(thread.join().unwrap(), 6);
+    /// ```
     #[track_caller]
     fn start(self) -> JoinHandle<Self::Output> {
         Builder::new().run(self).expect("failed to start a thread")

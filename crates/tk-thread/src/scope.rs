@@ -206,6 +206,11 @@ pub struct ScopedJoinHandle<'scope, T> {
 
 impl<T> ScopedJoinHandle<'_, T> {
     /// The thread, as a handle that can be cloned, and kept for longer than the scope.
+    ///
+    /// ```
+    /// let thread = tk_thread::scope(|s| s.spawn(|| ()).thread().clone());
+    /// assert!(!thread.is_alive());
+    /// ```
     pub fn thread(&self) -> &Thread {
         self.handle.thread()
     }
@@ -219,6 +224,15 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// # Panics
     ///
     /// If it is the calling thread, which would wait for itself.
+    ///
+    /// ```
+    /// let words = ["hello", "world"];
+    /// let length: usize = tk_thread::scope(|s| {
+    ///     let threads = words.map(|word| s.spawn(move || word.len()));
+    ///     threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    /// });
+    /// assert_eq!(length, 10);
+    /// ```
     #[track_caller]
     pub fn join(self) -> Result<T, Panicked> {
         let value = self.handle.join();

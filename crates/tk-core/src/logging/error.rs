@@ -79,16 +79,37 @@ impl FormatError {
     }
 
     /// What is wrong.
+    ///
+    /// ```
+    /// use tk_core::logging::{ConfigError, FormatErrorKind, basic_config};
+    ///
+    /// let Err(ConfigError::Format(error)) = basic_config().format("%(mesage)s").build() else { unreachable!() };
+    /// assert_eq!(error.kind(), FormatErrorKind::UnknownField);
+    /// ```
     pub fn kind(&self) -> FormatErrorKind {
         self.kind
     }
 
     /// Where: the offset in the format, in bytes, of the name, character or bracket that is wrong.
+    ///
+    /// ```
+    /// use tk_core::logging::{ConfigError, basic_config};
+    ///
+    /// let Err(ConfigError::Format(error)) = basic_config().format("%(name)s %(mesage)s").build() else { unreachable!() };
+    /// assert_eq!(error.position(), 11); // After the bracket.
+    /// ```
     pub fn position(&self) -> usize {
         self.position
     }
 
     /// The name of the field that is wrong, or part of which is; `None` where it is not inside a field.
+    ///
+    /// ```
+    /// use tk_core::logging::{ConfigError, basic_config};
+    ///
+    /// let Err(ConfigError::Format(error)) = basic_config().format("%(mesage)s").build() else { unreachable!() };
+    /// assert_eq!(error.field(), Some("mesage"));
+    /// ```
     pub fn field(&self) -> Option<&str> {
         self.field.as_deref()
     }
