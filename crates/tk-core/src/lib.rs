@@ -33,6 +33,8 @@
 //! and its slot until its last destructor has run, also when it is no longer in [`enumerate`].
 
 #![forbid(unsafe_code)]
+// Shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod current;
 mod fork;

@@ -38,8 +38,13 @@
 //!
 //! # Features
 //!
-//! - `arc_lock`: guards that own an `Arc` of their lock.
+//! None is on by default.
+//!
+//! - `arc_lock`: guards that own an `Arc` of their lock, and so borrow nothing.
 //! - `serde`: a lock serializes as the value inside.
+
+// Shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod lock;
 mod raw_lock;
