@@ -102,6 +102,21 @@ impl<'a> Limit<'a> {
         }
     }
 
+    /// When this token is asked to stop.
+    ///
+    /// ```
+    /// use tk_park::{Limit, StopSource};
+    ///
+    /// let source = StopSource::new();
+    /// let token = source.token();
+    /// assert!(!Limit::stop(&token).is_over());
+    /// source.request_stop();
+    /// assert!(Limit::stop(&token).is_over());
+    /// ```
+    pub const fn stop(token: &'a StopToken) -> Limit<'a> {
+        Limit::none().or_stop(token)
+    }
+
     /// The same limit, which also ends when this token is asked to stop. Replaces a token that was there.
     ///
     /// ```
@@ -201,7 +216,7 @@ impl From<Instant> for Limit<'_> {
 
 impl<'a> From<&'a StopToken> for Limit<'a> {
     fn from(token: &'a StopToken) -> Self {
-        Limit::none().or_stop(token)
+        Limit::stop(token)
     }
 }
 

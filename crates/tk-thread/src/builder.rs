@@ -264,7 +264,7 @@ impl Builder {
             }));
         });
         let shared = shared.expect("a registration is prepared");
-        let thread = Thread::new(registration.record().clone(), shared);
+        let thread = Thread::from_parts(registration.record().clone(), shared);
         Ok((builder, registration, thread))
     }
 }

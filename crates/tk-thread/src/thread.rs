@@ -28,7 +28,7 @@ pub struct Thread {
 }
 
 impl Thread {
-    pub(crate) fn new(record: Record, shared: Arc<Shared>) -> Thread {
+    pub(crate) fn from_parts(record: Record, shared: Arc<Shared>) -> Thread {
         Thread { record, shared }
     }
 

@@ -132,7 +132,7 @@ impl BasicConfig {
     ///
     /// Without this, or with an empty format, it is `%Y-%m-%d %H:%M:%S` and, after a comma, the milliseconds. As in
     /// Python a format of one's own has no milliseconds; unlike Python's it can have them, by `%3f`. The time is the
-    /// local time. [`jiff`](https://docs.rs/jiff/latest/jiff/fmt/strtime/) lists what can be asked for; a mistake is an
+    /// local time. [`jiff`](jiff::fmt::strtime) lists what can be asked for; a mistake is an
     /// error when the logger is built.
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! Logging as in Python: a backend for the [`log`](https://docs.rs/log) crate that knows the threads' names.
+//! Logging as in Python: a backend for the [`log`] crate that knows the threads' names.
 //!
 //! ```
 //! tk_core::logging::basic_config()
