@@ -70,10 +70,6 @@ impl State {
         self.cycle.get_or_insert_with(Cycle::new)
     }
 
-    fn is_current(&self, cycle: &Arc<Cycle>) -> bool {
-        self.cycle.as_ref().is_some_and(|it| Arc::ptr_eq(it, cycle))
-    }
-
     fn outcome(&self) -> Option<Result<(), BarrierError>> {
         self.cycle.as_ref()?.outcome()
     }
@@ -321,12 +317,11 @@ impl Barrier {
             });
         let outcome = sleep(&cycle, &wait, limit).or_else(|error| {
             let state = lock(&self.state);
-            let complete = state.is_current(&cycle) && state.arrived == self.parties;
-            // If all have arrived, the time is over too late: the action runs, and decides.
-            if !complete {
-                cycle.end(BarrierError::from(error).code()).wake(state);
-            } else {
-                drop(state);
+            // If all have arrived, the time is over too late: the action runs, and decides. If that is a later cycle, this one
+            // has its outcome, which stays in either case.
+            match state.arrived == self.parties {
+                true => drop(state),
+                false => cycle.end(BarrierError::from(error).code()).wake(state),
             }
             sleep(&cycle, &wait, Limit::none())
         });

@@ -204,6 +204,7 @@ fn a_shared_local_shows_the_values_of_all_living_threads() {
             })
             .collect();
         set.wait();
+        assert_eq!(local.iter().size_hint(), (3, Some(3)));
         let mut values: Vec<i32> = local.iter().map(|n| *n).collect();
         values.sort();
         assert_eq!(values, [1, 2, 3]);
