@@ -1,6 +1,5 @@
 //! Any text can be a thread's name.
 
-use std::sync::mpsc;
 use std::thread;
 
 use tk_core::{Registration, current, next_name};
@@ -83,6 +82,8 @@ fn the_system_sees_the_name_that_a_thread_begins_with_uncut_in_a_character() {
 #[test]
 #[cfg(target_os = "linux")]
 fn renaming_another_thread_renames_only_that_one() {
+    use std::sync::mpsc;
+
     let before = in_a_thread(|| {
         let (tell, told) = mpsc::channel();
         let (end, ended) = mpsc::channel::<()>();
