@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Lints, with warnings as errors: every target with the default features and with all of them, then each published crate with each
+# set of its features, alone, so that no crate lives on a feature that another one asks for. Needs clippy; and for the last,
+# cargo-hack, without which it ends with 3 when the rest has passed.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! cargo clippy --version >/dev/null 2>&1; then
+    echo 'missing: clippy: rustup component add clippy' >&2
+    exit 3
+fi
+
+cargo clippy --workspace --all-targets --locked -- -D warnings
+cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+if ! cargo hack --version >/dev/null 2>&1; then
+    echo 'missing: cargo-hack: cargo install cargo-hack --locked' >&2
+    exit 3
+fi
+
+# The dependencies of tests take no part: without a test to build, their features are left out.
+crates=(crates/*)
+cargo hack clippy --feature-powerset "${crates[@]/#crates\//-p}" --locked -- -D warnings
