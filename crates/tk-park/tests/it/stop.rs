@@ -285,7 +285,7 @@ fn a_parents_stop_wakes_the_waits_of_its_children() {
 }
 
 #[test]
-fn a_childs_token_outlives_the_child_source() {
+fn the_token_of_a_child_outlives_the_child_source() {
     let parent = StopSource::new();
     let token = parent.token().child().token();
     parent.request_stop();
