@@ -23,4 +23,4 @@ cargo +nightly update --quiet -Z "${MINIMAL:-minimal-versions}"
 for features in --all-features --no-default-features; do
     cargo check --workspace --locked "$features"
 done
-cargo tree --workspace --depth 1 --prefix none --edges normal --all-features | grep -v '/crates/' | sort -u
+cargo tree --workspace --depth 1 --prefix none --edges normal --all-features --target all | grep -v "(/" | grep . | sort -u
