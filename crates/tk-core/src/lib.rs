@@ -57,6 +57,6 @@ pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at};
 pub use waiting::{Waiting, WaitingGuard};
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "logging"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
