@@ -39,9 +39,9 @@ respawning=(
     logging::what_a_writer_logs_itself_goes_to_the_standard_error_stream
     destructors::a_program_may_end_in_a_borrow_and_in_an_initialiser
 )
-# The GNU flavour of Windows has no thread-locals of its own: the standard library makes them of keys, and what needs no destructor
-# is gone before what has one. What tk-core, tk-local and tk-thread promise of a thread's end does not hold there, and their tests
-# are compiled only.
+# What tk-core, tk-local and tk-thread promise of a thread's end does not hold on the GNU flavour of Windows, and their tests are
+# compiled only: it has no thread-locals of its own, the standard library makes them of keys, and what is meant to be readable
+# until the very end is gone before the guard that reads it.
 not_there=(-ptk-core -ptk-local -ptk-thread)
 
 missing=0
