@@ -2,17 +2,18 @@
 # Other platforms: type-checks the published crates there, with warnings as errors, and runs their tests where this machine can.
 # Takes the names of targets, or else all of them:
 #
-#   aarch64-apple-darwin, x86_64-unknown-freebsd                 crates and tests are checked
+#   aarch64-apple-darwin, x86_64-unknown-freebsd,
+#   powerpc64-unknown-linux-gnu                                  crates and tests are checked
 #   wasm32-unknown-unknown                                       crates are checked; there are no threads to test
 #   x86_64-pc-windows-gnu                                        tests run, by wine; see `not_there` below
 #   i686-unknown-linux-gnu                                       tests run, by the processor itself
-#   aarch64-unknown-linux-gnu, powerpc64-unknown-linux-gnu       tests run, by qemu
+#   aarch64-unknown-linux-gnu                                    tests run, by qemu
 #
 # Needs a standard library for each target: `rustup target add TARGET`. Where the toolchain has its sources only,
 # `BUILD_STD=1 RUSTC_BOOTSTRAP=1` builds it. CARGO, RUSTC and RUSTDOC may name another toolchain. CHECK_ONLY=1 runs no test.
 # To run the tests, a linker for the target, and qemu-user or wine:
 #
-#   apt-get install gcc-i686-linux-gnu libc6-i386 gcc-aarch64-linux-gnu gcc-powerpc64-linux-gnu qemu-user mingw-w64 wine64
+#   apt-get install gcc-i686-linux-gnu libc6-i386 gcc-aarch64-linux-gnu qemu-user mingw-w64 wine64
 #
 # Ends with 3 when what a target needs is not there, after the other targets have passed.
 set -euo pipefail
@@ -64,10 +65,10 @@ run_tests() { # LINKER RUNNER ARGUMENTS OF THE TESTS
     "$cargo" test --locked "${std[@]}" --target "$target" --all-features --tests "${tested[@]}" -- "$@"
 }
 
-emulated() { # PROCESSOR TRIPLE
-    need "$2-gcc" "apt-get install gcc-$2" && need "qemu-$1" "apt-get install qemu-user" || return 0
-    # Most of the time goes into what the tests compute.
-    CARGO_PROFILE_DEV_OPT_LEVEL=1 run_tests "$2-gcc" "qemu-$1 -L /usr/$2" "${respawning[@]/#/--skip=}"
+aarch64() {
+    need aarch64-linux-gnu-gcc "apt-get install gcc-aarch64-linux-gnu" || return 0
+    need qemu-aarch64 "apt-get install qemu-user" || return 0
+    run_tests aarch64-linux-gnu-gcc "qemu-aarch64 -L /usr/aarch64-linux-gnu" "${respawning[@]/#/--skip=}"
 }
 
 windows() {
@@ -111,8 +112,7 @@ for target in "${targets[@]}"; do
     case $target in
         i686-unknown-linux-gnu)
             need i686-linux-gnu-gcc "apt-get install gcc-i686-linux-gnu libc6-i386" && run_tests i686-linux-gnu-gcc env ;;
-        aarch64-unknown-linux-gnu) emulated aarch64 aarch64-linux-gnu ;;
-        powerpc64-unknown-linux-gnu) emulated ppc64 powerpc64-linux-gnu ;;
+        aarch64-unknown-linux-gnu) aarch64 ;;
         x86_64-pc-windows-gnu) windows ;;
     esac
 done
