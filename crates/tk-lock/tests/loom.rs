@@ -3,6 +3,7 @@
 
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU32, Ordering::*, fence};
 use loom::thread;
 use tk_lock::{Lock, LockGuard, RawLock, RawRLock};
 use tk_park::sync::{Instant, advance};
@@ -75,6 +76,35 @@ fn a_try_that_takes_it_sees_the_last() {
         }
         other.join().unwrap();
         guarded.finish(1 + u32::from(got));
+    });
+}
+
+#[test]
+fn a_try_fails_only_while_somebody_has_it() {
+    explore("lock: a try against one who is woken", None, || {
+        let guarded = Guarded::new();
+        let came = Arc::new(AtomicU32::new(0));
+        guarded.lock.acquire();
+        let other = thread::spawn({
+            let (guarded, came) = (guarded.clone(), came.clone());
+            move || {
+                guarded.lock.acquire();
+                came.store(1, Relaxed);
+                guarded.lock.release().unwrap();
+            }
+        });
+        guarded.lock.release().unwrap();
+        match guarded.lock.try_acquire() {
+            true => guarded.lock.release().unwrap(),
+            // The other had it then. Now it has it still, or has left word; which is seen by who sees its release.
+            false => {
+                let has_it = guarded.lock.is_locked();
+                fence(Acquire);
+                assert!(has_it || came.load(Relaxed) == 1);
+            }
+        }
+        other.join().unwrap();
+        guarded.finish(0);
     });
 }
 
