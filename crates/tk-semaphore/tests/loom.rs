@@ -256,6 +256,24 @@ fn a_release_before_a_stop_counts() {
 }
 
 #[test]
+fn too_many_against_one_who_gives_up() {
+    explore("semaphore: too many against a timeout", None, || {
+        let semaphore = semaphore(1);
+        let timed = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_many_with(2, Instant(1)).is_err()
+        });
+        advance(1);
+        assert!(semaphore.release(Semaphore::MAX_PERMITS).is_err());
+        assert!(timed.join().unwrap());
+        assert_eq!(semaphore.available(), 1);
+        semaphore.try_acquire().unwrap().forget();
+        semaphore.release(1).unwrap();
+        assert_eq!(semaphore.available(), 1);
+    });
+}
+
+#[test]
 fn a_stop_against_a_release() {
     explore("semaphore: stop against release", Some(4), || {
         let (semaphore, source) = (semaphore(0), StopSource::new());

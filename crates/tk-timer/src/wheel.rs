@@ -363,6 +363,6 @@ fn is_there<T>(slab: &mut Slab<T>, entry: &Ready) -> bool {
     slab.node_mut(entry.index).place == Place::Ready(entry.order)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(tk_loom)))]
 #[path = "wheel/tests.rs"]
 mod tests;
