@@ -1,4 +1,5 @@
 //! The integration tests of tk-local.
+#![cfg(not(tk_loom))]
 
 mod borrow;
 mod destructors;

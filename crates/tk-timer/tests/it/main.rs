@@ -1,4 +1,5 @@
 //! The integration tests of tk-timer.
+#![cfg(not(tk_loom))]
 
 mod inside;
 #[path = "../../../tk-park/tests/it/parked.rs"]
