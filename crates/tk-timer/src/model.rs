@@ -81,6 +81,11 @@ impl Model {
         self.queue.serve(&Threads);
     }
 
+    /// Whether somebody waits for timers, or is about to.
+    pub fn has_leader(&self) -> bool {
+        self.queue.list.lock().has_leader
+    }
+
     /// As that of a handle.
     pub fn cancel(&self, timer: &Timer) -> CancelOutcome {
         let (outcome, action) = self.queue.list.lock().cancel(&timer.task, timer.key);

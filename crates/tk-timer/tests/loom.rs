@@ -256,6 +256,23 @@ fn a_follower_that_sleeps_is_called_for() {
 }
 
 #[test]
+fn an_idle_leader_does_not_leave_what_has_come() {
+    explore("timer: start against a leader that leaves", Some(2), || {
+        let model = queue();
+        let server = serve(&model);
+        // So long does a leader stay that has nothing to wait for.
+        advance(10_000_000_000);
+        let timer = model.start(0, None, || ());
+        let successor = (!model.has_leader()).then(|| serve(&model));
+        model.join(&timer, Limit::none());
+        model.close();
+        for server in [Some(server), successor].into_iter().flatten() {
+            server.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_cancellation_of_a_running_timer_ends_it() {
     explore("timer: cancel against a repetition", Some(2), || {
         let (model, calls) = (queue(), Calls::default());

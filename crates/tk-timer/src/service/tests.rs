@@ -1,5 +1,6 @@
 //! What can be seen from inside only.
 
+use std::collections::HashSet;
 use std::sync::mpsc;
 
 use super::*;
@@ -38,6 +39,21 @@ fn threads_without_work_end_after_a_while() {
         .start_on(&service)
         .join()
         .unwrap();
+}
+
+#[test]
+fn timers_one_after_the_other_need_few_threads() {
+    let service = TimerService::new();
+    let (sender, receiver) = mpsc::channel();
+    for _ in 0..100 {
+        let sender = sender.clone();
+        let tell = move || sender.send(tk_core::current().id()).unwrap();
+        let timer = Timer::new(Duration::ZERO, tell).start_on(&service);
+        timer.join().unwrap();
+    }
+    let threads: HashSet<_> = receiver.iter().take(100).collect();
+    // One, unless the machine was so busy that it went home meanwhile.
+    assert!(threads.len() < 50, "{} threads", threads.len());
 }
 
 #[test]

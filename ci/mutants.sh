@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Changes the logic of the primitives, one place at a time, and looks whether that is noticed: by the tests of the crate and its
+# documentation; of what these let pass, by the tests of the crates that are made of it; and then by the models. What survives
+# all must stand in ci/mutants.txt, with the reason. Takes the names of crates, or else all primitives. Needs cargo-mutants.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+if ! command -v cargo-mutants > /dev/null; then
+    echo "missing: cargo-mutants: cargo install cargo-mutants --locked" >&2
+    exit 3
+fi
+
+crates=("$@")
+if [ ${#crates[@]} -eq 0 ]; then
+    crates=(tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local tk-timer)
+fi
+
+out="${CARGO_TARGET_DIR:-$PWD/target}/mutants"
+jobs="${MUTANTS_JOBS:-3}"
+
+# Changes the code, and tests each change; the arguments after the first say what and how. A change that has a test wait for what
+# never comes is noticed by that. Ends well also if something survives.
+mutants() {
+    rm -rf "${out:?}/$1"
+    mkdir -p "$out/$1"
+    cargo mutants --colors never --no-shuffle -j "$jobs" -o "$out/$1" "${@:2}" > "$out/$1/log" || [ $? -eq 2 ] || [ $? -eq 3 ]
+}
+
+# The same with those that are in this list alone.
+again() {
+    local regexes=()
+    while IFS= read -r name; do
+        regexes+=(-F "^$(sed 's/[][\.*^$+?(){}|/]/\\&/g' <<< "$name")\$")
+    done < "$1"
+    if [ ${#regexes[@]} -gt 0 ]; then mutants "${@:2:3}" "${regexes[@]}" "${@:5}"; fi
+}
+
+# How many changes came to these ends.
+count() {
+    cat "${@/#/$out/}" 2> /dev/null | wc -l
+}
+
+unexplained=0
+printf '%-13s %8s %9s %9s %12s\n' crate changes noticed survive unexplained
+for crate in "${crates[@]}"; do
+    # What is made of it.
+    case $crate in
+        tk-park) others=(tk-lock tk-condvar) ;;
+        tk-lock) others=(tk-condvar) ;;
+        *) others=() ;;
+    esac
+    # Of a build that waits for others a test takes long too.
+    mutants "$crate" -p "$crate" --timeout 60 -- --all-features
+    missed="$crate/mutants.out/missed.txt"
+    if [ ${#others[@]} -gt 0 ]; then
+        again "$out/$missed" "$crate-others" -p "$crate" --timeout 60 "${others[@]/#/--test-package=}"
+        missed="$crate-others/mutants.out/missed.txt"
+    fi
+    RUSTFLAGS="${RUSTFLAGS:-} --cfg tk_loom" again "$out/$missed" "$crate-models" -p "$crate" --timeout 300 \
+        --test-package="$crate" "${others[@]/#/--test-package=}" -- --release --test loom
+    if [ -s "$out/$missed" ]; then missed="$crate-models/mutants.out/missed.txt"; fi
+    sed 's/:[0-9]*:[0-9]*: /: /' "$out/$missed" | sort -u > "$out/$crate/survivors"
+    grep -vxF -f ci/mutants.txt "$out/$crate/survivors" > "$out/$crate/unexplained" || true
+    all=$(count "$crate/mutants.out/"{caught,missed,timeout}.txt)
+    survive=$(count "$missed")
+    printf '%-13s %8d %9d %9d %12d\n' "$crate" "$all" "$((all - survive))" "$survive" "$(count "$crate/unexplained")"
+    sed 's/^/    /' "$out/$crate/unexplained"
+    unexplained=$((unexplained + $(count "$crate/unexplained")))
+done
+[ "$unexplained" -eq 0 ]
