@@ -49,11 +49,10 @@ for crate in "${crates[@]}"; do
         tk-lock) others=(tk-condvar) ;;
         *) others=() ;;
     esac
-    # Of a build that waits for others a test takes long too.
-    mutants "$crate" -p "$crate" --timeout 60 -- --all-features
+    mutants "$crate" -p "$crate" --timeout 30 -- --all-features
     missed="$crate/mutants.out/missed.txt"
     if [ ${#others[@]} -gt 0 ]; then
-        again "$out/$missed" "$crate-others" -p "$crate" --timeout 60 "${others[@]/#/--test-package=}"
+        again "$out/$missed" "$crate-others" -p "$crate" --timeout 30 "${others[@]/#/--test-package=}"
         missed="$crate-others/mutants.out/missed.txt"
     fi
     RUSTFLAGS="${RUSTFLAGS:-} --cfg tk_loom" again "$out/$missed" "$crate-models" -p "$crate" --timeout 300 \

@@ -84,6 +84,7 @@ fn many_values_can_be_borrowed_at_a_time() {
     let mut local = Arc::new(Local::new());
     local.set(1);
     let threads = Parked::with(&local, vec![2]);
+    assert_eq!(alone(&mut local).iter_mut().size_hint(), (0, Some(2)));
     let mut values: Vec<_> = alone(&mut local).iter_mut().collect();
     assert_eq!(values.len(), 2);
     let (first, second) = values.split_at_mut(1);
