@@ -35,7 +35,13 @@ again() {
     while IFS= read -r name; do
         regexes+=(-F "^$(sed 's/[][\.*^$+?(){}|/]/\\&/g' <<< "$name")\$")
     done < "$1"
-    if [ ${#regexes[@]} -gt 0 ]; then mutants "${@:2:3}" "${regexes[@]}" "${@:5}"; fi
+    if [ ${#regexes[@]} -gt 0 ]; then
+        mutants "${@:2:3}" "${regexes[@]}" "${@:5}"
+    else
+        rm -rf "${out:?}/$2"
+        mkdir -p "$out/$2/mutants.out"
+        : > "$out/$2/mutants.out/missed.txt"
+    fi
 }
 
 # How many changes came to these ends.
@@ -60,7 +66,7 @@ for crate in "${crates[@]}"; do
     fi
     RUSTFLAGS="${RUSTFLAGS:-} --cfg tk_loom" again "$out/$missed" "$crate-models" -p "$crate" --timeout 300 \
         --test-package="$crate" "${others[@]/#/--test-package=}" -- --release --test loom
-    if [ -s "$out/$missed" ]; then missed="$crate-models/mutants.out/missed.txt"; fi
+    missed="$crate-models/mutants.out/missed.txt"
     sed 's/:[0-9]*:[0-9]*: /: /' "$out/$missed" | sort -u > "$out/$crate/survivors"
     grep -vxF -f ci/mutants.txt "$out/$crate/survivors" > "$out/$crate/unexplained" || true
     all=$(count "$crate/mutants.out/"{caught,missed,timeout}.txt)

@@ -10,6 +10,7 @@
 //!    go away when its time is over.
 //! 3. An outcome is set once. A thread whose time runs out breaks the cycle if it has no outcome yet; otherwise it takes
 //!    the outcome that there is: its arrival has counted.
+//!    With the state locked, a cycle that is not the current one has its outcome: it is ended in the step that begins the next.
 //! 4. A broken barrier has a broken cycle as its current one, until it is reset.
 //! 5. A cycle is used again only if nobody but the barrier has it: then nobody sleeps on it, and nobody has yet to look at
 //!    its outcome. The cycle before the current one is kept aside for that. If the same threads come in every round, all have
@@ -317,8 +318,8 @@ impl Barrier {
             });
         let outcome = sleep(&cycle, &wait, limit).or_else(|error| {
             let state = lock(&self.state);
-            // If all have arrived, the time is over too late: the action runs, and decides. If that is a later cycle, this one
-            // has its outcome, which stays in either case.
+            // If all have arrived, the time is over too late: the action runs, and decides. If they are those of a later cycle,
+            // this one has its outcome, which stays in either case: 3.
             match state.arrived == self.parties {
                 true => drop(state),
                 false => cycle.end(BarrierError::from(error).code()).wake(state),

@@ -128,12 +128,7 @@ impl Shared {
             drop(shown);
             return Ok(());
         }
-        let left = self.wait_for_progress(LEFT, "join", record, limit);
-        // One look more: it may have ended in the moment when the limit was reached.
-        left.or_else(|error| match self.progress.load(Acquire) >= LEFT {
-            true => Ok(()),
-            false => Err(error),
-        })?;
+        self.wait_for_progress(LEFT, "join", record, limit)?;
         match self.take_os_thread() {
             Some(os_thread) => self.join_os_thread(os_thread),
             None => self.wait_for_progress(GONE, "join", record, Limit::none())?,
@@ -165,13 +160,17 @@ impl Shared {
             return Ok(());
         }
         let wait = Wait::new(kind).held_by(Some(record.slot()));
-        while !reached() {
-            match park(&self.progress, || !reached(), &wait, limit) {
+        loop {
+            let parked = park(&self.progress, || !reached(), &wait, limit);
+            // Also if the limit was reached: it may have come so far in that moment.
+            if reached() {
+                return Ok(());
+            }
+            match parked {
                 Parked::TimedOut => return Err(WaitError::TimedOut),
                 Parked::Stopped => return Err(WaitError::Stopped),
                 _ => {}
             }
         }
-        Ok(())
     }
 }

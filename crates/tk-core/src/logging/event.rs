@@ -117,16 +117,20 @@ impl Event<'_> {
             None => {
                 let (second, milliseconds) = self.second_and_milliseconds();
                 let clock = self.clock.number;
-                let last = LAST_DATE.get();
-                if (last.clock, last.second) == (clock, second) {
+                let last = LAST_DATE.try_with(Cell::get);
+                if let Ok(last) = last
+                    && (last.clock, last.second) == (clock, second)
+                {
                     line.push_bytes(&last.text);
                 } else {
                     let text = write_date(line, zone.to_datetime(self.time));
-                    LAST_DATE.set(Date {
+                    let date = Date {
                         clock,
                         second,
                         text,
-                    });
+                    };
+                    // Where the system has no such variables of its own, it may be gone in a thread's last destructors.
+                    let _ = LAST_DATE.try_with(|last| last.set(date));
                 }
                 line.push_char(',');
                 line.push_digits(milliseconds, 3);

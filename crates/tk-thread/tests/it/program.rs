@@ -33,6 +33,9 @@ fn non_daemon(f: impl FnOnce() + Send + 'static) -> tk_thread::JoinHandle<()> {
     Builder::new().daemon(false).spawn(f).unwrap()
 }
 
+/// A time in which a program that does not wait would have ended.
+const A_WHILE: Duration = Duration::from_millis(30);
+
 /// Does nothing in a run of all tests.
 #[test]
 fn child() {
@@ -43,10 +46,10 @@ fn child() {
         "waits" => {
             let value = tk_thread::main(|| {
                 non_daemon(|| {
-                    sleep(Duration::from_millis(30));
+                    sleep(A_WHILE);
                     say("first");
                     non_daemon(|| {
-                        sleep(Duration::from_millis(30));
+                        sleep(A_WHILE);
                         say("second");
                     });
                 });
@@ -69,14 +72,14 @@ fn child() {
                     main_thread().join().unwrap();
                     say("end of thread");
                 });
-                sleep(Duration::from_millis(20));
+                sleep(A_WHILE);
                 say("end of main");
             });
         }
         "panics" => {
             tk_thread::main(|| {
                 non_daemon(|| {
-                    sleep(Duration::from_millis(30));
+                    sleep(A_WHILE);
                     say("waited");
                 });
                 panic!("expected");

@@ -72,6 +72,7 @@ fn the_scope_ends_after_the_thread_local_values_are_destroyed() {
     struct Late(Cell<bool>);
     impl Drop for Late {
         fn drop(&mut self) {
+            // Time passes, so that a scope which does not wait for it would be seen to end before.
             std::thread::sleep(Duration::from_millis(5));
             DESTROYED.fetch_add(1, Relaxed);
         }
