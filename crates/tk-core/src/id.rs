@@ -1,4 +1,5 @@
-//! The two numbers of a thread: one that is never reused, one that is small.
+//! The numbers of a thread: its id, which is never reused; its owner number, which is the id in 30 bits; and its slot,
+//! which is small and reused.
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
@@ -27,6 +28,19 @@ impl ThreadId {
         ThreadId(NonZeroU64::new(id).expect("2^64 threads"))
     }
 
+    /// The id of a thread of a model, which tk-core does not know.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn of_model(number: u64) -> ThreadId {
+        ThreadId(NonZeroU64::new(number).expect("numbers of a model's threads begin with one"))
+    }
+
+    /// For a number that was a thread's before.
+    #[inline]
+    pub(crate) const fn from_number(number: NonZeroU64) -> ThreadId {
+        ThreadId(number)
+    }
+
     /// The number itself.
     ///
     /// ```
@@ -35,6 +49,109 @@ impl ThreadId {
     #[inline]
     pub const fn get(self) -> u64 {
         self.0.get()
+    }
+}
+
+/// A thread as the owner in a lock's word: its [`ThreadId`] if that fits into 30 bits.
+///
+/// A lock names its owner by this and not by a [`Slot`], because a slot is reused: if a thread ends while it holds a
+/// lock, the next thread in its slot must not be taken for the owner.
+///
+/// After 2^30 threads, all later ones share [`Owner::ANONYMOUS`]. Their locks work as ever, but cannot say who holds
+/// them.
+///
+/// ```
+/// use tk_core::{current, current_owner, thread_by_owner};
+///
+/// let me = current_owner();
+/// assert_eq!(me, current().owner());
+/// assert_eq!(thread_by_owner(me), Some(current()));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner(NonZeroU32);
+
+impl Owner {
+    /// The largest number of an owner, which leaves two bits of a word of 32 bits for flags.
+    ///
+    /// ```
+    /// use tk_core::Owner;
+    ///
+    /// assert_eq!(Owner::new(Owner::MAX), Some(Owner::ANONYMOUS));
+    /// assert_eq!(Owner::new(Owner::MAX + 1), None);
+    /// ```
+    pub const MAX: u32 = u32::MAX >> 2;
+
+    /// Any of the threads whose id does not fit into 30 bits.
+    ///
+    /// ```
+    /// assert!(!tk_core::Owner::ANONYMOUS.is_known());
+    /// ```
+    pub const ANONYMOUS: Owner = Owner(NonZeroU32::new(Owner::MAX).unwrap());
+
+    /// The owner of this number, if it can be one: from 1 to [`Owner::MAX`].
+    ///
+    /// ```
+    /// use tk_core::Owner;
+    ///
+    /// assert_eq!(Owner::new(7).unwrap().get(), 7);
+    /// assert_eq!(Owner::new(0), None);
+    /// ```
+    #[inline]
+    pub const fn new(number: u32) -> Option<Owner> {
+        match NonZeroU32::new(number) {
+            Some(number) if number.get() <= Owner::MAX => Some(Owner(number)),
+            _ => None,
+        }
+    }
+
+    /// The owner's number.
+    ///
+    /// ```
+    /// assert!(tk_core::current_owner().get() >= 1);
+    /// ```
+    #[inline]
+    pub const fn get(self) -> u32 {
+        self.0.get()
+    }
+
+    /// Whether this stands for one thread only. False for [`Owner::ANONYMOUS`] alone.
+    ///
+    /// ```
+    /// assert!(tk_core::current_owner().is_known());
+    /// ```
+    #[inline]
+    pub const fn is_known(self) -> bool {
+        self.0.get() != Owner::MAX
+    }
+
+    /// The thread of this id as an owner.
+    pub(crate) fn of(id: ThreadId) -> Owner {
+        u32::try_from(id.get())
+            .ok()
+            .and_then(Owner::new)
+            .unwrap_or(Owner::ANONYMOUS)
+    }
+
+    /// For a number that was an owner's before.
+    #[inline]
+    pub(crate) const fn from_number(number: NonZeroU32) -> Owner {
+        Owner(number)
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_known() {
+            write!(f, "Owner({self})")
+        } else {
+            f.write_str("Owner(ANONYMOUS)")
+        }
     }
 }
 
@@ -52,7 +169,7 @@ impl fmt::Debug for ThreadId {
 
 /// The small number of a live thread: dense, never zero, and reused once the thread is gone.
 ///
-/// Made to be an index into a table or the owner in a lock's word. Two threads that exist at the same time never
+/// Made to be an index into a table. (The owner in a lock's word is an [`Owner`].) Two threads that exist at the same time never
 /// share a slot; a thread keeps its own until its last thread-local destructor has run.
 ///
 /// ```
@@ -64,7 +181,7 @@ impl fmt::Debug for ThreadId {
 pub struct Slot(NonZeroU32);
 
 impl Slot {
-    /// The largest slot number. Locks keep a slot beside a flag bit in a word of 32 bits.
+    /// The largest slot number.
     ///
     /// ```
     /// use tk_core::Slot;

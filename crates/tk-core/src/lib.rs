@@ -48,13 +48,13 @@ mod record;
 mod registry;
 mod waiting;
 
-pub use current::{Registration, at_thread_exit, current, current_slot};
+pub use current::{Registration, at_thread_exit, current, current_id, current_owner, current_slot};
 pub use fork::forked;
-pub use id::{Slot, ThreadId};
+pub use id::{Owner, Slot, ThreadId};
 pub use keep_alive::{KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
 pub use record::Record;
-pub use registry::{active_count, enumerate, main_thread, thread_at};
+pub use registry::{active_count, enumerate, main_thread, thread_at, thread_by_owner};
 pub use waiting::{Waiting, WaitingGuard};
 
 #[cfg(all(doctest, feature = "logging"))]

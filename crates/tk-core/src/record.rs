@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use once_cell::sync::OnceCell;
 
 use crate::registry::registry;
-use crate::{Slot, ThreadId, Waiting, fork, name, os};
+use crate::{Owner, Slot, ThreadId, Waiting, fork, name, os};
 
 /// A function kept for later.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -138,6 +138,15 @@ impl Record {
     /// ```
     pub fn id(&self) -> ThreadId {
         self.0.id
+    }
+
+    /// The thread as the owner in a lock's word.
+    ///
+    /// ```
+    /// assert_eq!(tk_core::current().owner(), tk_core::current_owner());
+    /// ```
+    pub fn owner(&self) -> Owner {
+        Owner::of(self.0.id)
     }
 
     /// The thread's slot. It means nothing once the thread is gone: another one may have it.

@@ -26,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use once_cell::sync::{Lazy, OnceCell};
 
-use crate::{Record, Slot, ThreadId, current, fork, name, os};
+use crate::{Owner, Record, Slot, ThreadId, current, fork, name, os};
 
 /// How many retired slots are asked after before a new one is made.
 const RETIRED_ASKED: usize = 4;
@@ -149,7 +149,7 @@ impl Registry {
         prepare: impl FnOnce(&Record),
     ) -> Record {
         let mut table = self.table();
-        let record = table.claim(name, daemon);
+        let record = table.claim(ThreadId::next(), name, daemon);
         prepare(&record);
         table.active += 1;
         record
@@ -163,8 +163,8 @@ impl Registry {
         table.free.push(record.slot());
     }
 
-    /// A record for the calling thread, which has none. `late` if its guard is gone already.
-    pub(crate) fn enroll(&self, late: bool) -> Record {
+    /// A record for the calling thread, which has this id and no record. `late` if its guard is gone already.
+    pub(crate) fn enroll(&self, id: ThreadId, late: bool) -> Record {
         if os::current_is_main() {
             let mut table = self.table();
             if !table.main_has_begun {
@@ -178,7 +178,7 @@ impl Registry {
             None => Arc::from(name::next_dummy_name()),
         };
         let mut table = self.table();
-        let record = table.claim(name, true);
+        let record = table.claim(id, name, true);
         record.set_running();
         if late {
             record.set_finished();
@@ -205,6 +205,15 @@ impl Registry {
         self.table().records.get(slot.index()).cloned()
     }
 
+    /// The record of the thread that is, or was, this owner. The latest that is alive comes first: a thread that used the
+    /// kit after its guard was gone has two.
+    pub(crate) fn by_owner(&self, owner: Owner) -> Option<Record> {
+        let table = self.table();
+        let all = || table.records.iter().filter(|r| r.owner() == owner);
+        let alive = all().find(|r| r.is_alive());
+        alive.or_else(|| all().next()).cloned()
+    }
+
     pub(crate) fn enumerate(&self) -> Vec<Record> {
         let table = self.table();
         let mut records = Vec::with_capacity(table.active);
@@ -220,10 +229,10 @@ impl Registry {
 }
 
 impl Table {
-    fn claim(&mut self, name: Arc<str>, daemon: bool) -> Record {
+    fn claim(&mut self, id: ThreadId, name: Arc<str>, daemon: bool) -> Record {
         let free = self.free.pop().or_else(|| self.reclaim());
         let slot = free.unwrap_or_else(|| Slot::from_index(self.records.len()));
-        let record = Record::new(ThreadId::next(), slot, name, daemon);
+        let record = Record::new(id, slot, name, daemon);
         match self.records.get_mut(slot.index()) {
             Some(entry) => *entry = record.clone(),
             None => {
@@ -287,4 +296,22 @@ pub fn main_thread() -> Record {
 /// ```
 pub fn thread_at(slot: Slot) -> Option<Record> {
     registry().at(slot)
+}
+
+/// The record of the thread that is this owner, or was, as long as its slot has not been given to another thread.
+///
+/// Costs a walk over all records: for reports, not for fast paths.
+///
+/// ```
+/// use tk_core::{Owner, current, current_owner, thread_by_owner};
+///
+/// assert_eq!(thread_by_owner(current_owner()), Some(current()));
+/// assert_eq!(thread_by_owner(Owner::ANONYMOUS), None);
+/// ```
+pub fn thread_by_owner(owner: Owner) -> Option<Record> {
+    if owner.is_known() {
+        registry().by_owner(owner)
+    } else {
+        None
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Instant;
 
-use crate::{Record, Slot, current, thread_at};
+use crate::{Owner, Record, current, thread_by_owner};
 
 /// What a sleeping thread waits for, as it wrote it down before it went to sleep.
 ///
@@ -29,7 +29,7 @@ pub struct Waiting {
     address: usize,
     since: Instant,
     location: &'static Location<'static>,
-    holder: Option<Slot>,
+    holder: Option<Owner>,
 }
 
 impl Waiting {
@@ -62,19 +62,19 @@ impl Waiting {
         }
     }
 
-    /// The same wait, with the slot of the thread that holds what is waited for.
+    /// The same wait, with the thread that holds what is waited for.
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
     /// # use tk_core::{Waiting, current};
     /// let door = 0u32;
     /// let waiting = Waiting::new("door", &raw const door as usize, Instant::now(), Location::caller())
-    ///     .held_by(Some(current().slot()));
-    /// println!("{waiting:?}"); // door 0x7f… at src/main.rs:2:15 held by MainThread in slot 1
+    ///     .held_by(Some(current().owner()));
+    /// println!("{waiting:?}"); // door 0x7f… at src/main.rs:2:15 held by MainThread (thread 1)
     /// assert!(format!("{waiting:?}").contains("held by"));
     /// ```
     #[must_use]
-    pub fn held_by(mut self, holder: Option<Slot>) -> Waiting {
+    pub fn held_by(mut self, holder: Option<Owner>) -> Waiting {
         self.holder = holder;
         self
     }
@@ -132,17 +132,17 @@ impl Waiting {
         self.location
     }
 
-    /// The slot of the thread that held the thing when the wait began, where that is known; [`thread_at`] says who that is.
+    /// The thread that held the thing when the wait began, where that is known; [`thread_by_owner`] finds its record.
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::{Waiting, current, thread_at};
+    /// # use tk_core::{Waiting, current, thread_by_owner};
     /// let door = 0u32;
     /// let waiting = Waiting::new("door", &raw const door as usize, Instant::now(), Location::caller())
-    ///     .held_by(Some(current().slot()));
-    /// assert_eq!(waiting.holder().and_then(thread_at), Some(current()));
+    ///     .held_by(Some(current().owner()));
+    /// assert_eq!(waiting.holder().and_then(thread_by_owner), Some(current()));
     /// ```
-    pub fn holder(&self) -> Option<Slot> {
+    pub fn holder(&self) -> Option<Owner> {
         self.holder
     }
 
@@ -171,16 +171,17 @@ impl Waiting {
     }
 }
 
-/// `lock 0x7f… at src/queue.rs:31:22 held by painter in slot 3`: whoever has the slot now.
+/// `lock 0x7f… at src/queue.rs:31:22 held by painter (thread 7)`.
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:#x} at {}", self.kind, self.address, self.location)?;
-        match self.holder {
-            Some(holder) => match thread_at(holder) {
-                Some(thread) => write!(f, " held by {} in slot {holder}", thread.name()),
-                None => write!(f, " held by slot {holder}"),
-            },
-            None => Ok(()),
+        let Some(holder) = self.holder else {
+            return Ok(());
+        };
+        match thread_by_owner(holder) {
+            Some(thread) => write!(f, " held by {} (thread {holder})", thread.name()),
+            None if holder.is_known() => write!(f, " held by thread {holder}"),
+            None => f.write_str(" held by an unknown thread"),
         }
     }
 }

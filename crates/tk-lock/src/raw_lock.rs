@@ -4,9 +4,9 @@
 //!
 //! | owner | flags | meaning |
 //! |---|---|---|
-//! | 0 or a slot | none | free or held; nobody sleeps |
-//! | 0 or a slot | `PARKED` | threads sleep, or are about to, or slept and have given up |
-//! | 0 or a slot | `WOKEN` | a thread has been woken to take the lock, and has not come to it yet |
+//! | 0 or an `Owner` | none | free or held; nobody sleeps |
+//! | 0 or an `Owner` | `PARKED` | threads sleep, or are about to, or slept and have given up |
+//! | 0 or an `Owner` | `WOKEN` | a thread has been woken to take the lock, and has not come to it yet |
 //!
 //! 1. A thread goes to sleep only while the lock is held and `PARKED` is set; both are checked with the queue locked.
 //! 2. A holder that finds `PARKED` without `WOKEN` releases with the queue locked, and wakes the first thread in it. If
@@ -28,8 +28,8 @@ use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
-use tk_core::Slot;
-use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_slot, micros};
+use tk_core::Owner;
+use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_owner, micros};
 use tk_park::{
     Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, give_way, park, unpark_filter,
 };
@@ -38,7 +38,7 @@ use tk_park::{
 const PARKED: u32 = 1;
 /// A thread is on its way to the lock.
 const WOKEN: u32 = 2;
-/// The slot of the owner is in the bits above.
+/// The number of the owner is in the bits above.
 const FLAGS: u32 = PARKED | WOKEN;
 
 /// Token: try to take the lock.
@@ -129,13 +129,13 @@ pub struct RawLock {
 #[cfg(not(tk_loom))]
 const _: () = assert!(size_of::<RawLock>() <= 8);
 
-/// The word of a lock that is held by that slot.
-fn owned_by(slot: Slot) -> u32 {
-    slot.get() << 2
+/// The word of a lock that this thread holds.
+fn owned_by(owner: Owner) -> u32 {
+    owner.get() << 2
 }
 
-fn owner(word: u32) -> Option<Slot> {
-    Slot::new(word >> 2)
+fn owner(word: u32) -> Option<Owner> {
+    Owner::new(word >> 2)
 }
 
 fn is_held(word: u32) -> bool {
@@ -201,7 +201,7 @@ impl RawLock {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> bool {
-        let me = owned_by(current_slot());
+        let me = owned_by(current_owner());
         // Acquire: pairs with the Release of whoever released the lock.
         match self.word.compare_exchange(0, me, Acquire, Relaxed) {
             Ok(_) => true,
@@ -250,7 +250,7 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
-        let me = owned_by(current_slot());
+        let me = owned_by(current_owner());
         // Acquire: pairs with the Release of whoever released the lock.
         if self.word.compare_exchange(0, me, Acquire, Relaxed).is_ok() {
             return Ok(());
@@ -299,16 +299,16 @@ impl RawLock {
         is_held(self.word.load(Relaxed))
     }
 
-    /// The slot of the thread that holds the lock at this moment.
+    /// The thread that holds the lock at this moment.
     ///
     /// ```
     /// let lock = tk_lock::RawLock::new();
     /// assert_eq!(lock.holder(), None);
     /// lock.acquire();
-    /// assert_eq!(lock.holder(), Some(tk_core::current_slot()));
+    /// assert_eq!(lock.holder(), Some(tk_core::current_owner()));
     /// ```
     #[inline]
-    pub fn holder(&self) -> Option<Slot> {
+    pub fn holder(&self) -> Option<Owner> {
         owner(self.word.load(Relaxed))
     }
 
@@ -425,7 +425,7 @@ impl RawLock {
             }
             let patient = || waiter.mark() == FOR_LOCK && waiter.since().elapsed() >= PATIENCE;
             match wakes == Wakes::AnOwner || patient() {
-                true => heir.set(Some(waiter.slot())),
+                true => heir.set(Some(waiter.owner())),
                 false => self.woken.note(),
             }
             Choice::Unpark
@@ -525,7 +525,7 @@ impl RawLock {
             NEXT => WOKEN,
             _ => 0,
         };
-        let taken = self.acquire_slow(owned_by(current_slot()), mine, Limit::none());
+        let taken = self.acquire_slow(owned_by(current_owner()), mine, Limit::none());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -554,10 +554,10 @@ unsafe impl lock_api::RawMutex for RawLock {
     #[inline]
     #[track_caller]
     fn lock(&self) -> GuardNoSend {
-        let me = owned_by(current_slot());
+        let me = owned_by(current_owner());
         // Acquire: pairs with the Release of whoever released the lock.
         if let Err(word) = self.word.compare_exchange(0, me, Acquire, Relaxed) {
-            if word & !FLAGS == me {
+            if word & !FLAGS == me && Owner::new(me >> 2).is_some_and(Owner::is_known) {
                 relocked();
             }
             let taken = self.acquire_slow(me, 0, Limit::none());

@@ -1,6 +1,6 @@
 //! The algorithm of the reentrant lock.
 //!
-//! 1. `owner` is the key of the thread that holds `lock`, or zero. A thread that finds its own key there has written it
+//! 1. `owner` is the id of the thread that holds `lock`, or zero. A thread that finds its own id there has written it
 //!    itself, and holds the lock; any other value tells it only that it does not. So no order of memory is needed.
 //! 2. `levels` is touched by the holder alone.
 
@@ -9,7 +9,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicUsize, Instant, Ordering::Relaxed, thread_key};
+use tk_park::sync::{AtomicU64, Instant, Ordering::Relaxed, current_id};
 use tk_park::{Limit, WaitError};
 
 use crate::RawLock;
@@ -35,7 +35,7 @@ use crate::RawLock;
 #[doc(alias = "recursive_mutex")]
 pub struct RawRLock {
     lock: RawLock,
-    owner: AtomicUsize,
+    owner: AtomicU64,
     levels: Cell<usize>,
 }
 
@@ -55,7 +55,7 @@ impl RawRLock {
     pub const fn new() -> RawRLock {
         RawRLock {
             lock: RawLock::new(),
-            owner: AtomicUsize::new(0),
+            owner: AtomicU64::new(0),
             levels: Cell::new(0),
         }
     }
@@ -183,7 +183,7 @@ impl RawRLock {
     #[doc(alias = "_is_owned")]
     #[inline]
     pub fn is_owned_by_current_thread(&self) -> bool {
-        self.owner.load(Relaxed) == thread_key()
+        self.owner.load(Relaxed) == current_id().get()
     }
 
     /// How often the calling thread has taken the lock. Zero if another thread holds it.
@@ -232,7 +232,7 @@ impl RawRLock {
 
     #[inline]
     fn resume(&self, levels: usize) {
-        self.owner.store(thread_key(), Relaxed);
+        self.owner.store(current_id().get(), Relaxed);
         self.levels.set(levels);
     }
 

@@ -20,10 +20,10 @@
 
 use std::panic::Location;
 
-use tk_core::Slot;
+use tk_core::Owner;
 
 use crate::sync::parking::{self, FilterOp, ParkResult, ParkToken, RequeueOp, UnparkToken};
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_slot};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_owner};
 use crate::{Limit, StopToken};
 
 /// An atomic word that threads can park on.
@@ -71,7 +71,7 @@ impl Word for AtomicUsize {}
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
     kind: &'static str,
-    holder: Option<Slot>,
+    holder: Option<Owner>,
     location: &'static Location<'static>,
     since: Instant,
     mark: usize,
@@ -102,14 +102,14 @@ impl Wait {
         }
     }
 
-    /// The same wait, with the slot of the thread that holds the thing.
+    /// The same wait, with the thread that holds the thing.
     ///
     /// ```
-    /// let wait = tk_park::Wait::new("turnstile").held_by(Some(tk_core::current_slot()));
+    /// let wait = tk_park::Wait::new("turnstile").held_by(Some(tk_core::current_owner()));
     /// assert_eq!(wait.kind(), "turnstile");
     /// ```
     #[must_use]
-    pub fn held_by(mut self, holder: Option<Slot>) -> Wait {
+    pub fn held_by(mut self, holder: Option<Owner>) -> Wait {
         self.holder = holder;
         self
     }
@@ -220,7 +220,7 @@ impl Wait {
 #[derive(Debug)]
 pub struct Waiter {
     mark: usize,
-    slot: Slot,
+    owner: Owner,
     since: Instant,
     /// Not one of those of `sync`: it orders nothing.
     unparked: std::sync::atomic::AtomicBool,
@@ -242,21 +242,20 @@ impl Waiter {
         self.mark
     }
 
-    /// The thread's slot.
+    /// The thread, as the owner of a lock that is handed to it.
     ///
     /// ```
     /// use tk_park::{Choice, Waiter};
     ///
     /// // Another thread than this one.
-    /// let me = tk_core::current_slot();
-    /// let other = |waiter: &Waiter| match waiter.slot() == me {
-    ///     true => Choice::Skip,
-    ///     false => Choice::Unpark,
+    /// let me = tk_core::current_owner();
+    /// let other = |waiter: &Waiter| {
+    ///     if waiter.owner() == me { Choice::Skip } else { Choice::Unpark }
     /// };
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), other, |_| 0);
     /// ```
-    pub fn slot(&self) -> Slot {
-        self.slot
+    pub fn owner(&self) -> Owner {
+        self.owner
     }
 
     /// Since when the thread waits.
@@ -459,7 +458,7 @@ pub unsafe fn park_then(
 ) -> Parked {
     let waiter = Waiter {
         mark: wait.mark,
-        slot: current_slot(),
+        owner: current_owner(),
         since: wait.since,
         unparked: std::sync::atomic::AtomicBool::new(false),
     };

@@ -6,22 +6,12 @@
 
 #[cfg(not(tk_loom))]
 mod real {
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering, fence};
+    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::time::Instant;
 
     pub(crate) use parking_lot_core as parking;
-    pub use tk_core::current_slot;
-
-    /// A number that no other living thread has, the same from the thread's first line to its last destructor: the address of
-    /// a thread-local without a destructor.
-    ///
-    /// Not the slot, which a thread may lose in its last destructors where the system can't be asked whether it is gone.
-    #[inline]
-    pub fn thread_key() -> usize {
-        thread_local!(static KEY: u8 = const { 0 });
-        KEY.with(|key| (&raw const *key).addr())
-    }
+    pub use tk_core::{current_id, current_owner, current_slot};
 
     /// The time in microseconds, from some point of the past on.
     pub fn micros() -> u64 {

@@ -122,7 +122,7 @@ impl Shared {
         if limit.is_none()
             && let Some(os_thread) = self.take_os_thread()
         {
-            let wait = Wait::new("join").held_by(Some(record.slot()));
+            let wait = Wait::new("join").held_by(Some(record.owner()));
             let shown = wait.show(&self.progress);
             self.join_os_thread(os_thread);
             drop(shown);
@@ -159,7 +159,7 @@ impl Shared {
         if reached() {
             return Ok(());
         }
-        let wait = Wait::new(kind).held_by(Some(record.slot()));
+        let wait = Wait::new(kind).held_by(Some(record.owner()));
         loop {
             let parked = park(&self.progress, || !reached(), &wait, limit);
             // Also if the limit was reached: it may have come so far in that moment.

@@ -119,7 +119,7 @@ fn the_record_shows_the_line_that_waits_and_that_locks() {
         let waiting = locker.record.waiting().unwrap();
         let location = waiting.location();
         assert_eq!((location.file(), location.line()), (file!(), line));
-        assert_eq!(waiting.holder(), Some(tk_core::current_slot()));
+        assert_eq!(waiting.holder(), Some(tk_core::current_owner()));
         guard.notify_all();
         drop(guard);
         waiter.join();

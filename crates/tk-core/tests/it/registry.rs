@@ -401,3 +401,39 @@ fn a_thread_can_be_listed_a_thousand_times_while_others_come_and_go() {
         thread.join().unwrap();
     }
 }
+
+#[test]
+fn an_owner_is_one_thread_and_never_the_next_in_its_slot() {
+    let (owner, id) = thread::spawn(|| (tk_core::current_owner(), current().id()))
+        .join()
+        .unwrap();
+    assert_eq!(u64::from(owner.get()), id.get());
+    for _ in 0..100 {
+        let other = thread::spawn(tk_core::current_owner).join().unwrap();
+        assert_ne!(other, owner);
+    }
+}
+
+#[test]
+fn an_owner_is_the_same_in_a_late_destructor() {
+    struct Late(mpsc::Sender<(tk_core::Owner, tk_core::ThreadId)>);
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let _ = self
+                .0
+                .send((tk_core::current_owner(), tk_core::current_id()));
+        }
+    }
+    thread_local!(static LATE: RefCell<Option<Late>> = const { RefCell::new(None) });
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        // Older than the guard of the registry, and so destroyed after it.
+        LATE.set(Some(Late(sender.clone())));
+        sender
+            .send((tk_core::current_owner(), tk_core::current_id()))
+            .unwrap();
+    })
+    .join()
+    .unwrap();
+    assert_eq!(receiver.recv().unwrap(), receiver.recv().unwrap());
+}

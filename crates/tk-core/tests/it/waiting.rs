@@ -17,7 +17,7 @@ fn others_see_it_from_entering_until_leaving() {
     let (go_on, wait) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
         let me = current();
-        let holder = Some(me.slot());
+        let holder = Some(me.owner());
         let entered = waiting_for("bus").held_by(holder).enter();
         tell.send(me.clone()).unwrap();
         wait.recv().unwrap();
@@ -28,7 +28,7 @@ fn others_see_it_from_entering_until_leaving() {
     let record = told.recv().unwrap();
     let seen = record.waiting().unwrap();
     assert_eq!((seen.kind(), seen.address()), ("bus", 0x10));
-    assert_eq!(seen.holder(), Some(record.slot()));
+    assert_eq!(seen.holder(), Some(record.owner()));
     assert!(seen.since() <= Instant::now());
     assert!(seen.location().file().ends_with("waiting.rs"));
     assert!(format!("{seen:?}").starts_with("bus 0x10 at "));

@@ -139,7 +139,7 @@ fn a_fair_release_hands_the_lock_over_at_once() {
         // The heir has it, if it has run or not.
         assert!(lock.try_lock().is_none());
         // SAFETY: looks, and does no more.
-        assert_eq!(unsafe { lock.raw() }.holder(), Some(heir.slot()));
+        assert_eq!(unsafe { lock.raw() }.holder(), Some(heir.owner()));
         heir.join();
     });
 }
@@ -193,7 +193,7 @@ fn the_record_shows_the_line_that_locks() {
             let waiting = record.waiting().unwrap();
             assert_eq!(waiting.location().file(), file!());
             assert_eq!(waiting.location().line(), line);
-            assert_eq!(waiting.holder(), Some(tk_core::current_slot()));
+            assert_eq!(waiting.holder(), Some(tk_core::current_owner()));
         };
         let line = line!() + 1;
         let first = start_parked(s, "lock", || drop(lock.lock()));

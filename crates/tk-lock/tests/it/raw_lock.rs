@@ -46,7 +46,7 @@ fn acquire_and_release_take_turns() {
     for _ in 0..3 {
         lock.acquire();
         assert!(lock.is_locked());
-        assert_eq!(lock.holder(), Some(tk_core::current_slot()));
+        assert_eq!(lock.holder(), Some(tk_core::current_owner()));
         assert_eq!(lock.release(), Ok(()));
         assert!(!lock.is_locked());
         assert_eq!(lock.holder(), None);
@@ -194,7 +194,7 @@ fn its_holder_blocks_too_until_another_thread_releases() {
             lock.release().unwrap();
         });
         let waiting = thread.record.waiting().unwrap();
-        assert_eq!(waiting.holder(), Some(thread.slot()));
+        assert_eq!(waiting.holder(), Some(thread.owner()));
         lock.release().unwrap();
         thread.join();
     });
@@ -259,7 +259,7 @@ fn a_thread_that_gave_up_takes_no_wake_up_from_the_next() {
 #[test]
 fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
     let lock = held();
-    let me = tk_core::current_slot();
+    let me = tk_core::current_owner();
     std::thread::scope(|s| {
         let mut line = line!() + 2;
         let for_ever = start_parked(s, "lock", || {
@@ -316,7 +316,7 @@ fn a_patient_waiter_is_handed_the_lock_by_the_release() {
         // From the release on the waiter is the holder; it may have come and gone by now, but nobody else can have been.
         lock.release().unwrap();
         let holder = lock.holder();
-        assert!(holder == Some(waiter.slot()) || holder.is_none());
+        assert!(holder == Some(waiter.owner()) || holder.is_none());
         waiter.join();
     });
     assert!(!lock.is_locked());
@@ -339,10 +339,10 @@ fn a_lock_that_was_handed_over_is_held_before_the_heir_runs() {
                 since.elapsed() > Duration::from_millis(2)
             });
             lock.release().unwrap();
-            assert_eq!(lock.holder(), Some(heir.slot()));
+            assert_eq!(lock.holder(), Some(heir.owner()));
             assert!(!lock.try_acquire());
-            let slot = heir.slot();
-            assert_eq!(heir.join(), (Some(slot), None));
+            let owner = heir.owner();
+            assert_eq!(heir.join(), (Some(owner), None));
             lock.release().unwrap();
         });
     }

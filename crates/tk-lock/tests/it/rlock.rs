@@ -112,7 +112,7 @@ fn the_record_of_a_waiter_names_the_holder_and_the_line() {
         let line = line!() + 1;
         let waiter = start_parked(s, "lock", || drop(lock.lock()));
         let waiting = waiter.record.waiting().unwrap();
-        assert_eq!(waiting.holder(), Some(tk_core::current_slot()));
+        assert_eq!(waiting.holder(), Some(tk_core::current_owner()));
         assert_eq!(waiting.location().file(), file!());
         assert_eq!(waiting.location().line(), line);
         drop(guard);

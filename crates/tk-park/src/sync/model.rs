@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use loom::sync::atomic::{Ordering, fence};
 pub use loom::sync::{Mutex, MutexGuard};
-use tk_core::Slot;
+use tk_core::{Owner, Slot, ThreadId};
 
 pub use super::model_parking::advance;
 
@@ -31,11 +31,6 @@ impl Instant {
     }
 }
 
-/// All threads of a model are one to the system.
-pub fn thread_key() -> usize {
-    current_slot().get() as usize
-}
-
 /// The logical time in microseconds.
 pub fn micros() -> u64 {
     super::model_parking::now() / 1000
@@ -58,6 +53,16 @@ fn next_slot() -> Slot {
 /// A slot for each of the model's threads: to std they are all one.
 pub fn current_slot() -> Slot {
     SLOT.with(|slot| *slot)
+}
+
+/// The number of a model's thread as an owner.
+pub fn current_owner() -> Owner {
+    Owner::new(current_slot().get()).expect("a slot's number can be an owner's")
+}
+
+/// The number of a model's thread as an id.
+pub fn current_id() -> ThreadId {
+    ThreadId::of_model(current_slot().get().into())
 }
 
 /// loom's atomics cannot be made in a constant. These are made at the first touch, which has to come from the thread
@@ -137,6 +142,7 @@ macro_rules! atomic {
 }
 
 atomic!(AtomicU32, u32);
+atomic!(AtomicU64, u64);
 atomic!(AtomicUsize, usize);
 atomic!(AtomicBool, bool);
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_core::Slot;
+use tk_core::Owner;
 use tk_park::{
     Choice, Limit, Parked, Requeue, StopSource, Unparked, Wait, Waiter, Word, park, park_then,
     requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
@@ -132,7 +132,7 @@ fn a_filter_sees_everyone_by_age_and_chooses() {
             .collect();
         let mut seen = Vec::new();
         let choose = |waiter: &Waiter| {
-            seen.push((waiter.mark(), waiter.slot()));
+            seen.push((waiter.mark(), waiter.owner()));
             assert!(waiter.since() >= before && waiter.since() <= Instant::now());
             match waiter.mark() {
                 0 | 2 => Choice::Skip,
@@ -142,7 +142,7 @@ fn a_filter_sees_everyone_by_age_and_chooses() {
         };
         let done = unpark_filter(&word, choose, |_| 5);
         assert_eq!((done.count, done.requeued, done.more), (1, 0, true));
-        let expected: Vec<_> = (0..).zip(sleepers.iter().map(|s| s.slot())).collect();
+        let expected: Vec<_> = (0..).zip(sleepers.iter().map(|s| s.owner())).collect();
         assert_eq!(seen, expected);
 
         let mut sleepers = sleepers.into_iter();
@@ -250,7 +250,7 @@ fn a_stop_wakes_the_waits_with_its_token_and_no_other() {
 #[test]
 fn the_record_says_what_a_sleeping_thread_waits_for() {
     let word = AtomicU32::new(0);
-    let holder = tk_core::current_slot();
+    let holder = tk_core::current_owner();
     std::thread::scope(|s| {
         let before = Instant::now();
         let line = line!() + 2;
@@ -322,19 +322,19 @@ fn requeue_wakes_the_first_and_moves_the_others_in_order() {
         assert_eq!(moving.next().unwrap().join(), Parked::Unparked(1));
         assert_eq!(unpark_all(&from, 0), 0);
 
-        let order = Mutex::new(Vec::<Slot>::new());
+        let order = Mutex::new(Vec::<Owner>::new());
         let moving: Vec<_> = moving.collect();
         unpark_filter(
             &to,
             |waiter| {
-                order.lock().unwrap().push(waiter.slot());
+                order.lock().unwrap().push(waiter.owner());
                 Choice::Unpark
             },
             |_| 2,
         );
-        let expected: Vec<_> = [resident.slot()]
+        let expected: Vec<_> = [resident.owner()]
             .into_iter()
-            .chain(moving.iter().map(|sleeper| sleeper.slot()))
+            .chain(moving.iter().map(|sleeper| sleeper.owner()))
             .collect();
         assert_eq!(*order.lock().unwrap(), expected);
         assert_eq!(resident.join(), Parked::Unparked(2));

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use tk_core::{Record, Slot};
+use tk_core::{Owner, Record};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -87,8 +87,8 @@ impl<T> Running<'_, T> {
         until_parked(&self.record, kind);
     }
 
-    pub fn slot(&self) -> Slot {
-        self.record.slot()
+    pub fn owner(&self) -> Owner {
+        self.record.owner()
     }
 
     pub fn is_finished(&self) -> bool {

@@ -138,26 +138,26 @@ fn a_thread_that_nobody_joins_ends_all_the_same() {
 #[test]
 fn the_join_is_visible() {
     let (handle, done) = patient();
-    let slot = enumerate_slot(&handle);
+    let owner = owner_of(&handle);
     let joiner = spawn({
         let thread = handle.thread().clone();
         move || thread.join()
     });
     until_waiting(&joiner, "join");
     let waiting = joiner.waiting().unwrap();
-    assert_eq!(waiting.holder(), Some(slot));
+    assert_eq!(waiting.holder(), Some(owner));
     assert!(waiting.location().file().ends_with("join.rs"));
     done.set();
     joiner.join().unwrap().unwrap();
     handle.join().unwrap();
 }
 
-fn enumerate_slot(thread: &Thread) -> tk_core::Slot {
+fn owner_of(thread: &Thread) -> tk_core::Owner {
     let all = tk_core::enumerate();
     all.iter()
         .find(|record| record.id() == thread.id())
         .unwrap()
-        .slot()
+        .owner()
 }
 
 #[test]
