@@ -1,11 +1,13 @@
 //! The builder.
 
-use env_filter::Filter;
+use std::io::{self, Write};
+
 use jiff::tz::TimeZone;
 use log::LevelFilter;
 
 use super::error::{ConfigError, InitError};
 use super::event::Clock;
+use super::filter::Filter;
 use super::logger::Logger;
 use super::sink::Stream;
 use super::template::{Style, Template};
@@ -150,9 +152,11 @@ impl BasicConfig {
     /// Lets records through as these directives say, which are those of the environment variable `RUST_LOG`:
     /// `warn,app::db=debug` is `debug` for the target `app::db` and all below it, and `warn` for the others.
     ///
-    /// A directive without a target replaces the [level](BasicConfig::level), one for the same target the directive
-    /// that was given before. Text after a `/`, if there is any, must occur in the message; the last such text holds.
-    /// A mistake is an error when the logger is built.
+    /// A target matches by whole segments: `app::db` does not match `app::dbus`. The longest target that matches decides.
+    /// A directive without a target replaces the [level](BasicConfig::level), and one for the same target replaces the
+    /// directive that was given before. A target without a level lets everything through. Text after a `/` must occur
+    /// in the message as it is written (it is not a regular expression); only the last such text counts. A mistake is an
+    /// error when the logger is built.
     ///
     /// ```
     /// use log::{Level, Log, Metadata};
@@ -169,10 +173,12 @@ impl BasicConfig {
         self
     }
 
-    /// Lets records through as the environment variable `RUST_LOG` says, when the logger is built. Unset or empty, it
-    /// says nothing.
+    /// Lets records through as the environment variable `RUST_LOG` says when the logger is built. Nothing changes if it is
+    /// unset or empty.
     ///
-    /// See [`filter`](BasicConfig::filter) for its directives. To let it have the last word, call this last.
+    /// See [`filter`](BasicConfig::filter) for its directives. To give it the last word, call this last. A directive that
+    /// is wrong is reported on the standard error stream and skipped, because a user's typing mistake should not
+    /// end the program.
     ///
     /// ```
     /// tk_core::logging::basic_config().level(log::LevelFilter::Info).env().init();
@@ -216,7 +222,7 @@ impl BasicConfig {
     ///
     /// # Errors
     ///
-    /// If the format, the date format or the filter directives cannot be understood.
+    /// If the format, the date format or a directive of [`filter`](BasicConfig::filter) cannot be understood.
     ///
     /// ```
     /// use tk_core::logging::basic_config;
@@ -227,12 +233,11 @@ impl BasicConfig {
     pub fn build(self) -> Result<Logger, ConfigError> {
         let template = Template::parse(&self.format, self.style)?;
         let clock = Clock::new(TimeZone::system(), self.date_format)?;
-        let (filter, filters_text) = filter(self.level, self.directives)?;
+        let filter = filter(self.level, self.directives)?;
         Ok(Logger {
             template,
             clock,
             filter,
-            filters_text,
             sink: self.stream.into(),
         })
     }
@@ -280,34 +285,34 @@ impl BasicConfig {
     }
 }
 
-/// Says too whether the filter looks at messages.
-fn filter(level: LevelFilter, sources: Vec<Directives>) -> Result<(Filter, bool), ConfigError> {
-    let mut builder = env_filter::Builder::new();
-    builder.filter_level(level);
-    let mut filters_text = false;
+/// What the program wrote must be right. What its user wrote into the environment must not end the program: it is reported
+/// on the standard error stream, as `env_logger` does.
+fn filter(level: LevelFilter, sources: Vec<Directives>) -> Result<Filter, ConfigError> {
+    let mut filter = Filter::new(level);
     for source in sources {
-        let (variable, directives) = match source {
-            Directives::Text(text) => (None, text),
-            Directives::Variable(name) => match std::env::var_os(&name).map(|v| v.into_string()) {
-                None => continue,
-                Some(Ok(text)) if text.is_empty() => continue,
-                Some(Ok(text)) => (Some(name), text),
-                Some(Err(_)) => {
-                    return Err(ConfigError::Filter {
-                        variable: Some(name),
-                        reason: "the value is not Unicode".to_owned(),
-                    });
+        match source {
+            Directives::Text(text) => {
+                if let Some(reason) = filter.add(&text).into_iter().next() {
+                    return Err(ConfigError::Filter { reason });
                 }
+            }
+            Directives::Variable(name) => match std::env::var_os(&name).map(|v| v.into_string()) {
+                None => {}
+                Some(Ok(text)) if text.is_empty() => {}
+                Some(Ok(text)) => {
+                    for reason in filter.add(&text) {
+                        warn(&name, &reason);
+                    }
+                }
+                Some(Err(_)) => warn(&name, "the value is not Unicode"),
             },
-        };
-        if let Err(error) = builder.try_parse(&directives) {
-            return Err(ConfigError::Filter {
-                variable,
-                reason: error.to_string(),
-            });
         }
-        // Parsing forgets the text of earlier directives.
-        filters_text = directives.contains('/');
     }
-    Ok((builder.build(), filters_text))
+    Ok(filter)
+}
+
+/// Reports a part of an environment variable that is skipped. Fails silently where there is no standard error stream.
+fn warn(variable: &str, reason: &str) {
+    let line = format!("warning: {variable}: {reason}; ignored\n");
+    let _ = io::stderr().write_all(line.as_bytes());
 }

@@ -168,8 +168,6 @@ pub enum ConfigError {
     /// The filter directives cannot be understood.
     #[non_exhaustive]
     Filter {
-        /// The environment variable that they come from, if they come from one.
-        variable: Option<String>,
         /// What is wrong with them.
         reason: String,
     },
@@ -182,10 +180,9 @@ impl fmt::Display for ConfigError {
             ConfigError::DateFormat { format, reason } => {
                 write!(f, "the date format {format:?} cannot be used: {reason}")
             }
-            ConfigError::Filter { variable, reason } => match variable {
-                Some(variable) => write!(f, "in the environment variable {variable}: {reason}"),
-                None => f.write_str(reason),
-            },
+            ConfigError::Filter { reason } => {
+                write!(f, "the filter directives cannot be used: {reason}")
+            }
         }
     }
 }

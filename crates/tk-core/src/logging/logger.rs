@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use env_filter::Filter;
 use jiff::Timestamp;
 use log::{LevelFilter, Log, Metadata, Record};
 
 use super::event::{Clock, Event};
 use super::field::write_message;
+use super::filter::Filter;
 use super::line::Line;
 use super::sink::Sink;
 use super::template::Template;
@@ -34,8 +34,6 @@ pub struct Logger {
     pub(super) template: Template,
     pub(super) clock: Clock,
     pub(super) filter: Filter,
-    /// Whether the filter looks at messages too.
-    pub(super) filters_text: bool,
     pub(super) sink: Sink,
 }
 
@@ -52,7 +50,7 @@ impl Logger {
     /// # Ok::<(), tk_core::logging::ConfigError>(())
     /// ```
     pub fn max_level(&self) -> LevelFilter {
-        self.filter.filter()
+        self.filter.max_level()
     }
 
     /// Whether the filter lets the record through.
@@ -60,20 +58,12 @@ impl Logger {
         if !self.filter.enabled(record.metadata()) {
             return false;
         }
-        if !self.filters_text {
+        let Some(wanted) = self.filter.text() else {
             return true;
-        }
-        // The filter would format the message without a net.
+        };
         let mut text = Line::take();
         write_message(record.args(), &mut text);
-        let message = String::from_utf8_lossy(text.bytes());
-        let passes = self.filter.matches(
-            &Record::builder()
-                .metadata(record.metadata().clone())
-                .args(format_args!("{message}"))
-                .build(),
-        );
-        drop(message);
+        let passes = String::from_utf8_lossy(text.bytes()).contains(wanted);
         text.give_back();
         passes
     }

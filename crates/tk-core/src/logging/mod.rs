@@ -67,6 +67,7 @@ mod config;
 mod error;
 mod event;
 mod field;
+mod filter;
 mod line;
 mod logger;
 mod number;

@@ -201,7 +201,7 @@ fn a_bad_configuration_is_an_error() {
     for directives in ["app=loud", "a=b=c", "info/a/b"] {
         assert!(matches!(
             basic_config().filter(directives).build(),
-            Err(ConfigError::Filter { variable: None, .. })
+            Err(ConfigError::Filter { .. })
         ));
     }
     assert!(matches!(
@@ -536,10 +536,29 @@ fn the_environment_has_its_say() {
         });
         assert!(success && !out.contains("in the log"), "{out}");
     }
+}
 
-    let (success, _, err) = run(child_process("env").env("RUST_LOG", "app=loud"));
-    assert!(!success);
-    assert!(err.contains("RUST_LOG") && err.contains("loud"), "{err}");
+#[test]
+fn a_mistake_in_the_environment_is_reported_and_skipped() {
+    let (success, out, err) = run(child_process("env").env("RUST_LOG", "other=loud,app=info"));
+    assert!(success, "{out}{err}");
+    let expected = "warning: RUST_LOG: unknown level `loud` in `other=loud`; ignored\n";
+    assert_eq!(err, expected);
+    assert!(out.contains("in the log\n"), "{out}");
+    assert!(!out.contains("not in it"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_environment_that_is_not_unicode_is_reported_and_skipped() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    let value = OsStr::from_bytes(b"app=info\xff");
+    let (success, out, err) = run(child_process("env").env("RUST_LOG", value));
+    assert!(success, "{out}{err}");
+    let expected = "warning: RUST_LOG: the value is not Unicode; ignored\n";
+    assert_eq!(err, expected);
 }
 
 #[test]
