@@ -1,7 +1,5 @@
 //! The builder.
 
-use std::io::{self, Write};
-
 use jiff::tz::TimeZone;
 use log::LevelFilter;
 
@@ -9,7 +7,7 @@ use super::error::{ConfigError, InitError};
 use super::event::Clock;
 use super::filter::Filter;
 use super::logger::Logger;
-use super::sink::Stream;
+use super::sink::{Stream, write_to_stderr};
 use super::template::{Style, Template};
 
 /// Python's `logging.BASIC_FORMAT`.
@@ -314,5 +312,5 @@ fn filter(level: LevelFilter, sources: Vec<Directives>) -> Result<Filter, Config
 /// Reports a part of an environment variable that is skipped. Fails silently where there is no standard error stream.
 fn warn(variable: &str, reason: &str) {
     let line = format!("warning: {variable}: {reason}; ignored\n");
-    let _ = io::stderr().write_all(line.as_bytes());
+    write_to_stderr(line.as_bytes());
 }

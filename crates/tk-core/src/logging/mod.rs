@@ -54,13 +54,18 @@
 //! A format is parsed when the logger is built. What Python would complain about on every record, or not at all, is an
 //! error then, which [says where](FormatError).
 //!
-//! # What can be relied on
+//! # Guarantees
 //!
-//! - A record is one write, its end of line included: those of different threads are never mixed.
-//! - Logging never panics and never fails. If a message's own code panics, its record ends with `<message panicked>`; if
-//!   it returns an error, with `<message failed>`. If the stream fails, the record is lost, and the next one is not.
+//! - A record is one line, its end included: records of different threads are never mixed.
+//! - Logging never panics and never returns an error. If a message's own code panics, its record ends with
+//!   `<message panicked>`; if it returns an error, with `<message failed>`. If a write fails, that record is lost, and the
+//!   next one is not.
+//! - A standard stream that is full is waited for, also if it is set not to block.
 //! - A message whose own code logs is no problem: the inner record comes first.
 //! - A thread can log to its very end, in thread-local destructors too, under its name.
+//! - In the child of a fork, logging works. If another thread was writing at the fork, its writer may be half-way through a
+//!   line and is not touched again: the child's records go to the standard error stream instead, and a line there says
+//!   so.
 
 mod brace;
 mod config;

@@ -1,7 +1,7 @@
 //! Where the lines go.
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -79,27 +79,100 @@ impl From<Stream> for Sink {
 impl Sink {
     /// Hands a whole line, with its end, to the stream.
     pub(super) fn write(&self, line: &[u8]) {
-        let _ = match self {
-            Sink::Stderr => io::stderr().write_all(line),
+        match self {
+            Sink::Stderr => write_to_stderr(line),
             Sink::Stdout => {
                 let mut stdout = io::stdout().lock();
-                stdout.write_all(line).and_then(|()| stdout.flush())
+                let written = write_all(&mut stdout, line, wait_for_stdout);
+                let _ = written.and_then(|()| flush(&mut stdout, wait_for_stdout));
             }
             Sink::Writer(shared) => {
                 let written = shared.with(|w| w.write_all(line).and_then(|()| w.flush()));
-                // The writer itself logs this: its own stream is busy, but nothing that is logged is lost.
-                written.unwrap_or_else(|Busy| io::stderr().write_all(line))
+                if let Err(Busy) = written {
+                    // The writer itself logs this: its own stream is busy, but nothing that is logged is lost.
+                    write_to_stderr(line);
+                }
             }
-        };
+        }
     }
 
     pub(super) fn flush(&self) {
-        let _ = match self {
-            Sink::Stderr => io::stderr().flush(),
-            Sink::Stdout => io::stdout().flush(),
-            Sink::Writer(shared) => shared.with(|w| w.flush()).unwrap_or(Ok(())),
-        };
+        match self {
+            Sink::Stderr => {}
+            Sink::Stdout => {
+                let _ = flush(&mut io::stdout().lock(), wait_for_stdout);
+            }
+            Sink::Writer(shared) => {
+                let _ = shared.with(|w| w.flush());
+            }
+        }
     }
+}
+
+/// Writes a line to the standard error stream, which buffers nothing.
+pub(super) fn write_to_stderr(line: &[u8]) {
+    let _ = write_all(&mut io::stderr().lock(), line, wait_for_stderr);
+}
+
+/// Writes all of it, also if the stream does not block: another program that shares a terminal or a pipe with this one may
+/// have set it so. [`Write::write_all`] would lose the rest of the line.
+///
+/// Both standard streams have taken nothing when a write of theirs fails.
+fn write_all(stream: &mut dyn Write, mut bytes: &[u8], wait: fn()) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match stream.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Flushes a stream that may not block.
+fn flush(stream: &mut dyn Write, wait: fn()) -> io::Result<()> {
+    loop {
+        match stream.flush() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => wait(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// Waits until the standard error stream takes more, as a write to it would if the stream blocked.
+fn wait_for_stderr() {
+    #[cfg(unix)]
+    wait_until_writable(&io::stderr());
+    #[cfg(not(unix))]
+    wait_a_little();
+}
+
+/// Waits until the standard output stream takes more.
+fn wait_for_stdout() {
+    #[cfg(unix)]
+    wait_until_writable(&io::stdout());
+    #[cfg(not(unix))]
+    wait_a_little();
+}
+
+#[cfg(unix)]
+fn wait_until_writable(stream: &impl std::os::fd::AsFd) {
+    use rustix::event::{PollFd, PollFlags, poll};
+
+    let mut streams = [PollFd::new(stream, PollFlags::OUT)];
+    if let Err(error) = poll(&mut streams, None)
+        && error != rustix::io::Errno::INTR
+    {
+        wait_a_little();
+    }
+}
+
+/// For systems that can't be asked when a stream takes more.
+fn wait_a_little() {
+    std::thread::sleep(std::time::Duration::from_millis(1));
 }
 
 /// The calling thread is in the writer already.

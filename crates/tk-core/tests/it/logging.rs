@@ -474,9 +474,23 @@ fn child() {
             thread::spawn(|| log::info!("second")).join().unwrap();
             log::info!("third");
         }
+        "large" | "large_stdout" => {
+            if part == "large_stdout" {
+                messages().stream(Stream::Stdout).init();
+                print!("prompt> ");
+            } else {
+                messages().init();
+            }
+            for digit in 0..9 {
+                log::error!("{}", digit.to_string().repeat(LARGE));
+            }
+        }
         other => panic!("no such part: {other}"),
     }
 }
+
+/// More than a pipe or a socket takes before somebody reads.
+const LARGE: usize = 1_000_000;
 
 /// Logs itself, to the logger that it serves, and writes to the standard output stream.
 struct Chatty;
@@ -596,4 +610,56 @@ fn a_closed_stream_takes_nothing_down() {
     let output = child_process("closed").stderr(writer).output().unwrap();
     assert!(output.status.success());
     assert!(String::from_utf8(output.stdout).unwrap().contains("alive"));
+}
+
+/// The lines of a child whose stream does not block, while it is read more slowly than it is written.
+#[cfg(unix)]
+fn through_a_stream_that_does_not_block(
+    part: &str,
+    give: fn(&mut Command, std::process::Stdio),
+) -> String {
+    use std::io::Read;
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
+
+    let (mut reader, writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    let mut command = child_process(part);
+    command.stdout(std::process::Stdio::null());
+    give(&mut command, OwnedFd::from(writer).into());
+    let mut child = command.spawn().unwrap();
+    // It has the other end of the socket.
+    drop(command);
+    let mut all = String::new();
+    reader.read_to_string(&mut all).unwrap();
+    assert!(child.wait().unwrap().success());
+    all
+}
+
+#[cfg(unix)]
+#[test]
+fn a_standard_error_stream_that_does_not_block_loses_nothing() {
+    let all = through_a_stream_that_does_not_block("large", |command, stream| {
+        command.stderr(stream);
+    });
+    let expected: Vec<_> = (0..9)
+        .map(|digit| digit.to_string().repeat(LARGE))
+        .collect();
+    assert!(all.lines().eq(expected), "{} bytes", all.len());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_standard_output_stream_that_does_not_block_loses_nothing() {
+    let all = through_a_stream_that_does_not_block("large_stdout", |command, stream| {
+        command.stdout(stream);
+    });
+    // The harness of the tests writes there too.
+    let start = all.find("prompt> 0").expect("what was printed before");
+    let mut lines = all[start..].lines();
+    for digit in 0..9 {
+        let line = lines.next().unwrap();
+        let line = line.strip_prefix("prompt> ").unwrap_or(line);
+        assert!(line == digit.to_string().repeat(LARGE), "line {digit}");
+    }
 }
