@@ -78,7 +78,7 @@ mod stop;
 pub mod sync;
 
 pub use fork::watch_forks;
-pub use limit::{Limit, WaitError, deadline_after, later};
+pub use limit::{Limit, MAX_STOPS, WaitError, deadline_after, later};
 pub use park::{
     Choice, Parked, Requeue, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
     unpark_filter, unpark_n, unpark_one,

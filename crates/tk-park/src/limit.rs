@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::StopToken;
 use crate::sync::Instant;
 
-/// The time that lies so much after another, or `None` if the clock does not go that far: for ever.
+/// The time that lies so much after another, or `None` if the clock does not go that far: forever.
 ///
 /// The one place in the kit that adds to an `Instant`.
 ///
@@ -23,7 +23,7 @@ pub fn later(instant: Instant, by: Duration) -> Option<Instant> {
     instant.checked_add(by)
 }
 
-/// The time that lies so much ahead, or `None` if the clock does not go that far: for ever.
+/// The time that lies so much ahead, or `None` if the clock does not go that far: forever.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -35,38 +35,55 @@ pub fn deadline_after(duration: Duration) -> Option<Instant> {
     later(Instant::now(), duration)
 }
 
-/// What ends a wait that is not granted: a deadline, a stop token, both (whichever comes first), or nothing.
+/// How many tokens a [`Limit`] holds at most.
 ///
-/// Made from a `Duration` (counted from the moment of the conversion; one too long for the clock means for ever), an
-/// `Option<Duration>` (`None` means for ever), an `Instant`, a `&StopToken`, or with the functions below. Zero, a time in
-/// the past and a token that has been asked to stop all mean: try once.
+/// ```
+/// assert_eq!(tk_park::MAX_STOPS, 4);
+/// ```
+pub const MAX_STOPS: usize = 4;
+
+/// What ends a wait that is not granted: a deadline, stop tokens, or both. The first to come ends it. Without any of them
+/// the wait goes on forever.
+///
+/// A limit is made from a `Duration`, an `Option<Duration>`, an `Instant` or a `&StopToken`, or with the functions below:
+///
+/// - A `Duration` is counted from the moment of the conversion. One that the clock cannot hold means forever.
+/// - `None` means forever.
+/// - Zero, a time in the past and a token that has been stopped mean: try once.
+///
+/// Every call of the kit that blocks takes a limit in its form `_with`. The limit is looked at only when the call has to
+/// wait: a call that finds what it wants succeeds, even if the time is over or a stop has been requested. To end a loop
+/// that never has to wait, ask [`StopToken::stop_requested`] in it.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tk_park::{Limit, StopSource};
 ///
-/// let source = StopSource::new();
-/// let token = source.token();
+/// let (program, request) = (StopSource::new(), StopSource::new());
+/// let (program_token, request_token) = (program.token(), request.token());
 ///
-/// let for_ever = Limit::none();
+/// let forever = Limit::none();
 /// let a_second = Limit::from(Duration::from_secs(1));
-/// let until_stopped = Limit::from(&token);
-/// let either = Limit::after(Duration::from_secs(1)).or_stop(&token);
+/// let until_stopped = Limit::from(&request_token);
+/// let all = Limit::after(Duration::from_secs(1)).or_stop(&program_token).or_stop(&request_token);
 ///
-/// assert!(!either.is_over());
-/// source.request_stop();
-/// assert!(either.is_over());
-/// # let _ = (for_ever, a_second, until_stopped);
+/// assert!(!all.is_over());
+/// program.request_stop();
+/// assert!(all.is_over());
+/// // The tokens tell which of them ended it.
+/// assert!(program_token.stop_requested() && !request_token.stop_requested());
+/// # let _ = (forever, a_second, until_stopped);
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[must_use]
 pub struct Limit<'a> {
     deadline: Option<Instant>,
-    stop: Option<&'a StopToken>,
+    /// Filled from the front.
+    stops: [Option<&'a StopToken>; MAX_STOPS],
 }
 
 impl<'a> Limit<'a> {
-    /// No limit: the wait goes on for ever.
+    /// No limit: the wait goes on forever.
     ///
     /// ```
     /// assert!(!tk_park::Limit::none().is_over());
@@ -74,20 +91,17 @@ impl<'a> Limit<'a> {
     pub const fn none() -> Limit<'a> {
         Limit {
             deadline: None,
-            stop: None,
+            stops: [None; MAX_STOPS],
         }
     }
 
-    /// Gives up when so much time has passed from now.
+    /// Gives up when this much time has passed from now.
     ///
     /// ```
     /// assert!(tk_park::Limit::after(std::time::Duration::ZERO).is_over());
     /// ```
     pub fn after(duration: Duration) -> Limit<'a> {
-        Limit {
-            deadline: deadline_after(duration),
-            stop: None,
-        }
+        Limit::none().or_after(duration)
     }
 
     /// Gives up at this time.
@@ -98,11 +112,11 @@ impl<'a> Limit<'a> {
     pub const fn until(deadline: Instant) -> Limit<'a> {
         Limit {
             deadline: Some(deadline),
-            stop: None,
+            stops: [None; MAX_STOPS],
         }
     }
 
-    /// When this token is asked to stop.
+    /// Gives up when this token is stopped.
     ///
     /// ```
     /// use tk_park::{Limit, StopSource};
@@ -117,22 +131,72 @@ impl<'a> Limit<'a> {
         Limit::none().or_stop(token)
     }
 
-    /// The same limit, which also ends when this token is asked to stop. Replaces a token that was there.
+    /// The same limit, which also ends when this much time has passed from now. The earlier of two times counts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::{Limit, StopSource, WaitError};
+    ///
+    /// /// Waits no longer than a millisecond, whatever the caller says.
+    /// fn brief<'a>(limit: impl Into<Limit<'a>>) -> Limit<'a> {
+    ///     limit.into().or_after(Duration::from_millis(1))
+    /// }
+    ///
+    /// let token = StopSource::new().token();
+    /// assert!(brief(&token).deadline() <= Limit::after(Duration::from_millis(1)).deadline());
+    /// ```
+    pub fn or_after(self, duration: Duration) -> Limit<'a> {
+        match deadline_after(duration) {
+            Some(deadline) => self.or_until(deadline),
+            None => self,
+        }
+    }
+
+    /// The same limit, which also ends at this time. The earlier of two times counts.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use tk_park::Limit;
+    ///
+    /// let now = Instant::now();
+    /// assert_eq!(Limit::after(Duration::from_secs(1)).or_until(now).deadline(), Some(now));
+    /// ```
+    pub fn or_until(self, deadline: Instant) -> Limit<'a> {
+        Limit {
+            deadline: Some(self.deadline.map_or(deadline, |own| own.min(deadline))),
+            ..self
+        }
+    }
+
+    /// The same limit, which also ends when this token is stopped. It keeps the tokens that it has.
     ///
     /// ```
     /// use tk_park::{Limit, StopSource};
     ///
-    /// let token = StopSource::new().token();
-    /// assert!(Limit::none().or_stop(&token).stop_token().is_some());
+    /// let (program, request) = (StopSource::new(), StopSource::new());
+    /// let (program_token, request_token) = (program.token(), request.token());
+    /// let either = Limit::stop(&program_token).or_stop(&request_token);
+    /// program.request_stop();
+    /// assert!(either.is_over());
     /// ```
-    pub const fn or_stop(self, token: &'a StopToken) -> Limit<'a> {
-        Limit {
-            deadline: self.deadline,
-            stop: Some(token),
+    ///
+    /// # Panics
+    ///
+    /// If the limit has [`MAX_STOPS`] tokens already.
+    #[track_caller]
+    pub const fn or_stop(mut self, token: &'a StopToken) -> Limit<'a> {
+        let mut at = 0;
+        while at < MAX_STOPS {
+            if self.stops[at].is_none() {
+                self.stops[at] = Some(token);
+                return self;
+            }
+            at += 1;
         }
+        panic!("a limit has at most four stop tokens")
     }
 
-    /// Whether this is no limit: the wait goes on for ever.
+    /// Whether this is no limit: the wait goes on forever.
     ///
     /// ```
     /// use std::time::Duration;
@@ -142,7 +206,7 @@ impl<'a> Limit<'a> {
     /// assert!(Limit::after(Duration::MAX).is_none()); // Too long for the clock.
     /// ```
     pub const fn is_none(&self) -> bool {
-        self.deadline.is_none() && self.stop.is_none()
+        self.deadline.is_none() && self.stops[0].is_none()
     }
 
     /// The time when this limit ends, if it has one.
@@ -154,13 +218,22 @@ impl<'a> Limit<'a> {
         self.deadline
     }
 
-    /// The token that ends this limit, if it has one.
+    /// The tokens that end this limit.
     ///
     /// ```
-    /// assert!(tk_park::Limit::none().stop_token().is_none());
+    /// use tk_park::{Limit, StopSource};
+    ///
+    /// let token = StopSource::new().token();
+    /// assert_eq!(Limit::none().stop_tokens().count(), 0);
+    /// assert_eq!(Limit::stop(&token).stop_tokens().count(), 1);
     /// ```
-    pub const fn stop_token(&self) -> Option<&'a StopToken> {
-        self.stop
+    pub fn stop_tokens(&self) -> impl Iterator<Item = &'a StopToken> + use<'a> {
+        self.stops.into_iter().flatten()
+    }
+
+    /// Whether one of the tokens is stopped.
+    pub(crate) fn stop_requested(&self) -> bool {
+        self.stop_tokens().any(StopToken::stop_requested)
     }
 
     /// Whether a wait with this limit would only try once now.
@@ -174,8 +247,8 @@ impl<'a> Limit<'a> {
         self.check().is_err()
     }
 
-    /// Says whether a wait with this limit may go on, or what it fails with now. Looks at the clock only if there is a
-    /// deadline.
+    /// Says whether a wait with this limit may go on, or what it fails with now. Reads the clock only if there is a
+    /// deadline. If the time is over and a stop has been requested, it is the stop.
     ///
     /// ```
     /// use std::time::Duration;
@@ -185,7 +258,7 @@ impl<'a> Limit<'a> {
     /// assert_eq!(Limit::after(Duration::ZERO).check(), Err(WaitError::TimedOut));
     /// ```
     pub fn check(&self) -> Result<(), WaitError> {
-        if self.stop.is_some_and(StopToken::stop_requested) {
+        if self.stop_requested() {
             return Err(WaitError::Stopped);
         }
         match self.deadline {
@@ -227,9 +300,9 @@ impl<'a> From<&'a StopToken> for Limit<'a> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitError {
-    /// The time was over.
+    /// The time is over.
     TimedOut,
-    /// The stop token was asked to stop.
+    /// A stop was requested of one of the limit's tokens.
     Stopped,
 }
 

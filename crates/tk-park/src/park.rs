@@ -6,8 +6,8 @@
 //!    valid while the thread is in the queue: it leaves `park` only after it has been taken out of the queue, which
 //!    happens with the queue locked. So a filter, which runs with the queue locked, may read the ticket of each thread
 //!    that it is shown.
-//! 2. *Stopping.* A wait with a token puts its key and its ticket on the token's list before it parks, and takes them off
-//!    after. A stop sets the token's flag, then looks for the ticket in the queue. The check of the flag and the
+//! 2. *Stopping.* A wait with tokens puts its key and its ticket on each token's list before it parks, and takes them off
+//!    after. A stop sets a token's flag, then looks for the ticket in the queue. The check of the flag and the
 //!    entry into the queue are one step, with the queue locked: either the thread sees the flag and does not
 //!    park, or the stop sees the ticket.
 //! 3. *The record.* It is written when the thread is in the queue, and cleared when it is awake.
@@ -19,12 +19,14 @@
 //! That is why parking is safe here, though not in the crate below.
 
 use std::panic::Location;
+use std::pin::pin;
 
 use tk_core::Owner;
 
+use crate::Limit;
+use crate::stop::StopWaits;
 use crate::sync::parking::{self, FilterOp, ParkResult, ParkToken, RequeueOp, UnparkToken};
 use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_owner};
-use crate::{Limit, StopToken};
 
 /// An atomic word that threads can park on.
 ///
@@ -463,8 +465,9 @@ pub unsafe fn park_then(
         unparked: std::sync::atomic::AtomicBool::new(false),
     };
     let key = word.key();
-    let stop = limit.stop_token();
-    let _enlisted = stop.map(|token| token.enlist(key, waiter.ticket()));
+    // Dropped before `waiter`: no stop finds the ticket any more when that goes.
+    let stops = pin!(StopWaits::new());
+    stops.enlist(&limit, key, waiter.ticket());
 
     let mut stopped = false;
     let mut requeued = false;
@@ -476,7 +479,7 @@ pub unsafe fn park_then(
         parking::park(
             key,
             || {
-                stopped = stop.is_some_and(StopToken::stop_requested);
+                stopped = limit.stop_requested();
                 !stopped && validate()
             },
             || {

@@ -14,14 +14,16 @@
 //!    it.
 
 use std::fmt;
+use std::marker::PhantomPinned;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
 
 use once_cell::sync::OnceCell;
 
 use crate::park::unpark_stopped;
 use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, current_slot, lock};
-use crate::{Limit, Wait, park, unpark_all};
+use crate::{Limit, MAX_STOPS, Wait, park, unpark_all};
 
 /// The side that asks: makes tokens, and requests the stop.
 ///
@@ -289,25 +291,40 @@ impl StopToken {
         }
         source
     }
+}
 
-    /// Puts a wait on the list until the guard is dropped.
-    pub(crate) fn enlist(&self, key: usize, ticket: usize) -> impl Drop {
-        let wait = Enlisted { key, ticket };
-        lock(&self.0.list).waits.push(wait);
-        Delisting {
-            state: &self.0,
-            wait,
+/// The places of one wait on the lists of its limit's tokens. It takes itself off them when it is dropped.
+pub(crate) struct StopWaits<'a>([Option<StopWait<'a>>; MAX_STOPS]);
+
+struct StopWait<'a> {
+    state: &'a State,
+    wait: Enlisted,
+    _pinned: PhantomPinned,
+}
+
+impl<'a> StopWaits<'a> {
+    pub(crate) fn new() -> StopWaits<'a> {
+        StopWaits([const { None }; MAX_STOPS])
+    }
+
+    /// Puts a wait on the lists of all tokens of this limit.
+    pub(crate) fn enlist(self: Pin<&mut Self>, limit: &Limit<'a>, key: usize, ticket: usize) {
+        // SAFETY: nothing is moved out of it.
+        let places = unsafe { &mut self.get_unchecked_mut().0 };
+        for (place, token) in places.iter_mut().zip(limit.stop_tokens()) {
+            let wait = Enlisted { key, ticket };
+            lock(&token.0.list).waits.push(wait);
+            *place = Some(StopWait {
+                state: &token.0,
+                wait,
+                _pinned: PhantomPinned,
+            });
         }
     }
 }
 
-/// Takes a wait off the list. A stop may have done so before.
-struct Delisting<'a> {
-    state: &'a State,
-    wait: Enlisted,
-}
-
-impl Drop for Delisting<'_> {
+impl Drop for StopWait<'_> {
+    /// Takes the wait off the list. A stop may have done so before.
     fn drop(&mut self) {
         let waits = &mut lock(&self.state.list).waits;
         // From the back: the latest wait is the likeliest to end first.
@@ -399,21 +416,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wait_is_on_the_list_until_it_ends() {
-        let source = StopSource::new();
-        let tickets = || {
-            let list = lock(&source.0.list);
+    fn a_wait_is_on_the_list_of_each_token_until_it_ends() {
+        let sources = [(); 2].map(|()| StopSource::new());
+        let tickets = |n: usize| {
+            let list = lock(&sources[n].0.list);
             list.waits
                 .iter()
                 .map(|wait| wait.ticket)
                 .collect::<Vec<_>>()
         };
-        let token = source.token();
-        let [first, second, third] = [1, 2, 3].map(|ticket| token.enlist(1, ticket));
-        assert_eq!(tickets(), [1, 2, 3]);
+        let [a, b] = [0, 1].map(|n| sources[n].token());
+        let mut first = Box::pin(StopWaits::new());
+        first.as_mut().enlist(&Limit::stop(&a).or_stop(&b), 1, 1);
+        let mut second = Box::pin(StopWaits::new());
+        second.as_mut().enlist(&Limit::stop(&b), 1, 2);
+        assert_eq!((tickets(0), tickets(1)), (vec![1], vec![1, 2]));
+        drop(first);
+        assert_eq!((tickets(0), tickets(1)), (vec![], vec![2]));
         drop(second);
-        assert_eq!(tickets(), [1, 3]);
-        drop((first, third));
-        assert!(tickets().is_empty());
+        assert!(tickets(1).is_empty());
     }
 }

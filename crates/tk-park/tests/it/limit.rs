@@ -2,7 +2,9 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_park::{Limit, Spin, SpinHistory, StopSource, WaitError, deadline_after};
+use tk_park::{Limit, MAX_STOPS, Spin, SpinHistory, StopSource, WaitError, deadline_after};
+
+use crate::parked::message;
 
 assert_impl_all!(Limit<'static>: Send, Sync, Copy);
 assert_impl_all!(WaitError: Send, Sync, std::error::Error);
@@ -12,7 +14,7 @@ fn no_limit_is_never_over() {
     let limit = Limit::none();
     assert_eq!(limit.check(), Ok(()));
     assert_eq!(limit.deadline(), None);
-    assert!(limit.stop_token().is_none());
+    assert_eq!(limit.stop_tokens().count(), 0);
     assert!(!Limit::default().is_over());
 }
 
@@ -75,14 +77,44 @@ fn a_stop_is_told_apart_from_a_deadline() {
 }
 
 #[test]
-fn the_last_token_counts() {
-    let (first, second) = (StopSource::new(), StopSource::new());
-    let (first_token, second_token) = (first.token(), second.token());
-    let limit = Limit::none().or_stop(&first_token).or_stop(&second_token);
-    first.request_stop();
-    assert!(!limit.is_over());
-    second.request_stop();
-    assert!(limit.is_over());
+fn each_token_of_a_limit_counts() {
+    for stopped in 0..MAX_STOPS {
+        let sources = [(); MAX_STOPS].map(|()| StopSource::new());
+        let tokens = sources.each_ref().map(StopSource::token);
+        let limit = tokens.iter().fold(Limit::none(), Limit::or_stop);
+        assert_eq!(limit.stop_tokens().count(), MAX_STOPS);
+        assert!(!limit.is_over());
+        sources[stopped].request_stop();
+        assert_eq!(limit.check(), Err(WaitError::Stopped));
+    }
+}
+
+#[test]
+fn a_token_too_many_is_refused_and_none_is_lost() {
+    let tokens = [(); MAX_STOPS + 1].map(|()| StopSource::new().token());
+    let limit = tokens[1..].iter().fold(Limit::none(), Limit::or_stop);
+    let panic =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| limit.or_stop(&tokens[0])));
+    let payload = panic.unwrap_err();
+    assert!(message(&*payload).contains("at most four stop tokens"));
+}
+
+#[test]
+fn the_earlier_of_two_times_counts() {
+    let (now, minute) = (Instant::now(), Duration::from_secs(60));
+    let later = now + minute;
+    for limit in [
+        Limit::until(now).or_until(later),
+        Limit::until(later).or_until(now),
+        Limit::none().or_until(now),
+        Limit::until(now).or_after(minute),
+        Limit::until(now).or_after(Duration::MAX),
+    ] {
+        assert_eq!(limit.deadline(), Some(now));
+    }
+    assert!(Limit::none().or_after(Duration::MAX).is_none());
+    let token = StopSource::new().token();
+    assert_eq!(Limit::stop(&token).or_until(now).stop_tokens().count(), 1);
 }
 
 #[test]

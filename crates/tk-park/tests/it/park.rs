@@ -248,6 +248,20 @@ fn a_stop_wakes_the_waits_with_its_token_and_no_other() {
 }
 
 #[test]
+fn each_token_of_a_limit_wakes_the_wait() {
+    let word = AtomicU32::new(0);
+    for stopped in 0..2 {
+        let sources = [(); 2].map(|()| StopSource::new());
+        let [a, b] = sources.each_ref().map(StopSource::token);
+        std::thread::scope(|s| {
+            let sleeper = start_parked(s, "test", || sleep_on(&word, Limit::stop(&a).or_stop(&b)));
+            sources[stopped].request_stop();
+            assert_eq!(sleeper.join(), Parked::Stopped);
+        });
+    }
+}
+
+#[test]
 fn the_record_says_what_a_sleeping_thread_waits_for() {
     let word = AtomicU32::new(0);
     let holder = tk_core::current_owner();

@@ -68,7 +68,9 @@ fn agrees<F: Face>(steps: &[Step]) {
                     How::Try => None,
                     _ if too_many => Some(AcquireError::TooMany { wanted: n, max }),
                     How::For(_) | How::Until(_) if !what.is_many() => None,
-                    How::With(limit) if limit.stop_token().is_some() => Some(AcquireError::Stopped),
+                    How::With(limit) if limit.stop_tokens().next().is_some() => {
+                        Some(AcquireError::Stopped)
+                    }
                     _ => Some(AcquireError::TimedOut),
                 };
                 let expected = match n <= available {
