@@ -167,15 +167,10 @@ impl SpinHistory {
         if budget == 0 {
             return false;
         }
+        #[cfg(tk_loom)]
+        crate::sync::count_spin();
         let misses = self.misses.load(Relaxed);
-        let bound = match misses {
-            0 => budget,
-            _ if misses < TOLERANCE || misses.is_multiple_of(LONG_PROBE) => {
-                budget.saturating_mul(longer)
-            }
-            _ if misses.is_multiple_of(PROBE) => budget,
-            _ => 0,
-        };
+        let bound = bound(misses, budget, longer);
         let mut spin = Spin::new();
         let mut came = false;
         while spin.once_within(bound) {
@@ -200,6 +195,26 @@ impl SpinHistory {
     }
 }
 
+/// How many pauses a spin may take after so many misses in a row.
+#[cfg(not(tk_loom))]
+fn bound(misses: u8, budget: u32, longer: u32) -> u32 {
+    match misses {
+        0 => budget,
+        _ if misses < TOLERANCE || misses.is_multiple_of(LONG_PROBE) => {
+            budget.saturating_mul(longer)
+        }
+        _ if misses.is_multiple_of(PROBE) => budget,
+        _ => 0,
+    }
+}
+
+/// Every spin of a model makes the same few looks, whatever came of the spins before it.
+#[cfg(tk_loom)]
+fn bound(_: u8, budget: u32, _: u32) -> u32 {
+    let _ = (TOLERANCE, PROBE, LONG_PROBE);
+    budget
+}
+
 /// Lets other threads run, for about as long as it takes to fall asleep and be woken, and looks in between.
 ///
 /// For what comes from another thread that needs a processor for it, such as the release of a lock. `look` is as in
@@ -211,7 +226,8 @@ impl SpinHistory {
 /// assert!(!tk_park::give_way(|| ControlFlow::Break(false)));
 /// ```
 pub fn give_way(mut look: impl FnMut() -> ControlFlow<bool>) -> bool {
-    if budget() == 0 {
+    // A model's threads have made their look in the spin that comes before.
+    if cfg!(tk_loom) || budget() == 0 {
         return false;
     }
     let start = Instant::now();
@@ -240,10 +256,11 @@ fn budget() -> u32 {
     }
 }
 
-/// A model has no use for looking twice: whatever a spinning thread could see, a parking one sees too.
+/// One look in each spin of a model. It stands between the start of a wait and the sleep, so that a model finds what changes
+/// before the look and what changes after it. A second look would only multiply the executions.
 #[cfg(tk_loom)]
 fn budget() -> u32 {
-    0
+    1
 }
 
 /// How many pauses there are in the time that it takes to fall asleep and be woken.

@@ -1,6 +1,6 @@
 //! loom's parts, in the shape that the kit uses them in.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use loom::sync::atomic::{Ordering, fence};
@@ -34,6 +34,37 @@ impl Instant {
 /// The logical time in microseconds.
 pub fn micros() -> u64 {
     super::model_parking::now() / 1000
+}
+
+loom::lazy_static! {
+    static ref SPINS: OnceLock<Arc<loom::sync::atomic::AtomicUsize>> = OnceLock::new();
+}
+
+/// The spins of a model, counted from [`Spins::watch`] on.
+///
+/// A thread that has begun to spin has begun to wait: what another thread does after that must reach it.
+#[derive(Clone, Debug)]
+pub struct Spins(Arc<loom::sync::atomic::AtomicUsize>);
+
+impl Spins {
+    /// Counts from now on. To be called before the model starts a thread that spins. Without it, spins are not counted, because
+    /// the count multiplies a model's executions.
+    pub fn watch() -> Spins {
+        let count = SPINS.get_or_init(|| Arc::new(loom::sync::atomic::AtomicUsize::new(0)));
+        Spins(Arc::clone(count))
+    }
+
+    /// How many spins have begun.
+    pub fn begun(&self) -> usize {
+        // Acquire: pairs with the Release in `count_spin`. The wait began before what this thread does next.
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+pub(crate) fn count_spin() {
+    if let Some(count) = SPINS.get() {
+        count.fetch_add(1, Ordering::Release);
+    }
 }
 
 loom::thread_local! {
