@@ -107,6 +107,15 @@ fn register_id() -> ThreadId {
     ThreadId::from_number(NonZeroU64::new(ID.get()).expect("registering sets the id"))
 }
 
+/// The calling thread's slot and id as numbers, without registering it. The slot is zero if the thread has none.
+///
+/// Both are loads of thread-locals without a destructor. For crates that keep something per slot, on their fast path.
+#[doc(hidden)]
+#[inline]
+pub fn peek_slot_and_id() -> (u32, u64) {
+    (SLOT.get(), ID.get())
+}
+
 /// The calling thread's record, which it gets now if it has none yet.
 ///
 /// The main thread is called `MainThread`, a thread that tk did not start has the name that the standard library knows

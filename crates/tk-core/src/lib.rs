@@ -48,7 +48,10 @@ mod record;
 mod registry;
 mod waiting;
 
-pub use current::{Registration, at_thread_exit, current, current_id, current_owner, current_slot};
+pub use current::{
+    Registration, at_thread_exit, current, current_id, current_owner, current_slot,
+    peek_slot_and_id,
+};
 pub use fork::forked;
 pub use id::{Owner, Slot, ThreadId};
 pub use keep_alive::{KeepAlive, ShuttingDown};

@@ -1,29 +1,40 @@
-//! The calling thread: under which number it holds nodes, and which it has to vacate when it ends.
+//! The calling thread: who it is, and what happens to its values when it ends.
+//!
+//! # The end of a thread
+//!
+//! A thread lists the nodes that it claims, and `drop_values` empties the list when the thread ends: the latest node
+//! first. A value's `Drop` is user code, and may set values anew, so each node has a *generation*: 0 for what was set
+//! before the end, and one more than its own for what is set while a value is dropped. A value of the last generation
+//! is not listed. It stays where it is, like one that a late destructor sets, and no initializer is called to make one.
+//! So the end of a thread is bounded, as it is with the keys of POSIX threads.
+//!
+//! Without the bound, a value that uses its own `Local` when it is dropped would keep its thread from ending: the
+//! initializer makes a new value, which is dropped, and so on.
+
+#![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 
-use crate::node::Share;
-use crate::sync::{at_thread_exit, current, thread_local};
+use crate::list::List;
+use crate::node::Unlisted;
+use crate::sync::{at_thread_exit, peek, register, thread_local};
+
+/// How many generations of values a thread drops when it ends.
+pub(crate) const GENERATIONS: u32 = if cfg!(tk_loom) { 2 } else { 32 };
+
+/// A list is swept when it has this many nodes, and then when it has twice as many as it was left with.
+const SWEEP_AT_LEAST: usize = 32;
 
 thread_local! {
-    /// The slot and the number under which the calling thread holds nodes. Zero before it holds any, and again when it
-    /// has dropped its values. Without a destructor, like everything here, so that it can be used until the very end of
-    /// the thread.
-    static ME: Cell<(u32, u64)> = const { Cell::new((0, 0)) };
-
-    /// Whether `drop_values` will be called.
-    static WATCHED: Cell<bool> = const { Cell::new(false) };
-
-    /// The nodes that the thread holds. Emptied by `drop_values`, which is why it needs no destructor.
-    static HOLDINGS: ManuallyDrop<RefCell<Holdings>> = const { ManuallyDrop::new(RefCell::new(Holdings::new())) };
+    /// Without a destructor, so that it can be used until the very end of the thread.
+    static THREAD: Thread = const { Thread::new() };
 }
 
-/// The calling thread: the slot it has, and the number it holds nodes under.
+/// A thread's slot, and the id under which it owns nodes.
 ///
-/// The two belong together for as long as no foreign code runs, which could make the thread another one
-/// (`Registration::begin`). So a `Caller` is made anew for each use.
+/// The two belong together while no user code runs, which could make the thread another one (`Registration::begin`). So
+/// a `Caller` is made anew for each use.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) slot: u32,
@@ -33,36 +44,21 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The calling thread as it was when it last took a node over; slot zero if it cannot hold any. Does not register
-    /// it.
-    ///
-    /// While the slot is the thread's, this is true: a thread that loses its slot drops its values first. In its last
-    /// destructors that may have been before this was written, and then nobody else gets the slot until it is gone.
+    /// The calling thread. Does not register it: the slot is zero if it has none, and no node is there.
     #[inline]
-    pub(crate) fn as_last_seen() -> Caller {
-        let (slot, id) = ME.with(Cell::get);
+    pub(crate) fn peek() -> Caller {
+        let (slot, id) = peek();
         Caller::new(slot, id)
     }
 
-    /// The calling thread, about to hold a node.
+    /// The calling thread, about to claim a node: registered, and with its end watched, if it can be.
+    ///
+    /// User code may run (the allocator), but not after the thread has been found to be this one.
     pub(crate) fn current() -> Caller {
-        let caller = Caller::as_last_seen();
-        match caller.slot {
-            0 => Caller::registered(),
-            _ => caller,
-        }
-    }
-
-    #[cold]
-    fn registered() -> Caller {
-        if !WATCHED.with(Cell::get) {
-            // It fails in a very late destructor: what is set then stays where it is.
-            let watched = at_thread_exit(Box::new(drop_values)).is_ok();
-            WATCHED.with(|w| w.set(watched));
-        }
-        let (slot, id) = current();
-        ME.with(|me| me.set((slot, id)));
-        Caller::new(slot, id)
+        THREAD.with(Thread::prepare);
+        let caller = Caller::peek();
+        assert_ne!(caller.slot, 0, "a registered thread has a slot");
+        caller
     }
 
     #[inline]
@@ -74,75 +70,146 @@ impl Caller {
         }
     }
 
-    /// Sees to it that the thread vacates the node, which it has just taken over, when it ends.
-    pub(crate) fn holds(self, share: Share) {
-        if WATCHED.with(Cell::get) {
-            share.take();
-            HOLDINGS.with(|holdings| holdings.borrow_mut().push(share));
-        }
+    /// Lists a node that the thread has just claimed, so that its value is dropped when the thread ends. If its end is
+    /// not watched, or is over, the value stays until the next thread in the slot comes, or the `Local` goes.
+    #[inline]
+    pub(crate) fn list<T>(self, node: Unlisted<'_, T>) {
+        THREAD.with(|thread| {
+            let generation = thread.generation.get();
+            if thread.watched.get() == self.id && generation < GENERATIONS {
+                thread.list.borrow_mut().push(node.share(), generation);
+            }
+        });
+    }
+
+    /// Whether the thread has dropped the last generation of its values, so that no more are to be made.
+    pub(crate) fn has_ended() -> bool {
+        THREAD.with(|thread| thread.generation.get() >= GENERATIONS)
     }
 }
 
-/// The end of the thread: drops its values, the latest first, and those that are set meanwhile.
-fn drop_values() {
-    while let Some(share) = HOLDINGS.with(|holdings| holdings.borrow_mut().pop()) {
-        share.leave();
+/// What a thread knows of its values. No user code runs while the list is borrowed.
+struct Thread {
+    list: RefCell<List>,
+    sweep_at: Cell<usize>,
+    /// The id of the thread whose end calls `drop_values`; zero if that is not to be expected.
+    watched: Cell<u64>,
+    /// The generation of the values that are set now.
+    generation: Cell<u32>,
+    /// The id of the thread that it is counted for: an OS thread can be one thread of the kit after the other.
+    generation_of: Cell<u64>,
+    /// Whether `drop_values` is running.
+    ending: Cell<bool>,
+}
+
+impl Thread {
+    const fn new() -> Thread {
+        Thread {
+            list: RefCell::new(List::new()),
+            sweep_at: Cell::new(SWEEP_AT_LEAST),
+            watched: Cell::new(0),
+            generation: Cell::new(0),
+            generation_of: Cell::new(0),
+            ending: Cell::new(false),
+        }
     }
-    WATCHED.with(|watched| watched.set(false));
-    ME.with(|me| me.set((0, 0)));
+
+    /// Makes room for another node, and watches the thread's end.
+    #[inline]
+    fn prepare(&self) {
+        if self.list.borrow().len() >= self.sweep_at.get() {
+            self.sweep();
+        }
+        let Caller { slot, id, .. } = Caller::peek();
+        if slot == 0 || id != self.watched.get() {
+            self.watch();
+        }
+    }
+
+    #[cold]
+    fn watch(&self) {
+        let id = register();
+        if self.generation_of.get() != id && !self.ending.get() {
+            self.generation_of.set(id);
+            self.generation.set(0);
+        }
+        if self.watched.get() == id || self.generation.get() >= GENERATIONS {
+            return;
+        }
+        // It fails in a late destructor: what is set then is not listed.
+        let end = End(id);
+        if at_thread_exit(Box::new(move || end.reached())).is_ok() {
+            self.watched.set(id);
+        }
+    }
+
+    /// Lets go of the nodes of `Local`s that are gone, so that the list is at most twice as long as the living ones
+    /// need, and a push takes constant time on average.
+    #[cold]
+    fn sweep(&self) {
+        let mut orphans = self.list.borrow_mut().remove_orphans();
+        let len = self.list.borrow().len();
+        self.sweep_at.set(SWEEP_AT_LEAST.max(2 * len));
+        while let Some((share, _)) = orphans.pop() {
+            share.leave();
+        }
+    }
+
+    fn pop(&self) -> Option<(crate::node::Share, u32)> {
+        self.list.borrow_mut().pop()
+    }
+
+    /// The end of the thread: drops its values, the latest first, and those that are set meanwhile.
+    ///
+    /// It may be called again, by itself or later, if user code makes the thread another one. Then each call drops what
+    /// it finds, and the generations go on.
+    fn drop_values(&self) {
+        let was_ending = self.ending.replace(true);
+        let mut latest = self.generation.get();
+        while let Some((share, generation)) = self.pop() {
+            self.generation.set(generation + 1);
+            latest = latest.max(generation + 1);
+            share.leave();
+        }
+        self.ending.set(was_ending);
+        self.generation.set(latest);
+        self.watched.set(0);
+    }
+
+    /// Lets the values stay where they are.
+    fn abandon_values(&self) {
+        while let Some((share, _)) = self.pop() {
+            share.abandon();
+        }
+        self.watched.set(0);
+    }
+}
+
+/// The end of a thread with this id.
+struct End(u64);
+
+impl End {
+    fn reached(self) {
+        THREAD.with(Thread::drop_values);
+    }
+}
+
+/// If the end is not reached, because nobody calls the function that waits for it, the thread must not have a list when
+/// its slot goes to another thread.
+impl Drop for End {
+    fn drop(&mut self) {
+        THREAD.with(|thread| {
+            if thread.watched.get() == self.0 {
+                thread.abandon_values();
+            }
+        });
+    }
 }
 
 /// As it happens now and then.
 #[cfg(tk_loom)]
 pub(crate) fn sweep() {
-    HOLDINGS.with(|holdings| holdings.borrow_mut().sweep());
-}
-
-/// The nodes in which a thread has a share.
-///
-/// Those of `Local`s that are gone are swept out whenever the list has doubled, so that its length is in proportion to
-/// that of the living ones, and a push costs constant time over all.
-struct Holdings {
-    shares: Vec<Share>,
-    /// The length at which the list is swept.
-    sweep_at: usize,
-}
-
-impl Holdings {
-    const SWEEP_AT_LEAST: usize = 32;
-
-    const fn new() -> Holdings {
-        Holdings {
-            shares: Vec::new(),
-            sweep_at: Holdings::SWEEP_AT_LEAST,
-        }
-    }
-
-    #[inline]
-    fn push(&mut self, share: Share) {
-        if self.shares.len() >= self.sweep_at {
-            self.sweep();
-        }
-        self.shares.push(share);
-    }
-
-    /// Runs no foreign code: what the last share is in has no value.
-    #[cold]
-    fn sweep(&mut self) {
-        for share in self.shares.extract_if(.., |share| share.is_last()) {
-            share.leave();
-        }
-        self.sweep_at = Holdings::SWEEP_AT_LEAST.max(2 * self.shares.len());
-        self.shares.shrink_to(self.sweep_at);
-    }
-
-    fn pop(&mut self) -> Option<Share> {
-        let last = self.shares.pop();
-        if last.is_none() {
-            *self = Holdings::new();
-        }
-        last
-    }
+    THREAD.with(Thread::sweep);
 }
 
 #[cfg(all(test, not(tk_loom)))]
@@ -150,8 +217,8 @@ mod tests {
     use super::*;
     use crate::Local;
 
-    fn length() -> usize {
-        HOLDINGS.with(|holdings| holdings.borrow().shares.len())
+    fn len() -> usize {
+        THREAD.with(|thread| thread.list.borrow().len())
     }
 
     #[test]
@@ -164,8 +231,8 @@ mod tests {
                     Local::new().set("short-lived");
                 }
             }
-            assert!(length() >= kept.len());
-            assert!(length() <= 2 * kept.len() + Holdings::SWEEP_AT_LEAST);
+            assert!(len() >= kept.len());
+            assert!(len() <= 2 * kept.len() + SWEEP_AT_LEAST);
             assert!((0..100).all(|i| kept[i].get() == Some(i)));
         })
         .join()
@@ -180,9 +247,30 @@ mod tests {
                 local.set(i);
                 local.clear();
             }
-            assert_eq!(length(), 1);
+            assert_eq!(len(), 1);
         })
         .join()
         .unwrap();
+    }
+
+    /// Should the functions at the end of a thread be dropped without being called.
+    #[test]
+    fn an_end_that_is_not_reached_leaves_no_list() {
+        let local = Local::new();
+        std::thread::scope(|s| {
+            s.spawn(|| {
+                local.set(1);
+                assert_eq!(len(), 1);
+                drop(End(Caller::peek().id + 1));
+                assert_eq!(len(), 1);
+                drop(End(Caller::peek().id));
+                assert_eq!(len(), 0);
+                assert_eq!(local.get(), Some(1));
+            })
+            .join()
+            .unwrap();
+        });
+        let mut local = local;
+        assert_eq!(local.iter_mut().count(), 1);
     }
 }

@@ -46,6 +46,9 @@ pub enum AccessError {
     BorrowedMut,
     /// The thread is in the initialiser.
     Initializing,
+    /// The thread is ending, and has dropped 32 generations of values, each of them made while the one before was
+    /// dropped. No initializer is called any more. See [when a value is dropped](crate#when-a-value-is-dropped).
+    ThreadEnding,
 }
 
 impl fmt::Display for AccessError {
@@ -58,6 +61,9 @@ impl fmt::Display for AccessError {
             }
             AccessError::Initializing => {
                 f.write_str("this thread's value is used by its own initialiser")
+            }
+            AccessError::ThreadEnding => {
+                f.write_str("this thread is ending and makes no more values")
             }
         }
     }

@@ -74,24 +74,44 @@
 //!
 //! # When a value is dropped
 //!
-//! Once, and by whoever comes first:
+//! A value is dropped once, by the first of these:
 //!
-//! - the thread, when it takes or replaces the value;
-//! - the thread, when it ends. That is when its thread-local destructors run, the latest value first. A value's `drop`
-//!   may use this and any other `Local`; what it sets is dropped as well;
-//! - whoever drops the `Local`, or takes the values out of it: all that are left, those of other threads included;
-//! - whoever looks at the value through `iter_mut` while its thread ends, afterwards.
+//! - its thread, when it takes or replaces the value;
+//! - its thread, when that ends, among its thread-local destructors;
+//! - the thread that drops the `Local` or takes the values out of it: all that are left, those of other threads included;
+//! - the thread that looks at the value through `iter_mut`, when it is done, if the value's thread has ended meanwhile.
 //!
-//! When a `Local` goes at the same time as a thread ends, each of the two drops some of the values, and none is dropped
-//! twice or forgotten. A panic in a value's `drop` keeps no other value from being dropped. It goes on to who has set,
-//! cleared or dropped; at the end of a thread it is reported by the panic hook, and no more comes of it.
+//! If a `Local` is dropped while a thread ends, each of the two drops some of the values, and no value is dropped twice or
+//! forgotten.
 //!
-//! A thread can use a `Local` in its thread-local destructors, whatever their order. Some of them may run when the
-//! thread has dropped its values. What is set then stays until the `Local` is dropped, or until a later thread that
-//! gets the same [slot](tk_core::Slot) sets a value and drops that one. No other thread reads it.
+//! A thread that ends drops its values in the reverse order of its first uses: the value in the `Local` that the thread
+//! was the last to set or initialize a value in for the first time goes first. Setting a value again does not move it.
 //!
-//! Who joins a thread finds its values dropped. The end of a [`std::thread::scope`] by itself does not wait for that,
-//! as it does not wait for thread-local destructors.
+//! ## What a value's `Drop` may do
+//!
+//! Anything. It may set, take, initialize and borrow values in the same and in any other `Local`, iterate over a
+//! `SharedLocal`, drop the `Local` that the value was in, start threads, and panic. The value has left its place before
+//! its `Drop` begins, and no lock is held.
+//!
+//! What a `Drop` sets while its thread ends is dropped in turn. That is bounded, as it is with the keys of POSIX threads:
+//! a value that is set while another one is dropped is of the next *generation*, and a thread drops 32 generations. What
+//! the last of them sets is left in its place, as if a late destructor had set it (see below), and initializers are not
+//! called any more: that is [`AccessError::ThreadEnding`]. So a value that logs its end through its own `Local` does not
+//! keep its thread from ending.
+//!
+//! A panic in a value's `Drop` keeps no other value from being dropped. It goes on to the caller that has set, cleared or
+//! dropped something; at the end of a thread the panic hook reports it, and no more comes of it.
+//!
+//! ## Late destructors
+//!
+//! A thread can use a `Local` in its thread-local destructors, whatever their order. Some of them may run after the
+//! thread has dropped its values. What is set or initialized then stays until the `Local` is dropped, or until a later
+//! thread that gets the same [slot](tk_core::Slot) sets a value and drops that one. No other thread reads it. The same
+//! goes for a value that is in use while its thread ends, which takes a call of `std::process::exit` in a closure or an
+//! initializer.
+//!
+//! A thread that joins another one finds its values dropped. The end of a [`std::thread::scope`] by itself does not wait
+//! for that, as it does not wait for thread-local destructors.
 //!
 //! The main thread's values are dropped like any other's, if the system runs its thread-local destructors: with
 //! `tk_thread::main`, after all threads that the program waits for. Values in a static are never dropped for the sake of
@@ -106,7 +126,7 @@
 //! The first value of a thread in a `Local` allocates, unless a former thread in the same slot had one there; later ones
 //! reuse the place. A thread's very first one registers it with tk, if it is not known there.
 //!
-//! A `Local` is 35 words. Per thread that has set a value it has one place for it, of the value and five words more, and
+//! A `Local` is 35 words. Per thread that has set a value it has one place for it, of the value and six words more, and
 //! beyond the first 31 threads a share in pages of 32 pointers, of which a read then goes through two. A thread that has a slot reuses the place of the
 //! one that had it before, so the number of places is that of threads at one time, not of all that ever were. What a
 //! `Local` leaves behind in threads that have set a value in it is the empty place, until the thread sets more.
@@ -117,6 +137,7 @@
 mod caller;
 mod error;
 mod iter;
+mod list;
 mod local;
 mod node;
 mod shared;

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use crate::caller::Caller;
-use crate::node::{Held, Shared, discard};
+use crate::node::{Owned, Shared, discard};
 use crate::table::Table;
 use crate::{AccessError, SetError, Unset};
 
@@ -104,7 +104,7 @@ impl<T: 'static, F> Local<T, F> {
     /// ```
     #[doc(alias = "hasattr")]
     pub fn is_set(&self) -> bool {
-        self.held().is_some_and(|held| held.is_set())
+        self.owned().is_some_and(|owned| owned.is_set())
     }
 
     /// Sets the calling thread's value, and drops the one it had. Does not call the initialiser.
@@ -178,11 +178,12 @@ impl<T: 'static, F> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_replace(&self, value: T) -> Result<Option<T>, SetError<T>> {
-        let held = match self.held() {
-            Some(held) => held,
-            None => self.hold(),
+        let owned = match self.owned() {
+            Some(owned) => owned,
+            None => self.table.own(),
         };
-        held.replace(value)
+        owned
+            .replace(value)
             .map_err(|(value, reason)| SetError::new(value, reason))
     }
 
@@ -223,7 +224,7 @@ impl<T: 'static, F> Local<T, F> {
     /// assert_eq!(local.try_take(), Ok(None));
     /// ```
     pub fn try_take(&self) -> Result<Option<T>, AccessError> {
-        match self.held().map(Held::take) {
+        match self.owned().map(Owned::take) {
             Some(Ok(value)) => Ok(Some(value)),
             None | Some(Err(AccessError::Unset)) => Ok(None),
             Some(Err(error)) => Err(error),
@@ -251,8 +252,8 @@ impl<T: 'static, F> Local<T, F> {
     }
 
     #[inline]
-    fn held(&self) -> Option<Held<'_, T>> {
-        self.table.held(Caller::as_last_seen())
+    fn owned(&self) -> Option<Owned<'_, T>> {
+        self.table.owned(Caller::peek())
     }
 
     /// Calls `f` with the value, which `init` makes if there is none.
@@ -262,7 +263,7 @@ impl<T: 'static, F> Local<T, F> {
         init: Option<impl FnOnce() -> T>,
         f: impl FnOnce(&T) -> R,
     ) -> Result<R, AccessError> {
-        let shared = match self.held().map(Held::share) {
+        let shared = match self.owned().map(Owned::share) {
             Some(Ok(shared)) => shared,
             None | Some(Err(AccessError::Unset)) => self.filled(init)?,
             Some(Err(error)) => return Err(error),
@@ -274,20 +275,19 @@ impl<T: 'static, F> Local<T, F> {
     #[cold]
     fn filled(&self, init: Option<impl FnOnce() -> T>) -> Result<Shared<'_, T>, AccessError> {
         let init = init.ok_or(AccessError::Unset)?;
-        self.hold().fill(init)
+        let owned = self.table.own();
+        if Caller::has_ended() {
+            return Err(AccessError::ThreadEnding);
+        }
+        owned.get_or_init(init)
     }
 
     /// Whether the thread uses its value, or the place for it.
     pub(crate) fn check_unused(&self) -> Result<(), AccessError> {
-        match self.held().map(Held::exclude) {
+        match self.owned().map(Owned::exclude) {
             None | Some(Ok(_) | Err(AccessError::Unset)) => Ok(()),
             Some(Err(error)) => Err(error),
         }
-    }
-
-    #[inline]
-    fn hold(&self) -> Held<'_, T> {
-        self.table.hold()
     }
 }
 
@@ -391,7 +391,7 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, AccessError> {
-        let mut exclusive = match self.held().map(Held::exclude) {
+        let mut exclusive = match self.owned().map(Owned::exclude) {
             Some(Ok(exclusive)) => exclusive,
             None | Some(Err(AccessError::Unset)) => {
                 self.filled(self.init.as_ref())?.into_exclusive()?
@@ -422,7 +422,7 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
         T: Clone,
     {
         if is_plain::<T>()
-            && let Some(Ok(value)) = self.held().map(Held::copy)
+            && let Some(Ok(value)) = self.owned().map(Owned::copy)
         {
             return Some(value);
         }

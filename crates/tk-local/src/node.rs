@@ -1,60 +1,84 @@
 //! The place for one thread's value in one `Local`.
 //!
-//! # Whose node it is
+//! # Owners
 //!
-//! A node stands at a slot. A slot goes from a thread that is gone to one that is new, so a node bears the number of its
-//! owner, which no other thread ever has. A thread *holds* a node if the node is at the thread's slot and bears its
-//! number.
+//! A node stands at a slot. A slot passes from a thread that is gone to a new one, so a node also bears the id of its
+//! owner, which no other thread ever has. A thread owns a node if the node is at the thread's slot and bears the
+//! thread's id.
 //!
 //! ```text
-//!                    take over                       vacate, as the thread ends
-//!   UNSET, nobody's  ------------------>  owner A  ------------------------------>  UNSET, nobody's
-//!                                            |
-//!                                            | A set it very late, and is gone
-//!                                            V    take over, by the next thread in this slot
-//!                                   FREE, still owner A  ------------------------------>  owner B
+//!                    claim                          vacate, as the thread ends
+//!   EMPTY, nobody's -------->  owner A  ------------------------------------------->  EMPTY, nobody's
+//!                                 |
+//!                                 |  A is gone, and the value is still there: a late destructor set it,
+//!                                 |  or A ended while the value was in use
+//!                                 v    claim, by the next thread in this slot: takes the old value out
+//!                         any state, owner A  ------------------------------------>  EMPTY, owner B
 //! ```
 //!
-//! # The flag
+//! # States and operations
 //!
-//! | flag | the value | who may read it | who may write it |
-//! |---|---|---|---|
-//! | `UNSET` | not there | nobody | nobody |
-//! | `FREE` | there | the holder | nobody |
-//! | n > 0 | there | the holder, which is in n closures of `with_borrow` | nobody |
-//! | `EXCLUSIVE` | any | who set the flag | who set the flag |
-//! | `INITIALIZING` | not there | nobody | the holder, which is in the initialiser |
-//! | `VISITED` | there | who set the flag, through `iter_mut` | who set the flag |
-//! | `LEFT` | there | as `VISITED`; its thread has ended meanwhile | as `VISITED` |
+//! The flag is the state. *Owner* stands for the calls of the owner, *vacate* for the end of the owner's thread, *claim*
+//! for the next thread in the slot; *visit* is one step of `iter_mut`, and *empty* takes the values out as the `Local`
+//! goes.
+//!
+//! | flag | value | owner | vacate | claim | visit | empty |
+//! |---|---|---|---|---|---|---|
+//! | `EMPTY` | no | set → `PRESENT`, init → `INITIALIZING` | → nobody's | → claimer's | – | – |
+//! | `PRESENT` | yes | borrow → 1 or `EXCLUSIVE`, take → `EMPTY` | take → `EMPTY`, nobody's | take → claimer's | → `VISITED` | take → `EMPTY` |
+//! | n > 0 | yes | in n closures of `with_borrow`: n ± 1 | stays | next node | – | – |
+//! | `EXCLUSIVE` | any | in `with_borrow_mut`: its end → `PRESENT` | stays | next node | – | – |
+//! | `INITIALIZING` | no | in the initializer: its end → 1, its panic → `EMPTY` | stays | next node | – | – |
+//! | `VISITED` | yes | an error | → `ORPHANED` | take → claimer's | – | take → `EMPTY` |
+//! | `ORPHANED` | yes | an error | – | take → claimer's | – | take → `EMPTY` |
+//!
+//! The visitor's guard ends a visit: `VISITED` → `PRESENT`, and `ORPHANED` → `EMPTY`, nobody's. *Take* moves the value
+//! out by way of `EXCLUSIVE`.
 //!
 //! # Invariants
 //!
-//! 1. A node stays where it is while somebody has a share in it. The table has one until it goes (for a chained node,
-//!    the one before it has), and the list of a thread has one from when the thread takes the node over until it has
-//!    vacated it. Who gives up the last frees it.
-//! 2. At any time at most one thread holds a node. For no two threads have one slot at a time, nor ever one number; and
-//!    `owner` is only ever changed to the number of the thread that does it, or to nobody's. A thread vacates its nodes
-//!    before its slot is given back, which is done and undone under a lock of tk-core. So the next one comes after all of
-//!    it, but for what the former did later still, in its last destructors.
-//! 3. The flag is changed in two ways. (a) By a load and a store: by the thread that holds the node, or that set
-//!    the flag; from `FREE` or `UNSET` only if no foreign code has run since it was seen to hold the node, and
-//!    otherwise while a guard of its own keeps the flag from being either. (b) By a compare-exchange from `FREE` or
-//!    `VISITED`: by the thread that vacates the node, by one that takes it over, and by one that has the `Local` to
-//!    itself.
-//! 4. (a) and (b) never overlap at the same node, but for the visitor's and the vacating thread's, both of which are
-//!    (b) there. For all of (a) is done through a reference to the `Local`; who has that to itself excludes it. And who
-//!    vacates is the holder itself, which has done so before its slot is another's. Hence the table above is kept.
-//! 5. A change to `FREE` or `UNSET` is a Release; to take a value out, and to take a node over, begins with an Acquire.
-//!    So whatever one thread did to the value is done when another one gets at it. The holder needs no order with
-//!    itself, and who has the `Local` to itself none with those who used it before.
-//! 6. A value is moved out of a node by who has changed the flag to `EXCLUSIVE`, by the holder while it is `FREE`, or by
-//!    a visitor that finds it `LEFT`; each then changes it to `UNSET`. So each value leaves once, and is dropped by whom
-//!    it left with: after the flag has been changed.
-//! 7. Foreign code (initialisers, closures, `Clone`, `Drop`) runs with no flag set but the one that the caller knows
-//!    of: shared in `with_borrow`, `EXCLUSIVE` in `with_borrow_mut`, `INITIALIZING` in an initialiser, `VISITED` in
-//!    `iter_mut`. There are no locks.
-//! 8. When the table's share is given up, no value is in the node, and none is put there any more: that takes the
-//!    `Local`. (In the child of a fork it may hold what a thread was using that is not there. That is left alone.)
+//! **Shares.** A node is freed when the last share in it is given up. The table has one in each of its nodes until it is
+//! dropped, and a thread has one in each node of its list. A new share is taken only by a thread that borrows the
+//! `Local`, so while the table has its own. This is the reference count of an `Arc`.
+//!
+//! **Listed once.** A thread lists a node when it claims it, and unlists it when it vacates it, in one step with giving
+//! up its share: no user code runs in between. A node that is in a list has an owner, or had one that is ending, and so
+//! is claimed by nobody. So at a claim the table's share is the only one.
+//!
+//! Without the one step, a value's `Drop` could claim the node again while the share of the first time is still
+//! counted, and the list would have it twice.
+//!
+//! **One owner.** At any time at most one thread owns a node, because no two threads have one slot at a time, nor ever
+//! one id, and `owner` is only changed to the id of the thread that changes it, or to `NOBODY`. A thread's list is
+//! emptied before its slot is given back, under a lock of tk-core. So the next owner comes after all that, and after
+//! the rest of the thread, its last destructors, in time only.
+//!
+//! **Borrows.** The owner's calls and claims borrow the `Local`; visit, the end of a visit, and empty have it mutably.
+//! So these two groups exclude each other. Vacate needs no borrow and may run at the same time as the second group. It
+//! never runs at the same time as a call of the owner, which is the same thread, nor as a claim, because of *one
+//! owner*. A visit that a claim or a call finds is therefore one that was forgotten, and has ended.
+//!
+//! **Writers.** Where two operations may overlap, both change the flag by compare-exchange: vacate, visit and its end,
+//! and empty. Claim does too, because it may come after a late destructor in time only: a read-modify-write sees the
+//! last change. All other changes are a load and a store by the thread that owns the node or has set the flag, with no
+//! user code in between.
+//!
+//! **One way out.** A value leaves the node by the thread that has changed the flag to `EXCLUSIVE`, by the owner's
+//! call while it is `PRESENT`, or at the end of a visit while it is `ORPHANED`. Each changes the flag to `EMPTY` next.
+//! So each value leaves once.
+//!
+//! **Order.** A change to `PRESENT` or `EMPTY` is a Release; taking a value out by compare-exchange and a claim are an
+//! Acquire. So what one thread did to the value happens before what the next one does. The owner needs no order with
+//! itself, and exclusive access to the `Local` comes after all its borrows.
+//!
+//! **User code.** Initializers, closures, `Clone` and `Drop` run when no flag is set but the one that the table above
+//! shows for them, no lock is held, and the node is not used again, or only through a guard that keeps the flag. A value
+//! is dropped after it has left and after the share has been given up; so its `Drop` may do anything to any node, and
+//! may drop the `Local` itself. The global allocator counts as user code.
+//!
+//! **No late values.** When the table gives up its share, the node has no value, and gets none: that takes a borrow of
+//! the `Local`. (In the child of a fork, it may have one that was in use by a thread that does not exist there. That one
+//! is leaked.)
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -66,91 +90,142 @@ use std::sync::atomic::AtomicPtr;
 use crate::AccessError;
 use crate::sync::{AtomicIsize, AtomicU32, AtomicU64, Ordering::*, UnsafeCell};
 
-/// There is a value, and nobody uses it.
-const FREE: isize = 0;
-/// There is none.
-const UNSET: isize = -1;
-/// One thread uses the value and may change it, or the place for it.
+/// There is a value, and nobody uses it. Greater numbers count the shared borrows.
+const PRESENT: isize = 0;
+/// There is no value.
+const EMPTY: isize = -1;
+/// One thread uses the value and may change it, or moves it out.
 const EXCLUSIVE: isize = -2;
-/// The initialiser runs.
+/// The initializer runs.
 const INITIALIZING: isize = -3;
-/// Who has the `Local` to itself looks at the value.
+/// `iter_mut` has lent the value.
 const VISITED: isize = -4;
-/// The same, and the thread whose value it is has ended.
-const LEFT: isize = -5;
+/// The same, and the owner has ended.
+const ORPHANED: isize = -5;
 
-/// The owner of a node that nobody holds.
+/// The owner of a node that no thread owns.
 const NOBODY: u64 = 0;
 
-/// Where a table has the node of a slot, if there is one.
-pub(crate) struct Entry<T>(AtomicPtr<Node<T>>, PhantomData<Box<Node<T>>>);
+/// A pointer to a node, or none. Set once.
+struct Link<T>(AtomicPtr<Node<T>>);
 
-impl<T> Entry<T> {
-    pub(crate) const fn new() -> Entry<T> {
-        Entry(AtomicPtr::new(ptr::null_mut()), PhantomData)
+impl<T> Link<T> {
+    const fn new() -> Link<T> {
+        Link(AtomicPtr::new(ptr::null_mut()))
     }
 
     #[inline]
     fn pointer(&self) -> Option<NonNull<Node<T>>> {
-        // Acquire: pairs with the Release in `take_over`.
+        // Acquire: pairs with the Release in `set`.
         NonNull::new(self.0.load(Acquire))
     }
 
-    #[inline]
-    pub(crate) fn get(&self) -> Option<&Node<T>> {
-        // SAFETY: the table has a share in the node as long as it is there itself (1).
-        self.pointer().map(|node| unsafe { node.as_ref() })
-    }
-
-    /// Makes the calling thread, which has the slot, hold this node or else one chained to it. Gives the value that was
-    /// left in it.
-    pub(crate) fn take_over(&self, id: u64) -> (Held<'_, T>, Share, Option<T>)
+    /// Appends a node, which nobody owns yet, unless there is one already. Runs user code: the allocator.
+    fn set(&self)
     where
         T: 'static,
     {
-        let mut entry = self;
-        let (pointer, stale) = loop {
-            let Some(pointer) = entry.pointer() else {
-                let new = Node::new();
-                // An exchange, as in `take_stale`. Release: pairs with the Acquire in `pointer`.
-                let made =
-                    entry
-                        .0
-                        .compare_exchange(ptr::null_mut(), new.as_ptr(), Release, Relaxed);
-                if made.is_ok() {
-                    break (new, None);
-                }
-                // SAFETY: this is the only share.
-                unsafe { Node::give_up(new) };
-                continue;
-            };
-            // SAFETY: the table has a share in the node as long as it is there itself (1).
-            let node = unsafe { pointer.as_ref() };
-            match node.take_stale() {
-                Ok(stale) => break (pointer, stale),
-                Err(InUse) => entry = &node.next,
-            }
-        };
-        // SAFETY: as above.
-        let node = unsafe { pointer.as_ref() };
-        node.head.owner.store(id, Relaxed);
-        (Held(node), Share(pointer.cast()), stale)
-    }
-
-    /// Calls `f` with the node and those chained to it.
-    pub(crate) fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>)) {
-        if let Some(node) = self.get() {
-            node.chain().for_each(f);
+        let new = Node::new();
+        // Release: pairs with the Acquire in `pointer`. An exchange, because the allocator may have used the same
+        // `Local`, and because a former thread in this slot may have set the pointer in a late destructor.
+        let set = self
+            .0
+            .compare_exchange(ptr::null_mut(), new.as_ptr(), Release, Relaxed);
+        if set.is_err() {
+            // SAFETY: this is the only share (*shares*).
+            unsafe { Node::release(new) };
         }
     }
 }
 
-/// Gives up the table's share in the node. The value has been taken out (8).
-impl<T> Drop for Entry<T> {
+/// The nodes of one slot in a table: one, and more only if former threads still use theirs.
+///
+/// A thread ceases to be itself in the middle of a borrow by `Registration::begin` or `process::exit`. Where the system
+/// can't be asked whether a thread is gone, its slot is free at once.
+pub(crate) struct Chain<T>(Link<T>, PhantomData<Box<Node<T>>>);
+
+/// What [`Chain::claim`] did.
+pub(crate) enum Claim<'a, T> {
+    /// The thread owns a node already.
+    Owned(Owned<'a, T>),
+    /// The thread owns this node now, and is to list it right away. The value is that of a former owner.
+    New(Owned<'a, T>, Unlisted<'a, T>, Option<T>),
+    /// There was no node to be had, and the allocator has run to make one. The thread has to look again who it is.
+    Again,
+}
+
+impl<T> Chain<T> {
+    pub(crate) const fn new() -> Chain<T> {
+        Chain(Link::new(), PhantomData)
+    }
+
+    /// The first node.
+    #[inline]
+    fn first(&self) -> Option<&Node<T>> {
+        // SAFETY: the table, which is borrowed, has a share in the node (*shares*).
+        self.0.pointer().map(|node| unsafe { node.as_ref() })
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Node<T>> {
+        std::iter::successors(self.first(), |node| node.next())
+    }
+
+    /// The node that bears this id, as owned by the calling thread, which has the id.
+    #[inline]
+    pub(crate) fn owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
+        let first = self.first()?;
+        if first.is_owned_by(id) {
+            return Some(Owned(first));
+        }
+        first.next()?;
+        self.chained_owned_by(id)
+    }
+
+    #[cold]
+    fn chained_owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
+        self.iter().find(|node| node.is_owned_by(id)).map(Owned)
+    }
+
+    /// Makes the calling thread, which has the slot and this id, own a node. Runs user code only before it returns
+    /// [`Claim::Again`].
+    pub(crate) fn claim(&self, id: u64) -> Claim<'_, T>
+    where
+        T: 'static,
+    {
+        if let Some(owned) = self.owned_by(id) {
+            return Claim::Owned(owned);
+        }
+        let mut link = &self.0;
+        while let Some(node) = link.pointer() {
+            // SAFETY: the table, which is borrowed, has a share in the node (*shares*).
+            let node = unsafe { node.as_ref() };
+            if let Ok(stale) = node.take_stale() {
+                node.head.owner.store(id, Relaxed);
+                return Claim::New(Owned(node), Unlisted(node), stale);
+            }
+            link = &node.next;
+        }
+        link.set();
+        Claim::Again
+    }
+
+    /// Calls `f` with all nodes, for the one thread that has the table to itself.
+    pub(crate) fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>)) {
+        self.iter().for_each(f);
+    }
+}
+
+/// Gives up the table's shares. The values have been taken out (*no late values*).
+///
+/// In a loop: a chain may be longer than a stack of calls.
+impl<T> Drop for Chain<T> {
     fn drop(&mut self) {
-        if let Some(node) = self.pointer() {
+        let mut next = self.0.pointer();
+        while let Some(node) = next {
+            // SAFETY: the table's share in this node is given up below and not before (*shares*).
+            next = unsafe { node.as_ref() }.next.pointer();
             // SAFETY: this is that share.
-            unsafe { Node::give_up(node) };
+            unsafe { Node::release(node) };
         }
     }
 }
@@ -162,68 +237,138 @@ pub(crate) struct Node<T> {
     head: Head,
     flag: AtomicIsize,
     value: UnsafeCell<MaybeUninit<T>>,
-    /// The node to use if this one is still used by a former thread: one that ceased to be who it was in the middle of
-    /// a borrow (`Registration::begin`, `process::exit`), on a platform where its slot is free at once.
-    next: Entry<T>,
+    /// The node to use if a former thread still uses this one.
+    next: Link<T>,
 }
 
 /// A former thread still uses the value.
 struct InUse;
 
-/// What a thread needs to know of a node that it has a share in, whatever the type of its value.
-pub(crate) struct Head {
-    /// The number of the thread that holds the node, or `NOBODY`. Relaxed throughout: a thread looks for its own
-    /// number, which it alone writes; all else that matters is ordered by the flag.
+/// What a thread's list needs to know of a node, whatever the type of its value.
+struct Head {
+    /// The id of the owner, or `NOBODY`. Relaxed throughout: a thread looks for its own id, which it alone writes. All
+    /// else that matters is ordered by the flag.
     owner: AtomicU64,
-    /// How many have a share: the table, and a thread's list.
+    /// How many shares there are: the table's, and that of a thread's list.
     shares: AtomicU32,
-    /// [`leave`] for the type.
-    leave: unsafe fn(NonNull<Head>),
+    /// [`give_up`] for the type.
+    give_up: unsafe fn(NonNull<Head>, Value),
+    /// For the list that has the node. Used by the thread of that list only.
+    listed: UnsafeCell<Listed>,
 }
 
-// SAFETY: the value, which alone is not `Sync`, is touched by one thread at a time (2 to 5), and by the next only after
-// the one before is done with it. To share a node is therefore to send values, for which `T: Send` is asked. That a
-// closure of `with_borrow` shares its reference with other threads takes `T: Sync`, which the compiler asks for there.
-unsafe impl<T: Send> Sync for Node<T> {}
+/// What becomes of a value when its thread gives up its share in the node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Value {
+    /// It is dropped, and the node is nobody's.
+    Goes,
+    /// It stays the thread's, as if a late destructor had set it.
+    Stays,
+}
 
-/// A node in which a thread has a share, or may take one when it has taken the node over.
+/// What a list notes in a node.
+struct Listed {
+    next: Option<Share>,
+    generation: u32,
+}
+
+// SAFETY: `value` is used by one thread at a time, and by the next one after it (*borrows*, *writers*, *order*). To share
+// or send a node is therefore to send values, for which `T: Send` is asked. That a closure of `with_borrow` shares its
+// reference with other threads takes `T: Sync`, which the compiler asks for there. `listed` is used by the thread that
+// has the node in its list. The next one has the node in its list after the share of the first was given up (*listed
+// once*), which `Unlisted::list` orders.
+unsafe impl<T: Send> Sync for Node<T> {}
+// SAFETY: as above.
+unsafe impl<T: Send> Send for Node<T> {}
+
+/// A node that the calling thread has just claimed, and has to put into its list, or leave unlisted if its end is not
+/// watched.
+#[must_use]
+pub(crate) struct Unlisted<'a, T>(&'a Node<T>);
+
+impl<T> Unlisted<'_, T> {
+    /// A share for the list of the calling thread.
+    pub(crate) fn share(self) -> Share {
+        let head = &self.0.head;
+        // The table's share is there, because the `Local` is borrowed (*shares*). Acquire: pairs with the Release in
+        // `Node::release`, after which the former owner's list does not use `listed` any more.
+        let before = head.shares.fetch_add(1, Acquire);
+        if cfg!(any(debug_assertions, tk_loom)) {
+            assert_eq!(before, 1, "a node is in one list");
+        }
+        Share(NonNull::from(self.0).cast())
+    }
+}
+
+/// A thread's share in a node that it lists. A list never drops one, but gives it up by [`leave`](Share::leave).
+#[must_use]
 pub(crate) struct Share(NonNull<Head>);
 
 impl Share {
-    /// Takes the share. To be given up by [`leave`](Share::leave).
-    pub(crate) fn take(&self) {
-        // Relaxed, and no addition: the only share is the table's, as what a former thread had it has given up (2).
-        // The table's stays as long as there is a reference to the `Local`.
-        // SAFETY: the node is there (1).
-        unsafe { self.0.as_ref() }.shares.store(2, Relaxed);
+    fn head(&self) -> &Head {
+        // SAFETY: the node is there as long as this share is (*shares*).
+        unsafe { self.0.as_ref() }
     }
 
-    /// Whether nobody else has one: the `Local` is gone.
+    /// Puts this node before others in a list of the calling thread.
+    #[inline]
+    pub(crate) fn link(self, next: Option<Share>, generation: u32) -> Share {
+        self.head().listed.with_mut(|listed| {
+            // SAFETY: the node is in the list of this thread, which is not looking at `listed` elsewhere.
+            unsafe { *listed = Listed { next, generation } }
+        });
+        self
+    }
+
+    /// The nodes behind this one, which are cut off, and the generation that was noted with this one.
+    #[inline]
+    pub(crate) fn unlink(&self) -> (Option<Share>, u32) {
+        self.head().listed.with_mut(|listed| {
+            // SAFETY: as in `link`.
+            let listed = unsafe { &mut *listed };
+            (listed.next.take(), listed.generation)
+        })
+    }
+
+    /// Whether this is the last share: the `Local` is gone.
     pub(crate) fn is_last(&self) -> bool {
-        // SAFETY: the node is there (1).
-        // Relaxed: what follows from it is ordered by `give_up`.
-        unsafe { self.0.as_ref() }.shares.load(Relaxed) == 1
+        // Relaxed: `release` orders what follows from it.
+        self.head().shares.load(Relaxed) == 1
     }
 
-    /// Vacates the node, in the thread that has the share. Runs foreign code unless this is the last share: then there
-    /// is no value (8).
+    /// Vacates the node, gives up the share, and then drops the value. The value's `Drop` is user code, and nothing of
+    /// the node is used after it begins. If this is the last share, there is no value (*no late values*).
     pub(crate) fn leave(self) {
-        // SAFETY: the share is given up here, once, as it is moved.
-        unsafe { (self.0.as_ref().leave)(self.0) }
+        // SAFETY: the function is the one for the node's type, and the share is given up here, once, as it is moved.
+        unsafe { (self.head().give_up)(self.0, Value::Goes) }
+    }
+
+    /// Gives up the share and lets the value stay. Runs the allocator only, if this is the last share.
+    pub(crate) fn abandon(self) {
+        // SAFETY: as in `leave`.
+        unsafe { (self.head().give_up)(self.0, Value::Stays) }
     }
 }
 
-/// Vacates a node as its thread ends, and gives up the share.
+/// Vacates a node if its value goes, gives up the share, and drops the value.
 ///
 /// # Safety
 ///
-/// `head` is that of a `Node<T>` in which the caller has a share, which it has no longer.
-unsafe fn leave<T>(head: NonNull<Head>) {
+/// `head` is that of a `Node<T>` in which the caller has a share, which it gives up by this call.
+unsafe fn give_up<T>(head: NonNull<Head>, value: Value) {
     let node = head.cast::<Node<T>>();
-    // SAFETY: the node is there (1).
-    drop_quietly(unsafe { node.as_ref() }.vacate());
+    let value = if value == Value::Goes {
+        // SAFETY: the caller has a share (*shares*).
+        unsafe { node.as_ref() }.vacate()
+    } else {
+        None
+    };
     // SAFETY: by the caller's promise.
-    unsafe { Node::give_up(node) }
+    unsafe { Node::release(node) };
+    // Last of all. If the value's `Drop` sets a value in the same `Local`, it finds a node that nobody owns and that is in
+    // no list (*listed once*). Had the share not been given up yet, the node would be in the list, have this share too, and
+    // be listed for a second time.
+    drop_quietly(value);
 }
 
 impl<T> Node<T> {
@@ -236,11 +381,15 @@ impl<T> Node<T> {
             head: Head {
                 owner: AtomicU64::new(NOBODY),
                 shares: AtomicU32::new(1),
-                leave: leave::<T>,
+                give_up: give_up::<T>,
+                listed: UnsafeCell::new(Listed {
+                    next: None,
+                    generation: 0,
+                }),
             },
-            flag: AtomicIsize::new(UNSET),
+            flag: AtomicIsize::new(EMPTY),
             value: UnsafeCell::new(MaybeUninit::uninit()),
-            next: Entry::new(),
+            next: Link::new(),
         };
         NonNull::from(Box::leak(Box::new(node)))
     }
@@ -250,51 +399,46 @@ impl<T> Node<T> {
     /// # Safety
     ///
     /// The caller has one, and does not use it again.
-    unsafe fn give_up(node: NonNull<Node<T>>) {
-        // SAFETY: the node is there (1).
+    unsafe fn release(node: NonNull<Node<T>>) {
+        // SAFETY: the caller has a share (*shares*).
         let shares = unsafe { &(*node.as_ptr()).head.shares };
-        // Release: what was done to the node is done before it is freed. Acquire: by all.
+        // Release: what was done to the node is done before it is freed, and before another list has it (pairs with
+        // `Unlisted::share`). Acquire: the one that frees it comes after all others.
         if shares.fetch_sub(1, AcqRel) == 1 {
-            // SAFETY: it came from a `Box` (`new`), and nobody else has a share (1).
+            // SAFETY: it came from a `Box` (`new`), and there is no other share (*shares*).
             let node = unsafe { Box::from_raw(node.as_ptr()) };
             // For the models: whatever was done to the value is done.
             node.value.with_mut(|_| ());
         }
     }
 
-    /// This node and those chained to it.
-    fn chain(&self) -> impl Iterator<Item = &Node<T>> {
-        std::iter::successors(Some(self), |node| node.next.get())
-    }
-
-    /// The node of the chain that bears this number, as held by the thread that does.
     #[inline]
-    pub(crate) fn held_by(&self, id: u64) -> Option<Held<'_, T>> {
-        if self.head.owner.load(Relaxed) == id {
-            Some(Held(self))
-        } else {
-            self.next.get()?.chained_held_by(id)
-        }
+    fn next(&self) -> Option<&Node<T>> {
+        // SAFETY: whoever has a reference to this node has borrowed the table, or is the last thing that the table does;
+        // the table has a share in the next node too (*shares*).
+        self.next.pointer().map(|node| unsafe { node.as_ref() })
     }
 
-    #[cold]
-    fn chained_held_by(&self, id: u64) -> Option<Held<'_, T>> {
-        let is_owned = |node: &&Node<T>| node.head.owner.load(Relaxed) == id;
-        self.chain().find(is_owned).map(Held)
+    #[inline]
+    fn is_owned_by(&self, id: u64) -> bool {
+        self.head.owner.load(Relaxed) == id
     }
 
     /// Takes out what a former thread has left, for the thread that has the slot now.
     fn take_stale(&self) -> Result<Option<T>, InUse> {
-        // Exchanges, though nobody else changes the flag now: they see the last change of all, also one by a late
-        // destructor, of which this thread knows by nothing else. Acquire: pairs with the Release of that change.
         loop {
-            match self.flag.compare_exchange(UNSET, UNSET, Acquire, Relaxed) {
+            // An exchange, though no other thread changes the flag now: it sees the last change of all, also one by a
+            // late destructor, which this thread comes after in time only. Acquire: pairs with the Release of that
+            // change.
+            match self.flag.compare_exchange(EMPTY, EMPTY, Acquire, Relaxed) {
                 Ok(_) => return Ok(None),
-                Err(FREE) => {}
+                // A visit that is seen here has been forgotten (*borrows*).
+                Err(flag @ (PRESENT | VISITED | ORPHANED)) => {
+                    if let Some(value) = self.take_out(flag) {
+                        return Ok(Some(value));
+                    }
+                }
                 Err(_) => return Err(InUse),
-            }
-            if let Some(value) = self.take_out(FREE) {
-                return Ok(Some(value));
             }
         }
     }
@@ -305,42 +449,44 @@ impl<T> Node<T> {
     ///
     /// It is there, and nobody else uses it.
     unsafe fn move_out(&self) -> T {
-        // SAFETY: by the caller's promise; the flag says next that it is there no more (6).
+        // SAFETY: by the caller's promise; the flag says next that it is there no more (*one way out*).
         let value = self
             .value
             .with_mut(|value| unsafe { (*value).assume_init_read() });
-        // Release: pairs with the Acquire of who gets at the place next.
-        self.flag.store(UNSET, Release);
+        // Release: pairs with the Acquire of a claim, and of `take_out`.
+        self.flag.store(EMPTY, Release);
         value
     }
 
-    /// Takes the value out, if the flag is still this one, by which it is there and nobody uses it.
+    /// Takes the value out if the flag is still this one, by which it is there and nobody uses it.
     fn take_out(&self, flag: isize) -> Option<T> {
-        // Acquire: pairs with the Release of who got at it last.
+        // Acquire: pairs with the Release of the last change of the value.
         self.flag
             .compare_exchange(flag, EXCLUSIVE, Acquire, Relaxed)
             .ok()?;
-        // SAFETY: the flag is `EXCLUSIVE`, set by this thread (6).
+        // SAFETY: this thread has set the flag to `EXCLUSIVE` (*one way out*).
         Some(unsafe { self.move_out() })
     }
 
-    /// Takes the value out in the thread that ends, unless it is used, and makes the node nobody's.
+    /// Takes the value out as the thread ends, unless it is in use, and makes the node nobody's.
     ///
-    /// A value that is visited is left to the visitor. One in use otherwise is that of a closure that ends the thread,
-    /// and stays; or the `Local` is being dropped.
+    /// A value that is visited is left to the visitor. If it is in use otherwise, either the thread ends in the middle
+    /// of a borrow or an initializer, and the value stays for the next owner; or the `Local` is taking it out.
     fn vacate(&self) -> Option<T> {
         loop {
             match self.flag.load(Relaxed) {
-                UNSET => break,
-                FREE => {
-                    if let Some(value) = self.take_out(FREE) {
+                EMPTY => break,
+                PRESENT => {
+                    if let Some(value) = self.take_out(PRESENT) {
                         self.head.owner.store(NOBODY, Relaxed);
                         return Some(value);
                     }
                 }
                 VISITED => {
-                    // Relaxed: what this thread did to the value, it did before it was visited.
-                    let left = self.flag.compare_exchange(VISITED, LEFT, Relaxed, Relaxed);
+                    // Relaxed: what this thread did to the value, it did before the `Local` was borrowed mutably.
+                    let left = self
+                        .flag
+                        .compare_exchange(VISITED, ORPHANED, Relaxed, Relaxed);
                     if left.is_ok() {
                         return None;
                     }
@@ -352,12 +498,12 @@ impl<T> Node<T> {
         None
     }
 
-    /// Takes the value out, for who has the `Local` to itself. Not one that its own thread is taking out.
+    /// Takes the value out, for the one thread that has the `Local` to itself. Not one that its own thread is taking out.
     pub(crate) fn empty(&self) -> Option<T> {
         loop {
             match self.flag.load(Relaxed) {
-                // It is visited though there is no visitor if what `iter_mut` gave was forgotten.
-                flag @ (FREE | VISITED | LEFT) => {
+                // A visit that is seen here has been forgotten (*borrows*).
+                flag @ (PRESENT | VISITED | ORPHANED) => {
                     if let Some(value) = self.take_out(flag) {
                         return Some(value);
                     }
@@ -367,31 +513,31 @@ impl<T> Node<T> {
         }
     }
 
-    /// Visits the value, for who has the `Local` to itself.
+    /// Visits the value, for the one thread that has the `Local` to itself.
     pub(crate) fn visit(&self) -> Option<Visit<'_, T>> {
-        // Relaxed: what was done to the value was done before somebody had the `Local` to itself.
+        // Relaxed: what was done to the value was done before the `Local` was borrowed mutably.
         self.flag
-            .compare_exchange(FREE, VISITED, Relaxed, Relaxed)
+            .compare_exchange(PRESENT, VISITED, Relaxed, Relaxed)
             .ok()?;
         Some(Visit(self))
     }
 }
 
-/// A node that the calling thread holds. Not kept while foreign code runs (3).
+/// A node that the calling thread owns. Not kept while user code runs (*writers*).
 #[must_use]
-pub(crate) struct Held<'a, T>(&'a Node<T>);
+pub(crate) struct Owned<'a, T>(&'a Node<T>);
 
-impl<'a, T> Held<'a, T> {
+impl<'a, T> Owned<'a, T> {
     /// Whether there is a value.
     pub(crate) fn is_set(&self) -> bool {
-        !matches!(self.0.flag.load(Relaxed), UNSET | INITIALIZING)
+        !matches!(self.0.flag.load(Relaxed), EMPTY | INITIALIZING)
     }
 
     /// Keeps the value, which must be there, from being changed.
     #[inline]
     pub(crate) fn share(self) -> Result<Shared<'a, T>, AccessError> {
         let flag = self.0.flag.load(Relaxed);
-        if flag < FREE {
+        if flag < PRESENT {
             return Err(in_use(flag));
         }
         // No overflow: each is a frame of the thread's stack.
@@ -399,17 +545,18 @@ impl<'a, T> Held<'a, T> {
         Ok(Shared(self.0))
     }
 
-    /// Clones the value, which must be there, and does not say so meanwhile: for a `clone` that runs no foreign code.
+    /// Clones the value, which must be there, and does not set the flag: for a `clone` that runs no user code.
     #[inline]
     pub(crate) fn copy(self) -> Result<T, AccessError>
     where
         T: Clone,
     {
         let flag = self.0.flag.load(Relaxed);
-        if flag < FREE {
+        if flag < PRESENT {
             return Err(in_use(flag));
         }
-        // SAFETY: this thread holds the node, and the value is there and not written (4), as nothing else runs now.
+        // SAFETY: this thread owns the node, and the value is there and is not written (*borrows*): nothing else runs
+        // now.
         Ok(self
             .0
             .value
@@ -420,7 +567,7 @@ impl<'a, T> Held<'a, T> {
     #[inline]
     pub(crate) fn exclude(self) -> Result<Exclusive<'a, T>, AccessError> {
         match self.0.flag.load(Relaxed) {
-            FREE => {
+            PRESENT => {
                 self.0.flag.store(EXCLUSIVE, Relaxed);
                 Ok(Exclusive(self.0))
             }
@@ -428,22 +575,22 @@ impl<'a, T> Held<'a, T> {
         }
     }
 
-    /// Puts a value there, and gives the one that was there.
+    /// Puts a value there, and returns the one that was there, for the caller to drop.
     #[inline]
     pub(crate) fn replace(self, value: T) -> Result<Option<T>, (T, AccessError)> {
         match self.0.flag.load(Relaxed) {
-            UNSET => {
-                self.put(value, FREE);
+            EMPTY => {
+                self.put(value, PRESENT);
                 Ok(None)
             }
-            FREE => {
-                // SAFETY: this thread holds the node, and the flag is `FREE` (4).
+            PRESENT => {
+                // SAFETY: this thread owns the node, and the flag is `PRESENT` (*borrows*, *writers*).
                 let old = self
                     .0
                     .value
                     .with_mut(|place| unsafe { (*place).as_mut_ptr().replace(value) });
-                // Release: pairs with the Acquire of who gets at it next.
-                self.0.flag.store(FREE, Release);
+                // Release: pairs with the Acquire of `take_out`.
+                self.0.flag.store(PRESENT, Release);
                 Ok(Some(old))
             }
             flag => Err((value, in_use(flag))),
@@ -453,8 +600,8 @@ impl<'a, T> Held<'a, T> {
     /// Takes the value.
     pub(crate) fn take(self) -> Result<T, AccessError> {
         match self.0.flag.load(Relaxed) {
-            // SAFETY: this thread holds the node, and the flag is `FREE` (4).
-            FREE => Ok(unsafe { self.0.move_out() }),
+            // SAFETY: this thread owns the node, and the flag is `PRESENT` (*one way out*).
+            PRESENT => Ok(unsafe { self.0.move_out() }),
             flag => Err(in_use(flag)),
         }
     }
@@ -462,27 +609,30 @@ impl<'a, T> Held<'a, T> {
     /// Puts there what `init` makes, if nothing is there, and keeps it from being changed. If `init` panics, nothing is
     /// there.
     ///
-    /// The flag is neither `FREE` nor `UNSET` from the beginning to the end: in between runs foreign code, after which
-    /// the node may be held no longer.
-    pub(crate) fn fill(self, init: impl FnOnce() -> T) -> Result<Shared<'a, T>, AccessError> {
-        if self.0.flag.load(Relaxed) != UNSET {
+    /// The flag is neither `PRESENT` nor `EMPTY` from the beginning to the end. User code runs in between, and afterwards
+    /// the thread may not own the node any more; but nobody claims it with this flag.
+    pub(crate) fn get_or_init(
+        self,
+        init: impl FnOnce() -> T,
+    ) -> Result<Shared<'a, T>, AccessError> {
+        if self.0.flag.load(Relaxed) != EMPTY {
             return self.share();
         }
         self.0.flag.store(INITIALIZING, Relaxed);
-        let filling = Filling(self.0);
+        let initializing = Initializing(self.0);
         let value = init();
-        std::mem::forget(filling);
+        std::mem::forget(initializing);
         self.put(value, 1);
         Ok(Shared(self.0))
     }
 
     /// For a place in which there is nothing, and which nobody else uses.
     fn put(&self, value: T, flag: isize) {
-        // SAFETY: this thread holds the node and the flag is `UNSET`, or it set the flag, to `INITIALIZING` (3, 4).
+        // SAFETY: this thread owns the node and the flag is `EMPTY`, or it has set the flag to `INITIALIZING` (*writers*).
         self.0
             .value
             .with_mut(|place| unsafe { ptr::write(place, MaybeUninit::new(value)) });
-        // Release: pairs with the Acquire of who gets at it next.
+        // Release: pairs with the Acquire of `take_out`.
         self.0.flag.store(flag, Release);
     }
 }
@@ -490,20 +640,20 @@ impl<'a, T> Held<'a, T> {
 #[cold]
 fn in_use(flag: isize) -> AccessError {
     match flag {
-        UNSET => AccessError::Unset,
+        EMPTY => AccessError::Unset,
         INITIALIZING => AccessError::Initializing,
-        EXCLUSIVE | VISITED | LEFT => AccessError::BorrowedMut,
+        EXCLUSIVE | VISITED | ORPHANED => AccessError::BorrowedMut,
         _ => AccessError::Borrowed,
     }
 }
 
-/// A place whose initialiser runs.
-struct Filling<'a, T>(&'a Node<T>);
+/// A place whose initializer runs.
+struct Initializing<'a, T>(&'a Node<T>);
 
-impl<T> Drop for Filling<'_, T> {
+impl<T> Drop for Initializing<'_, T> {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire in `take_over`.
-        self.0.flag.store(UNSET, Release);
+        // Release: pairs with the Acquire in `take_stale`.
+        self.0.flag.store(EMPTY, Release);
     }
 }
 
@@ -514,14 +664,14 @@ pub(crate) struct Shared<'a, T>(&'a Node<T>);
 impl<'a, T> Shared<'a, T> {
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: the value is there, and is not written as long as the flag is shared, which it is as long as this
-        // guard lives (4).
+        // SAFETY: the value is there and is not written while the flag is shared, which it is as long as this guard
+        // lives (*writers*).
         self.0
             .value
             .with(|value| unsafe { (*value).assume_init_ref() })
     }
 
-    /// Instead keeps everybody else from it, if nobody else shares it.
+    /// Keeps everybody else from the value instead, if there is no other shared borrow.
     pub(crate) fn into_exclusive(self) -> Result<Exclusive<'a, T>, AccessError> {
         match self.0.flag.load(Relaxed) {
             1 => {
@@ -539,7 +689,7 @@ impl<T> Drop for Shared<'_, T> {
     #[inline]
     fn drop(&mut self) {
         let flag = self.0.flag.load(Relaxed);
-        // Release: pairs with the Acquire of who gets at it next.
+        // Release: pairs with the Acquire of `take_out`.
         self.0.flag.store(flag - 1, Release);
     }
 }
@@ -551,8 +701,8 @@ pub(crate) struct Exclusive<'a, T>(&'a Node<T>);
 impl<T> Exclusive<'_, T> {
     #[inline]
     pub(crate) fn get(&mut self) -> &mut T {
-        // SAFETY: the value is there, and nobody else touches it as long as the flag is `EXCLUSIVE`, which it is as long
-        // as this guard lives (4). The guard itself is borrowed as long as the result.
+        // SAFETY: the value is there, and nobody else touches it while the flag is `EXCLUSIVE`, which it is as long as
+        // this guard lives (*writers*). The guard itself is borrowed as long as the result.
         self.0
             .value
             .with_mut(|value| unsafe { (*value).assume_init_mut() })
@@ -562,19 +712,19 @@ impl<T> Exclusive<'_, T> {
 impl<T> Drop for Exclusive<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // Release: pairs with the Acquire of who gets at it next.
-        self.0.flag.store(FREE, Release);
+        // Release: pairs with the Acquire of `take_out`.
+        self.0.flag.store(PRESENT, Release);
     }
 }
 
-/// A value that who has the `Local` to itself looks at.
+/// A value that `iter_mut` has lent.
 #[must_use]
 pub(crate) struct Visit<'a, T>(&'a Node<T>);
 
 impl<T> Visit<'_, T> {
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: the value is there, and nobody else touches it as long as the flag is `VISITED` or `LEFT`, which it is
-        // as long as this guard lives (4).
+        // SAFETY: the value is there, and nobody else touches it while the flag is `VISITED` or `ORPHANED`, which it is as
+        // long as this guard lives (*borrows*).
         self.0
             .value
             .with(|value| unsafe { (*value).assume_init_ref() })
@@ -591,17 +741,19 @@ impl<T> Visit<'_, T> {
 /// Drops the value if its thread has ended meanwhile: in that thread's stead, so quietly.
 impl<T> Drop for Visit<'_, T> {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire of who gets at it next.
-        let left = self
+        // Release: pairs with the Acquire of `take_out`.
+        let orphaned = self
             .0
             .flag
-            .compare_exchange(VISITED, FREE, Release, Relaxed)
+            .compare_exchange(VISITED, PRESENT, Release, Relaxed)
             .is_err();
-        if left {
+        if orphaned {
             self.0.head.owner.store(NOBODY, Relaxed);
-            // SAFETY: the flag is `LEFT`: the thread has nothing more to do with the value, and who visits it, this
-            // thread, is done with it (6).
-            drop_quietly(Some(unsafe { self.0.move_out() }));
+            // SAFETY: the flag is `ORPHANED`: the thread has nothing more to do with the value, and this thread, the
+            // visitor, is done with it (*one way out*).
+            let value = unsafe { self.0.move_out() };
+            // Last of all: user code.
+            drop_quietly(Some(value));
         }
     }
 }
@@ -613,7 +765,7 @@ pub(crate) fn drop_quietly<T>(value: Option<T>) {
     }
 }
 
-/// Drops what a panic has brought. If that panics in turn, there is nobody left to tell.
+/// Drops what a panic has brought. If that panics in turn, nobody is left to tell.
 pub(crate) fn discard(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(second);

@@ -1,7 +1,7 @@
 //! The one place that names atomics, cells and thread-locals.
 //!
-//! Under `--cfg tk_loom` they are loom's, so that a model can explore the end of a thread against all else. What leads
-//! to a node, pages and pointers, stays std's in either case: it is written once, by a thread that nobody races.
+//! Under `--cfg tk_loom` they are loom's, so that a model can explore the end of a thread against all else. The pages and
+//! pointers that lead to a node are std's in either case: each is written once, and no other thread races that write.
 
 #[cfg(not(tk_loom))]
 mod real {
@@ -10,10 +10,16 @@ mod real {
 
     pub(crate) use tk_core::at_thread_exit;
 
-    /// The slot and the number of the calling thread.
-    pub(crate) fn current() -> (u32, u64) {
-        let record = tk_core::current();
-        (record.slot().get(), record.id().get())
+    /// The slot and the id of the calling thread; no slot if it is not registered.
+    #[inline]
+    pub(crate) fn peek() -> (u32, u64) {
+        tk_core::peek_slot_and_id()
+    }
+
+    /// Gives the calling thread a slot, unless it has one, and returns its id.
+    pub(crate) fn register() -> u64 {
+        tk_core::current_slot();
+        tk_core::current_id().get()
     }
 
     /// As std's, in the shape of loom's.

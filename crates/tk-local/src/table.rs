@@ -10,12 +10,12 @@
 //! memory of a table is in proportion to the number of slots that had a value, however large they are, and to nothing
 //! else. Pages stay until the table goes; nodes may stay longer, see [`crate::node`].
 //!
-//! No thread has slot zero, and so there is never a node: a thread that holds nothing looks there.
+//! No thread has slot zero, and so there is never a node: a thread without a slot looks there.
 
 use once_cell::race::OnceBox;
 
 use crate::caller::Caller;
-use crate::node::{Entry, Held, Node, drop_quietly};
+use crate::node::{Chain, Claim, Node, Owned, drop_quietly};
 
 /// How many bits of a slot choose an entry of a page.
 const PAGE_BITS: u32 = 5;
@@ -26,16 +26,16 @@ trait Level<T>: Default {
     /// How many bits of a slot are resolved at this level and below.
     const BITS: u32;
 
-    fn entry(&self, slot: u32) -> Option<&Entry<T>>;
-    fn entry_or_make(&self, slot: u32) -> &Entry<T>;
+    fn chain(&self, slot: u32) -> Option<&Chain<T>>;
+    fn chain_or_make(&self, slot: u32) -> &Chain<T>;
     fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>));
 }
 
-struct Leaf<T>([Entry<T>; PAGE_LEN]);
+struct Leaf<T>([Chain<T>; PAGE_LEN]);
 
 impl<T> Default for Leaf<T> {
     fn default() -> Leaf<T> {
-        Leaf([const { Entry::new() }; PAGE_LEN])
+        Leaf([const { Chain::new() }; PAGE_LEN])
     }
 }
 
@@ -43,16 +43,16 @@ impl<T> Level<T> for Leaf<T> {
     const BITS: u32 = PAGE_BITS;
 
     #[inline]
-    fn entry(&self, slot: u32) -> Option<&Entry<T>> {
+    fn chain(&self, slot: u32) -> Option<&Chain<T>> {
         Some(&self.0[slot as usize % PAGE_LEN])
     }
 
-    fn entry_or_make(&self, slot: u32) -> &Entry<T> {
+    fn chain_or_make(&self, slot: u32) -> &Chain<T> {
         &self.0[slot as usize % PAGE_LEN]
     }
 
     fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>)) {
-        self.0.iter().for_each(|entry| entry.for_each(f));
+        self.0.iter().for_each(|chain| chain.for_each(f));
     }
 }
 
@@ -68,16 +68,16 @@ impl<T, L: Level<T>> Level<T> for Page<L> {
     const BITS: u32 = L::BITS + PAGE_BITS;
 
     #[inline]
-    fn entry(&self, slot: u32) -> Option<&Entry<T>> {
+    fn chain(&self, slot: u32) -> Option<&Chain<T>> {
         self.0[(slot >> L::BITS) as usize % PAGE_LEN]
             .get()?
-            .entry(slot)
+            .chain(slot)
     }
 
-    fn entry_or_make(&self, slot: u32) -> &Entry<T> {
+    fn chain_or_make(&self, slot: u32) -> &Chain<T> {
         self.0[(slot >> L::BITS) as usize % PAGE_LEN]
             .get_or_init(Box::default)
-            .entry_or_make(slot)
+            .chain_or_make(slot)
     }
 
     fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>)) {
@@ -96,7 +96,7 @@ const _: () = assert!(tk_core::Slot::MAX >> <Far<()> as Level<()>>::BITS == 0);
 
 /// The values of one `Local`.
 pub(crate) struct Table<T> {
-    near: [Entry<T>; NEAR as usize],
+    near: [Chain<T>; NEAR as usize],
     middle: OnceBox<Middle<T>>,
     far: OnceBox<Far<T>>,
 }
@@ -104,60 +104,72 @@ pub(crate) struct Table<T> {
 impl<T> Table<T> {
     pub(crate) const fn new() -> Table<T> {
         Table {
-            near: [const { Entry::new() }; NEAR as usize],
+            near: [const { Chain::new() }; NEAR as usize],
             middle: OnceBox::new(),
             far: OnceBox::new(),
         }
     }
 
-    /// The node that the calling thread holds.
+    /// The node that the calling thread owns.
     #[inline]
-    pub(crate) fn held(&self, caller: Caller) -> Option<Held<'_, T>> {
-        let entry = match caller.slot {
-            ..NEAR => &self.near[caller.slot as usize],
-            NEAR..MIDDLE => self.middle.get()?.entry(caller.slot)?,
-            MIDDLE.. => self.far_entry(caller.slot)?,
-        };
-        entry.get()?.held_by(caller.id)
+    pub(crate) fn owned(&self, caller: Caller) -> Option<Owned<'_, T>> {
+        self.chain(caller.slot)?.owned_by(caller.id)
     }
 
-    #[cold]
-    fn far_entry(&self, slot: u32) -> Option<&Entry<T>> {
-        self.far.get()?.entry(slot)
-    }
-
-    fn entry_or_make(&self, slot: u32) -> &Entry<T> {
+    #[inline]
+    fn chain(&self, slot: u32) -> Option<&Chain<T>> {
         match slot {
-            ..NEAR => &self.near[slot as usize],
-            NEAR..MIDDLE => self.middle.get_or_init(Box::default).entry_or_make(slot),
-            MIDDLE.. => self.far.get_or_init(Box::default).entry_or_make(slot),
+            ..NEAR => Some(&self.near[slot as usize]),
+            NEAR..MIDDLE => self.middle.get()?.chain(slot),
+            MIDDLE.. => self.far_chain(slot),
         }
     }
 
-    /// The calling thread's node, which it gets now if it holds none. May drop what a former thread has left in it.
+    #[cold]
+    fn far_chain(&self, slot: u32) -> Option<&Chain<T>> {
+        self.far.get()?.chain(slot)
+    }
+
+    /// Runs user code: the allocator.
+    fn chain_or_make(&self, slot: u32) -> &Chain<T> {
+        match slot {
+            ..NEAR => &self.near[slot as usize],
+            NEAR..MIDDLE => self.middle.get_or_init(Box::default).chain_or_make(slot),
+            MIDDLE.. => self.far.get_or_init(Box::default).chain_or_make(slot),
+        }
+    }
+
+    /// The calling thread's node, which it claims now if it owns none. May drop what a former thread has left in it.
+    ///
+    /// Each time that user code has run, it starts anew: the thread may own a node by now, or be another one.
     #[inline(never)]
-    pub(crate) fn hold(&self) -> Held<'_, T>
+    pub(crate) fn own(&self) -> Owned<'_, T>
     where
         T: 'static,
     {
         loop {
             let caller = Caller::current();
-            if let Some(held) = self.held(caller) {
-                return held;
+            let Some(chain) = self.chain(caller.slot) else {
+                self.chain_or_make(caller.slot);
+                continue;
+            };
+            match chain.claim(caller.id) {
+                Claim::Owned(owned) => return owned,
+                Claim::New(owned, node, stale) => {
+                    caller.list(node);
+                    if stale.is_none() {
+                        return owned;
+                    }
+                    drop_quietly(stale);
+                }
+                Claim::Again => {}
             }
-            let (held, share, stale) = self.entry_or_make(caller.slot).take_over(caller.id);
-            caller.holds(share);
-            if stale.is_none() {
-                return held;
-            }
-            // Foreign code runs here, hence the loop.
-            drop_quietly(stale);
         }
     }
 
-    /// Calls `f` with every node, for who has the table to itself.
+    /// Calls `f` with every node, for the one thread that has the table to itself.
     pub(crate) fn for_each<'a>(&'a self, mut f: impl FnMut(&'a Node<T>)) {
-        self.near.iter().for_each(|entry| entry.for_each(&mut f));
+        self.near.iter().for_each(|chain| chain.for_each(&mut f));
         if let Some(middle) = self.middle.get() {
             middle.for_each(&mut f);
         }
@@ -169,25 +181,42 @@ impl<T> Table<T> {
 
 #[cfg(all(test, not(tk_loom)))]
 mod tests {
+    use std::cell::Cell;
+    use std::rc::Rc;
+
     use tk_core::Slot;
 
     use super::*;
     use crate::node::Share;
 
-    /// What [`Table::hold`] does, for any caller.
+    /// What [`Table::own`] does, for any caller that owns no node. The share is `None` for one whose end is not watched.
+    fn claim<T: 'static>(
+        table: &Table<T>,
+        caller: Caller,
+        watched: bool,
+    ) -> (Option<Share>, Option<T>) {
+        let chain = table.chain_or_make(caller.slot);
+        loop {
+            match chain.claim(caller.id) {
+                Claim::New(_, node, stale) => return (watched.then(|| node.share()), stale),
+                Claim::Owned(_) => panic!("it owns one"),
+                Claim::Again => {}
+            }
+        }
+    }
+
     fn take_over<T: 'static>(table: &Table<T>, caller: Caller) -> (Share, Option<T>) {
-        let (_, share, stale) = table.entry_or_make(caller.slot).take_over(caller.id);
-        share.take();
-        (share, stale)
+        let (share, stale) = claim(table, caller, true);
+        (share.unwrap(), stale)
     }
 
     fn set<T>(table: &Table<T>, caller: Caller, value: T) -> Option<T> {
-        let held = table.held(caller).expect("the caller holds a node");
-        held.replace(value).ok().expect("nobody uses it")
+        let owned = table.owned(caller).expect("the caller owns a node");
+        owned.replace(value).ok().expect("nobody uses it")
     }
 
     fn get<T: Copy>(table: &Table<T>, caller: Caller) -> Option<T> {
-        Some(*table.held(caller)?.share().ok()?.get())
+        Some(*table.owned(caller)?.share().ok()?.get())
     }
 
     fn drain<T>(table: &Table<T>) -> Vec<T> {
@@ -221,7 +250,7 @@ mod tests {
         let mut shares = Vec::new();
         for &slot in &slots {
             let caller = Caller::new(slot, 7);
-            assert!(table.held(caller).is_none());
+            assert!(table.owned(caller).is_none());
             let (share, stale) = take_over(&table, caller);
             shares.push(share);
             assert_eq!(stale, None);
@@ -239,7 +268,7 @@ mod tests {
     #[test]
     fn nobody_has_slot_zero() {
         let table = Table::<u32>::new();
-        assert!(table.held(Caller::new(0, 0)).is_none());
+        assert!(table.owned(Caller::new(0, 0)).is_none());
     }
 
     #[test]
@@ -247,13 +276,13 @@ mod tests {
         let table = Table::new();
         let (old, new) = (Caller::new(5, 1), Caller::new(5, 2));
         // Without a share, as a thread that sets a value very late.
-        let _ = table.entry_or_make(old.slot).take_over(old.id);
+        let _ = claim(&table, old, false);
         set(&table, old, "old");
 
-        assert!(table.held(new).is_none());
+        assert!(table.owned(new).is_none());
         let (share, stale) = take_over(&table, new);
         assert_eq!(stale, Some("old"));
-        assert!(table.held(old).is_none());
+        assert!(table.owned(old).is_none());
         assert_eq!(get(&table, new), None);
         share.leave();
     }
@@ -267,7 +296,7 @@ mod tests {
 
         assert!(!share.is_last());
         share.leave();
-        assert!(table.held(caller).is_none());
+        assert!(table.owned(caller).is_none());
         let (share, stale) = take_over(&table, caller);
         assert_eq!(stale, None);
         share.leave();
@@ -282,7 +311,7 @@ mod tests {
             let (share, stale) = take_over(&table, caller);
             assert_eq!(stale, None);
             set(&table, caller, caller.id);
-            in_use.push(table.held(caller).unwrap().share().unwrap());
+            in_use.push(table.owned(caller).unwrap().share().unwrap());
             share.leave();
         }
         for (guard, caller) in in_use.iter().zip(&callers) {
@@ -306,7 +335,7 @@ mod tests {
         let (old, new) = (Caller::new(5, 1), Caller::new(5, 2));
         let (old_share, _) = take_over(&table, old);
         let mut new_share = None;
-        let shared = table.held(old).unwrap().fill(|| {
+        let shared = table.owned(old).unwrap().get_or_init(|| {
             old_share.leave();
             let (share, stale) = take_over(&table, new);
             assert_eq!(stale, None);
@@ -342,7 +371,104 @@ mod tests {
                 visits.clear();
             }
             assert_eq!(std::sync::Arc::strong_count(&value), 1);
-            assert!(table.held(caller).is_none());
+            assert!(table.owned(caller).is_none());
         }
+    }
+
+    #[test]
+    fn a_forgotten_visit_gives_way_to_the_next_owner() {
+        let table = Table::new();
+        for id in 1..=100 {
+            let caller = Caller::new(5, id);
+            let (share, stale) = take_over(&table, caller);
+            assert_eq!(stale, (id > 1).then(|| id - 1));
+            set(&table, caller, id);
+            table.for_each(|node| std::mem::forget(node.visit()));
+            assert!(table.owned(caller).unwrap().share().is_err());
+            // One thread in two has set the value very late.
+            if id % 2 == 0 {
+                share.leave();
+            } else {
+                share.abandon();
+            }
+        }
+        let mut nodes = 0;
+        table.for_each(|_| nodes += 1);
+        assert_eq!(nodes, 1);
+        assert_eq!(drain(&table), [100]);
+    }
+
+    #[test]
+    fn a_value_that_is_abandoned_stays_its_threads() {
+        let table = Table::new();
+        let (old, new) = (Caller::new(5, 1), Caller::new(5, 2));
+        let (share, _) = take_over(&table, old);
+        set(&table, old, "old");
+        share.abandon();
+        assert_eq!(get(&table, old), Some("old"));
+        let (share, stale) = take_over(&table, new);
+        assert_eq!(stale, Some("old"));
+        // As the last share, too.
+        drop(table);
+        share.abandon();
+    }
+
+    /// Former threads that use their values without an end.
+    #[test]
+    fn a_long_chain_takes_no_stack() {
+        const NODES: u64 = 1_000;
+        let run = || {
+            let table = Table::new();
+            let (first, last) = (Caller::new(5, 1), Caller::new(5, NODES));
+            for id in first.id..=last.id {
+                // The end of the chain is where there is room.
+                let (share, stale) = take_over(&table, Caller::new(5, id));
+                assert_eq!(stale, None);
+                let owned = table.owned(Caller::new(5, id)).unwrap();
+                std::mem::forget(owned.get_or_init(|| id).ok());
+                // The first keeps its share until the table is gone.
+                if id > 1 {
+                    share.leave();
+                } else {
+                    std::mem::forget(share);
+                }
+            }
+            assert_eq!(get(&table, last), Some(NODES));
+            assert_eq!(get(&table, first), Some(1));
+            drop(table);
+        };
+        std::thread::Builder::new()
+            .stack_size(64 * 1024)
+            .spawn(run)
+            .unwrap()
+            .join()
+            .unwrap();
+    }
+
+    /// The value's `Drop` claims the node that it was in.
+    #[test]
+    fn a_value_that_is_dropped_finds_the_node_in_no_list() {
+        struct Claims(Rc<Table<Claims>>, Rc<Cell<Option<Share>>>);
+
+        impl Drop for Claims {
+            fn drop(&mut self) {
+                // That the share is the only one is asserted there.
+                let (share, stale) = take_over(&self.0, Caller::new(5, 1));
+                assert!(stale.is_none());
+                self.1.set(Some(share));
+            }
+        }
+
+        let (table, again) = (Rc::new(Table::new()), Rc::new(Cell::new(None)));
+        let caller = Caller::new(5, 1);
+        let (share, _) = take_over(&table, caller);
+        let value = Claims(Rc::clone(&table), Rc::clone(&again));
+        assert!(set(&table, caller, value).is_none());
+        share.leave();
+        let share = again.take().expect("claimed again");
+        assert!(!share.is_last());
+        drop(Rc::into_inner(table).expect("the value is gone"));
+        assert!(share.is_last());
+        share.leave();
     }
 }

@@ -42,6 +42,31 @@ impl Tally {
     }
 }
 
+/// A value whose drop sets another one in the same `Local`, so many times in a row, and then lets go of the `Local`.
+struct Again {
+    left: usize,
+    local: Option<Arc<Local<Again>>>,
+    _counted: Counted,
+}
+
+impl Again {
+    fn new(left: usize, local: &Arc<Local<Again>>, tally: &Tally) -> Again {
+        Again {
+            left,
+            local: (left > 0).then(|| local.clone()),
+            _counted: tally.value(),
+        }
+    }
+}
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        if let Some(local) = self.local.take() {
+            local.set(Again::new(self.left - 1, &local, &self._counted.0));
+        }
+    }
+}
+
 /// A thread of the model that sets a value, lets go of the `Local`, and ends.
 fn setter(number: u32, local: &Arc<Local<Counted>>, tally: &Tally) -> thread::JoinHandle<()> {
     let (local, tally) = (local.clone(), tally.clone());
@@ -211,5 +236,122 @@ fn a_late_value_against_the_drop_of_the_local() {
         drop(local);
         other.join().unwrap();
         assert_eq!(tally.dropped(), 2);
+    });
+}
+
+/// A thread of the model that sets a value whose drop sets others, lets go of the `Local`, and ends.
+fn setter_again(left: usize, local: &Arc<Local<Again>>, tally: &Tally) -> thread::JoinHandle<()> {
+    let (local, tally) = (local.clone(), tally.clone());
+    thread::spawn(move || {
+        begin_thread(1, 1);
+        local.set(Again::new(left, &local, &tally));
+        drop(local);
+        end_thread();
+    })
+}
+
+#[test]
+fn a_drop_that_sets_again_against_the_drop_of_the_local() {
+    // The last one of two is not dropped by its thread: that drops two generations in a model.
+    for left in [1, 2] {
+        explore("local: drop that sets against drop", None, move || {
+            let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+            let other = setter_again(left, &local, &tally);
+            drop(local);
+            other.join().unwrap();
+            assert_eq!((tally.made(), tally.dropped()), (left + 1, left + 1));
+        });
+    }
+}
+
+#[test]
+fn a_drop_that_sets_again_against_iter_mut() {
+    for left in [1, 2] {
+        explore("local: drop that sets against iter_mut", None, move || {
+            let (tally, mut local) = (Tally::default(), Arc::new(Local::new()));
+            let other = setter_again(left, &local, &tally);
+            // From when the thread's last value lets go of it.
+            if let Some(local) = Arc::get_mut(&mut local) {
+                for value in local.iter_mut() {
+                    assert_eq!(value._counted.0.dropped(), left);
+                }
+            }
+            other.join().unwrap();
+            // What the last generation has set stays.
+            assert_eq!(tally.dropped(), 2);
+            drop(local);
+            assert_eq!((tally.made(), tally.dropped()), (left + 1, left + 1));
+        });
+    }
+}
+
+#[test]
+fn a_drop_that_sets_again_against_into_iter() {
+    explore("local: drop that sets against into_iter", None, || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let other = setter_again(1, &local, &tally);
+        if let Ok(local) = Arc::try_unwrap(local) {
+            for value in local {
+                assert_eq!(value._counted.0.dropped(), 1);
+            }
+        }
+        other.join().unwrap();
+        assert_eq!((tally.made(), tally.dropped()), (2, 2));
+    });
+}
+
+#[test]
+fn a_drop_that_sets_again_against_the_next_thread_in_the_slot() {
+    for left in [1, 2, 3] {
+        let name = "local: drop that sets against next thread";
+        explore(name, None, move || {
+            let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+            let gone = Arc::new(AtomicBool::new(false));
+            let first = thread::spawn({
+                let (local, tally, gone) = (local.clone(), tally.clone(), gone.clone());
+                move || {
+                    begin_thread(1, 1);
+                    local.set(Again::new(left, &local, &tally));
+                    drop(local);
+                    end_thread();
+                    gone.store(true, Release);
+                }
+            });
+            let mut first = Some(first);
+            if !gone.load(Acquire) {
+                first.take().unwrap().join().unwrap();
+            }
+            assert_eq!(tally.dropped(), 2);
+            begin_thread(1, 2);
+            // What stayed is dropped now, and may set a value of this thread.
+            local.set(Again::new(0, &local, &tally));
+            assert_eq!(tally.dropped(), tally.made() - 1);
+            end_thread();
+            assert_eq!((tally.made(), tally.dropped()), (left + 2, left + 2));
+            if let Some(first) = first {
+                first.join().unwrap();
+            }
+        });
+    }
+}
+
+#[test]
+fn a_drop_that_sets_again_against_a_sweep() {
+    explore("local: drop that sets against sweep", None, || {
+        let (tally, local) = (Tally::default(), Arc::new(Local::new()));
+        let other = thread::spawn({
+            let (local, tally) = (local.clone(), tally.clone());
+            move || {
+                begin_thread(1, 1);
+                local.set(Again::new(1, &local, &tally));
+                local.clear();
+                drop(local);
+                tk_local::model::sweep();
+                end_thread();
+            }
+        });
+        drop(local);
+        other.join().unwrap();
+        assert_eq!((tally.made(), tally.dropped()), (2, 2));
     });
 }

@@ -22,7 +22,7 @@ loom::thread_local! {
     static AT_EXIT: RefCell<Option<Vec<Callback>>> = RefCell::new(Some(Vec::new()));
 }
 
-/// Makes the calling thread of a model the one with this slot and this number.
+/// Makes the calling thread of a model the one with this slot and this id.
 pub fn begin_thread(slot: u32, id: u64) {
     ME.with(|me| me.set((slot, id)));
 }
@@ -35,10 +35,14 @@ pub fn end_thread() {
     AT_EXIT.with(|list| list.replace(None));
 }
 
-pub(crate) fn current() -> (u32, u64) {
-    let me = ME.with(Cell::get);
-    assert_ne!(me.0, 0, "a thread of a model begins with `begin_thread`");
-    me
+pub(crate) fn peek() -> (u32, u64) {
+    ME.with(Cell::get)
+}
+
+pub(crate) fn register() -> u64 {
+    let (slot, id) = peek();
+    assert_ne!(slot, 0, "a thread of a model begins with `begin_thread`");
+    id
 }
 
 pub(crate) fn at_thread_exit(f: Callback) -> Result<(), Callback> {
