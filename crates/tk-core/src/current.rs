@@ -224,6 +224,46 @@ fn become_current(record: Record) {
     let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
 }
 
+/// Who the calling thread is when it is not another one: see `run_as.rs`.
+pub(crate) struct Suspended {
+    record: Option<Record>,
+    slot: u32,
+    id: u64,
+    owner: u32,
+}
+
+/// Leaves the calling thread without an identity. Nothing that hangs on the old one is left in thread-local storage.
+pub(crate) fn suspend() -> Suspended {
+    if let Some(record) = guarded() {
+        record.run_at_exit_so_far();
+    }
+    Suspended {
+        record: GUARD.try_with(|guard| guard.0.take()).ok().flatten(),
+        slot: SLOT.replace(0),
+        id: ID.replace(0),
+        owner: OWNER.replace(0),
+    }
+}
+
+impl Suspended {
+    /// Gives the thread this identity again. Returns the record that it had meanwhile, whose functions for the end have
+    /// run.
+    pub(crate) fn resume(self) -> Option<Record> {
+        let inner = guarded();
+        if let Some(record) = &inner {
+            record.run_at_exit();
+        }
+        SLOT.set(self.slot);
+        ID.set(self.id);
+        OWNER.set(self.owner);
+        if let Some(name) = self.record.as_ref().map(Record::name) {
+            os::set_current_name(name::cut(&name, os::NAME_LIMIT));
+        }
+        let _ = GUARD.try_with(|guard| guard.0.replace(self.record));
+        inner
+    }
+}
+
 /// A thread that is about to be started: registered, with a name, an id and a slot, but not running yet.
 ///
 /// Made by the thread that starts another one, moved into that one, and [begun](Registration::begin) there. If it is
@@ -258,6 +298,15 @@ impl Registration {
     /// ```
     pub fn new(name: impl Into<Arc<str>>, daemon: bool) -> Registration {
         Registration::prepared(name, daemon, |_| ())
+    }
+
+    /// As [`new`](Registration::new), for a thread that only serves the kit itself: a daemon that [`enumerate`] does not
+    /// list.
+    ///
+    /// [`enumerate`]: crate::enumerate
+    #[doc(hidden)]
+    pub fn unlisted(name: impl Into<Arc<str>>) -> Registration {
+        Registration(Some(registry().claim_unlisted(name.into())))
     }
 
     /// As [`new`](Registration::new), and calls `prepare` before anybody can find the record in the registry. That is

@@ -46,6 +46,7 @@ mod name;
 mod os;
 mod record;
 mod registry;
+mod run_as;
 mod waiting;
 
 pub use current::{
@@ -59,6 +60,12 @@ pub use name::{function_name, next_name};
 pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at, thread_by_owner};
 pub use waiting::{Waiting, WaitingGuard};
+
+/// What the other crates of the kit share with this one. No part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::run_as::run_as;
+}
 
 #[cfg(all(doctest, feature = "logging"))]
 #[doc = include_str!("../README.md")]

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use once_cell::sync::OnceCell;
@@ -49,6 +49,8 @@ struct Inner {
     /// Zero while unknown.
     native_id: AtomicU64,
     state: AtomicU8,
+    /// Whether `enumerate` leaves the thread out. Changes before others can find the record.
+    unlisted: AtomicBool,
     locked: Locked,
 }
 
@@ -116,6 +118,7 @@ impl Record {
             generation: AtomicU32::new(fork::generation()),
             native_id: AtomicU64::new(0),
             state: AtomicU8::new(STARTING),
+            unlisted: AtomicBool::new(false),
             locked: Locked::new(name),
         }))
     }
@@ -335,6 +338,26 @@ impl Record {
     pub(crate) fn set_finished(&self) {
         // Release: pairs with `is_alive`.
         self.0.state.store(FINISHED, Ordering::Release);
+    }
+
+    pub(crate) fn set_unlisted(&self) {
+        // Relaxed, as below: the registry's lock orders it.
+        self.0.unlisted.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_listed(&self) -> bool {
+        !self.0.unlisted.load(Ordering::Relaxed)
+    }
+
+    /// Runs what [`at_exit`](Record::at_exit) has collected so far, the latest first. More may be added after that.
+    pub(crate) fn run_at_exit_so_far(&self) {
+        let next = || match &mut *lock(&self.locked().at_exit) {
+            Callbacks::Open(list) => list.pop(),
+            Callbacks::Closed => None,
+        };
+        while let Some(f) = next() {
+            call(f);
+        }
     }
 
     /// Runs what [`at_exit`](Record::at_exit) has collected, the latest first, until nothing is left.

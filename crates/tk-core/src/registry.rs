@@ -155,11 +155,19 @@ impl Registry {
         record
     }
 
+    /// As [`claim`](Registry::claim), for a thread that is not in `enumerate`.
+    pub(crate) fn claim_unlisted(&self, name: Arc<str>) -> Record {
+        let mut table = self.table();
+        let record = table.claim(ThreadId::next(), name, true);
+        record.set_unlisted();
+        record
+    }
+
     /// Takes back what [`claim`](Registry::claim) gave, for a thread that never began.
     pub(crate) fn unclaim(&self, record: &Record) {
         record.set_finished();
         let mut table = self.table();
-        table.active -= 1;
+        table.active -= usize::from(record.is_listed());
         table.free.push(record.slot());
     }
 
@@ -192,7 +200,7 @@ impl Registry {
     pub(crate) fn retire(&self, record: &Record) {
         let mut table = self.table();
         record.set_finished();
-        table.active -= 1;
+        table.active -= usize::from(record.is_listed());
         if os::can_tell_gone() {
             table.retired.push_back(record.slot());
         } else {
@@ -217,7 +225,8 @@ impl Registry {
     pub(crate) fn enumerate(&self) -> Vec<Record> {
         let table = self.table();
         let mut records = Vec::with_capacity(table.active);
-        records.extend(table.records.iter().filter(|r| r.is_alive()).cloned());
+        let listed = |r: &&Record| r.is_alive() && r.is_listed();
+        records.extend(table.records.iter().filter(listed).cloned());
         drop(table);
         records.sort_by_key(Record::id);
         records

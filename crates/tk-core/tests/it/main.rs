@@ -5,4 +5,5 @@ mod keep_alive;
 mod logging;
 mod names;
 mod registry;
+mod run_as;
 mod waiting;
