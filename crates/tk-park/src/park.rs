@@ -224,9 +224,14 @@ pub struct Waiter {
     mark: usize,
     owner: Owner,
     since: Instant,
+    /// When the thread was moved to another queue, in nanoseconds after `since`; [`NOT_MOVED`] before. Written and read
+    /// with the queue locked. Not one of the atomics of `sync`: the queue's lock orders it.
+    moved: std::sync::atomic::AtomicU64,
     /// Not one of those of `sync`: it orders nothing.
     unparked: std::sync::atomic::AtomicBool,
 }
+
+const NOT_MOVED: u64 = u64::MAX;
 
 impl Waiter {
     /// What the thread gave to [`Wait::marked`], or zero.
@@ -275,6 +280,40 @@ impl Waiter {
     /// ```
     pub fn since(&self) -> Instant {
         self.since
+    }
+
+    /// Since when the thread waits for what this queue is for: [`since`](Waiter::since), or the time when it was
+    /// [moved](requeue) here, if the one who moved it has noted that.
+    ///
+    /// ```
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// let first = |waiter: &Waiter| {
+    ///     assert!(waiter.queued_since() >= waiter.since());
+    ///     Choice::End
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), first, |_| 0);
+    /// ```
+    pub fn queued_since(&self) -> Instant {
+        // Relaxed: the queue is locked.
+        match self.moved.load(std::sync::atomic::Ordering::Relaxed) {
+            NOT_MOVED => self.since,
+            nanos => {
+                let moved = crate::later(self.since, std::time::Duration::from_nanos(nanos));
+                moved.unwrap_or(self.since)
+            }
+        }
+    }
+
+    /// Notes that the thread is about to be moved to another queue. The lot does not show whom it moves, so a filter does
+    /// this before, for those who may be moved.
+    #[doc(hidden)]
+    pub fn note_moved(&self) {
+        let nanos = self.since.elapsed().as_nanos();
+        let nanos = u64::try_from(nanos).unwrap_or(NOT_MOVED);
+        // Relaxed: the queue is locked.
+        self.moved
+            .store(nanos, std::sync::atomic::Ordering::Relaxed);
     }
 
     /// Whether the thread has been unparked by a filter, which may be about to happen still. It orders nothing: who finds it
@@ -462,6 +501,7 @@ pub unsafe fn park_then(
         mark: wait.mark,
         owner: current_owner(),
         since: wait.since,
+        moved: std::sync::atomic::AtomicU64::new(NOT_MOVED),
         unparked: std::sync::atomic::AtomicBool::new(false),
     };
     let key = word.key();
