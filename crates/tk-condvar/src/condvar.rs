@@ -141,8 +141,10 @@ impl Condvar {
         guard: &mut LockGuard<'_, T>,
         limit: impl Into<Limit<'l>>,
     ) -> Result<(), WaitError> {
+        // The conversion is the caller's code, and comes first.
+        let limit = limit.into();
         // SAFETY: the guard is borrowed for the time of the wait: the value can't be used.
-        unsafe { self.raw.wait(raw_lock(guard), limit.into()) }
+        unsafe { self.raw.wait(raw_lock(guard), limit) }
     }
 
     /// Waits while `condition` says so. It is asked at once, and after each notification.
@@ -267,7 +269,7 @@ impl Condvar {
     #[doc(alias = "notifyAll")]
     #[inline]
     pub fn notify_all(&self) -> usize {
-        self.raw.notify_everyone()
+        self.raw.notify_all()
     }
 
     /// Gives a model's atomics to the thread that makes the object.
@@ -287,6 +289,6 @@ impl Condvar {
 
 impl fmt::Debug for Condvar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Condvar")
+        f.debug_struct("Condvar").finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@ use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
 use std::time::Duration;
 
+use tk_lock::__private as seam;
 use tk_lock::{RLock, RLockGuard};
 use tk_park::sync::Instant;
 use tk_park::{Limit, WaitError};
@@ -218,7 +219,7 @@ impl<T: ?Sized> Monitor<T> {
     /// ```
     #[doc(alias = "notifyAll")]
     pub fn notify_all(&self) -> usize {
-        self.changed.notify_everyone()
+        self.changed.notify_all()
     }
 
     fn guard<'a>(&'a self, value: RLockGuard<'a, RefCell<T>>) -> MonitorGuard<'a, T> {
@@ -368,16 +369,20 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     /// ```
     #[track_caller]
     pub fn wait_with<'l>(&mut self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
+        // The conversion is the caller's code, and comes first: it may lock this monitor, borrow the value, drop other
+        // guards, panic, or end the thread.
+        let limit = limit.into();
         if self.value.try_borrow_mut().is_err() {
             lent();
         }
+        // From here to the return no code of the caller's runs in this thread.
         // SAFETY: nothing is released but what is taken back.
-        let lock = unsafe { RLockGuard::raw(&self.value) };
+        let lock = unsafe { seam::raw(&self.value) };
         // SAFETY: this guard is a level of the lock. The value is not lent, so nobody has access to it, and the guards
         // of this thread lend it no more until the wait is over.
-        let suspended = unsafe { lock.suspend() };
+        let suspended = unsafe { seam::suspend(lock) };
         // SAFETY: as before: this thread holds the lock, and nothing that it guards is used.
-        unsafe { self.changed.wait(suspended.lock(), limit.into()) }
+        unsafe { self.changed.wait(suspended.lock(), limit) }
     }
 
     /// Waits while `condition` says so. It is asked at once, and after each notification.
@@ -477,7 +482,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     /// assert_eq!(tk_condvar::Monitor::new(()).lock().notify_all(), 0);
     /// ```
     pub fn notify_all(&self) -> usize {
-        self.changed.notify_everyone()
+        self.changed.notify_all()
     }
 }
 

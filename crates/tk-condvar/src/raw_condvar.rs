@@ -1,22 +1,37 @@
 //! The algorithm of the condition variable.
 //!
-//! 1. A thread enters the queue while it holds the lock, and releases the lock when it is in the queue and its record says
-//!    so. Whoever takes the lock after that finds it there.
-//! 2. While the queue holds a thread, `lock` is the address of the lock of all threads in it: it is set in the step in which
-//!    the first one enters, and cleared by whoever finds the queue empty, both with the queue locked.
-//! 3. A thread that gives up leaves the queue before it clears `lock`, and has not returned by then. So who finds an address
-//!    there, with the queue locked, may look at the lock: a wait still borrows it.
-//! 4. To notify all is to move all into the queue of the lock, where each is woken by a release, in their order. Only if no
-//!    release is to come, because the lock is free, the first is woken to take it. That nobody is moved behind the last
-//!    release is the lock's business: it is told, with both queues locked, to look into its queue.
-//! 5. To notify one does the same with one, and to notify some wakes them: there is no way to move just so many in one step.
-//! 6. A thread that has been moved has been notified. If its time runs out there, the wait was a success all the same.
+//! # States
+//!
+//! | state | `lock` | wait | notify |
+//! |---|---|---|---|
+//! | idle | `0` | stores the lock's address, enters the queue | counts none |
+//! | waited for | the address of a lock | enters the queue if the lock is the same, panics if not | moves threads into the queue of the lock if that is held; wakes the first, and moves the others, if it is free |
+//!
+//! # Invariants
+//!
+//! **Queued before released.** A thread enters the queue while it holds the lock, and releases the lock when it is in the
+//! queue and its record says so. So a thread that takes the lock after that, and notifies, finds it there.
+//!
+//! **One lock.** While the queue holds a thread, `lock` is the address of the lock that all threads in it have released. The
+//! first thread stores it on entry, and whoever finds the queue empty clears it, both with the queue locked.
+//!
+//! **The lock is alive.** A thread that gives up leaves the queue before it clears `lock`, and returns after that. So a
+//! notifier that finds an address in `lock`, with the queue locked, may look at that lock: a wait still borrows it. The
+//! threads of another process do not count: in the child of a fork, an address from before the fork is taken for `0`.
+//!
+//! **Moved is notified.** A thread that has been moved into the queue of its lock has been notified. If its time runs out
+//! there, or its token is stopped, the wait was a success all the same.
+//!
+//! **A release is to come** (see `raw_lock.rs`). A notifier moves threads into the queue of the lock only if the lock is
+//! held, with `PARKED` set in the same step, or while it wakes the first of them to take the lock. So each moved thread is
+//! woken by a release, in its turn, and nobody is moved behind the last release.
 
 use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
+use tk_lock::__private::{self as seam, TOKEN_NORMAL};
 use tk_lock::RawLock;
 use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
 use tk_park::{
@@ -53,11 +68,11 @@ impl RawCondvar {
         }
     }
 
-    /// Gives up the lock, waits for a notification or for the limit, and takes the lock again.
+    /// Releases the lock, waits for a notification or for the limit, and takes the lock again.
     ///
     /// # Panics
     ///
-    /// If threads wait with another lock. This thread holds its own lock then.
+    /// If threads wait with another lock. Then this thread still holds its own.
     ///
     /// # Safety
     ///
@@ -67,29 +82,17 @@ impl RawCondvar {
         let wait = Wait::new("condition");
         let mut released = false;
         let parked = loop {
-            let enter = || match self.lock.load(Relaxed) {
-                0 => {
-                    self.lock.store(lock.address(), Relaxed);
-                    true
-                }
-                other => other == lock.address(),
-            };
-            let give_up = |waiter: &Waiter| {
-                released = lock.release().is_ok();
-                debug_assert!(released);
-                self.spins.spin_for_a_wake_up(limit, || {
-                    // Whoever is unparked without a filter, when nobody else waits, finds the queue empty and the lock free.
-                    let alone = || self.lock.load(Relaxed) == 0 && !lock.is_locked();
-                    match waiter.is_unparked() || alone() {
-                        true => ControlFlow::Break(true),
-                        false => ControlFlow::Continue(()),
-                    }
-                });
+            let enter = || self.enter(seam::address(lock));
+            let release_and_spin = |waiter: &Waiter| {
+                released = true;
+                // Queued before released.
+                seam::release(lock);
+                self.spin_for_notification(waiter, lock, limit);
             };
             // SAFETY: to release a lock may unpark, but does not park.
-            match unsafe { park_then(&self.lock, enter, give_up, &wait, limit) } {
-                // Another lock's threads are in the queue, or have given up and are about to clear the key.
-                Parked::Invalid if self.clear_key() => {}
+            match unsafe { park_then(&self.lock, enter, release_and_spin, &wait, limit) } {
+                // The threads of another lock have given up, and are about to clear its address.
+                Parked::Invalid if self.clear_lock_if_empty() => {}
                 Parked::Invalid => two_locks(),
                 parked => break parked,
             }
@@ -100,66 +103,100 @@ impl RawCondvar {
         }
         let (token, result) = match parked {
             Parked::Unparked(token) => (token, Ok(())),
-            Parked::Requeued => (RawLock::TRY, Ok(())),
-            Parked::TimedOut => (RawLock::TRY, Err(WaitError::TimedOut)),
-            Parked::Stopped | Parked::Invalid => (RawLock::TRY, Err(WaitError::Stopped)),
+            // Moved is notified.
+            Parked::Requeued => (TOKEN_NORMAL, Ok(())),
+            Parked::TimedOut => (TOKEN_NORMAL, Err(WaitError::TimedOut)),
+            Parked::Stopped | Parked::Invalid => (TOKEN_NORMAL, Err(WaitError::Stopped)),
         };
         if result.is_err() {
-            self.clear_key();
+            // The lock is alive: not after this returns.
+            self.clear_lock_if_empty();
         }
-        // SAFETY: the token is what ended the wait. Without one, there is nothing special to be done.
-        unsafe { lock.reacquire(token) };
+        // SAFETY: the token is what ended the wait, or the usual one.
+        unsafe { seam::reacquire(lock, token) };
         result
     }
 
-    /// Clears the key if nobody is in the queue. Says whether that was so.
-    fn clear_key(&self) -> bool {
+    /// Has the calling thread wait with the lock at this address, unless others wait with another. With the queue locked.
+    fn enter(&self, address: usize) -> bool {
+        match self.lock.load(Relaxed) {
+            0 => {
+                self.lock.store(address, Relaxed);
+                true
+            }
+            other => other == address,
+        }
+    }
+
+    /// Spins for a notification, in the queue: a notification counts this thread already.
+    fn spin_for_notification(&self, me: &Waiter, lock: &RawLock, limit: Limit<'_>) {
+        // A requeue does not tell the one thread that it unparks, but it leaves the queue empty, and the lock free.
+        let alone = || self.lock.load(Relaxed) == 0 && !lock.is_locked();
+        self.spins.spin_for_a_wake_up(limit, || {
+            if me.is_unparked() || alone() {
+                ControlFlow::Break(true)
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+    }
+
+    /// Clears the address if nobody is in the queue. Returns whether that was so.
+    fn clear_lock_if_empty(&self) -> bool {
         let result = unpark_filter(
             &self.lock,
             |_| Choice::End,
-            |unparked| self.clear_key_unless(unparked.more),
+            |unparked| self.clear_lock_unless(unparked.more),
         );
         !result.more
     }
 
     /// With the queue locked. The token that it returns is the usual one.
-    fn clear_key_unless(&self, more: bool) -> u16 {
+    fn clear_lock_unless(&self, more: bool) -> u16 {
         if !more {
             self.lock.store(0, Relaxed);
         }
-        RawLock::TRY
+        TOKEN_NORMAL
     }
 
     /// Notifies the `n` threads that have waited longest, or all if there are fewer. Returns how many.
     #[inline]
     pub(crate) fn notify(&self, n: usize) -> usize {
-        // Relaxed: a thread that is to be notified has entered the queue before in an order that is made by the lock, or by
-        // whatever else tells the caller that it waits.
+        // Relaxed: the lock, or whatever else tells the caller that a thread waits, orders this after its entry.
         match (self.lock.load(Relaxed), n) {
-            (0, _) => 0,
-            (_, 1) => self.notify_by_move(Requeue::MoveOne, Requeue::UnparkOne),
+            (0, _) | (_, 0) => 0,
+            (_, 1) => self.notify_requeue(Notify::One),
             _ => self.notify_some(n),
         }
     }
 
     /// Notifies every thread that waits. Returns how many there were.
     #[inline]
-    pub(crate) fn notify_everyone(&self) -> usize {
+    pub(crate) fn notify_all(&self) -> usize {
         // Relaxed: as in `notify`.
         match self.lock.load(Relaxed) {
             0 => 0,
-            _ => self.notify_by_move(Requeue::MoveAll, Requeue::UnparkOneMoveRest),
+            _ => self.notify_requeue(Notify::All),
         }
     }
 
+    /// There is no way to move just so many threads in one step, so they are woken.
     #[cold]
     fn notify_some(&self, n: usize) -> usize {
-        let clear = |unparked: Unparked| self.clear_key_unless(unparked.more);
+        let clear = |unparked: Unparked| self.clear_lock_unless(unparked.more);
         unpark_n(&self.lock, n, clear).count
     }
 
     #[cold]
-    fn notify_by_move(&self, if_locked: Requeue, if_free: Requeue) -> usize {
+    fn notify_requeue(&self, notify: Notify) -> usize {
+        // The starvation bound of the lock counts from here on.
+        let note = |waiter: &Waiter| {
+            waiter.note_moved();
+            notify.rest()
+        };
+        unpark_filter(&self.lock, note, |unparked| {
+            self.clear_lock_unless(unparked.more)
+        });
         loop {
             let address = self.lock.load(Relaxed);
             if address == 0 {
@@ -169,18 +206,16 @@ impl RawCondvar {
                 if self.lock.load(Relaxed) != address {
                     return None;
                 }
-                // SAFETY: by 3., as the queue is locked.
-                match unsafe { RawLock::at_address(address) }.await_release() {
-                    true => Some(if_locked),
-                    false => Some(if_free),
-                }
+                // SAFETY: The lock is alive, as the queue is locked.
+                let lock = unsafe { seam::at_address(address) };
+                Some(notify.operation(seam::mark_parked_if_locked(lock)))
             };
             let clear = |unparked: Unparked| {
                 if unparked.count > 0 && unparked.requeued > 0 {
                     // SAFETY: those who have been moved borrow the lock until it lets them go.
-                    unsafe { RawLock::at_address(address) }.mark_parked();
+                    seam::mark_parked(unsafe { seam::at_address(address) });
                 }
-                self.clear_key_unless(unparked.more)
+                self.clear_lock_unless(unparked.more)
             };
             // SAFETY: those in the queue of this lock know its tokens, by `reacquire`. It is the address of a lock, which
             // is the key of its queue.
@@ -201,10 +236,39 @@ impl RawCondvar {
     }
 }
 
+/// How many threads a notification is for, if it moves them.
+#[derive(Clone, Copy)]
+enum Notify {
+    One,
+    All,
+}
+
+impl Notify {
+    /// What to do with those behind the first in the queue.
+    fn rest(self) -> Choice {
+        match self {
+            Notify::One => Choice::End,
+            Notify::All => Choice::Skip,
+        }
+    }
+
+    fn operation(self, lock_is_held: bool) -> Requeue {
+        match (self, lock_is_held) {
+            (Notify::One, true) => Requeue::MoveOne,
+            (Notify::One, false) => Requeue::UnparkOne,
+            (Notify::All, true) => Requeue::MoveAll,
+            (Notify::All, false) => Requeue::UnparkOneMoveRest,
+        }
+    }
+}
+
 #[cold]
+#[inline(never)]
 #[track_caller]
 fn two_locks() -> ! {
-    panic!("threads wait on this condition with another lock");
+    panic!(
+        "attempted to use a condition variable with more than one mutex: threads wait on it with another lock"
+    );
 }
 
 // SAFETY: a thread is in the queue before it releases the lock, and takes the lock again before it returns. The one panic
@@ -230,7 +294,7 @@ unsafe impl lock_api::RawCondvar for RawCondvar {
     }
 
     fn notify_all(&self) -> usize {
-        self.notify_everyone()
+        self.notify_all()
     }
 }
 
@@ -249,6 +313,6 @@ unsafe impl lock_api::RawCondvarTimed for RawCondvar {
 
 impl fmt::Debug for RawCondvar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RawCondvar")
+        f.debug_struct("RawCondvar").finish_non_exhaustive()
     }
 }

@@ -46,16 +46,20 @@
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc(hidden)]
+pub mod __private;
+mod anonymous;
+mod error;
 mod lock;
 mod raw_lock;
+mod raw_mutex;
 mod raw_rlock;
 mod rlock;
 
+pub use error::{NotLocked, NotOwned};
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
-pub use raw_lock::{NotLocked, RawLock};
-#[doc(hidden)]
-pub use raw_rlock::Suspended;
-pub use raw_rlock::{NotOwned, RawRLock};
+pub use raw_lock::RawLock;
+pub use raw_rlock::RawRLock;
 #[cfg(feature = "arc_lock")]
 pub use rlock::ArcRLockGuard;
 pub use rlock::{RLock, RLockGuard};

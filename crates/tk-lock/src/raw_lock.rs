@@ -1,105 +1,78 @@
 //! The algorithm of the lock.
 //!
-//! # The word
+//! # States
 //!
-//! | owner | flags | meaning |
-//! |---|---|---|
-//! | 0 or an `Owner` | none | free or held; nobody sleeps |
-//! | 0 or an `Owner` | `PARKED` | threads sleep, or are about to, or slept and have given up |
-//! | 0 or an `Owner` | `WOKEN` | a thread has been woken to take the lock, and has not come to it yet |
+//! The word holds the number of the owner and one flag.
 //!
-//! 1. A thread goes to sleep only while the lock is held and `PARKED` is set; both are checked with the queue locked.
-//! 2. A holder that finds `PARKED` without `WOKEN` releases with the queue locked, and wakes the first thread in it. If
-//!    others sleep, `PARKED` stays. If nobody sleeps (they gave up), it goes.
-//! 3. With the wake-up goes `WOKEN`, which is set with the queue locked, and belongs to the thread that is woken. While it
-//!    is set, releases wake nobody: one who is on the way is enough. That thread takes it off in the step that takes the
-//!    lock. If it comes too late, it takes it off in the step that makes sure of `PARKED`, before it sleeps again: so
-//!    the holder who was faster looks into the queue when it releases.
-//!    Its absence is excused for [`ON_THE_WAY`] only: then the system has put it behind others, and another one is woken.
-//!    Both take the flag off. It may go too early then, which costs a wake-up, but it never stays when nobody comes.
-//! 4. A thread that has waited for [`PATIENCE`] is not woken to try its luck, but made the owner: it can't be overtaken for
-//!    ever. The token tells it.
+//! | state | word | `try_acquire` | `acquire` | `release` |
+//! |---|---|---|---|---|
+//! | free | `0` | takes the lock | takes the lock | `NotLocked` |
+//! | held | owner | fails | spins, sets `PARKED`, parks | frees the lock |
+//! | held, queued | owner, `PARKED` | fails | parks | locks the queue, then wakes the first waiter and frees the lock, or hands the lock to it |
+//! | free, queued | `PARKED` | takes the lock, keeps `PARKED` | the same | `NotLocked` |
+//!
+//! The fast paths are one compare-exchange each: `0` to owner, and owner to `0`. Everything else is cold.
+//!
+//! # Invariants
+//!
+//! **Mutual exclusion.** The owner's number is written by that owner, in a compare-exchange from a word without an owner
+//! (Acquire), or by the owner before, in a handoff with the queue locked. It is erased by a release (Release). So each owner
+//! sees what the owners before it have done.
+//!
+//! **Parked bit.** While the queue is not locked and has a thread in it, `PARKED` is set. A thread enters the queue only if
+//! `validate` finds `PARKED` set, with the queue locked; a condition variable that moves threads here sets it in the same
+//! step; and `PARKED` is cleared with the queue locked only, by a release that finds nobody else in it. Otherwise: A holds
+//! the lock, B sets `PARKED`, A releases and clears it, C takes the lock, B parks. C's release finds no flag, and B sleeps
+//! forever.
+//!
+//! **A release is to come.** While the queue is not locked and has a thread in it, the lock is held, or a thread has been
+//! woken to take it and has not tried yet. A thread parks only if the lock is held (`validate` again), and a release that
+//! finds `PARKED` wakes one thread, which takes the lock or finds it held by a faster one. Both see `PARKED` when they
+//! release. A woken thread whose limit is reached still tries once, so that no wake-up is lost.
+//!
+//! **Starvation bound.** A release that finds a thread in the queue looks at the clock. If the first thread in the queue has
+//! been there for [`STARVATION_THRESHOLD`], the release makes it the owner (a handoff), so that no running thread can take
+//! the lock first. A thread that was woken and lost the race queues again, at the end, but its time counts from the start
+//! of its wait. The time of a thread that a notification has moved here counts from the notification.
 
 use std::cell::Cell;
-use std::error::Error;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::atomic::AtomicU8;
 use std::time::Duration;
 
-use lock_api::GuardNoSend;
 use tk_core::Owner;
-use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_owner, micros};
+use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_owner};
 use tk_park::{
     Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, give_way, park, unpark_filter,
 };
 
-/// Threads sleep.
-const PARKED: u32 = 1;
-/// A thread is on its way to the lock.
-const WOKEN: u32 = 2;
-/// The number of the owner is in the bits above.
-const FLAGS: u32 = PARKED | WOKEN;
+use crate::NotLocked;
 
-/// Token: try to take the lock.
-const TRY: u16 = 0;
-/// Token: try to take the lock; [`WOKEN`] is yours.
-const NEXT: u16 = 1;
-/// Token: the lock is yours.
-const HANDED: u16 = 2;
+/// Flag: a thread is in the queue, or is about to enter it, or was in it and has given up.
+pub(crate) const PARKED: u32 = 1;
 
-/// A waiter with this mark is here for the lock itself, not moved over from a condition variable.
-const FOR_LOCK: usize = 1;
+/// The owner's number is in the bits above the flags.
+const OWNER_SHIFT: u32 = 2;
+const FLAGS: u32 = (1 << OWNER_SHIFT) - 1;
 
-/// How long a thread lets others go first.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// Token of an unparked thread: try to take the lock.
+pub const TOKEN_NORMAL: u16 = 0;
 
-/// How long a woken thread may be on its way before another one is woken.
-const ON_THE_WAY: Duration = Duration::from_micros(20);
+/// Token of an unparked thread: the lock is yours.
+pub(crate) const TOKEN_HANDOFF: u16 = 1;
 
-/// One in so many releases looks at the clock.
-const CLOCK_EVERY: u8 = if cfg!(tk_loom) { 1 } else { 8 };
-
-/// When a thread was last woken. An estimate, which orders nothing, and so not made of the atomics of `sync`.
-#[derive(Default)]
-struct LastWakeUp {
-    /// In units of eight microseconds. Starts over every two milliseconds, which hides an old wake-up now and then.
-    time: AtomicU8,
-    /// The releases since then.
-    releases: AtomicU8,
-}
-
-impl LastWakeUp {
-    const fn new() -> LastWakeUp {
-        LastWakeUp {
-            time: AtomicU8::new(0),
-            releases: AtomicU8::new(0),
-        }
-    }
-
-    fn now() -> u8 {
-        (micros() / 8) as u8
-    }
-
-    fn note(&self) {
-        self.time.store(LastWakeUp::now(), Relaxed);
-    }
-
-    /// Whether that was so long ago that the thread can't be expected soon. Looks at the clock now and then only.
-    fn is_overdue(&self) -> bool {
-        let releases = self.releases.load(Relaxed).wrapping_add(1);
-        self.releases.store(releases, Relaxed);
-        let age = || LastWakeUp::now().wrapping_sub(self.time.load(Relaxed));
-        releases.is_multiple_of(CLOCK_EVERY) && u128::from(age()) * 8 >= ON_THE_WAY.as_micros()
-    }
-}
+/// How long running threads may take the lock before the first thread in the queue.
+///
+/// A handoff costs the time until the new owner runs, during which nobody can use the lock. Without handoffs a thread that
+/// releases and takes the lock again at once keeps all others out. A millisecond is some ten times what a wake-up takes.
+const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 
 /// A lock that guards nothing, and that any thread may release.
 ///
-/// This is Python's `threading.Lock`. It is also what a [`Lock<T>`](crate::Lock) is made of; there it can't be reached, so
-/// that nobody releases what a guard holds. It has no guard itself: what a `with` does takes a `Lock<()>`.
+/// This is Python's `threading.Lock`, and what a [`Lock<T>`](crate::Lock) is made of. A `Lock<T>` keeps its `RawLock` to
+/// itself, so that nobody releases what a guard holds. `RawLock` has no guard type: for scoped locking, use `Lock<()>`.
 ///
-/// What a thread did before it released the lock is seen by the thread that acquires it.
+/// What a thread did before it released the lock happens before the next `acquire` returns.
 ///
 /// ```
 /// use std::time::Duration;
@@ -108,10 +81,10 @@ impl LastWakeUp {
 /// let lock = RawLock::new();
 /// lock.acquire();
 /// assert!(lock.is_locked());
-/// assert!(!lock.acquire_for(Duration::from_millis(1))); // Taken: also for the thread that took it.
+/// assert!(!lock.acquire_for(Duration::from_millis(1))); // The owner cannot take it again either.
 ///
 /// std::thread::scope(|s| {
-///     s.spawn(|| lock.release().unwrap()); // Any thread may.
+///     s.spawn(|| lock.release().unwrap()); // Any thread may release it.
 /// });
 /// assert!(!lock.is_locked());
 /// assert!(lock.release().is_err());
@@ -120,49 +93,51 @@ impl LastWakeUp {
 #[derive(Default)]
 #[repr(C)]
 pub struct RawLock {
-    /// First, so that the lock and its queue have one address: see [`RawLock::address`].
-    word: AtomicU32,
+    /// First, so that the lock and its queue have one address: see [`crate::__private`].
+    pub(crate) word: AtomicU32,
     spins: SpinHistory,
-    woken: LastWakeUp,
 }
 
 #[cfg(not(tk_loom))]
 const _: () = assert!(size_of::<RawLock>() <= 8);
 
-/// The word of a lock that this thread holds.
-fn owned_by(owner: Owner) -> u32 {
-    owner.get() << 2
+/// The word of a lock that this thread holds while nobody is parked.
+#[inline]
+fn held_by(owner: Owner) -> u32 {
+    owner.get() << OWNER_SHIFT
 }
 
+#[inline]
 fn owner(word: u32) -> Option<Owner> {
-    Owner::new(word >> 2)
+    Owner::new(word >> OWNER_SHIFT)
 }
 
-fn is_held(word: u32) -> bool {
+#[inline]
+pub(crate) fn is_held(word: u32) -> bool {
     word & !FLAGS != 0
 }
 
+#[inline]
 fn is_parked(word: u32) -> bool {
     word & PARKED != 0
 }
 
-fn is_woken(word: u32) -> bool {
-    word & WOKEN != 0
+/// What a release does with the first thread in the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unlock {
+    /// Wakes it, or makes it the owner if it is starving.
+    Normal,
+    /// Makes it the owner.
+    Handoff,
 }
 
-/// Whom a release wakes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Wakes {
-    /// The first in the queue, unless one who was woken before is on the way.
-    UnlessOneIsOnTheWay,
-    /// The first in the queue in any case.
-    Another,
-    /// The first in the queue, who becomes the owner.
-    AnOwner,
+/// Whether the thread has been in the queue for so long that it must be the next owner.
+fn is_starving(waiter: &Waiter) -> bool {
+    waiter.queued_since().elapsed() >= STARVATION_THRESHOLD
 }
 
 impl RawLock {
-    /// A lock that is free.
+    /// Creates a free lock.
     ///
     /// ```
     /// use tk_lock::RawLock;
@@ -174,11 +149,10 @@ impl RawLock {
         RawLock {
             word: AtomicU32::new(0),
             spins: SpinHistory::new(),
-            woken: LastWakeUp::new(),
         }
     }
 
-    /// Takes the lock. Blocks while it is held, whoever holds it: also if that is the calling thread.
+    /// Takes the lock. Blocks while any thread holds it, the calling one included.
     ///
     /// ```
     /// let lock = tk_lock::RawLock::new();
@@ -188,7 +162,7 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        let taken = self.acquire_with(Limit::none());
+        let taken = self.acquire_as(current_owner(), Limit::none());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -201,16 +175,10 @@ impl RawLock {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> bool {
-        let me = owned_by(current_owner());
-        // Acquire: pairs with the Release of whoever released the lock.
-        match self.word.compare_exchange(0, me, Acquire, Relaxed) {
-            Ok(_) => true,
-            Err(word) if is_held(word) => false,
-            Err(word) => self.try_take(word, me, 0).is_ok(),
-        }
+        self.try_acquire_as(current_owner())
     }
 
-    /// Takes the lock. Blocks while it is held, at most for that long. Returns whether it was taken.
+    /// Takes the lock. Blocks for at most `timeout` while it is held. Returns whether it was taken.
     ///
     /// ```
     /// use std::time::Duration;
@@ -220,11 +188,11 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire_for(&self, timeout: Duration) -> bool {
-        // First without a look at the clock.
+        // The clock is read only if the lock is held.
         self.try_acquire() || self.acquire_with(timeout).is_ok()
     }
 
-    /// Takes the lock. Blocks while it is held, at most until that time. Returns whether it was taken.
+    /// Takes the lock. Blocks until `deadline` while it is held. Returns whether it was taken.
     ///
     /// ```
     /// use std::time::Instant;
@@ -237,7 +205,7 @@ impl RawLock {
         self.acquire_with(deadline).is_ok()
     }
 
-    /// Takes the lock. Blocks while it is held, until the limit is reached, and says which limit that was.
+    /// Takes the lock. Blocks while it is held, until the limit is reached. The error says which limit that was.
     ///
     /// ```
     /// use tk_lock::{StopSource, WaitError};
@@ -250,19 +218,16 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
-        let me = owned_by(current_owner());
-        // Acquire: pairs with the Release of whoever released the lock.
-        if self.word.compare_exchange(0, me, Acquire, Relaxed).is_ok() {
-            return Ok(());
-        }
-        self.acquire_slow(me, 0, limit.into())
+        // The conversion is the caller's code, and comes first: it may use this lock, panic, or end the thread.
+        let limit = limit.into();
+        self.acquire_as(current_owner(), limit)
     }
 
-    /// Gives the lock back, and lets the next thread have it. Any thread may do this, whoever took the lock. Never blocks.
+    /// Releases the lock, whichever thread took it. Never blocks.
     ///
     /// # Errors
     ///
-    /// If the lock is not held. Then nothing is changed.
+    /// If the lock is not held. Nothing changes then.
     ///
     /// ```
     /// let lock = tk_lock::RawLock::new();
@@ -270,24 +235,24 @@ impl RawLock {
     /// ```
     #[inline]
     pub fn release(&self) -> Result<(), NotLocked> {
-        // Relaxed: whoever has a right to release the lock sees it held.
+        // Relaxed: a thread that may release the lock knows that it is held.
         let word = self.word.load(Relaxed);
         if !is_held(word) {
             return Err(NotLocked);
         }
-        // Release: pairs with the Acquire of whoever takes the lock next.
-        let wakes = match word & FLAGS {
-            PARKED => Wakes::UnlessOneIsOnTheWay,
-            FLAGS if self.woken.is_overdue() => Wakes::Another,
-            flags => match self.word.compare_exchange(word, flags, Release, Relaxed) {
-                Ok(_) => return Ok(()),
-                Err(_) => Wakes::UnlessOneIsOnTheWay,
-            },
-        };
-        self.release_slow(wakes)
+        // Release: pairs with the Acquire of the next owner.
+        if !is_parked(word)
+            && self
+                .word
+                .compare_exchange(word, 0, Release, Relaxed)
+                .is_ok()
+        {
+            return Ok(());
+        }
+        self.release_slow(Unlock::Normal)
     }
 
-    /// Whether the lock is held at this moment.
+    /// Returns whether some thread holds the lock at this moment.
     ///
     /// ```
     /// assert!(!tk_lock::RawLock::new().is_locked());
@@ -309,17 +274,82 @@ impl RawLock {
     /// ```
     #[inline]
     pub fn holder(&self) -> Option<Owner> {
+        // Relaxed: a snapshot. A thread that finds itself here has written that, or was handed the lock.
         owner(self.word.load(Relaxed))
     }
 
-    /// Takes the lock while it is free. `mine` is [`WOKEN`] if that is set for this thread, and goes; other flags stay as
-    /// they are. The error is the word of who holds it.
-    fn try_take(&self, mut word: u32, me: u32, mine: u32) -> Result<(), u32> {
+    /// [`acquire_with`](RawLock::acquire_with) for the calling thread, which is `me`.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        // Acquire: pairs with the Release of the last owner.
+        let free = self.word.compare_exchange(0, held_by(me), Acquire, Relaxed);
+        if free.is_ok() {
+            return Ok(());
+        }
+        self.acquire_slow(me, limit)
+    }
+
+    /// [`try_acquire`](RawLock::try_acquire) for the calling thread, which is `me`.
+    #[inline]
+    pub(crate) fn try_acquire_as(&self, me: Owner) -> bool {
+        // Acquire: pairs with the Release of the last owner.
+        match self.word.compare_exchange(0, held_by(me), Acquire, Relaxed) {
+            Ok(_) => true,
+            Err(word) => !is_held(word) && self.try_take(word, me).is_ok(),
+        }
+    }
+
+    /// Takes the lock for good, unless the calling thread, which is `me`, has it already.
+    ///
+    /// # Panics
+    ///
+    /// If it has.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_once(&self, me: Owner) {
+        // Acquire: pairs with the Release of the last owner.
+        let free = self.word.compare_exchange(0, held_by(me), Acquire, Relaxed);
+        if free.is_err() {
+            self.acquire_once_slow(me);
+        }
+    }
+
+    /// Releases the lock, which `me` holds.
+    #[inline]
+    pub(crate) fn release_as(&self, me: Owner) {
+        // Release: pairs with the Acquire of the next owner.
+        let alone = self.word.compare_exchange(held_by(me), 0, Release, Relaxed);
+        if alone.is_err() {
+            self.release_held(Unlock::Normal);
+        }
+    }
+
+    /// Releases the lock, which is held, and makes the first thread in the queue its owner, if there is one.
+    pub(crate) fn release_fair(&self) {
+        self.release_held(Unlock::Handoff);
+    }
+
+    /// Lets the first thread in the queue have the lock, if there is one, and takes the lock again. `me` holds it.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn bump_as(&self, me: Owner) {
+        // Relaxed: the queue is looked at with its lock held.
+        if is_parked(self.word.load(Relaxed)) {
+            self.release_fair();
+            let taken = self.acquire_as(me, Limit::none());
+            debug_assert_eq!(taken, Ok(()));
+        }
+    }
+
+    /// Takes the lock while it is free, and leaves `PARKED` as it is. The error is the word of a lock that is held.
+    fn try_take(&self, mut word: u32, me: Owner) -> Result<(), u32> {
         while !is_held(word) {
-            // Acquire: pairs with the Release of whoever released the lock.
+            // Acquire: pairs with the Release of the last owner.
+            let next = word | held_by(me);
             match self
                 .word
-                .compare_exchange_weak(word, word & !mine | me, Acquire, Relaxed)
+                .compare_exchange_weak(word, next, Acquire, Relaxed)
             {
                 Ok(_) => return Ok(()),
                 Err(changed) => word = changed,
@@ -328,125 +358,132 @@ impl RawLock {
         Err(word)
     }
 
-    /// Looks out for the lock for a while; first with an eye on nothing else, unless others sleep already, then letting
-    /// others run.
-    fn look_out(&self, me: u32, mine: u32) -> bool {
-        let mut look = || match self.try_take(self.word.load(Relaxed), me, mine) {
+    /// Spins for the lock: first busy-waiting, then giving way to other threads.
+    ///
+    /// If others are parked, there are more threads than the lock can serve: only a thread that was woken from the queue
+    /// busy-waits then, because its turn has come.
+    pub(crate) fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
+        let mut look = || match self.try_take(self.word.load(Relaxed), me) {
             Ok(()) => ControlFlow::Break(true),
-            Err(word) if is_parked(word) && mine == 0 => ControlFlow::Break(false),
+            Err(word) if is_parked(word) && !was_woken => ControlFlow::Break(false),
             Err(_) => ControlFlow::Continue(()),
         };
-        self.spins.spin(&mut look)
+        self.try_take(self.word.load(Relaxed), me).is_ok()
+            || self.spins.spin(&mut look)
             || give_way(|| match look() {
                 ControlFlow::Break(true) => ControlFlow::Break(true),
                 _ => ControlFlow::Continue(()),
             })
     }
 
-    /// `mine` is [`WOKEN`] if that is set for this thread, and 0 otherwise.
     #[cold]
+    #[inline(never)]
     #[track_caller]
-    fn acquire_slow(&self, me: u32, mut mine: u32, limit: Limit<'_>) -> Result<(), WaitError> {
-        let mut wait = None;
+    fn acquire_slow(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        if self.try_take(self.word.load(Relaxed), me).is_ok() {
+            return Ok(());
+        }
+        if let Err(error) = limit.check() {
+            return self.last_try(me, error);
+        }
+        if self.try_acquire_spinning(me, false) {
+            return Ok(());
+        }
+        self.acquire_parking(me, limit)
+    }
+
+    /// Takes the lock, or parks until it is released and tries again.
+    #[track_caller]
+    pub(crate) fn acquire_parking(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        let wait = Wait::new("lock");
         loop {
-            if self.try_take(self.word.load(Relaxed), me, mine).is_ok() {
-                return Ok(());
-            }
-            if wait.is_none()
-                && let Err(error) = limit.check()
-            {
-                return self.last_try(me, error);
-            }
-            if self.look_out(me, mine) {
-                return Ok(());
-            }
-            // Not made in a closure: there, the caller's line would not be known.
-            let begun = match wait {
-                Some(begun) => begun,
-                None => Wait::new("lock").marked(FOR_LOCK),
+            let word = match self.try_take(self.word.load(Relaxed), me) {
+                Ok(()) => return Ok(()),
+                Err(word) => word,
             };
-            wait = Some(begun);
-            let Some(word) = self.line_up(mine) else {
+            if !self.set_parked(word) {
                 continue;
-            };
-            mine = 0;
-            // Relaxed: whoever releases the lock from here on has to lock the queue, by 2.; or need not, by 3., because a
-            // thread is on its way, which will do so when it releases.
+            }
+            // Parked bit, A release is to come. Relaxed: with `PARKED` set, a release has to lock the queue, and comes
+            // before this look or after the entry into the queue.
             let validate = || {
                 let word = self.word.load(Relaxed);
                 is_held(word) && is_parked(word)
             };
-            match park(&self.word, validate, &begun.held_by(owner(word)), limit) {
-                // The queue synchronises with whoever handed the lock over.
-                Parked::Unparked(HANDED) => return Ok(()),
-                Parked::Unparked(NEXT) => mine = WOKEN,
-                Parked::Unparked(_) | Parked::Invalid | Parked::Requeued => {}
+            match park(&self.word, validate, &wait.held_by(owner(word)), limit) {
+                // The queue's lock synchronizes with the last owner.
+                Parked::Unparked(TOKEN_HANDOFF) => return Ok(()),
+                Parked::Unparked(_) => {
+                    if self.try_acquire_spinning(me, true) {
+                        return Ok(());
+                    }
+                }
+                Parked::Invalid | Parked::Requeued => {}
                 Parked::TimedOut => return self.last_try(me, WaitError::TimedOut),
                 Parked::Stopped => return self.last_try(me, WaitError::Stopped),
             }
         }
     }
 
-    /// Sets `PARKED`, and takes off `mine`, if the lock is held. Returns the word.
-    fn line_up(&self, mine: u32) -> Option<u32> {
-        let mut word = self.word.load(Relaxed);
-        while is_held(word) {
-            let next = (word | PARKED) & !mine;
-            if next == word {
-                return Some(word);
-            }
-            match self
+    /// Sets `PARKED` if the word is still this one, which is held.
+    fn set_parked(&self, word: u32) -> bool {
+        // Relaxed: the queue's lock orders this with the release that finds the flag.
+        is_parked(word)
+            || self
                 .word
-                .compare_exchange_weak(word, next, Relaxed, Relaxed)
-            {
-                Ok(_) => return Some(next),
-                Err(changed) => word = changed,
-            }
-        }
-        None
+                .compare_exchange(word, word | PARKED, Relaxed, Relaxed)
+                .is_ok()
     }
 
-    /// The limit was reached, but a release that came before that counts.
-    fn last_try(&self, me: u32, error: WaitError) -> Result<(), WaitError> {
-        self.try_take(self.word.load(Relaxed), me, 0)
+    /// The limit is reached, but a release that came before that counts.
+    fn last_try(&self, me: Owner, error: WaitError) -> Result<(), WaitError> {
+        self.try_take(self.word.load(Relaxed), me)
             .map_err(|_| error)
     }
 
-    /// Releases the lock with the queue locked, and wakes the first thread in it, or hands it the lock if it has been patient.
     #[cold]
-    fn release_slow(&self, wakes: Wakes) -> Result<(), NotLocked> {
-        let heir = Cell::new(None);
-        let mut seen = false;
+    #[inline(never)]
+    #[track_caller]
+    fn acquire_once_slow(&self, me: Owner) {
+        if me.is_known() && self.holder() == Some(me) {
+            relocked();
+        }
+        let taken = self.acquire_slow(me, Limit::none());
+        debug_assert_eq!(taken, Ok(()));
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release_held(&self, unlock: Unlock) {
+        let released = self.release_slow(unlock);
+        debug_assert_eq!(released, Ok(()));
+    }
+
+    /// Releases the lock with the queue locked.
+    #[cold]
+    #[inline(never)]
+    fn release_slow(&self, unlock: Unlock) -> Result<(), NotLocked> {
+        let new_owner = Cell::new(None);
+        let mut seen_first = false;
         let first = |waiter: &Waiter| {
-            // Relaxed: `WOKEN` is set with the queue locked.
-            let enough = wakes == Wakes::UnlessOneIsOnTheWay && is_woken(self.word.load(Relaxed));
-            if std::mem::replace(&mut seen, true) || enough {
+            if std::mem::replace(&mut seen_first, true) {
                 return Choice::End;
             }
-            let patient = || waiter.mark() == FOR_LOCK && waiter.since().elapsed() >= PATIENCE;
-            match wakes == Wakes::AnOwner || patient() {
-                true => heir.set(Some(waiter.owner())),
-                false => self.woken.note(),
+            if unlock == Unlock::Handoff || is_starving(waiter) {
+                new_owner.set(Some(waiter.owner()));
             }
             Choice::Unpark
         };
         let mut result = Ok(());
         unpark_filter(&self.word, first, |unparked| {
             let parked = if unparked.more { PARKED } else { 0 };
-            let (token, next) = match (heir.get(), unparked.count) {
-                (Some(heir), _) => (HANDED, owned_by(heir)),
-                (None, 0) => (TRY, 0),
-                (None, _) => (NEXT, WOKEN),
+            let (token, next) = match new_owner.get() {
+                Some(new_owner) => (TOKEN_HANDOFF, held_by(new_owner) | parked),
+                None => (TOKEN_NORMAL, parked),
             };
             let mut word = self.word.load(Relaxed);
-            loop {
-                if !is_held(word) {
-                    // Two threads release what one has taken. The woken thread finds the lock free, or sleeps again.
-                    result = Err(NotLocked);
-                    return TRY;
-                }
-                // Release: pairs with the Acquire of whoever takes the lock next, when it is free.
-                let next = next | word & WOKEN | parked;
+            while is_held(word) {
+                // Release: pairs with the Acquire of the next owner, if the lock is free now.
                 match self
                     .word
                     .compare_exchange_weak(word, next, Release, Relaxed)
@@ -455,78 +492,11 @@ impl RawLock {
                     Err(changed) => word = changed,
                 }
             }
+            // Two threads release what one of them has taken. The woken thread finds the lock free, or parks again.
+            result = Err(NotLocked);
+            TOKEN_NORMAL
         });
         result
-    }
-
-    /// Releases the lock, and makes the first thread in the queue its owner, if there is one.
-    pub(crate) fn release_fair(&self) -> Result<(), NotLocked> {
-        self.release_slow(Wakes::AnOwner)
-    }
-
-    /// The address of the lock, which is also the key of its queue: for a condition variable that moves its waiters there.
-    #[doc(hidden)]
-    pub fn address(&self) -> usize {
-        (&raw const *self).expose_provenance()
-    }
-
-    /// The lock at this address.
-    ///
-    /// # Safety
-    ///
-    /// It was given by [`address`](RawLock::address), and the lock stays borrowed for `'a`.
-    #[doc(hidden)]
-    pub unsafe fn at_address<'a>(address: usize) -> &'a RawLock {
-        // SAFETY: by the caller's promise.
-        unsafe { &*std::ptr::with_exposed_provenance(address) }
-    }
-
-    /// If a release is to come, has it look into the queue, for threads that are about to be moved there; and says so.
-    ///
-    /// To be called with the queue locked.
-    #[doc(hidden)]
-    pub fn await_release(&self) -> bool {
-        let mut word = self.word.load(Relaxed);
-        // By 3., who is on the way will take the lock and release it.
-        while is_held(word) || is_woken(word) {
-            match self
-                .word
-                .compare_exchange_weak(word, word | PARKED, Relaxed, Relaxed)
-            {
-                Ok(_) => return true,
-                Err(changed) => word = changed,
-            }
-        }
-        false
-    }
-
-    /// Has the release of a thread that will take the lock look into the queue, for threads that have just been moved there.
-    ///
-    /// To be called with the queue locked, by someone who is about to wake a thread that will take the lock.
-    #[doc(hidden)]
-    pub fn mark_parked(&self) {
-        self.word.fetch_or(PARKED, Relaxed);
-    }
-
-    /// The token for a thread that is woken to take the lock by somebody else than the lock.
-    #[doc(hidden)]
-    pub const TRY: u16 = TRY;
-
-    /// Takes the lock after a wait on a condition variable, which ended with this token.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread was unparked with the token in the queue of this lock, or the token is [`TRY`](RawLock::TRY).
-    #[doc(hidden)]
-    #[track_caller]
-    pub unsafe fn reacquire(&self, token: u16) {
-        let mine = match token {
-            HANDED => return,
-            NEXT => WOKEN,
-            _ => 0,
-        };
-        let taken = self.acquire_slow(owned_by(current_owner()), mine, Limit::none());
-        debug_assert_eq!(taken, Ok(()));
     }
 
     /// Gives a model's atomics to the thread that makes the object.
@@ -537,87 +507,11 @@ impl RawLock {
     }
 }
 
-// SAFETY: the word has one owner at a time: it is set by a compare-exchange from a word without an owner, or handed over by
-// the owner's release. Both synchronise with the release before (Acquire and Release, or the queue's lock). A guard has
-// no state, so that forgetting it leaves the lock held, and no more. The lock can be moved when no reference to it is
-// left, and then nobody is parked on it. `lock` panics before it has taken anything, `unlock` does not panic.
-unsafe impl lock_api::RawMutex for RawLock {
-    #[allow(
-        clippy::declare_interior_mutable_const,
-        reason = "as lock_api asks for"
-    )]
-    const INIT: RawLock = RawLock::new();
-
-    // A release by another thread would be sound. But then the owner in the word would not be the one that has the guard.
-    type Guard = GuardNoSend;
-
-    #[inline]
-    #[track_caller]
-    fn lock(&self) -> GuardNoSend {
-        let me = owned_by(current_owner());
-        // Acquire: pairs with the Release of whoever released the lock.
-        if let Err(word) = self.word.compare_exchange(0, me, Acquire, Relaxed) {
-            if word & !FLAGS == me && Owner::new(me >> 2).is_some_and(Owner::is_known) {
-                relocked();
-            }
-            let taken = self.acquire_slow(me, 0, Limit::none());
-            debug_assert_eq!(taken, Ok(()));
-        }
-        GuardNoSend::new()
-    }
-
-    #[inline]
-    fn try_lock(&self) -> Option<GuardNoSend> {
-        self.try_acquire().then(GuardNoSend::new)
-    }
-
-    #[inline]
-    unsafe fn unlock(&self, _: GuardNoSend) {
-        let released = self.release();
-        debug_assert_eq!(released, Ok(()));
-    }
-
-    fn is_locked(&self) -> bool {
-        RawLock::is_locked(self)
-    }
-}
-
-// SAFETY: as above; a timed attempt that fails has taken nothing, and does not fail before its time.
-unsafe impl lock_api::RawMutexTimed for RawLock {
-    type Duration = Duration;
-    type Instant = Instant;
-
-    #[track_caller]
-    fn try_lock_for(&self, timeout: Duration) -> Option<GuardNoSend> {
-        if self.try_acquire() {
-            return Some(GuardNoSend::new());
-        }
-        let limit = Limit::after(timeout);
-        match limit.deadline() {
-            // Too long for the clock: for ever.
-            None => Some(lock_api::RawMutex::lock(self)),
-            Some(_) => self.acquire_with(limit).ok().map(|()| GuardNoSend::new()),
-        }
-    }
-
-    #[track_caller]
-    fn try_lock_until(&self, deadline: Instant) -> Option<GuardNoSend> {
-        self.acquire_until(deadline).then(GuardNoSend::new)
-    }
-}
-
-// SAFETY: as above.
-unsafe impl lock_api::RawMutexFair for RawLock {
-    unsafe fn unlock_fair(&self, _: GuardNoSend) {
-        let released = self.release_fair();
-        debug_assert_eq!(released, Ok(()));
-    }
-}
-
 #[cold]
+#[inline(never)]
 #[track_caller]
 fn relocked() -> ! {
-    panic!("this thread holds the lock already, and would wait for itself for ever");
+    panic!("this thread holds the lock already, and would wait for itself forever");
 }
 
 impl fmt::Debug for RawLock {
@@ -627,21 +521,3 @@ impl fmt::Debug for RawLock {
             .finish()
     }
 }
-
-/// A release of a [`RawLock`] that is not held.
-///
-/// ```
-/// use tk_lock::{NotLocked, RawLock};
-///
-/// assert_eq!(RawLock::new().release(), Err(NotLocked));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotLocked;
-
-impl fmt::Display for NotLocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("release of a lock that is not held")
-    }
-}
-
-impl Error for NotLocked {}

@@ -1,18 +1,38 @@
 //! The algorithm of the reentrant lock.
 //!
-//! 1. `owner` is the id of the thread that holds `lock`, or zero. A thread that finds its own id there has written it
-//!    itself, and holds the lock; any other value tells it only that it does not. So no order of memory is needed.
-//! 2. `levels` is touched by the holder alone.
+//! # States
+//!
+//! The state is that of the [`RawLock`] inside, and a number of levels.
+//!
+//! | state | acquire by the owner | acquire by another thread | release by the owner | release by another thread |
+//! |---|---|---|---|---|
+//! | free | | takes the lock, one level | | `NotOwned` |
+//! | held, n levels | n + 1 levels | waits for the lock | n - 1 levels; none: releases the lock | `NotOwned` |
+//!
+//! # Invariants
+//!
+//! **Owner.** A thread owns the lock if the word of the lock inside names it. The word names a thread only after that thread
+//! has taken the lock, or sleeps in its acquire and has been handed the lock. Numbers are never reused, so a thread that
+//! finds its own number has put it there itself. Relaxed loads are enough, because a thread sees its own writes.
+//!
+//! **Anonymous owner.** Threads without a number of their own ([`Owner::ANONYMOUS`]) are told apart by their whole id: such
+//! an owner stores it in `anonymous` after it takes the lock, and clears it before it releases the lock. A thread that finds
+//! its own id there is the owner by the same reasoning. There is one load of the id, which cannot be torn: of two loads of
+//! half an id each, the first could be of one owner and the second of another.
+//!
+//! **Levels.** `levels` is read and written by the owner alone, and the lock passes it on from owner to owner.
 
 use std::cell::Cell;
-use std::error::Error;
 use std::fmt;
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicU64, Instant, Ordering::Relaxed, current_id};
+use tk_core::Owner;
+use tk_park::sync::{Instant, current_owner};
 use tk_park::{Limit, WaitError};
 
-use crate::RawLock;
+use crate::anonymous::AnonymousId;
+use crate::{NotOwned, RawLock};
 
 /// A lock that guards nothing, and that the thread that holds it can take again.
 ///
@@ -35,13 +55,18 @@ use crate::RawLock;
 #[doc(alias = "recursive_mutex")]
 pub struct RawRLock {
     lock: RawLock,
-    owner: AtomicU64,
     levels: Cell<usize>,
+    anonymous: AnonymousId,
 }
 
-// SAFETY: of the fields only `levels` can't be shared, and by 2. it is not: who touches it holds the lock, which
-// passes it on from thread to thread.
+#[cfg(not(tk_loom))]
+const _: () = assert!(size_of::<RawRLock>() <= 24);
+
+// SAFETY: of the fields only `levels` cannot be shared, and by Levels it is not.
 unsafe impl Sync for RawRLock {}
+
+// Nothing is half changed when a panic leaves a method: a level is taken or given back in one assignment.
+impl RefUnwindSafe for RawRLock {}
 
 impl RawRLock {
     /// A lock that is free.
@@ -55,8 +80,8 @@ impl RawRLock {
     pub const fn new() -> RawRLock {
         RawRLock {
             lock: RawLock::new(),
-            owner: AtomicU64::new(0),
             levels: Cell::new(0),
+            anonymous: AnonymousId::new(),
         }
     }
 
@@ -74,7 +99,7 @@ impl RawRLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        let taken = self.acquire_with(Limit::none());
+        let taken = self.acquire_as(current_owner(), Limit::none());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -87,7 +112,8 @@ impl RawRLock {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> bool {
-        self.enter_again() || (self.lock.try_acquire() && self.enter())
+        let me = current_owner();
+        self.enter_again(me) || (self.lock.try_acquire_as(me) && self.enter(me))
     }
 
     /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most for that long. Returns whether
@@ -101,7 +127,8 @@ impl RawRLock {
     #[inline]
     #[track_caller]
     pub fn acquire_for(&self, timeout: Duration) -> bool {
-        self.enter_again() || (self.lock.acquire_for(timeout) && self.enter())
+        // The clock is read only if another thread holds the lock.
+        self.try_acquire() || self.acquire_with(timeout).is_ok()
     }
 
     /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most until that time. Returns whether
@@ -129,11 +156,9 @@ impl RawRLock {
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
-        if !self.enter_again() {
-            self.lock.acquire_with(limit)?;
-            self.enter();
-        }
-        Ok(())
+        // The conversion is the caller's code, and comes first: it may use this lock, panic, or end the thread.
+        let limit = limit.into();
+        self.acquire_as(current_owner(), limit)
     }
 
     /// Gives one level back. With the last one the lock is free, and the next thread can have it. Never blocks.
@@ -148,20 +173,29 @@ impl RawRLock {
     /// ```
     #[inline]
     pub fn release(&self) -> Result<(), NotOwned> {
-        if self.leave()? {
-            let released = self.lock.release();
-            debug_assert_eq!(released, Ok(()));
+        let me = current_owner();
+        if self.leave(me)? {
+            self.lock.release_as(me);
         }
         Ok(())
     }
 
-    /// As [`release`](RawRLock::release), and with the last level the lock goes to the thread that has waited longest.
+    /// As [`release`](RawRLock::release), and with the last level the lock is handed to the first thread in the queue.
     pub(crate) fn release_fair(&self) -> Result<(), NotOwned> {
-        if self.leave()? {
-            let released = self.lock.release_fair();
-            debug_assert_eq!(released, Ok(()));
+        if self.leave(current_owner())? {
+            self.lock.release_fair();
         }
         Ok(())
+    }
+
+    /// Lets the first thread in the queue have the lock, if there is one, and takes the lock again. The calling thread holds
+    /// the lock. Does nothing if that has more than one level, as other guards of this thread may be in use.
+    pub(crate) fn bump(&self) {
+        if self.levels.get() == 1 {
+            let me = current_owner();
+            let suspended = self.suspend();
+            suspended.lock().bump_as(me);
+        }
     }
 
     /// Whether a thread holds the lock at this moment, whichever it is.
@@ -183,7 +217,7 @@ impl RawRLock {
     #[doc(alias = "_is_owned")]
     #[inline]
     pub fn is_owned_by_current_thread(&self) -> bool {
-        self.owner.load(Relaxed) == current_id().get()
+        self.is_owned_by(current_owner())
     }
 
     /// How often the calling thread has taken the lock. Zero if another thread holds it.
@@ -192,16 +226,34 @@ impl RawRLock {
     /// assert_eq!(tk_lock::RawRLock::new().recursion_count(), 0);
     /// ```
     pub fn recursion_count(&self) -> usize {
-        match self.is_owned_by_current_thread() {
-            true => self.levels.get(),
-            false => 0,
+        if self.is_owned_by_current_thread() {
+            self.levels.get()
+        } else {
+            0
         }
     }
 
-    /// One more level, if the calling thread holds the lock.
+    /// [`acquire_with`](RawRLock::acquire_with) for the calling thread, which is `me`.
     #[inline]
-    fn enter_again(&self) -> bool {
-        let again = self.is_owned_by_current_thread();
+    #[track_caller]
+    fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        if !self.enter_again(me) {
+            self.lock.acquire_as(me, limit)?;
+            self.enter(me);
+        }
+        Ok(())
+    }
+
+    /// Whether the calling thread, which is `me`, holds the lock.
+    #[inline]
+    fn is_owned_by(&self, me: Owner) -> bool {
+        self.lock.holder() == Some(me) && (me.is_known() || self.anonymous.is_current())
+    }
+
+    /// Takes one more level, if the calling thread holds the lock. Returns whether it does.
+    #[inline]
+    fn enter_again(&self, me: Owner) -> bool {
+        let again = self.is_owned_by(me);
         if again {
             let levels = self.levels.get().checked_add(1);
             self.levels.set(levels.expect("too many levels of a lock"));
@@ -209,44 +261,45 @@ impl RawRLock {
         again
     }
 
-    /// The first level: the calling thread has just taken the lock. Always `true`.
+    /// Takes the first level: the calling thread has just taken the lock. Always `true`.
     #[inline]
-    fn enter(&self) -> bool {
-        self.resume(1);
+    fn enter(&self, me: Owner) -> bool {
+        self.resume(me, 1);
         true
     }
 
-    /// One level less. Returns whether it was the last.
+    /// Gives one level back. Returns whether it was the last.
     #[inline]
-    fn leave(&self) -> Result<bool, NotOwned> {
-        if !self.is_owned_by_current_thread() {
+    fn leave(&self, me: Owner) -> Result<bool, NotOwned> {
+        if !self.is_owned_by(me) {
             return Err(NotOwned);
         }
         let levels = self.levels.get() - 1;
         self.levels.set(levels);
-        if levels == 0 {
-            self.owner.store(0, Relaxed);
+        if levels == 0 && !me.is_known() {
+            self.anonymous.clear();
         }
         Ok(levels == 0)
     }
 
     #[inline]
-    fn resume(&self, levels: usize) {
-        self.owner.store(current_id().get(), Relaxed);
+    fn resume(&self, me: Owner, levels: usize) {
         self.levels.set(levels);
+        if !me.is_known() {
+            self.anonymous.set();
+        }
     }
 
-    /// Takes all levels off, for a wait on a condition variable. They are put back when the result is dropped.
-    ///
-    /// # Safety
-    ///
-    /// The calling thread holds the lock. Whoever has access to what it guards uses it no more until the result is dropped.
-    /// The lock inside, which may be given up meanwhile, is held again by then.
-    #[doc(hidden)]
-    pub unsafe fn suspend(&self) -> Suspended<'_> {
-        self.owner.store(0, Relaxed);
+    /// Takes all levels off. They are put back when the result is dropped. The calling thread holds the lock, and holds it
+    /// again by then.
+    pub(crate) fn suspend(&self) -> Suspended<'_> {
+        let me = current_owner();
+        if !me.is_known() {
+            self.anonymous.clear();
+        }
         Suspended {
             lock: self,
+            me,
             levels: self.levels.replace(0),
         }
     }
@@ -256,7 +309,7 @@ impl RawRLock {
     #[doc(hidden)]
     pub fn touch(&self) {
         self.lock.touch();
-        self.owner.touch();
+        self.anonymous.touch();
     }
 }
 
@@ -275,11 +328,11 @@ impl fmt::Debug for RawRLock {
     }
 }
 
-/// The levels of a lock that waits for a condition.
-#[doc(hidden)]
+/// The levels that a thread had of a lock which it is about to release for a while.
 #[derive(Debug)]
 pub struct Suspended<'a> {
     lock: &'a RawRLock,
+    me: Owner,
     levels: usize,
 }
 
@@ -292,24 +345,6 @@ impl Suspended<'_> {
 
 impl Drop for Suspended<'_> {
     fn drop(&mut self) {
-        self.lock.resume(self.levels);
+        self.lock.resume(self.me, self.levels);
     }
 }
-
-/// A release of a [`RawRLock`] that the calling thread does not hold.
-///
-/// ```
-/// use tk_lock::{NotOwned, RawRLock};
-///
-/// assert_eq!(RawRLock::new().release(), Err(NotOwned));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NotOwned;
-
-impl fmt::Display for NotOwned {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("release of a lock that this thread does not hold")
-    }
-}
-
-impl Error for NotOwned {}

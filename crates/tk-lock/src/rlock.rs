@@ -298,12 +298,19 @@ impl<T> From<T> for RLock<T> {
     }
 }
 
+/// Shows the value, with one level of the lock, unless another thread holds that. Never blocks.
 impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RLock")
-            .field("locked", &self.is_locked())
-            .field("recursion_count", &self.recursion_count())
-            .finish_non_exhaustive()
+        let (locked, levels) = (self.is_locked(), self.recursion_count());
+        let mut shown = f.debug_struct("RLock");
+        match self.try_lock() {
+            Some(guard) => shown.field("data", &&*guard),
+            None => shown.field("data", &format_args!("<locked>")),
+        };
+        shown
+            .field("locked", &locked)
+            .field("recursion_count", &levels)
+            .finish()
     }
 }
 
@@ -382,13 +389,26 @@ impl<'a, T: ?Sized> RLockGuard<'a, T> {
         debug_assert_eq!(released, Ok(()));
     }
 
+    /// Lets the first waiting thread have the lock, if one waits, and takes the lock again. Cheaper than
+    /// [`unlock_fair`](RLockGuard::unlock_fair) and [`lock`](RLock::lock) if no thread waits.
+    ///
+    /// Does nothing if this thread has more than one level of the lock, because its other guards may be in use.
+    ///
+    /// ```
+    /// use tk_lock::{RLock, RLockGuard};
+    ///
+    /// let lock = RLock::new(1);
+    /// let mut guard = lock.lock();
+    /// RLockGuard::bump(&mut guard); // Nobody waits.
+    /// assert_eq!(lock.recursion_count(), 1);
+    /// ```
+    #[track_caller]
+    pub fn bump(guard: &mut Self) {
+        guard.raw.bump();
+    }
+
     /// The lock that is held.
-    ///
-    /// # Safety
-    ///
-    /// No level is released but those that were acquired through this reference.
-    #[doc(hidden)]
-    pub unsafe fn raw(guard: &Self) -> &'a RawRLock {
+    pub(crate) fn lock_of(guard: &Self) -> &'a RawRLock {
         guard.raw
     }
 }

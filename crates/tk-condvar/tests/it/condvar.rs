@@ -259,7 +259,7 @@ fn two_locks_at_once_panic_and_leave_each_lock_to_its_guard() {
         let waiter = start_parked(s, "condition", || condvar.wait(&mut lock.lock()));
         let mut guard = other.lock();
         let payload = catch_unwind(AssertUnwindSafe(|| condvar.wait(&mut guard))).unwrap_err();
-        assert!(message(&*payload).contains("another lock"));
+        assert!(message(&*payload).contains("more than one mutex"));
         assert!(other.is_locked());
         drop(guard);
         assert!(other.try_lock().is_some());
@@ -407,7 +407,7 @@ fn it_works_with_lock_apis_own_condvar() {
 
 #[test]
 fn debug_shows_no_more_than_the_name() {
-    assert_eq!(format!("{:?}", Condvar::new()), "Condvar");
+    assert_eq!(format!("{:?}", Condvar::new()), "Condvar { .. }");
 }
 
 #[test]

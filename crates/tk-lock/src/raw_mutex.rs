@@ -1,0 +1,83 @@
+//! [`RawLock`] as the lock inside a `lock_api` mutex.
+
+use std::time::Duration;
+
+use lock_api::GuardNoSend;
+use tk_park::Limit;
+use tk_park::sync::{Instant, current_owner};
+
+use crate::RawLock;
+
+// SAFETY: by Mutual exclusion (see `raw_lock.rs`), one thread at a time holds the lock, and sees what the owners before it
+// have done. A guard has no state, so that forgetting it leaves the lock held, and no more. The lock can be moved when no
+// reference to it is left, and then nobody is parked on it. `lock` panics before it has taken anything, `unlock` does not
+// panic.
+unsafe impl lock_api::RawMutex for RawLock {
+    #[allow(
+        clippy::declare_interior_mutable_const,
+        reason = "as lock_api asks for"
+    )]
+    const INIT: RawLock = RawLock::new();
+
+    // A release by another thread would be sound, but the owner in the word would not be the thread that has the guard.
+    type Guard = GuardNoSend;
+
+    #[inline]
+    #[track_caller]
+    fn lock(&self) -> GuardNoSend {
+        self.acquire_once(current_owner());
+        GuardNoSend::new()
+    }
+
+    #[inline]
+    fn try_lock(&self) -> Option<GuardNoSend> {
+        self.try_acquire().then(GuardNoSend::new)
+    }
+
+    #[inline]
+    unsafe fn unlock(&self, _: GuardNoSend) {
+        self.release_as(current_owner());
+    }
+
+    #[inline]
+    fn is_locked(&self) -> bool {
+        RawLock::is_locked(self)
+    }
+}
+
+// SAFETY: as above. A timed attempt that fails has taken nothing, and does not fail before its time.
+unsafe impl lock_api::RawMutexTimed for RawLock {
+    type Duration = Duration;
+    type Instant = Instant;
+
+    #[track_caller]
+    fn try_lock_for(&self, timeout: Duration) -> Option<GuardNoSend> {
+        if self.try_acquire() {
+            return Some(GuardNoSend::new());
+        }
+        let limit = Limit::after(timeout);
+        if limit.is_none() {
+            // Too long for the clock: forever, in which case a relock panics.
+            return Some(lock_api::RawMutex::lock(self));
+        }
+        self.acquire_with(limit).ok().map(|()| GuardNoSend::new())
+    }
+
+    #[track_caller]
+    fn try_lock_until(&self, deadline: Instant) -> Option<GuardNoSend> {
+        self.acquire_until(deadline).then(GuardNoSend::new)
+    }
+}
+
+// SAFETY: as above. `bump` leaves the lock held by this thread, and does not unwind: this thread holds the lock first, so
+// that no thread which a fork has left behind can hold it later.
+unsafe impl lock_api::RawMutexFair for RawLock {
+    unsafe fn unlock_fair(&self, _: GuardNoSend) {
+        self.release_fair();
+    }
+
+    #[track_caller]
+    unsafe fn bump(&self, _: &mut GuardNoSend) {
+        self.bump_as(current_owner());
+    }
+}
