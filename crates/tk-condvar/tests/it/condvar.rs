@@ -1,5 +1,6 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
@@ -249,6 +250,40 @@ fn a_moved_waiter_counts_as_notified_though_it_is_stopped_or_times_out() {
         assert_eq!(stopped.join(), Ok(()));
         assert_eq!(timed.join(), notified == 3);
     });
+}
+
+#[test]
+fn a_moved_waiter_is_handed_the_lock_by_the_next_release_after_a_millisecond() {
+    let (condvar, lock) = (Condvar::new(), Lock::new(()));
+    for notify_all in [false, true] {
+        for _ in 0..10 {
+            let go_on = AtomicBool::new(false);
+            std::thread::scope(|s| {
+                let waiter = start_parked(s, "condition", || {
+                    let mut guard = lock.lock();
+                    condvar.wait(&mut guard);
+                    until("the other has looked", || go_on.load(Relaxed));
+                });
+                let guard = lock.lock();
+                let notified = Instant::now();
+                if notify_all {
+                    assert_eq!(condvar.notify_all(), 1);
+                } else {
+                    assert!(condvar.notify_one());
+                }
+                until("two milliseconds have passed", || {
+                    notified.elapsed() > Duration::from_millis(2)
+                });
+                drop(guard);
+                // It is the owner, whether or not it runs already: this thread has no chance.
+                assert!(lock.try_lock().is_none());
+                // SAFETY: looks, and does no more.
+                assert_eq!(unsafe { lock.raw() }.holder(), Some(waiter.owner()));
+                go_on.store(true, Relaxed);
+                waiter.join();
+            });
+        }
+    }
 }
 
 #[test]

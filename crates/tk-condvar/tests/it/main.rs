@@ -3,6 +3,7 @@
 
 mod condition;
 mod condvar;
+mod hostile;
 mod monitor;
 #[path = "../../../tk-park/tests/it/parked.rs"]
 mod parked;

@@ -8,6 +8,7 @@ use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_lock::{Lock, LockExt, LockGuard, MappedLockGuard};
 use tk_park::{Limit, StopSource, WaitError};
 
+use crate::converting::Converting;
 use crate::parked::{message, start, start_parked, until};
 
 assert_impl_all!(Lock<Cell<u32>>: Send, Sync);
@@ -161,6 +162,68 @@ fn bump_lets_the_waiter_have_a_turn() {
         assert_eq!(*guard, 1);
         waiter.join();
     });
+}
+
+#[test]
+fn a_thread_that_ends_with_a_guard_leaves_the_lock_to_nobody() {
+    let lock = Lock::new(());
+    std::thread::scope(|s| {
+        let gone = start(s, || std::mem::forget(lock.lock()));
+        let owner = gone.owner();
+        gone.join();
+        // Thread after thread, each in the place of the one before: none of them is told that it holds the lock.
+        for _ in 0..10 {
+            let next = start(s, || {
+                lock.try_lock().is_none()
+                    && lock.try_lock_for(Duration::from_millis(1)).is_none()
+                    && lock.lock_with(Duration::ZERO).err() == Some(WaitError::TimedOut)
+            });
+            assert!(next.join());
+        }
+        let waiter = start_parked(s, "lock", || drop(lock.lock()));
+        assert_eq!(waiter.record.waiting().unwrap().holder(), Some(owner));
+        // SAFETY: the guard has been forgotten, and this stands for it.
+        unsafe { lock.force_unlock(lock_api::GuardNoSend::new()) };
+        waiter.join();
+    });
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_limit_is_converted_before_the_lock_is_taken() {
+    let lock = Lock::new(());
+    let locks = || {
+        drop(lock.lock());
+        Limit::none()
+    };
+    drop(lock.lock_with(Converting(locks)));
+    let panics = Converting(|| panic!("on purpose"));
+    let panicked = catch_unwind(AssertUnwindSafe(|| lock.lock_with(panics).is_ok()));
+    assert!(panicked.is_err() && !lock.is_locked());
+    // The conversion has taken the lock for good: as a relock, that is told.
+    let keeps = || {
+        std::mem::forget(lock.lock());
+        Limit::none()
+    };
+    let relocked = catch_unwind(AssertUnwindSafe(|| {
+        lock.lock_with(Converting(keeps)).is_ok()
+    }));
+    assert!(message(&*relocked.unwrap_err()).contains("holds the lock already"));
+}
+
+#[test]
+fn the_longest_time_is_forever_in_every_form_so_that_relocking_panics() {
+    let lock = Lock::new(());
+    let _guard = lock.lock();
+    let forms: [&dyn Fn(); 3] = [
+        &|| drop(lock.try_lock_for(Duration::MAX)),
+        &|| drop(lock.lock_with(Duration::MAX)),
+        &|| drop(lock.lock_with(None::<Duration>)),
+    ];
+    for form in forms {
+        let relocked = catch_unwind(AssertUnwindSafe(form));
+        assert!(message(&*relocked.unwrap_err()).contains("holds the lock already"));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What locks promise.
 #![cfg(not(tk_loom))]
 
+mod converting;
 mod lock;
 #[path = "../../../tk-park/tests/it/parked.rs"]
 mod parked;

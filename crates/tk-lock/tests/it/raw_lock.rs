@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
@@ -6,6 +7,7 @@ use static_assertions::assert_impl_all;
 use tk_lock::{NotLocked, RawLock};
 use tk_park::{Limit, StopSource, WaitError};
 
+use crate::converting::Converting;
 use crate::parked::{is_parked, start, start_parked, until};
 
 assert_impl_all!(RawLock: Send, Sync, Default);
@@ -199,6 +201,21 @@ fn its_holder_blocks_too_until_another_thread_releases() {
         thread.join();
     });
     assert!(!lock.is_locked());
+}
+
+#[test]
+fn a_limit_is_converted_before_the_lock_is_taken() {
+    let lock = RawLock::new();
+    let uses = || {
+        assert!(lock.try_acquire());
+        lock.release().unwrap();
+        Limit::none()
+    };
+    assert_eq!(lock.acquire_with(Converting(uses)), Ok(()));
+    lock.release().unwrap();
+    let panics = Converting(|| panic!("on purpose"));
+    let panicked = catch_unwind(AssertUnwindSafe(|| lock.acquire_with(panics)));
+    assert!(panicked.is_err() && !lock.is_locked());
 }
 
 #[test]

@@ -1,17 +1,19 @@
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_lock::{NotOwned, RLock, RLockGuard, RawRLock};
-use tk_park::{StopSource, WaitError};
+use tk_park::{Limit, StopSource, WaitError};
 
+use crate::converting::Converting;
 use crate::parked::{start, start_parked};
 
 assert_impl_all!(RLock<Cell<u32>>: Send, Sync);
 assert_not_impl_any!(RLock<Rc<u32>>: Send, Sync);
-assert_impl_all!(RawRLock: Send, Sync, Default);
+assert_impl_all!(RawRLock: Send, Sync, Default, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(RLock<u32>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(NotOwned: Send, Sync, std::error::Error);
 assert_impl_all!(RLockGuard<'static, u32>: Sync);
 assert_not_impl_any!(RLockGuard<'static, Cell<u32>>: Sync);
@@ -133,12 +135,112 @@ fn a_fair_release_hands_it_over() {
 }
 
 #[test]
+fn a_thread_that_ends_with_a_level_leaves_it_to_nobody() {
+    for _ in 0..10 {
+        let lock = RLock::new(());
+        std::thread::scope(|s| {
+            start(s, || std::mem::forget((lock.lock(), lock.lock()))).join();
+            // Thread after thread, each in the place of the one before.
+            for _ in 0..5 {
+                let next = start(s, || {
+                    let refused = lock.try_lock().is_none()
+                        && lock.lock_with(Duration::ZERO).err() == Some(WaitError::TimedOut);
+                    (
+                        refused,
+                        lock.is_owned_by_current_thread(),
+                        lock.recursion_count(),
+                    )
+                });
+                assert_eq!(next.join(), (true, false, 0));
+            }
+        });
+        assert!(lock.is_locked());
+    }
+}
+
+#[test]
+fn a_limit_is_converted_before_the_lock_is_taken() {
+    let lock = RLock::new(());
+    let locks = || {
+        assert_eq!(lock.recursion_count(), 0);
+        drop(lock.lock());
+        Limit::none()
+    };
+    drop(lock.lock_with(Converting(locks)));
+    let panics = Converting(|| panic!("on purpose"));
+    let panicked = catch_unwind(AssertUnwindSafe(|| lock.lock_with(panics).is_ok()));
+    assert!(panicked.is_err() && !lock.is_locked());
+    // A level that the conversion leaves behind is one of this thread's.
+    let keeps = || {
+        std::mem::forget(lock.lock());
+        Limit::none()
+    };
+    let guard = lock.lock_with(Converting(keeps));
+    assert_eq!(lock.recursion_count(), 2);
+    drop(guard);
+    assert_eq!(lock.recursion_count(), 1);
+}
+
+#[test]
+fn bump_lets_the_waiter_have_a_turn() {
+    let lock = RLock::new(Cell::new(0));
+    let mut guard = lock.lock();
+    RLockGuard::bump(&mut guard);
+    std::thread::scope(|s| {
+        let waiter = start_parked(s, "lock", || {
+            let guard = lock.lock();
+            guard.set(guard.get() + 1);
+            lock.recursion_count()
+        });
+        let inner = lock.lock();
+        // There is another guard, which may be in use.
+        RLockGuard::bump(&mut guard);
+        assert_eq!((guard.get(), lock.recursion_count()), (0, 2));
+        drop(inner);
+        RLockGuard::bump(&mut guard);
+        assert_eq!((guard.get(), lock.recursion_count()), (1, 1));
+        assert_eq!(waiter.join(), 1);
+    });
+}
+
+#[test]
+fn debug_shows_the_value_where_it_can() {
+    let lock = RLock::new([0, 10]);
+    let free = "RLock { data: [0, 10], locked: false, recursion_count: 0 }";
+    assert_eq!(format!("{lock:?}"), free);
+    let guard = lock.lock();
+    let held = "RLock { data: [0, 10], locked: true, recursion_count: 1 }";
+    assert_eq!(format!("{lock:?}"), held);
+    assert_eq!(lock.recursion_count(), 1);
+    drop(guard);
+    assert!(!lock.is_locked());
+}
+
+#[test]
+fn debug_of_a_value_that_panics_leaves_the_lock_as_it_was() {
+    struct Panics;
+
+    impl std::fmt::Debug for Panics {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("on purpose")
+        }
+    }
+
+    let lock = RLock::new(Panics);
+    assert!(catch_unwind(AssertUnwindSafe(|| format!("{lock:?}"))).is_err());
+    assert!(!lock.is_locked());
+    let _guard = lock.lock();
+    assert!(catch_unwind(AssertUnwindSafe(|| format!("{lock:?}"))).is_err());
+    assert_eq!(lock.recursion_count(), 1);
+}
+
+#[test]
 fn debug_never_blocks_and_does_not_show_a_value_locked_elsewhere() {
     let lock = RLock::new("secret");
     let _guard = lock.lock();
     let shown = std::thread::scope(|s| start(s, || format!("{lock:?}")).join());
     assert!(
-        !shown.contains("secret") && shown.contains("locked"),
+        !shown.contains("secret") && shown.contains("<locked>"),
         "{shown}"
     );
 }
