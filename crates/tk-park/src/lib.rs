@@ -84,7 +84,7 @@ pub use park::{
     unpark_filter, unpark_n, unpark_one,
 };
 pub use spin::{Spin, SpinHistory, give_way};
-pub use stop::{StopCallback, StopSource, StopToken};
+pub use stop::{DropGuard, StopCallback, StopSource, StopToken};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

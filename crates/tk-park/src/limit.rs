@@ -182,7 +182,9 @@ impl<'a> Limit<'a> {
     ///
     /// # Panics
     ///
-    /// If the limit has [`MAX_STOPS`] tokens already.
+    /// If the limit has [`MAX_STOPS`] tokens already. Link more than that into one, with [`StopSource::child_of`].
+    ///
+    /// [`StopSource::child_of`]: crate::StopSource::child_of
     #[track_caller]
     pub const fn or_stop(mut self, token: &'a StopToken) -> Limit<'a> {
         let mut at = 0;
@@ -193,7 +195,7 @@ impl<'a> Limit<'a> {
             }
             at += 1;
         }
-        panic!("a limit has at most four stop tokens")
+        panic!("a limit has at most four stop tokens: link more with StopSource::child_of")
     }
 
     /// Whether this is no limit: the wait goes on forever.

@@ -1,33 +1,22 @@
-//! Asking threads to stop.
-//!
-//! # How a request finds those who wait
-//!
-//! The state behind a source and its tokens has a flag and a list. A wait with the token stands in the list, with its key
-//! and its ticket, from before it parks until after it has left the queue; a callback stands in it until it is called.
-//!
-//! 1. The flag is set once, with the list locked, and never cleared.
-//! 2. A stop takes the waits off the list and unparks each one while the list is locked; a wait that returns takes itself
-//!    off the list first. So a ticket that a stop looks for is that of a thread that has not left `park`.
-//! 3. The queue is locked after the list, never before: `validate` reads the flag alone.
-//! 4. Callbacks run with nothing locked, each once, in the order of their registration.
-//! 5. When a [`StopCallback`] is dropped, its function has run to its end, or never will; unless the function itself drops
-//!    it.
+//! Asking threads to stop. How a request finds those who wait, and in which order, is told in `node.rs`.
+
+mod list;
+mod node;
 
 use std::fmt;
-use std::marker::PhantomPinned;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
+use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
+pub(crate) use node::StopWaits;
+use node::{Node, Registration, Unregistered, discard};
 
-use crate::park::unpark_stopped;
-use crate::sync::{AtomicBool, AtomicU32, Mutex, Ordering, current_slot, lock};
-use crate::{Limit, MAX_STOPS, Wait, park, unpark_all};
+use crate::{Limit, WaitError};
 
 /// The side that asks: makes tokens, and requests the stop.
 ///
-/// A clone is another handle on the same state. Dropping a source requests nothing.
+/// A clone is another handle on the same state. Dropping a source requests nothing, unless it is a
+/// [drop guard](StopSource::drop_guard).
 ///
 /// ```
 /// use tk_park::StopSource;
@@ -38,15 +27,59 @@ use crate::{Limit, MAX_STOPS, Wait, park, unpark_all};
 ///
 /// assert!(source.request_stop());
 /// assert!(token.stop_requested());
-/// assert!(!source.request_stop()); // Only the first request is one.
+/// assert!(!source.request_stop()); // Only the first request counts.
+/// ```
+///
+/// # Trees
+///
+/// A [child](StopToken::child) is stopped with its parent, and can be stopped alone. [`StopSource::child_of`] makes a child of
+/// several parents, which is stopped with the first of them. Children may have children, to any depth and in any number:
+/// making or dropping one takes the same time beside a million others, and a request takes time in proportion to the
+/// number of descendants.
+///
+/// A child keeps the state of its parents alive, and so does a registered callback. A descendant hears of a request even
+/// if all sources and tokens between it and the one that is stopped have been dropped.
+///
+/// # Signals
+///
+/// A signal handler may call [`StopToken::stop_requested`] and [`StopSource::stop_requested`], which are a load each, and
+/// nothing else of this module. In particular, it must not request a stop: `request_stop` takes locks, and if the
+/// interrupted thread has one of them, the handler waits forever for the thread that it has interrupted. Nor may it make,
+/// clone or drop sources, tokens and callbacks.
+///
+/// To stop on a signal, let a thread wait for signals, and request the stop there. The crates
+/// [`ctrlc`](https://docs.rs/ctrlc) and [`signal-hook`](https://docs.rs/signal-hook) (`Signals::forever`) provide such a
+/// thread: `ctrlc` calls its handler in one, so that the handler may do what any thread may.
+///
+/// ```standalone_crate
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Limit, Parked, StopSource, Wait, park};
+///
+/// let source = StopSource::new();
+/// let token = source.token();
+/// # #[cfg(unix)] {
+/// // Not a signal handler, but a function that a thread of `ctrlc` calls.
+/// ctrlc::set_handler(move || _ = source.request_stop()).unwrap();
+///
+/// # let kill = format!("kill -TERM {}", std::process::id());
+/// # std::process::Command::new("sh").args(["-c", &kill]).spawn().unwrap().wait().unwrap();
+/// // … the user presses Ctrl-C …
+/// let word = AtomicU32::new(0);
+/// let parked = park(&word, || true, &Wait::new("work"), Limit::from(&token));
+/// assert_eq!(parked, Parked::Stopped);
+/// # }
 /// ```
 #[doc(alias = "std::stop_source")]
+#[doc(alias = "CancellationTokenSource")]
 #[derive(Clone)]
-pub struct StopSource(Arc<State>);
+pub struct StopSource(Arc<Node>);
 
-/// The side that is asked: any wait of the kit can carry a token and ends when a stop is requested.
+/// The side that is asked: any wait of the kit can carry a token, and ends when a stop is requested.
 ///
 /// See [`StopSource`]. A clone is another handle on the same state.
+///
+/// A token is looked at when a call has to wait. A call that finds what it wants succeeds, even if a stop has been requested.
+/// So a loop that always finds more to do asks [`stop_requested`](StopToken::stop_requested) by itself:
 ///
 /// ```
 /// use tk_park::{StopSource, StopToken};
@@ -64,105 +97,7 @@ pub struct StopSource(Arc<State>);
 #[doc(alias = "std::stop_token")]
 #[doc(alias = "CancellationToken")]
 #[derive(Clone)]
-pub struct StopToken(Arc<State>);
-
-struct State {
-    stopped: AtomicBool,
-    list: Mutex<List>,
-    /// The registration at the parent's token, if this is the state of a child.
-    parent: OnceCell<StopCallback>,
-}
-
-struct List {
-    waits: Vec<Enlisted>,
-    callbacks: Vec<Arc<Callback>>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Enlisted {
-    key: usize,
-    ticket: usize,
-}
-
-struct Callback {
-    function: Mutex<Option<Box<dyn FnOnce() + Send>>>,
-    /// Where the function is:
-    ///
-    /// | value | meaning |
-    /// |---|---|
-    /// | `NOT_RUN` | on the list, or taken off it by its owner |
-    /// | `DONE` | it has run, or its turn has passed |
-    /// | anything else | it runs, or is about to, in the thread of this slot |
-    progress: AtomicU32,
-}
-
-const NOT_RUN: u32 = 0;
-const DONE: u32 = u32::MAX;
-
-impl State {
-    fn new() -> State {
-        let state = State {
-            stopped: AtomicBool::new(false),
-            list: Mutex::new(List {
-                waits: Vec::new(),
-                callbacks: Vec::new(),
-            }),
-            parent: OnceCell::new(),
-        };
-        #[cfg(tk_loom)]
-        state.stopped.touch();
-        state
-    }
-
-    fn stop_requested(&self) -> bool {
-        // Acquire: pairs with the Release in `request_stop`; who sees the request sees what came before it.
-        self.stopped.load(Ordering::Acquire)
-    }
-
-    fn request_stop(&self) -> bool {
-        let mut list = lock(&self.list);
-        // Release: pairs with the Acquire in `stop_requested`.
-        if self.stopped.swap(true, Ordering::Release) {
-            return false;
-        }
-        for Enlisted { key, ticket } in list.waits.drain(..) {
-            // SAFETY: by 2. above.
-            unsafe { unpark_stopped(key, ticket) };
-        }
-        let callbacks = std::mem::take(&mut list.callbacks);
-        for callback in &callbacks {
-            // Relaxed: read with the list locked, or by this thread, or by those who park until it changes.
-            callback
-                .progress
-                .store(current_slot().get(), Ordering::Relaxed);
-        }
-        drop(list);
-
-        let mut panic = None;
-        for callback in callbacks {
-            let function = lock(&callback.function).take();
-            if let Some(function) = function
-                && let Err(payload) = catch_unwind(AssertUnwindSafe(function))
-            {
-                match panic {
-                    None => panic = Some(payload),
-                    // A panic in the payload's own destructor goes no further.
-                    Some(_) => {
-                        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-                            .map_err(std::mem::forget);
-                    }
-                }
-            }
-            // Release: pairs with the Acquire in `StopCallback::drop`.
-            callback.progress.store(DONE, Ordering::Release);
-            unpark_all(&callback.progress, 0);
-        }
-        if let Some(payload) = panic {
-            resume_unwind(payload);
-        }
-        true
-    }
-}
+pub struct StopToken(Arc<Node>);
 
 impl StopSource {
     /// A source that has not been asked to stop.
@@ -171,7 +106,29 @@ impl StopSource {
     /// assert!(!tk_park::StopSource::new().stop_requested());
     /// ```
     pub fn new() -> StopSource {
-        StopSource(Arc::new(State::new()))
+        StopSource(Node::root())
+    }
+
+    /// A source that is stopped when the first of these tokens is, and can be stopped alone. If one of them is stopped
+    /// already, so is the new source. Without any, it is like [`StopSource::new`].
+    ///
+    /// ```
+    /// use tk_park::StopSource;
+    ///
+    /// let (program, request) = (StopSource::new(), StopSource::new());
+    /// let either = StopSource::child_of([&program.token(), &request.token()]);
+    ///
+    /// request.request_stop();
+    /// assert!(either.stop_requested() && !program.stop_requested());
+    /// ```
+    #[doc(alias = "CreateLinkedTokenSource")]
+    pub fn child_of<'a>(parents: impl IntoIterator<Item = &'a StopToken>) -> StopSource {
+        // The iterator is the caller's: it runs before anything else happens.
+        let parents: Vec<_> = parents
+            .into_iter()
+            .map(|parent| Arc::clone(&parent.0))
+            .collect();
+        StopSource(Node::child_of(parents.into_iter()))
     }
 
     /// A token of this source.
@@ -184,12 +141,33 @@ impl StopSource {
         StopToken(Arc::clone(&self.0))
     }
 
-    /// Requests the stop: wakes every wait that carries a token of this source, and no other, then calls the callbacks in
-    /// the order of their registration, in this thread. Returns whether this was the first request.
+    /// Requests the stop. Returns whether this was the first request.
+    ///
+    /// The request goes through this source and all its descendants in three steps:
+    ///
+    /// 1. Every token is stopped.
+    /// 2. Every wait that carries one of the tokens is woken.
+    /// 3. The callbacks are called, one after the other, in this thread, with nothing locked: first those of this source,
+    ///    then those of its children, then those of their children, and so on. Children come in the order in which they
+    ///    were made, and callbacks of one token in the order of their registration. A descendant with several parents
+    ///    comes when the first of them has its turn.
+    ///
+    /// So a callback may wait for a thread that waits with any of the tokens. It may also request other stops, register
+    /// and unregister callbacks, and drop any source, token or callback.
+    ///
+    /// A descendant that another request has stopped before is left to that request, with all below it. When this returns, all
+    /// descendants are stopped, whatever it returns; but callbacks that another request calls may still run.
+    ///
+    /// Not to be called in a signal handler: see [Signals](StopSource#signals).
     ///
     /// # Panics
     ///
     /// With the panic of the first callback that panicked, after all have been called.
+    ///
+    /// # In the child of a fork
+    ///
+    /// Tokens work in the child as in its parent. A request that another thread was making at the time of the fork ends
+    /// where it was: it may have reached some of the descendants and not the others.
     ///
     /// ```
     /// let source = tk_park::StopSource::new();
@@ -201,7 +179,7 @@ impl StopSource {
         self.0.request_stop()
     }
 
-    /// Whether a stop has been requested.
+    /// Whether a stop has been requested. One load, which a signal handler may do too.
     ///
     /// ```
     /// assert!(!tk_park::StopSource::new().stop_requested());
@@ -209,10 +187,31 @@ impl StopSource {
     pub fn stop_requested(&self) -> bool {
         self.0.stop_requested()
     }
+
+    /// A guard that requests the stop when it is dropped, also by a panic or an early return.
+    ///
+    /// ```
+    /// use tk_park::StopSource;
+    ///
+    /// let source = StopSource::new();
+    /// let token = source.token();
+    /// {
+    ///     let _guard = source.drop_guard();
+    ///     assert!(!token.stop_requested());
+    /// }
+    /// assert!(token.stop_requested());
+    /// ```
+    pub fn drop_guard(self) -> DropGuard {
+        DropGuard { source: Some(self) }
+    }
 }
 
 impl StopToken {
-    /// Whether a stop has been requested. One load.
+    fn node(&self) -> &Node {
+        &self.0
+    }
+
+    /// Whether a stop has been requested. One load, which a signal handler may do too.
     ///
     /// ```
     /// let source = tk_park::StopSource::new();
@@ -224,10 +223,11 @@ impl StopToken {
         self.0.stop_requested()
     }
 
-    /// Calls `f` when a stop is requested, in the thread that requests it; at once, in this thread, if that has happened.
+    /// Calls `f` once when a stop is requested, in the thread that requests it. If that has happened already, calls `f` now,
+    /// in this thread.
     ///
-    /// `f` is dropped uncalled if the returned handle is dropped before. That drop waits while `f` runs in another
-    /// thread.
+    /// Nothing is locked while `f` runs. If the returned handle is dropped before, `f` is dropped uncalled. [`StopCallback`]
+    /// says what happens if it is dropped meanwhile.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -245,24 +245,24 @@ impl StopToken {
     /// # drop(callback);
     /// ```
     #[doc(alias = "std::stop_callback")]
+    #[doc(alias = "CancellationToken.Register")]
+    #[track_caller]
     pub fn on_stop(&self, f: impl FnOnce() + Send + 'static) -> StopCallback {
-        let mut list = lock(&self.0.list);
         if self.stop_requested() {
-            drop(list);
             f();
             return StopCallback(None);
         }
-        let callback = Arc::new(Callback {
-            function: Mutex::new(Some(Box::new(f))),
-            progress: AtomicU32::new(NOT_RUN),
-        });
-        #[cfg(tk_loom)]
-        callback.progress.touch();
-        list.callbacks.push(Arc::clone(&callback));
-        StopCallback(Some((Arc::downgrade(&self.0), callback)))
+        match Registration::new(&self.0, Box::new(f), Location::caller()) {
+            Ok(registration) => StopCallback(Some(registration)),
+            Err(f) => {
+                f();
+                StopCallback(None)
+            }
+        }
     }
 
-    /// A source of its own, which is asked to stop when this token is, and can be asked by itself.
+    /// A source of its own, which is stopped when this token is, and can be stopped alone. If this token is stopped already,
+    /// so is the new source.
     ///
     /// ```
     /// use tk_park::StopSource;
@@ -277,67 +277,20 @@ impl StopToken {
     /// program.request_stop();
     /// assert!(other.stop_requested());
     /// ```
+    #[doc(alias = "child_token")]
     pub fn child(&self) -> StopSource {
-        let source = StopSource::new();
-        let child = Arc::downgrade(&source.0);
-        // Weak: the child keeps the registration, and not the other way round too.
-        let registration = self.on_stop(move || {
-            if let Some(child) = child.upgrade() {
-                child.request_stop();
-            }
-        });
-        if source.0.parent.set(registration).is_err() {
-            unreachable!("a new source has no parent");
-        }
-        source
-    }
-}
-
-/// The places of one wait on the lists of its limit's tokens. It takes itself off them when it is dropped.
-pub(crate) struct StopWaits<'a>([Option<StopWait<'a>>; MAX_STOPS]);
-
-struct StopWait<'a> {
-    state: &'a State,
-    wait: Enlisted,
-    _pinned: PhantomPinned,
-}
-
-impl<'a> StopWaits<'a> {
-    pub(crate) fn new() -> StopWaits<'a> {
-        StopWaits([const { None }; MAX_STOPS])
-    }
-
-    /// Puts a wait on the lists of all tokens of this limit.
-    pub(crate) fn enlist(self: Pin<&mut Self>, limit: &Limit<'a>, key: usize, ticket: usize) {
-        // SAFETY: nothing is moved out of it.
-        let places = unsafe { &mut self.get_unchecked_mut().0 };
-        for (place, token) in places.iter_mut().zip(limit.stop_tokens()) {
-            let wait = Enlisted { key, ticket };
-            lock(&token.0.list).waits.push(wait);
-            *place = Some(StopWait {
-                state: &token.0,
-                wait,
-                _pinned: PhantomPinned,
-            });
-        }
-    }
-}
-
-impl Drop for StopWait<'_> {
-    /// Takes the wait off the list. A stop may have done so before.
-    fn drop(&mut self) {
-        let waits = &mut lock(&self.state.list).waits;
-        // From the back: the latest wait is the likeliest to end first.
-        if let Some(at) = waits.iter().rposition(|wait| *wait == self.wait) {
-            waits.swap_remove(at);
-        }
+        StopSource(Node::child_of(std::iter::once(Arc::clone(&self.0))))
     }
 }
 
 /// A function registered with [`StopToken::on_stop`]. Dropping this takes the registration back.
 ///
-/// When the drop returns, the function has run to its end or never will. Only if it is the function itself that drops
-/// this, the drop does not wait.
+/// When the drop returns, the function has run to its end or never will. So the drop waits while the function runs in
+/// another thread, without a limit. This thread's record shows that wait as a `stop callback`, with the line of the
+/// registration and the thread that runs it. The drop does not wait in the function itself, nor in what that calls.
+///
+/// [`unregister`](StopCallback::unregister) does not wait, and [`unregister_with`](StopCallback::unregister_with) waits up to a
+/// limit.
 ///
 /// ```
 /// use tk_park::{StopCallback, StopSource};
@@ -348,36 +301,122 @@ impl Drop for StopWait<'_> {
 /// source.request_stop();
 /// ```
 #[must_use = "the function is forgotten when this is dropped"]
-pub struct StopCallback(Option<(Weak<State>, Arc<Callback>)>);
+pub struct StopCallback(Option<Registration>);
+
+impl StopCallback {
+    /// Takes the registration back without waiting. Returns whether that was in time: `true` means that the function never
+    /// runs, and has been dropped; `false` that it has been called, and may still be running.
+    ///
+    /// ```
+    /// use tk_park::StopSource;
+    ///
+    /// let source = StopSource::new();
+    /// let (first, second) = (source.token().on_stop(|| ()), source.token().on_stop(|| ()));
+    /// assert!(first.unregister());
+    /// source.request_stop();
+    /// assert!(!second.unregister());
+    /// ```
+    #[doc(alias = "CancellationTokenRegistration.Unregister")]
+    pub fn unregister(mut self) -> bool {
+        self.0
+            .take()
+            .is_some_and(|registration| matches!(registration.unregister(), Unregistered::Never))
+    }
+
+    /// Takes the registration back, and waits, up to the limit, for a function that runs. Returns whether it was in time, as
+    /// [`unregister`](StopCallback::unregister) does.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached while the function runs in another thread.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::StopSource;
+    ///
+    /// let source = StopSource::new();
+    /// let callback = source.token().on_stop(|| ());
+    /// source.request_stop();
+    /// assert_eq!(callback.unregister_with(Duration::from_secs(1)), Ok(false));
+    /// ```
+    pub fn unregister_with<'l>(mut self, limit: impl Into<Limit<'l>>) -> Result<bool, WaitError> {
+        let limit = limit.into();
+        let Some(registration) = self.0.take() else {
+            return Ok(false);
+        };
+        match registration.unregister() {
+            Unregistered::Never => Ok(true),
+            Unregistered::Called => registration.wait(limit).map(|()| false),
+        }
+    }
+}
 
 impl Drop for StopCallback {
     fn drop(&mut self) {
-        let Some((state, callback)) = self.0.take() else {
+        let Some(registration) = self.0.take() else {
             return;
         };
-        let progress = || callback.progress.load(Ordering::Acquire);
-        let Some(state) = state.upgrade() else { return };
-        let mut list = lock(&state.list);
-        list.callbacks
-            .retain(|other| !Arc::ptr_eq(other, &callback));
-        drop(list);
-
-        // Who takes the function is the one who calls it, or sees to it that nobody does.
-        let function = lock(&callback.function).take();
-        let seen = progress();
-        if function.is_some() || seen == DONE || seen == current_slot().get() {
-            // Dropped here, with nothing locked: it is the user's.
-            drop(function);
-            return;
+        if let Unregistered::Called = registration.unregister() {
+            // Without a limit, nothing but the end of the function ends it.
+            let _ended = registration.wait(Limit::none());
         }
-        let wait = Wait::new("stop callback");
-        while progress() == seen {
-            park(
-                &callback.progress,
-                || progress() == seen,
-                &wait,
-                Limit::none(),
-            );
+    }
+}
+
+/// Requests the stop of its source when it is dropped. From [`StopSource::drop_guard`].
+///
+/// It dereferences to the source.
+///
+/// If the drop happens in a panic, and a callback panics too, that second panic goes no further, because it would end the
+/// program.
+///
+/// ```
+/// use tk_park::{DropGuard, StopSource};
+///
+/// let guard: DropGuard = StopSource::new().drop_guard();
+/// let token = guard.token();
+/// drop(guard);
+/// assert!(token.stop_requested());
+/// ```
+#[derive(Debug)]
+#[must_use = "the stop is requested when this is dropped"]
+pub struct DropGuard {
+    /// Taken by `disarm`, and in the drop.
+    source: Option<StopSource>,
+}
+
+impl DropGuard {
+    /// Gives the source back, and requests nothing.
+    ///
+    /// ```
+    /// let guard = tk_park::StopSource::new().drop_guard();
+    /// let source = guard.disarm();
+    /// assert!(!source.stop_requested());
+    /// ```
+    #[must_use = "the source is dropped"]
+    pub fn disarm(mut self) -> StopSource {
+        let source = self.source.take();
+        source.expect("it is taken once")
+    }
+}
+
+impl Deref for DropGuard {
+    type Target = StopSource;
+
+    fn deref(&self) -> &StopSource {
+        self.source.as_ref().expect("it is taken at the end")
+    }
+}
+
+impl Drop for DropGuard {
+    fn drop(&mut self) {
+        let Some(source) = self.source.take() else {
+            return;
+        };
+        if !std::thread::panicking() {
+            source.request_stop();
+        } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| source.request_stop())) {
+            discard(payload);
         }
     }
 }
@@ -392,7 +431,7 @@ impl fmt::Debug for StopSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StopSource")
             .field("stop_requested", &self.stop_requested())
-            .field("child", &self.0.parent.get().is_some())
+            .field("child", &self.0.has_parents())
             .finish()
     }
 }
@@ -407,33 +446,6 @@ impl fmt::Debug for StopToken {
 
 impl fmt::Debug for StopCallback {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StopCallback")
-    }
-}
-
-#[cfg(all(test, not(tk_loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_on_the_list_of_each_token_until_it_ends() {
-        let sources = [(); 2].map(|()| StopSource::new());
-        let tickets = |n: usize| {
-            let list = lock(&sources[n].0.list);
-            list.waits
-                .iter()
-                .map(|wait| wait.ticket)
-                .collect::<Vec<_>>()
-        };
-        let [a, b] = [0, 1].map(|n| sources[n].token());
-        let mut first = Box::pin(StopWaits::new());
-        first.as_mut().enlist(&Limit::stop(&a).or_stop(&b), 1, 1);
-        let mut second = Box::pin(StopWaits::new());
-        second.as_mut().enlist(&Limit::stop(&b), 1, 2);
-        assert_eq!((tickets(0), tickets(1)), (vec![1], vec![1, 2]));
-        drop(first);
-        assert_eq!((tickets(0), tickets(1)), (vec![], vec![2]));
-        drop(second);
-        assert!(tickets(1).is_empty());
+        f.debug_struct("StopCallback").finish_non_exhaustive()
     }
 }

@@ -9,6 +9,8 @@ use tk_park::{Limit, Parked, StopSource, Wait, park, unpark_all, unpark_one};
 
 #[path = "it/model.rs"]
 mod model;
+#[path = "loom/stop.rs"]
+mod stop;
 use model::explore;
 
 /// A number that threads use without protection, if loom agrees.
@@ -101,90 +103,4 @@ fn of_a_timeout_and_an_unpark_exactly_one_wins() {
         };
         assert_eq!(sleeper.join().unwrap(), expected);
     });
-}
-
-#[test]
-fn a_stop_wakes_all_waits_with_the_token() {
-    explore("stop: two waits", Some(3), || {
-        let (word, source) = (word(), StopSource::new());
-        let sleepers = [(); 2].map(|()| {
-            let (word, token) = (word.clone(), source.token());
-            thread::spawn(move || sleep_on(&word, Limit::from(&token)))
-        });
-        source.request_stop();
-        for sleeper in sleepers {
-            assert_eq!(sleeper.join().unwrap(), Parked::Stopped);
-        }
-    });
-}
-
-#[test]
-fn who_sees_the_request_sees_what_came_before() {
-    explore("stop: publication", None, || {
-        let source = StopSource::new();
-        let value = Plain::new();
-        let looker = thread::spawn({
-            let (token, value) = (source.token(), value.clone());
-            move || {
-                if token.stop_requested() {
-                    assert_eq!(value.get(), 1);
-                }
-            }
-        });
-        value.add();
-        source.request_stop();
-        looker.join().unwrap();
-    });
-}
-
-#[test]
-fn a_callback_has_ended_or_never_runs_when_its_handle_is_gone() {
-    explore("stop: callback against its removal", None, || {
-        let source = StopSource::new();
-        let value = Plain::new();
-        let callback = source.token().on_stop({
-            let value = value.clone();
-            move || value.add()
-        });
-        let stopper = thread::spawn(move || assert!(source.request_stop()));
-        drop(callback);
-        value.add();
-        stopper.join().unwrap();
-    });
-}
-
-#[test]
-fn a_registration_is_called_by_the_request_or_at_once() {
-    explore("stop: registration against request", None, || {
-        let source = StopSource::new();
-        let calls = Plain::new();
-        let registrar = thread::spawn({
-            let (token, calls) = (source.token(), calls.clone());
-            move || token.on_stop(move || calls.add())
-        });
-        source.request_stop();
-        let callback = registrar.join().unwrap();
-        drop(callback);
-        assert_eq!(calls.get(), 1);
-    });
-}
-
-#[test]
-fn a_parents_stop_reaches_a_child_that_is_just_made() {
-    explore(
-        "stop: child against the stop of its parent",
-        Some(3),
-        || {
-            let (word, parent) = (word(), StopSource::new());
-            let sleeper = thread::spawn({
-                let (word, token) = (word.clone(), parent.token());
-                move || {
-                    let child = token.child().token();
-                    sleep_on(&word, Limit::from(&child))
-                }
-            });
-            parent.request_stop();
-            assert_eq!(sleeper.join().unwrap(), Parked::Stopped);
-        },
-    );
 }

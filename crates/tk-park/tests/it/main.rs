@@ -5,4 +5,6 @@ mod limit;
 mod park;
 mod parked;
 mod stop;
+mod stop_hostile;
 mod stress;
+mod tree;

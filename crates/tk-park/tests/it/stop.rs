@@ -1,15 +1,19 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use static_assertions::assert_impl_all;
-use tk_park::{Limit, Parked, StopCallback, StopSource, StopToken, Wait, park};
+use std::time::Duration;
+use tk_park::{
+    DropGuard, Limit, Parked, StopCallback, StopSource, StopToken, Wait, WaitError, park,
+};
 
 use crate::parked::{message, start, start_parked, until};
 
-assert_impl_all!(StopSource: Send, Sync, Clone);
-assert_impl_all!(StopToken: Send, Sync, Clone);
-assert_impl_all!(StopCallback: Send, Sync);
+assert_impl_all!(StopSource: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(StopToken: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(StopCallback: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(DropGuard: Send, Sync, Unpin, UnwindSafe, RefUnwindSafe);
 
 /// A callback that adds to a list.
 fn noting(token: &StopToken, list: &Arc<Mutex<Vec<u32>>>, number: u32) -> StopCallback {
@@ -86,32 +90,139 @@ fn a_callback_dropped_before_the_request_never_runs() {
     drop(kept);
 }
 
+/// A callback that runs until it is told to end, in a thread that requests the stop.
+#[derive(Clone, Default)]
+struct Gate {
+    entered: Arc<AtomicBool>,
+    may_leave: Arc<AtomicBool>,
+    left: Arc<AtomicBool>,
+}
+
+impl Gate {
+    #[track_caller]
+    fn register(&self, token: &StopToken) -> StopCallback {
+        let gate = self.clone();
+        token.on_stop(move || {
+            gate.entered.store(true, Release);
+            until("the callback may leave", || gate.may_leave.load(Acquire));
+            gate.left.store(true, Release);
+        })
+    }
+
+    fn until_entered(&self) {
+        until("the callback runs", || self.entered.load(Acquire));
+    }
+
+    fn open(&self) {
+        self.may_leave.store(true, Release);
+    }
+
+    fn is_left(&self) -> bool {
+        self.left.load(Acquire)
+    }
+}
+
 #[test]
 fn dropping_a_callback_waits_while_it_runs() {
-    let source = StopSource::new();
-    let (entered, may_leave, left) = (
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-        Arc::new(AtomicBool::new(false)),
-    );
-    let callback = source.token().on_stop({
-        let (entered, may_leave, left) = (entered.clone(), may_leave.clone(), left.clone());
-        move || {
-            entered.store(true, Release);
-            until("the callback may leave", || may_leave.load(Acquire));
-            left.store(true, Release);
-        }
-    });
+    let (source, gate) = (StopSource::new(), Gate::default());
+    let callback = gate.register(&source.token());
     std::thread::scope(|s| {
         let request = start(s, || source.request_stop());
-        until("the callback runs", || entered.load(Acquire));
+        gate.until_entered();
         let dropping = start_parked(s, "stop callback", || {
             drop(callback);
-            left.load(Acquire)
+            gate.is_left()
         });
         assert!(!dropping.is_finished());
-        may_leave.store(true, Release);
+        gate.open();
         assert!(dropping.join());
+        assert!(request.join());
+    });
+}
+
+#[test]
+fn a_wait_for_a_callback_shows_the_line_of_its_registration_and_who_runs_it() {
+    let (source, gate) = (StopSource::new(), Gate::default());
+    let line = line!() + 1;
+    let callback = gate.register(&source.token());
+    std::thread::scope(|s| {
+        let request = start(s, || source.request_stop());
+        gate.until_entered();
+        let dropping = start_parked(s, "stop callback", || drop(callback));
+        let waiting = dropping.record.waiting().unwrap();
+        let here = Location::caller().file();
+        assert_eq!(
+            (waiting.location().file(), waiting.location().line()),
+            (here, line)
+        );
+        assert_eq!(waiting.holder(), Some(request.record.owner()));
+        gate.open();
+        dropping.join();
+        assert!(request.join());
+    });
+}
+
+#[test]
+fn unregistering_does_not_wait() {
+    let (source, gate) = (StopSource::new(), Gate::default());
+    let running = gate.register(&source.token());
+    let later = source
+        .token()
+        .on_stop(|| panic!("it was unregistered before"));
+    std::thread::scope(|s| {
+        let request = start(s, || source.request_stop());
+        gate.until_entered();
+        assert!(!running.unregister());
+        assert!(!gate.is_left());
+        assert!(later.unregister());
+        gate.open();
+        assert!(request.join());
+    });
+    assert!(!source.token().on_stop(|| ()).unregister());
+}
+
+#[test]
+fn unregistering_drops_the_function_at_once() {
+    let source = StopSource::new();
+    let witness = Arc::new(());
+    let held = Arc::clone(&witness);
+    assert!(source.token().on_stop(move || drop(held)).unregister());
+    assert_eq!(Arc::strong_count(&witness), 1);
+    let held = Arc::clone(&witness);
+    let callback = source.token().on_stop(move || drop(held));
+    assert_eq!(callback.unregister_with(Limit::none()), Ok(true));
+    assert_eq!(Arc::strong_count(&witness), 1);
+    source.request_stop();
+}
+
+#[test]
+fn unregistering_with_a_limit_waits_up_to_it() {
+    let (source, gate) = (StopSource::new(), Gate::default());
+    let callbacks = [(); 2].map(|()| gate.register(&source.token()));
+    let stopped = StopSource::new();
+    stopped.request_stop();
+    std::thread::scope(|s| {
+        let request = start(s, || source.request_stop());
+        gate.until_entered();
+        let [first, second] = callbacks;
+        let limit = Duration::from_millis(1);
+        assert_eq!(first.unregister_with(limit), Err(WaitError::TimedOut));
+        assert_eq!(second.unregister_with(&stopped.token()), Ok(true));
+        gate.open();
+        assert!(request.join());
+    });
+
+    let (source, gate) = (StopSource::new(), Gate::default());
+    let callbacks = [gate.register(&source.token())];
+    std::thread::scope(|s| {
+        let request = start(s, || source.request_stop());
+        gate.until_entered();
+        let [callback] = callbacks;
+        let waiting = start_parked(s, "stop callback", || {
+            (callback.unregister_with(Limit::none()), gate.is_left())
+        });
+        gate.open();
+        assert_eq!(waiting.join(), (Ok(false), true));
         assert!(request.join());
     });
 }
@@ -246,63 +357,6 @@ fn waits_are_woken_before_the_callbacks_run() {
         assert_eq!(sleeper.join(), Parked::Stopped);
     });
     drop(callback);
-}
-
-#[test]
-fn children_stop_with_their_parent_and_alone() {
-    let parent = StopSource::new();
-    let (first, second) = (parent.token().child(), parent.token().child());
-    let grandchild = second.token().child();
-    assert!(first.request_stop());
-    assert!(!parent.stop_requested() && !second.stop_requested());
-    assert!(parent.request_stop());
-    assert!(second.stop_requested() && grandchild.stop_requested());
-    assert!(!second.request_stop());
-}
-
-#[test]
-fn a_child_of_a_stopped_parent_is_stopped() {
-    let parent = StopSource::new();
-    parent.request_stop();
-    let child = parent.token().child();
-    assert!(child.stop_requested());
-    assert!(child.token().child().stop_requested());
-}
-
-#[test]
-fn a_parents_stop_wakes_the_waits_of_its_children() {
-    let word = AtomicU32::new(0);
-    let parent = StopSource::new();
-    let child = parent.token().child();
-    let token = child.token();
-    std::thread::scope(|s| {
-        let sleeper = start_parked(s, "test", || {
-            park(&word, || true, &Wait::new("test"), Limit::from(&token))
-        });
-        parent.request_stop();
-        assert_eq!(sleeper.join(), Parked::Stopped);
-    });
-}
-
-#[test]
-fn the_token_of_a_child_outlives_the_child_source() {
-    let parent = StopSource::new();
-    let token = parent.token().child().token();
-    parent.request_stop();
-    assert!(token.stop_requested());
-}
-
-#[test]
-fn a_dropped_child_leaves_nothing_at_its_parent() {
-    let parent = StopSource::new();
-    let witness = Arc::new(());
-    let child = parent.token().child();
-    let held = Arc::clone(&witness);
-    let callback = child.token().on_stop(move || drop(held));
-    drop(child);
-    drop(callback);
-    assert_eq!(Arc::strong_count(&witness), 1);
-    parent.request_stop();
 }
 
 #[test]
