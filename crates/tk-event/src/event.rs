@@ -7,14 +7,52 @@ use std::time::Duration;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*};
 use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_filter};
 
-/// Nothing has happened, and nobody sleeps.
-const CLEAR: u32 = 0;
-/// It has happened. Nobody sleeps: whoever did was woken in the step that set it.
+#[cfg(all(test, not(tk_loom)))]
+mod tests;
+
+/// The event is set. No thread is in the queue.
 const SET: u32 = 1;
-/// Nothing has happened. Threads sleep, or are about to, or slept and have given up.
+/// The event is not set, and threads are in the queue, or were and have given up. Never together with [`SET`].
 const PARKED: u32 = 2;
+/// One set, in the count of all sets that takes the rest of the word. The count wraps around.
+const ONE_SET: u32 = 4;
+
+fn is_set(state: u32) -> bool {
+    state & SET != 0
+}
+
+fn is_parked(state: u32) -> bool {
+    state & PARKED != 0
+}
+
+fn sets(state: u32) -> u32 {
+    state / ONE_SET
+}
+
+/// The state after a `set`.
+fn set(state: u32) -> u32 {
+    if is_set(state) {
+        return state;
+    }
+    (state & !PARKED).wrapping_add(ONE_SET) | SET
+}
+
+/// Whether the event is set, or was set and cleared again, since a thread saw this many sets and found it not set.
+///
+/// The comparison alone is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one thread. A set and a clear
+/// take about 10 ns, so that thread would have to be held up for ten seconds between two looks, by nothing but this event's
+/// own pulses, and to look again at the one count in 2^30. It would miss those pulses, and see the next set.
+fn is_released(state: u32, start: u32) -> bool {
+    is_set(state) || sets(state) != start
+}
 
 /// A flag that threads can wait for.
+///
+/// `set` releases every thread whose wait has begun, and `set` directly followed by `clear` does the same. A wait begins when
+/// the call reads the event's state, which is the first thing it does after its limit has been converted. So a wait that
+/// another thread knows to have begun, because it saw the waiting record or because anything else tells it so, is released
+/// by that thread's next `set`, whether the waiter spins, is about to sleep, or sleeps. If the limit of a wait is reached at
+/// the same time, a `set` that came before the call returned counts.
 ///
 /// What a thread did before it called [`set`](Event::set) is seen by every thread whose wait is released by that, and by
 /// every thread that finds the event set.
@@ -32,18 +70,30 @@ const PARKED: u32 = 2;
 #[doc(alias = "ManualResetEvent")]
 #[derive(Default)]
 pub struct Event {
-    /// | state | `set` | `clear` | a wait |
+    /// The flags [`SET`] and [`PARKED`], and the count of sets.
+    ///
+    /// | flags | `set` | `clear` | a wait |
     /// |---|---|---|---|
-    /// | `CLEAR` | makes it `SET` | | makes it `PARKED`, and sleeps |
-    /// | `SET` | | makes it `CLEAR` | returns |
-    /// | `PARKED` | wakes all and makes it `SET`, in one step | | sleeps |
+    /// | none | sets `SET`, counts | | spins, sets `PARKED`, sleeps |
+    /// | `SET` | | clears `SET` | returns |
+    /// | `PARKED` | wakes all, clears `PARKED`, sets `SET`, counts | | spins, sleeps |
     ///
-    /// That step is taken with the queue locked, and a thread enters the queue only while the state is `PARKED`. So a
-    /// `set` wakes just those who came before it, and no `clear` that follows can hold one of them back.
+    /// Invariant: *parked*. While a thread is in the queue, `PARKED` is set: a thread enters the queue in the step that
+    /// sees or sets it, and it is cleared in the step that wakes all. Both steps are taken with the queue locked, so that
+    /// a `set` wakes exactly those who came before it, and no `clear` that follows holds one of them back.
     ///
-    /// All changes are read-modify-writes, so that the order of releases is not broken: who finds the event set has
-    /// all that was done before any earlier `set`. That includes a `set` of an event which is set. A mere look would
-    /// not do there: the thread that is about to clear the event could miss what has been done.
+    /// Invariant: *counted*. Each change from not set to set counts one up. A wait reads the count once, when it begins, and each of
+    /// its looks compares: while it spins, in the step in which it enters the queue, and when its limit is reached.
+    /// Without the count a `set` and a `clear` between two looks would be lost:
+    ///
+    /// 1. Thread A looks, and finds the event not set.
+    /// 2. Thread B sets the event. Nobody is in the queue, so nobody is woken. B clears it.
+    /// 3. A looks again, finds the event not set, and sleeps, although it waited when B set the event.
+    ///
+    /// Invariant: *one order*. All changes are read-modify-writes, so that the release sequence is not broken: a thread that reads
+    /// the state of any time after a `set` has all that was done before that `set`. That includes a `set` of an event
+    /// which is set already: with a mere load there, a thread that is about to clear the event could miss what has been
+    /// done.
     state: AtomicU32,
     spins: SpinHistory,
 }
@@ -62,7 +112,7 @@ impl Event {
     /// ```
     pub const fn new() -> Event {
         Event {
-            state: AtomicU32::new(CLEAR),
+            state: AtomicU32::new(0),
             spins: SpinHistory::new(),
         }
     }
@@ -79,7 +129,7 @@ impl Event {
     #[inline]
     pub fn is_set(&self) -> bool {
         // Acquire: pairs with the Release in `set` and `set_slow`.
-        self.state.load(Acquire) == SET
+        is_set(self.state.load(Acquire))
     }
 
     /// Sets the event and releases every thread that waits for it. Never blocks.
@@ -93,9 +143,12 @@ impl Event {
     #[inline]
     pub fn set(&self) {
         let mut state = self.state.load(Relaxed);
-        while state != PARKED {
-            // Release: pairs with the Acquire in `is_set`, `clear` and `wait_slow`.
-            match self.state.compare_exchange(state, SET, Release, Relaxed) {
+        while !is_parked(state) {
+            // Release: pairs with the Acquire in `is_set`, `clear` and `look`.
+            match self
+                .state
+                .compare_exchange(state, set(state), Release, Relaxed)
+            {
                 Ok(_) => return,
                 Err(changed) => state = changed,
             }
@@ -104,21 +157,25 @@ impl Event {
     }
 
     #[cold]
+    #[inline(never)]
     fn set_slow(&self) {
-        unpark_filter(
-            &self.state,
-            |_| Choice::Unpark,
-            |_| {
-                // Release: as in `set`, for those who find the event set. Those who sleep are synchronised by the queue.
-                self.state.swap(SET, Release);
-                0
-            },
-        );
+        let set_all_released = |_| {
+            let mut state = self.state.load(Relaxed);
+            // Release: as in `set`, for threads that find the event set. Those that sleep are synchronized by the queue.
+            while let Err(changed) =
+                self.state
+                    .compare_exchange(state, set(state), Release, Relaxed)
+            {
+                state = changed;
+            }
+            0
+        };
+        unpark_filter(&self.state, |_| Choice::Unpark, set_all_released);
     }
 
     /// Clears the event: from now on threads wait for it again. Never blocks.
     ///
-    /// Threads that a `set` has released stay released.
+    /// Threads that a `set` has released stay released, those included that have yet to find out.
     ///
     /// ```
     /// # use tk_event::Event;
@@ -129,9 +186,18 @@ impl Event {
     /// ```
     #[inline]
     pub fn clear(&self) {
-        // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks at what there is to do
-        // sees what was done before the `set` that it has undone. Failure changes nothing and tells nothing.
-        let _ = self.state.compare_exchange(SET, CLEAR, Acquire, Relaxed);
+        let mut state = self.state.load(Relaxed);
+        while is_set(state) {
+            // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks at what there is
+            // to do sees what was done before the `set` that it has undone.
+            match self
+                .state
+                .compare_exchange(state, state & !SET, Acquire, Relaxed)
+            {
+                Ok(_) => return,
+                Err(changed) => state = changed,
+            }
+        }
     }
 
     /// Waits until the event is set. Always returns `true`.
@@ -152,7 +218,7 @@ impl Event {
         self.wait_with(Limit::none()).is_ok()
     }
 
-    /// Waits until the event is set, or for that long. Returns whether it has been set.
+    /// Waits until the event is set, or for that long. Returns whether it has been set since the call began.
     ///
     /// Zero means to look once. Python's `wait(timeout)`.
     ///
@@ -165,7 +231,8 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        self.is_set() || self.wait_slow(Limit::after(timeout)).is_ok()
+        let state = self.state.load(Acquire);
+        is_set(state) || self.wait_slow(sets(state), Limit::after(timeout)).is_ok()
     }
 
     /// Waits until the event is set, or until that time. Returns whether it has been set.
@@ -184,6 +251,8 @@ impl Event {
 
     /// Waits until the event is set or the limit is reached, and says which limit that was.
     ///
+    /// The limit is converted first. The wait begins after that.
+    ///
     /// ```
     /// # use tk_event::Event;
     /// use std::time::Duration;
@@ -197,46 +266,69 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
-        if self.is_set() {
+        let limit = limit.into();
+        // Acquire: pairs with the Release in `set`. Here the wait begins.
+        let state = self.state.load(Acquire);
+        if is_set(state) {
             return Ok(());
         }
-        self.wait_slow(limit.into())
+        self.wait_slow(sets(state), limit)
     }
 
+    /// `start` is the count of sets that the wait began with.
     #[cold]
     #[track_caller]
-    fn wait_slow(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn wait_slow(&self, start: u32, limit: Limit<'_>) -> Result<(), WaitError> {
         if let Err(error) = limit.check() {
-            return self.last_look(error);
+            return self.last_look(start, error);
         }
-        let look = || match self.is_set() {
-            true => ControlFlow::Break(true),
-            false => ControlFlow::Continue(()),
+        let look = || {
+            if self.look(start) {
+                return ControlFlow::Break(true);
+            }
+            ControlFlow::Continue(())
         };
         if self.spins.spin_for_a_wake_up(limit, look) {
             return Ok(());
         }
-        let wait = Wait::new("event");
-        loop {
-            // Acquire: pairs with the Release in `set`. Relaxed on success: nothing is read, nothing published.
-            let marked = self.state.compare_exchange(CLEAR, PARKED, Relaxed, Acquire);
-            if marked == Err(SET) {
-                return Ok(());
-            }
-            // Relaxed: `SET` is looked at again above, and a change from `PARKED` needs the queue.
-            let validate = || self.state.load(Relaxed) == PARKED;
-            match park(&self.state, validate, &wait, limit) {
-                Parked::Unparked(_) => return Ok(()),
-                Parked::Invalid | Parked::Requeued => {}
-                Parked::TimedOut => return self.last_look(WaitError::TimedOut),
-                Parked::Stopped => return self.last_look(WaitError::Stopped),
-            }
+        let enter = || self.enter_queue(start);
+        match park(&self.state, enter, &Wait::new("event"), limit) {
+            // Not in the queue because released, or taken out of it by a `set`.
+            Parked::Invalid | Parked::Unparked(_) | Parked::Requeued => Ok(()),
+            Parked::TimedOut => self.last_look(start, WaitError::TimedOut),
+            Parked::Stopped => self.last_look(start, WaitError::Stopped),
         }
     }
 
-    /// The limit was reached, but a `set` that came before that counts.
-    fn last_look(&self, error: WaitError) -> Result<(), WaitError> {
-        self.is_set().then_some(()).ok_or(error)
+    /// Whether a `set` has released a wait that began with this count.
+    fn look(&self, start: u32) -> bool {
+        // Acquire: pairs with the Release in `set`.
+        is_released(self.state.load(Acquire), start)
+    }
+
+    /// The limit was reached, but a `set` that came before this look counts.
+    fn last_look(&self, start: u32, error: WaitError) -> Result<(), WaitError> {
+        self.look(start).then_some(()).ok_or(error)
+    }
+
+    /// With the queue locked: marks the event as one with sleepers, unless a `set` has released the wait.
+    fn enter_queue(&self, start: u32) -> bool {
+        // Acquire, here and on failure: pairs with the Release in `set`, for a wait that is released.
+        let mut state = self.state.load(Acquire);
+        while !is_released(state, start) {
+            if is_parked(state) {
+                return true;
+            }
+            // Relaxed on success: the queue's lock orders it before the `set` that wakes.
+            match self
+                .state
+                .compare_exchange(state, state | PARKED, Relaxed, Acquire)
+            {
+                Ok(_) => return true,
+                Err(changed) => state = changed,
+            }
+        }
+        false
     }
 
     /// Gives a model's atomics to the thread that makes the object.

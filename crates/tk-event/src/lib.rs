@@ -16,7 +16,8 @@
 //! ```
 //!
 //! An event stays set until it is cleared. `set` directly followed by `clear` still releases every thread that was
-//! waiting. This is the `Event` of Python's `threading`, the manual-reset event of Windows and .NET.
+//! waiting, asleep or not: a wait begins when the call first looks at the event. This is the `Event` of Python's
+//! `threading`, the manual-reset event of Windows and .NET.
 //!
 //! Every wait can have a limit: a time, a [`StopToken`], or both (a [`Limit`]):
 //!

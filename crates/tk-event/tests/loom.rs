@@ -7,7 +7,7 @@ use loom::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use loom::thread;
 use tk_event::Event;
 use tk_park::StopSource;
-use tk_park::sync::{Instant, advance};
+use tk_park::sync::{Instant, Spins, advance};
 
 #[path = "../../tk-park/tests/it/model.rs"]
 mod model;
@@ -224,5 +224,65 @@ fn two_setters_release_two_waiters() {
         }
         setter.join().unwrap();
         assert!(event.is_set());
+    });
+}
+
+#[test]
+fn a_pulse_releases_one_who_spins() {
+    explore("event: pulse against a spinning waiter", None, || {
+        let (event, spins) = (event(), Spins::watch());
+        let waiter = thread::spawn({
+            let event = event.clone();
+            move || assert!(event.wait())
+        });
+        // Whether the waiter spins or sleeps by now, its wait has begun, and this pulse is the last.
+        let has_begun = spins.begun() == 1;
+        event.set();
+        if has_begun {
+            event.clear();
+        }
+        waiter.join().unwrap();
+        assert_ne!(event.is_set(), has_begun);
+    });
+}
+
+#[test]
+fn a_pulse_before_the_limit_releases_one_who_spins() {
+    explore(
+        "event: pulse against a spinning waiter's stop",
+        Some(3),
+        || {
+            let (event, source, spins) = (event(), StopSource::new(), Spins::watch());
+            let token = source.token();
+            let waiter = thread::spawn({
+                let event = event.clone();
+                move || event.wait_with(&token)
+            });
+            let has_begun = spins.begun() == 1;
+            event.set();
+            event.clear();
+            source.request_stop();
+            let outcome = waiter.join().unwrap();
+            assert!(outcome == Ok(()) || !has_begun);
+        },
+    );
+}
+
+#[test]
+fn a_pulse_releases_one_who_spins_beside_a_sleeper() {
+    explore("event: pulse against two waiters", Some(2), || {
+        let (event, spins) = (event(), Spins::watch());
+        let waiters = [(); 2].map(|()| {
+            let event = event.clone();
+            thread::spawn(move || assert!(event.wait()))
+        });
+        let have_begun = spins.begun() == 2;
+        event.set();
+        if have_begun {
+            event.clear();
+        }
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
     });
 }

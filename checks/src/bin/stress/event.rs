@@ -70,3 +70,55 @@ pub fn limits(round: &Round) -> Tally {
         || event.set(),
     )
 }
+
+/// The first thread sets and clears an event in one go when all others sleep there. Each such pulse releases all of them.
+pub fn pulses(round: &Round) -> Tally {
+    let event = Event::new();
+    let others = round.threads - 1;
+    let released = AtomicUsize::new(0);
+    let last_lap = AtomicUsize::new(usize::MAX);
+    let sleepers = || {
+        let waits_here = |record: &tk_core::Record| {
+            let waiting = record.waiting();
+            waiting.is_some_and(|waiting| waiting.address() == (&raw const event).addr())
+        };
+        tk_core::enumerate()
+            .iter()
+            .filter(|record| waits_here(record))
+            .count()
+    };
+    round.run(
+        |worker| {
+            let mut lap = 0;
+            if worker.number > 0 {
+                while lap < last_lap.load(SeqCst) {
+                    worker.wait(Limits::None, |limit| event.wait_with(limit));
+                    released.fetch_add(1, SeqCst);
+                    lap += 1;
+                }
+                return;
+            }
+            loop {
+                while sleepers() < others {
+                    std::thread::yield_now();
+                }
+                lap += 1;
+                let over = worker.is_over();
+                if over {
+                    last_lap.store(lap, SeqCst);
+                }
+                event.set();
+                event.clear();
+                // The watchdog finds one who is left.
+                while released.load(SeqCst) < others * lap {
+                    std::thread::yield_now();
+                }
+                worker.done();
+                if over {
+                    return;
+                }
+            }
+        },
+        || {},
+    )
+}

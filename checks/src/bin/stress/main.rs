@@ -25,7 +25,7 @@ use round::{PROGRESS, Random, Round, Tally};
 /// A kind of round: what it is called, and its body.
 type Kind = (&'static str, fn(&Round) -> Tally);
 
-const KINDS: [Kind; 20] = [
+const KINDS: [Kind; 21] = [
     ("RawLock", lock::raw),
     ("Lock", lock::guarding),
     ("RLock", lock::reentrant),
@@ -35,6 +35,7 @@ const KINDS: [Kind; 20] = [
     ("Condvar, counts", condition::condvar_counts),
     ("Monitor, queue", condition::monitor_queue),
     ("Event, laps", event::laps),
+    ("Event, pulses", event::pulses),
     ("Event, limits", event::limits),
     ("Semaphore", semaphore::counting),
     ("Semaphore, waits", semaphore::waits),
