@@ -45,6 +45,8 @@ impl BoundedSemaphore {
 
     /// A semaphore with that many permits, and never more.
     ///
+    /// A bound of zero is allowed. No call ever gets a permit of such a semaphore.
+    ///
     /// # Panics
     ///
     /// If they are more than [`MAX_PERMITS`](BoundedSemaphore::MAX_PERMITS).
@@ -78,6 +80,11 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire`].
+    ///
+    /// # Panics
+    ///
+    /// If the bound is zero: there is never a permit, so the wait would have no end. A wait with a limit lasts until that
+    /// is reached.
     ///
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;
@@ -141,6 +148,10 @@ impl BoundedSemaphore {
 
     /// As [`Semaphore::acquire_with`].
     ///
+    /// # Panics
+    ///
+    /// If the bound is zero and there is no limit: see [`acquire`](BoundedSemaphore::acquire).
+    ///
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;
     /// use tk_semaphore::{StopSource, WaitError};
@@ -154,8 +165,23 @@ impl BoundedSemaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<Permit<'_>, WaitError> {
-        self.raw.acquire(1, limit.into())?;
+        let limit = limit.into();
+        if !self.raw.try_acquire(1) {
+            self.wait(limit)?;
+        }
         Ok(self.permit(1))
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn wait(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+        // A bound of zero leaves nothing to wait for: no release can ever bring a permit.
+        assert!(
+            self.bound > 0 || !limit.is_none(),
+            "a wait without a limit for a permit of a semaphore that never has one"
+        );
+        self.raw.acquire_slow(1, limit)
     }
 
     /// As [`Semaphore::acquire_many`].
@@ -240,6 +266,10 @@ impl BoundedSemaphore {
 
     /// As [`Semaphore::acquire_owned`].
     ///
+    /// # Panics
+    ///
+    /// If the bound is zero: see [`acquire`](BoundedSemaphore::acquire).
+    ///
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;
     /// use std::sync::Arc;
@@ -299,6 +329,10 @@ impl BoundedSemaphore {
     }
 
     /// As [`Semaphore::acquire_owned_with`].
+    ///
+    /// # Panics
+    ///
+    /// If the bound is zero and there is no limit: see [`acquire`](BoundedSemaphore::acquire).
     ///
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;

@@ -27,7 +27,8 @@
 //! | any limit | `acquire_with` | `acquire_many_with` | `acquire_owned_with` | `acquire_many_owned_with` |
 //! | never blocks | `try_acquire` | `try_acquire_many` | `try_acquire_owned` | `try_acquire_many_owned` |
 //!
-//! Threads that wait get their permits in the order in which they came, whether they want one or many: nobody starves.
+//! Threads that wait get their permits in FIFO order, whether they want one or many, so that none starves: see
+//! [`Semaphore`](Semaphore#order).
 //! Where a permit can't be kept until its end, it can be forgotten, and [`release`](Semaphore::release) gives it back by hand.
 //! [`BoundedSemaphore`] refuses to hold more permits than it began with, which finds the release that was one too
 //! many.

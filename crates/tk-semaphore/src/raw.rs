@@ -1,25 +1,42 @@
 //! The counting and the queueing.
 //!
-//! 1. While the queue holds a thread, `QUEUED` is set: a thread enters the queue in the step that sets it, and it is cleared
-//!    in the step that finds the queue empty. Both are taken with the queue locked.
-//! 2. While `QUEUED` is set, the permits change only with the queue locked: acquirers line up, and releasers hand out what
-//!    there is. So nobody overtakes.
-//! 3. Handing out goes by the order of arrival and ends at the first thread that wants more than there is. It follows
-//!    each step that could make the first in line content: a release, and the departure of one who gave up.
-//! 4. From 3.: whoever lines up although there are permits enough for it stands behind somebody, or behind the departure of
-//!    somebody, who has yet to hand out.
-//! 5. To hand out once more changes nothing but what 3. still owes. So whoever finds permits enough and `QUEUED` set hands out
-//!    first: if the permits are there after that, with `QUEUED` still set, then another is in line before it.
+//! A thread that does not get its permits at the first try enters the queue, and spins and sleeps there. The queue is the
+//! line: a thread is in line from the step in which it enters, and permits go out in that order (FIFO).
+//!
+//! | state | `try_acquire`, a fast `acquire` | a wait | `release` |
+//! |---|---|---|---|
+//! | permits enough, no [`QUEUED`] | takes them | takes them | adds |
+//! | too few, no `QUEUED` | fails | sets `QUEUED`, is in line | adds |
+//! | `QUEUED` | fails, or hands out first | is in line | adds, and hands out |
+//!
+//! Invariant: *queued*. While a thread is in line, `QUEUED` is set: a thread gets in line in the step that sees or sets it, and
+//! it is cleared in the step that finds the queue empty. Both are taken with the queue locked.
+//!
+//! Invariant: *no barging*. While `QUEUED` is set, the permits change only with the queue locked: a thread that wants permits gets in
+//! line, and a thread that brings permits hands them out. So no thread overtakes one that is in line. Without it:
+//!
+//! 1. Thread A wants two permits, finds one, and spins.
+//! 2. Thread B wants one permit, finds one, and takes it. While threads like B keep coming, A never finds two.
+//!
+//! Invariant: *handed out*. Permits are handed out in the order of the line, up to the first thread that wants more than there are.
+//! This follows each step that could satisfy the first in line: a release, and the departure of a thread that gave up. So a
+//! thread that gets in line although there are permits enough for it stands behind another thread, or behind a departed
+//! thread that has yet to hand out.
+//!
+//! To hand out once more changes nothing but what *handed out* still owes. So a thread that finds permits enough and `QUEUED`
+//! set hands out first. If the permits are there after that, and `QUEUED` is still set, another thread is in line.
+//!
+//! In the child of a fork the queue is empty, and `QUEUED` may be left over from lost threads. Then every step that finds it
+//! set looks into the queue, finds nobody, and clears it.
 
 use std::cell::Cell;
-use std::ops::ControlFlow;
 
 use tk_park::sync::{AtomicUsize, Ordering::*};
-use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
+use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, unpark_filter};
 
 use crate::{AcquireError, ReleaseError};
 
-/// Threads stand in line, or stood there and have given up.
+/// Threads are in line, or were and have given up.
 const QUEUED: usize = 1;
 /// One permit.
 const PERMIT: usize = 2;
@@ -55,7 +72,7 @@ impl RawSemaphore {
         permits(self.state.load(Relaxed))
     }
 
-    /// Takes `n` permits if they are there and nobody stands in line; none at all also if somebody does.
+    /// Takes `n` permits if they are there and nobody is in line. No permits are always there.
     #[inline]
     pub(crate) fn try_acquire(&self, n: usize) -> bool {
         match self.try_take(n) {
@@ -64,7 +81,7 @@ impl RawSemaphore {
         }
     }
 
-    /// As `try_acquire`, if `QUEUED` tells the truth. Otherwise the state that was in the way.
+    /// As `try_acquire`, but takes `QUEUED` at its word. Returns the state that was in the way.
     #[inline]
     fn try_take(&self, n: usize) -> Result<(), usize> {
         if n == 0 {
@@ -85,8 +102,9 @@ impl RawSemaphore {
         Err(state)
     }
 
-    /// There are permits enough and `QUEUED` is set: perhaps only because somebody has yet to hand out (see 5. above).
+    /// There are permits enough and `QUEUED` is set, perhaps only because a departed thread has yet to hand out.
     #[cold]
+    #[inline(never)]
     fn try_acquire_slow(&self, n: usize) -> bool {
         self.settle();
         self.try_take(n).is_ok()
@@ -117,40 +135,23 @@ impl RawSemaphore {
     }
 
     #[cold]
+    #[inline(never)]
     #[track_caller]
-    fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(crate) fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
         if let Err(error) = limit.check() {
             return self.last_try(n, error);
         }
-        let came = self
-            .spins
-            .spin_for_a_wake_up(limit, || match self.try_take(n) {
-                Ok(()) => ControlFlow::Break(true),
-                // Who stands in line sleeps; it is not worth while to look out for the end of the line.
-                Err(state) if is_queued(state) => ControlFlow::Break(false),
-                Err(_) => ControlFlow::Continue(()),
-            });
-        if came {
-            return Ok(());
-        }
         let wait = Wait::new("semaphore").marked(n);
-        loop {
-            let error = match park(&self.state, || self.line_up(n), &wait, limit) {
-                // The permits are ours: who handed them out has counted them.
-                Parked::Unparked(_) => return Ok(()),
-                Parked::Invalid | Parked::Requeued => {
-                    if self.try_take(n).is_ok() {
-                        return Ok(());
-                    }
-                    continue;
-                }
-                Parked::TimedOut => WaitError::TimedOut,
-                Parked::Stopped => WaitError::Stopped,
-            };
-            // Those behind may have waited only for this thread to get out of the way.
-            self.settle();
-            return self.last_try(n, error);
-        }
+        let line_up = || self.line_up(n);
+        let error = match self.spins.park(&self.state, line_up, &wait, limit) {
+            // The permits are ours: they were handed out, or taken instead of a place in line.
+            Parked::Unparked(_) | Parked::Invalid => return Ok(()),
+            Parked::TimedOut | Parked::Requeued => WaitError::TimedOut,
+            Parked::Stopped => WaitError::Stopped,
+        };
+        // The threads behind may have waited only for this one to get out of the way: *handed out*.
+        self.settle();
+        self.last_try(n, error)
     }
 
     /// The limit was reached, but a release that came before that counts.
@@ -158,25 +159,27 @@ impl RawSemaphore {
         self.try_acquire(n).then_some(()).ok_or(error)
     }
 
-    /// With the queue locked: whether the calling thread has to line up.
+    /// With the queue locked: takes the permits if they are there and nobody is in line. Otherwise the calling thread is in
+    /// line, and this returns `true`.
     fn line_up(&self, n: usize) -> bool {
         let mut state = self.state.load(Relaxed);
-        loop {
-            if is_queued(state) {
-                return true;
-            }
-            if permits(state) >= n {
-                return false;
-            }
-            // Relaxed: the queue's lock orders this before whatever is done to the queue later.
+        while !is_queued(state) {
+            let has_to_wait = permits(state) < n;
+            let next = if has_to_wait {
+                state | QUEUED
+            } else {
+                state - n * PERMIT
+            };
+            // Acquire: pairs with the Release in `release`, for the permits that are taken.
             match self
                 .state
-                .compare_exchange_weak(state, state | QUEUED, Relaxed, Relaxed)
+                .compare_exchange_weak(state, next, Acquire, Relaxed)
             {
-                Ok(_) => return true,
+                Ok(_) => return has_to_wait,
                 Err(changed) => state = changed,
             }
         }
+        true
     }
 
     /// Gives `n` permits back, so that there are no more than `max`.
@@ -222,7 +225,7 @@ impl RawSemaphore {
     /// Adds `n` permits and gives the first in line what they want, as far as it goes.
     #[cold]
     fn hand_out(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
-        // What is left to hand out, from the first thread in line on. By 1. and 2. the state stands still then.
+        // What is left to hand out, from the first thread in line on. The state stands still then: *no barging*.
         let left = Cell::new(None);
         let choose = |waiter: &Waiter| {
             let available = left
@@ -241,8 +244,8 @@ impl RawSemaphore {
         unpark_filter(&self.state, choose, |unparked| {
             let queued = if unparked.more { QUEUED } else { 0 };
             outcome = match left.get() {
-                // AcqRel: what was released before goes on to those who get it later through `try_acquire`. Those who
-                // sleep are synchronised by the queue.
+                // AcqRel: what was released before goes on to threads that get it later through `try_acquire`. Threads in
+                // line are synchronized by the queue.
                 Some(Ok(left)) => {
                     self.state.swap((left * PERMIT) | queued, AcqRel);
                     Ok(())

@@ -15,10 +15,21 @@ use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
 ///
 /// What a thread did before it gave a permit back is seen by the thread that takes it.
 ///
-/// Every blocking call has four forms: one that waits for ever, `_for` a duration, `_until` an instant, and `_with` a
-/// [`Limit`], which may be a stop token. Threads are served in the order in which they began to wait. A call with a limit
-/// that is over (zero, a time in the past, a token that has been asked to stop) takes what is there, or fails at once. A
-/// duration that is too long for the clock means for ever.
+/// # Order
+///
+/// Threads are served in FIFO order, whether they want one permit or many. A thread that does not get its permits at the first
+/// try gets in line, and spins or sleeps there. It is in line when its waiting record
+/// says so, which is when it has entered the queue: less than a microsecond after the call, or some ten microseconds if the call is
+/// the first in this thread that waits for anything, because that sets up the thread's record. No call of any kind that
+/// begins after that gets a permit before it: neither an `acquire` nor a `try_acquire`, not even if the permits there are too few
+/// for the first in line and enough for the call. A call that begins before that may still get a permit first.
+///
+/// # Limits
+///
+/// Every blocking call has four forms: one that waits forever, `_for` a duration, `_until` an instant, and `_with` a
+/// [`Limit`], which may be a stop token. A call whose limit is over (zero, a time in the past, a token that has been asked to
+/// stop) takes what is there, or fails immediately. A duration that is too long for the clock means forever. A limit is
+/// converted before anything else happens.
 ///
 /// ```
 /// use tk_semaphore::Semaphore;
@@ -152,7 +163,8 @@ impl Semaphore {
 
     /// Takes `n` permits at once. Blocks until there are so many.
     ///
-    /// Nobody who comes later gets a permit before this call has its own; but who wants none has it at once.
+    /// No call that begins when this one is [in line](Semaphore#order) gets a permit before it. A call for no permits
+    /// returns immediately.
     ///
     /// # Errors
     ///

@@ -5,7 +5,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 use tk_park::StopSource;
-use tk_park::sync::{Instant, advance};
+use tk_park::sync::{Instant, Spins, advance};
 use tk_semaphore::{Permit, Semaphore};
 
 #[path = "../../tk-park/tests/it/model.rs"]
@@ -288,5 +288,52 @@ fn a_stop_against_a_release() {
         let got = usize::from(stoppable.join().unwrap());
         assert_eq!(semaphore.available() + got, 1);
         assert_eq!(semaphore.try_acquire().is_some(), got == 0);
+    });
+}
+
+#[test]
+fn a_try_takes_nothing_from_one_who_spins() {
+    explore("semaphore: try beside a spinning waiter", None, || {
+        let (semaphore, spins) = (semaphore(1), Spins::watch());
+        let many = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || semaphore.acquire_many(2).unwrap().forget()
+        });
+        let has_begun = spins.begun() == 1;
+        let overtook = semaphore.try_acquire().map(Permit::forget).is_some();
+        assert!(!(has_begun && overtook));
+        semaphore.release(if overtook { 2 } else { 1 }).unwrap();
+        many.join().unwrap();
+        assert_eq!(semaphore.available(), 0);
+    });
+}
+
+#[test]
+fn a_wait_that_begins_later_is_served_later() {
+    explore("semaphore: two waits in order", Some(3), || {
+        let (semaphore, spins) = (semaphore(0), Spins::watch());
+        let first_is_served = Arc::new(UnsafeCell::new(false));
+        let first = thread::spawn({
+            let (semaphore, first_is_served) = (semaphore.clone(), first_is_served.clone());
+            move || {
+                let _permit = semaphore.acquire();
+                // SAFETY: there is one permit.
+                first_is_served.with_mut(|served| unsafe { *served = true });
+            }
+        });
+        let second = thread::spawn({
+            let semaphore = semaphore.clone();
+            move || {
+                let is_second = spins.begun() == 1;
+                let _permit = semaphore.acquire_many(1).unwrap();
+                // SAFETY: there is one permit.
+                let first_is_served = first_is_served.with(|served| unsafe { *served });
+                assert!(first_is_served || !is_second);
+            }
+        });
+        semaphore.release(1).unwrap();
+        first.join().unwrap();
+        second.join().unwrap();
+        assert_eq!(semaphore.available(), 1);
     });
 }

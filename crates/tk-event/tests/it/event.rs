@@ -242,3 +242,20 @@ fn debug_says_whether_it_is_set() {
     });
     assert_eq!(format!("{event:?}"), "Event { set: true }");
 }
+
+/// A limit whose conversion pulses the event that is about to be waited for.
+struct Pulses<'a>(&'a Event);
+
+impl<'a> From<Pulses<'a>> for Limit<'a> {
+    fn from(pulses: Pulses<'a>) -> Limit<'a> {
+        pulses.0.set();
+        pulses.0.clear();
+        Limit::after(Duration::ZERO)
+    }
+}
+
+#[test]
+fn a_wait_begins_after_its_limit_is_converted() {
+    let event = Event::new();
+    assert_eq!(event.wait_with(Pulses(&event)), Err(WaitError::TimedOut));
+}

@@ -1,8 +1,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use static_assertions::assert_impl_all;
-use tk_semaphore::{BoundedSemaphore, Permit};
+use tk_semaphore::{AcquireError, BoundedSemaphore, Limit, Permit, StopSource, WaitError};
 
 use crate::parked::{is_parked, start_parked};
 
@@ -118,4 +119,25 @@ fn debug_shows_what_is_available_and_the_bound() {
         format!("{semaphore:?}"),
         "BoundedSemaphore { available: 1, bound: 2 }"
     );
+}
+
+#[test]
+fn a_bound_of_zero_is_an_error_where_the_wait_would_have_no_end() {
+    static NONE: BoundedSemaphore = BoundedSemaphore::new(0);
+    assert!(catch_unwind(|| NONE.acquire()).is_err());
+    assert!(catch_unwind(|| NONE.acquire_with(Limit::none())).is_err());
+    assert!(catch_unwind(|| NONE.acquire_with(Duration::MAX)).is_err());
+    let shared = Arc::new(BoundedSemaphore::new(0));
+    assert!(catch_unwind(|| shared.acquire_owned()).is_err());
+    let none = AcquireError::TooMany { wanted: 1, max: 0 };
+    assert_eq!(NONE.acquire_many(1).err(), Some(none));
+
+    assert!(NONE.try_acquire().is_none());
+    assert!(NONE.acquire_for(Duration::from_millis(1)).is_none());
+    let source = StopSource::new();
+    source.request_stop();
+    let refused = NONE.acquire_with(&source.token()).err();
+    assert_eq!(refused, Some(WaitError::Stopped));
+    assert_eq!(NONE.acquire_many(0).map(Permit::forget), Ok(()));
+    assert!(NONE.release(1).is_err());
 }

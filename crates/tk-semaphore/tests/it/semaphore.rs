@@ -237,6 +237,80 @@ fn a_wait_for_many_is_not_overtaken_by_waits_for_one() {
 }
 
 #[test]
+fn no_later_call_of_any_form_overtakes() {
+    let semaphore = Arc::new(Semaphore::new(2));
+    std::thread::scope(|s| {
+        let many = start_parked(s, "semaphore", || {
+            semaphore.acquire_many(3).unwrap().forget()
+        });
+        for n in [1, 2] {
+            assert!(semaphore.try_acquire_many(n).is_none());
+            assert!(semaphore.try_acquire_many_owned(n).is_none());
+            assert!(semaphore.acquire_many_for(n, Duration::ZERO).is_err());
+            assert!(semaphore.acquire_many_until(n, Instant::now()).is_err());
+            assert!(semaphore.acquire_many_owned_for(n, Duration::ZERO).is_err());
+        }
+        let later = [1, 2].map(|n| {
+            let semaphore = &semaphore;
+            start_parked(s, "semaphore", move || {
+                semaphore.acquire_many(n).unwrap().forget()
+            })
+        });
+        assert_eq!(semaphore.available(), 2);
+        semaphore.release(1).unwrap();
+        many.join();
+        assert!(later.iter().all(|l| is_parked(&l.record, "semaphore")));
+        semaphore.release(3).unwrap();
+        later.into_iter().for_each(|thread| thread.join());
+    });
+    assert_eq!(semaphore.available(), 0);
+}
+
+#[test]
+fn tries_in_a_loop_get_nothing_while_threads_are_in_line() {
+    let (semaphore, over) = (Semaphore::new(0), AtomicUsize::new(0));
+    std::thread::scope(|s| {
+        let waiters: Vec<_> = (0..5)
+            .map(|_| start_parked(s, "semaphore", || semaphore.acquire().forget()))
+            .collect();
+        let tries = start(s, || {
+            let mut got = 0;
+            while over.load(Acquire) == 0 {
+                got += usize::from(semaphore.try_acquire().map(Permit::forget).is_some());
+            }
+            got
+        });
+        (0..5).for_each(|_| semaphore.release(1).unwrap());
+        waiters.into_iter().for_each(|waiter| waiter.join());
+        over.store(1, Release);
+        assert_eq!(tries.join(), 0);
+    });
+}
+
+/// A limit whose conversion uses the semaphore.
+struct Reenters<'a>(&'a Semaphore);
+
+impl<'a> From<Reenters<'a>> for Limit<'a> {
+    fn from(reenters: Reenters<'a>) -> Limit<'a> {
+        reenters.0.try_acquire().unwrap().forget();
+        reenters.0.release(2).unwrap();
+        Limit::after(Duration::ZERO)
+    }
+}
+
+#[test]
+fn a_limit_is_converted_before_anything_is_taken() {
+    let semaphore = Arc::new(Semaphore::new(1));
+    drop(semaphore.acquire_with(Reenters(&semaphore)).unwrap());
+    assert_eq!(semaphore.available(), 2);
+    let all = semaphore.acquire_many_with(3, Reenters(&semaphore));
+    assert_eq!(all.unwrap().count(), 3);
+    let all = semaphore.acquire_many_owned_with(4, Reenters(&semaphore));
+    assert_eq!(all.unwrap().count(), 4);
+    assert_eq!(semaphore.available(), 4);
+}
+
+#[test]
 fn a_head_of_the_line_that_gives_up_lets_those_behind_go() {
     let semaphore = Semaphore::new(1);
     let source = StopSource::new();
