@@ -258,7 +258,7 @@ cases! {
             "WARNING the program ends without <Thread(waiter, started ",
             "which waits for lock 0x",
             "end.rs:",
-            " held by MainThread in slot 1\n",
+            " held by MainThread (thread 1)\n",
             "WARNING the program ends without <Thread(runner, started ",
             ", which runs\n",
         ]);

@@ -5,8 +5,7 @@ use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
-use crate::registry::registry;
-use crate::{Owner, Record, Slot, ThreadId, fork, name, os};
+use crate::{Owner, Record, Slot, ThreadId, os, registry};
 
 thread_local! {
     /// The calling thread's slot, or zero. Without a destructor, so that it can be read until the very end.
@@ -18,6 +17,9 @@ thread_local! {
 
     /// The same as an [`Owner`], or zero.
     static OWNER: Cell<u32> = const { Cell::new(0) };
+
+    /// Whether the thread is being registered at this moment.
+    static REGISTERING: Cell<bool> = const { Cell::new(false) };
 
     /// Takes the thread out of the registry when it is destroyed.
     static GUARD: Guard = const { Guard(RefCell::new(None)) };
@@ -36,8 +38,9 @@ impl Drop for Guard {
 /// The end of a thread. From here on its record is found through the registry: the guard is out of reach.
 fn finish(record: &Record) {
     record.run_at_exit();
-    registry().retire(record);
-    if !os::can_tell_gone() {
+    let can_tell_gone = os::can_tell_gone();
+    registry::retire(record, can_tell_gone);
+    if !can_tell_gone {
         SLOT.set(0);
     }
     record.run_on_finish();
@@ -127,12 +130,24 @@ pub fn peek_slot_and_id() -> (u32, u64) {
 /// ```
 #[doc(alias = "threading.current_thread")]
 pub fn current() -> Record {
-    let slot = current_slot();
-    guarded().unwrap_or_else(|| {
-        registry()
-            .at(slot)
-            .expect("a slot that a thread has got is in the table")
-    })
+    loop {
+        let slot = current_slot();
+        if let Some(record) = guarded().or_else(|| registry::at(slot)) {
+            return record;
+        }
+        // A fork in a late destructor, while another thread had the registry locked: the record is lost. The slot stays with
+        // what is kept there, and the thread gets another one.
+        SLOT.set(0);
+    }
+}
+
+/// The calling thread's record, unless it is being registered: then it has an id, and no record yet.
+pub(crate) fn current_if_known() -> Option<Record> {
+    if REGISTERING.get() {
+        None
+    } else {
+        Some(current())
+    }
 }
 
 /// Calls `f` with the calling thread's record, without a handle on it of its own. `f` must be code of this crate.
@@ -150,22 +165,37 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Record) -> R) -> R {
 }
 
 /// The calling thread's record, as its guard has it.
-pub(crate) fn guarded() -> Option<Record> {
+fn guarded() -> Option<Record> {
     let record = GUARD.try_with(|guard| guard.0.borrow().clone());
     record.ok().flatten()
 }
 
-/// In the child of a fork: takes the calling thread's record along, if it has one.
-pub(crate) fn survive() {
-    // Without a slot there is no record either, and the guard is not to be made here.
-    if SLOT.get() != 0 {
-        let _ = GUARD.try_with(|guard| guard.0.borrow().as_ref().map(Record::survive));
+/// The one thread that is in the child of a fork.
+pub(crate) struct Survivor {
+    pub(crate) id: ThreadId,
+    /// Its record, if its guard has one.
+    pub(crate) record: Option<Record>,
+    /// Its slot, if it has one.
+    pub(crate) slot: Option<Slot>,
+}
+
+/// In the child of a fork: the calling thread, which gets an id now if it has none.
+pub(crate) fn survive() -> Survivor {
+    // Not `set_id`: by the system's number every thread that has forked is the main one.
+    let id = NonZeroU64::new(ID.get()).map_or_else(ThreadId::next, ThreadId::from_number);
+    take_id(id);
+    let slot = Slot::new(SLOT.get());
+    Survivor {
+        id,
+        // Without a slot there is no record either, and the guard is not to be made here.
+        record: slot.and_then(|_| guarded()),
+        slot,
     }
 }
 
 /// Whether this is the calling thread's record. Does not register the thread.
 pub(crate) fn is_current(record: &Record) -> bool {
-    SLOT.get() == record.slot().get() && registry().at(record.slot()).is_some_and(|r| r.is(record))
+    ID.get() == record.id().get()
 }
 
 /// Calls `f` when the calling thread ends, in this thread, while it still has its slot and is in the registry.
@@ -190,18 +220,18 @@ pub fn at_thread_exit(f: Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce(
     current().at_exit(f)
 }
 
+/// **Invariant: numbered, then registered.** The thread has its id and its owner number before anything is allocated for
+/// its record. So a global allocator that takes a lock of the kit finds the number, and does not register the thread again.
 #[cold]
 #[inline(never)]
 fn register() -> Slot {
-    // First of all, so that a lock that is taken while this thread registers knows its owner.
-    let id = match NonZeroU64::new(ID.get()) {
-        Some(number) => ThreadId::from_number(number),
-        None if fork::generation() == 0 && os::current_is_main() => ThreadId::MAIN,
-        None => ThreadId::next(),
-    };
-    set_id(id);
+    let id = set_id();
+    if REGISTERING.replace(true) {
+        registered_twice();
+    }
+    let _registering = Registering;
     let late = GUARD.try_with(|_| ()).is_err();
-    let record = registry().enroll(id, late);
+    let record = registry::enroll(id, late);
     let slot = record.slot();
     if late {
         // Nobody is left to call what would be added.
@@ -212,13 +242,44 @@ fn register() -> Slot {
     slot
 }
 
-fn set_id(id: ThreadId) {
+struct Registering;
+
+impl Drop for Registering {
+    fn drop(&mut self) {
+        REGISTERING.set(false);
+    }
+}
+
+/// The global allocator has asked for what there is not yet: to give it a record takes memory, for which it would ask
+/// again. It must not be unwound through, either.
+#[cold]
+fn registered_twice() -> ! {
+    // Without a lock, and without an allocation.
+    let _ = std::io::Write::write_all(
+        &mut std::io::stderr(),
+        b"fatal: the global allocator asked for the record or the slot of a thread that is being registered\n",
+    );
+    std::process::abort()
+}
+
+/// The calling thread's id, which it gets now if it has none.
+fn set_id() -> ThreadId {
+    let id = match NonZeroU64::new(ID.get()) {
+        Some(number) => return ThreadId::from_number(number),
+        None if registry::is_main(ThreadId::MAIN) && os::current_is_main() => ThreadId::MAIN,
+        None => ThreadId::next(),
+    };
+    take_id(id);
+    id
+}
+
+fn take_id(id: ThreadId) {
     ID.set(id.get());
     OWNER.set(Owner::of(id).get());
 }
 
 fn become_current(record: Record) {
-    set_id(record.id());
+    take_id(record.id());
     SLOT.set(record.slot().get());
     // A thread whose guard is gone has a record that nobody will take out of the registry, where it does not show.
     let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
@@ -256,8 +317,8 @@ impl Suspended {
         SLOT.set(self.slot);
         ID.set(self.id);
         OWNER.set(self.owner);
-        if let Some(name) = self.record.as_ref().map(Record::name) {
-            os::set_current_name(name::cut(&name, os::NAME_LIMIT));
+        if let Some(record) = &self.record {
+            record.tell_name_again();
         }
         let _ = GUARD.try_with(|guard| guard.0.replace(self.record));
         inner
@@ -306,18 +367,17 @@ impl Registration {
     /// [`enumerate`]: crate::enumerate
     #[doc(hidden)]
     pub fn unlisted(name: impl Into<Arc<str>>) -> Registration {
-        Registration(Some(registry().claim_unlisted(name.into())))
+        Registration(Some(registry::claim_unlisted(name.into())))
     }
 
-    /// As [`new`](Registration::new), and calls `prepare` before anybody can find the record in the registry. That is
-    /// locked meanwhile, so `prepare` must not use it.
+    /// As [`new`](Registration::new), and calls `prepare` before anybody can find the record in the registry.
     #[doc(hidden)]
     pub fn prepared(
         name: impl Into<Arc<str>>,
         daemon: bool,
         prepare: impl FnOnce(&Record),
     ) -> Registration {
-        Registration(Some(registry().claim(name.into(), daemon, prepare)))
+        Registration(Some(registry::claim(name.into(), daemon, prepare)))
     }
 
     /// The record of the thread to be.
@@ -355,22 +415,21 @@ impl Registration {
         while let Ok(Some(earlier)) = GUARD.try_with(|guard| guard.0.take()) {
             finish(&earlier);
         }
-        record.set_running();
-        // After the thread's number is known: who renames it from here on tells the system. The standard library has told it
-        // the name that it was given, but may have cut a character in two.
-        let name = record.name();
-        let name = name::cut(&name, os::NAME_LIMIT);
-        if std::thread::current().name() != Some(name) {
-            os::set_current_name(name);
+        registry::adopt(&record);
+        // The thread's number is known before the name is told: who renames it from here on tells the system.
+        record.begin();
+        become_current(record.clone());
+        if GUARD.try_with(|_| ()).is_err() {
+            // In a late destructor. Nobody will take it out of the registry later.
+            finish(&record);
         }
-        become_current(record);
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
         if let Some(record) = self.0.take() {
-            registry().unclaim(&record);
+            registry::unclaim(&record);
             record.run_on_finish();
         }
     }

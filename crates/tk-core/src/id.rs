@@ -17,12 +17,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadId(NonZeroU64);
 
+/// The last number that a thread has got.
+static LAST: AtomicU64 = AtomicU64::new(ThreadId::MAIN.get());
+
+/// The next thread gets a number after this one. For tests of what comes after 2^30 threads.
+pub fn skip_ids(last: u64) {
+    LAST.fetch_max(last, Ordering::Relaxed);
+}
+
 impl ThreadId {
     pub(crate) const MAIN: ThreadId = ThreadId(NonZeroU64::MIN);
 
     /// A number that no thread has had.
     pub(crate) fn next() -> ThreadId {
-        static LAST: AtomicU64 = AtomicU64::new(ThreadId::MAIN.get());
         // Relaxed: all that matters is that no two calls get the same number.
         let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         ThreadId(NonZeroU64::new(id).expect("2^64 threads"))

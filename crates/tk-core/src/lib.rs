@@ -32,7 +32,8 @@
 //! All of this works in the destructors of thread-local values, in whatever order they run: a thread keeps its record
 //! and its slot until its last destructor has run, also when it is no longer in [`enumerate`].
 
-#![forbid(unsafe_code)]
+// But for `fork`, and a question in `os`.
+#![deny(unsafe_code)]
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -53,7 +54,6 @@ pub use current::{
     Registration, at_thread_exit, current, current_id, current_owner, current_slot,
     peek_slot_and_id,
 };
-pub use fork::forked;
 pub use id::{Owner, Slot, ThreadId};
 pub use keep_alive::{KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
@@ -64,7 +64,13 @@ pub use waiting::{Waiting, WaitingGuard};
 /// What the other crates of the kit share with this one. No part of the public interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::id::skip_ids;
     pub use crate::run_as::run_as;
+
+    /// What the child of a fork needs: see `fork/mod.rs`.
+    pub mod fork {
+        pub use crate::fork::{Inherit, Mutex, MutexGuard, generation};
+    }
 }
 
 #[cfg(all(doctest, feature = "logging"))]

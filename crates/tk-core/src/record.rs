@@ -1,15 +1,15 @@
 //! What is known of a thread.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 
-use crate::registry::registry;
-use crate::{Owner, Slot, ThreadId, Waiting, fork, name, os};
+use crate::fork::{Inherit, Mutex};
+use crate::{Owner, Slot, ThreadId, Waiting, current, fork, name, os, registry};
 
 /// A function kept for later.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -20,6 +20,10 @@ const STARTING: u8 = 0;
 const RUNNING: u8 = 1;
 /// The thread is gone from the registry; its last destructors may still run.
 const FINISHED: u8 = 2;
+
+/// How deep functions that add functions may be nested at a thread's end. Without a bound, one that adds itself again
+/// would keep the thread from ending.
+const DEPTH: u8 = 16;
 
 /// The shared record of one thread: its numbers, its name, and what it waits for right now.
 ///
@@ -38,98 +42,136 @@ const FINISHED: u8 = 2;
 #[derive(Clone)]
 pub struct Record(Arc<Inner>);
 
+// What is behind the record's locks is whole also when user code panics: none runs while they are held.
+impl UnwindSafe for Record {}
+impl RefUnwindSafe for Record {}
+
 struct Inner {
     id: ThreadId,
     slot: Slot,
     daemon: bool,
-    /// In which process the record was made, counted in forks.
-    born: u32,
+    /// How the thread came to be registered.
+    origin: Origin,
     /// In which process the thread is.
     generation: AtomicU32,
     /// Zero while unknown.
     native_id: AtomicU64,
     state: AtomicU8,
-    /// Whether `enumerate` leaves the thread out. Changes before others can find the record.
-    unlisted: AtomicBool,
-    locked: Locked,
-}
-
-/// What is behind locks. In the child of a fork they may be held by threads that are not there: a child has its own.
-struct Locked {
-    name: RwLock<Arc<str>>,
-    waiting: Mutex<Option<Waiting>>,
+    /// The name that the thread was registered under. `None` is a name that nobody has asked for yet.
+    first_name: Option<Arc<str>>,
+    /// What it is called instead, and the lock under which the system is told.
+    ///
+    /// **Invariant: the system is told the last name.** A thread is renamed here and in the system under this lock, and
+    /// only while it runs; it begins and ends under this lock too. So of two renames the later one counts in both places,
+    /// and a thread's number in the system is its own while it is used.
+    new_name: Mutex<Option<Arc<str>>>,
+    waiting: Mutex<Waits>,
     at_exit: Mutex<Callbacks>,
     on_finish: Mutex<Callbacks>,
-    attachment: OnceCell<Arc<dyn Any + Send + Sync>>,
-    child: OnceCell<Box<Locked>>,
+    attached: OnceBox<Attached>,
 }
 
-impl Locked {
-    fn new(name: Arc<str>) -> Locked {
-        Locked {
-            name: RwLock::new(name),
-            waiting: Mutex::new(None),
-            at_exit: Mutex::new(Callbacks::Open(Vec::new())),
-            on_finish: Mutex::new(Callbacks::Open(Vec::new())),
-            attachment: OnceCell::new(),
-            child: OnceCell::new(),
-        }
-    }
+/// How a thread came to be registered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// By a [`Registration`](crate::Registration), or as the main thread. What ends it is known to run.
+    Registered,
+    /// The same, for a thread that only serves the kit itself.
+    Unlisted,
+    /// It asked who it is, and had a name of its own, or none.
+    Asked,
+    /// It asked who it is, and has the name that the system knew.
+    NamedBySystem,
+}
 
-    /// For the child: with all that can be had without a wait. What can't was in the hands of another thread, for which it
-    /// is lost with that.
-    fn for_child(&self) -> Locked {
-        let name = self
-            .name
-            .try_read()
-            .map_or_else(|_| Arc::from("?"), |name| Arc::clone(&name));
-        let take = |callbacks: &Mutex<Callbacks>| {
-            let taken = callbacks
-                .try_lock()
-                .map(|mut callbacks| std::mem::replace(&mut *callbacks, Callbacks::Closed));
-            Mutex::new(taken.unwrap_or(Callbacks::Open(Vec::new())))
-        };
-        Locked {
-            at_exit: take(&self.at_exit),
-            on_finish: take(&self.on_finish),
-            attachment: self
-                .attachment
-                .get()
-                .cloned()
-                .map_or_else(OnceCell::new, OnceCell::with_value),
-            ..Locked::new(name)
+/// What a thread waits for.
+#[derive(Clone, Copy)]
+struct Waits {
+    /// At this moment.
+    now: Option<Waiting>,
+    /// Of that, what lasts until a function returns, and is there again when a wait inside that has ended.
+    around: Option<Waiting>,
+}
+
+impl Inherit for Waits {
+    fn anew() -> Waits {
+        Waits {
+            now: None,
+            around: None,
         }
     }
 }
 
-/// Functions that wait for a thread's end; `Closed` once they have all run.
-enum Callbacks {
-    Open(Vec<Callback>),
-    Closed,
+/// A value that another crate keeps in the record, and the next one. A list that grows at its end, without a lock.
+struct Attached {
+    of: TypeId,
+    value: Arc<dyn Any + Send + Sync>,
+    next: OnceBox<Attached>,
+}
+
+/// Functions that wait for a thread's end, the latest first.
+struct Callbacks {
+    latest: Option<Box<Waiter>>,
+    /// How deep the function is nested that runs now.
+    depth: u8,
+    /// They have all run, and there will be no more.
+    closed: bool,
+}
+
+struct Waiter {
+    f: Callback,
+    depth: u8,
+    next: Option<Box<Waiter>>,
+}
+
+impl Callbacks {
+    const NONE: Callbacks = Callbacks {
+        latest: None,
+        depth: 0,
+        closed: false,
+    };
+}
+
+impl Inherit for Callbacks {
+    fn anew() -> Callbacks {
+        Callbacks::NONE
+    }
+}
+
+impl Drop for Callbacks {
+    fn drop(&mut self) {
+        // Not by recursion, and with no panic: they are dropped by whoever has the last handle.
+        while let Some(mut waiter) = self.latest.take() {
+            self.latest = waiter.next.take();
+            contain(|| drop(waiter.f));
+        }
+    }
 }
 
 impl Record {
-    pub(crate) fn new(id: ThreadId, slot: Slot, name: Arc<str>, daemon: bool) -> Record {
+    /// A thread that has yet to run. Without a name it gets a default one when somebody asks for its name.
+    pub(crate) fn new(
+        id: ThreadId,
+        slot: Slot,
+        name: Option<Arc<str>>,
+        daemon: bool,
+        origin: Origin,
+    ) -> Record {
         Record(Arc::new(Inner {
             id,
             slot,
             daemon,
-            born: fork::generation(),
+            origin,
             generation: AtomicU32::new(fork::generation()),
             native_id: AtomicU64::new(0),
             state: AtomicU8::new(STARTING),
-            unlisted: AtomicBool::new(false),
-            locked: Locked::new(name),
+            first_name: name,
+            new_name: Mutex::new(None),
+            waiting: Mutex::new(Waits::anew()),
+            at_exit: Mutex::new(Callbacks::NONE),
+            on_finish: Mutex::new(Callbacks::NONE),
+            attached: OnceBox::new(),
         }))
-    }
-
-    /// What is behind locks, in this process.
-    fn locked(&self) -> &Locked {
-        let mut locked = &self.0.locked;
-        for _ in self.0.born..fork::generation() {
-            locked = locked.child.get_or_init(|| Box::new(locked.for_child()));
-        }
-        locked
     }
 
     /// The thread's number, never reused.
@@ -170,25 +212,33 @@ impl Record {
     /// assert_eq!(&*record.name(), "painter");
     /// ```
     pub fn name(&self) -> Arc<str> {
-        let name = self
-            .locked()
-            .name
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&name)
+        let new_name = self.0.new_name.lock().clone();
+        match new_name.or_else(|| self.0.first_name.clone()) {
+            Some(name) => name,
+            None => self.name_by_default(),
+        }
     }
 
-    /// Calls `f` with the name, which can't be changed meanwhile. `f` must be code of this crate.
+    #[cold]
+    fn name_by_default(&self) -> Arc<str> {
+        let name: Arc<str> = Arc::from(name::next_dummy_name());
+        let mut new_name = self.0.new_name.lock();
+        // Another thread may have been quicker. Then this name is dropped, after the lock is given back.
+        let kept = new_name.get_or_insert_with(|| Arc::clone(&name));
+        Arc::clone(kept)
+    }
+
+    /// Calls `f` with the name.
     #[cfg(feature = "logging")]
     pub(crate) fn with_name(&self, f: impl FnOnce(&str)) {
-        let name = &self.locked().name;
-        f(&name.read().unwrap_or_else(PoisonError::into_inner));
+        f(&self.name());
     }
 
     /// Renames the thread. Any handle may, at any time; any text will do.
     ///
     /// On Linux the operating system is told too: as much as fits into 15 bytes, without cutting a character, and nothing
-    /// from a NUL on. Of a thread that has yet to run, it hears when that does.
+    /// from a NUL on. Of a thread that has yet to run, it hears when that does. The main thread's name there is the name
+    /// of the program in `ps`, so to rename the main thread renames the program.
     ///
     /// ```
     /// let record = tk_core::current();
@@ -197,15 +247,24 @@ impl Record {
     /// ```
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let name = name.into();
-        let mut place = self
-            .locked()
-            .name
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        let old = std::mem::replace(&mut *place, Arc::clone(&name));
-        drop(place);
+        let mut new_name = self.0.new_name.lock();
+        let old = new_name.replace(Arc::clone(&name));
+        self.tell_name(&name);
+        drop(new_name);
         drop(old);
-        registry().tell_name(self, name::cut(&name, os::NAME_LIMIT));
+    }
+
+    /// Tells the system the name, which is locked ("the system is told the last name").
+    fn tell_name(&self, name: &str) {
+        let name = name::cut(name, os::NAME_LIMIT);
+        if current::is_current(self) {
+            os::set_current_name(name);
+        } else if self.0.state.load(Ordering::Relaxed) == RUNNING
+            && !self.is_lost()
+            && let Some(id) = self.native_id()
+        {
+            os::set_name(id, name);
+        }
     }
 
     /// The thread's number in the operating system, once the thread runs. Kept after its end. Known on Linux only.
@@ -230,7 +289,7 @@ impl Record {
     /// assert!(tk_core::main_thread().is_main());
     /// ```
     pub fn is_main(&self) -> bool {
-        registry().is_main(self)
+        registry::is_main(self.0.id)
     }
 
     /// Whether the program may end while this thread runs. True of threads that tk did not start, but for the main one.
@@ -268,12 +327,18 @@ impl Record {
         self.0.generation.load(Ordering::Relaxed) != fork::generation()
     }
 
-    /// In the child of a fork, for the record of the one thread that is there.
+    /// In the child of a fork, or in one that begins a thread that was registered in its parent: the thread is here.
     pub(crate) fn survive(&self) {
         self.0
             .generation
             .store(fork::generation(), Ordering::Relaxed);
         self.note_native_id();
+    }
+
+    /// In the child of a fork: the thread is the main one, whatever it was.
+    pub(crate) fn revive(&self) {
+        self.survive();
+        self.0.state.store(RUNNING, Ordering::Release);
     }
 
     /// What the thread waits for at this moment, if it is asleep in one of tk's waits.
@@ -287,40 +352,77 @@ impl Record {
     /// # assert!(tk_core::current().waiting().is_none());
     /// ```
     pub fn waiting(&self) -> Option<Waiting> {
-        *lock(&self.locked().waiting)
+        if self.is_lost() {
+            return None;
+        }
+        self.0.waiting.lock().now
     }
 
-    pub(crate) fn set_waiting(&self, waiting: Option<Waiting>) {
-        *lock(&self.locked().waiting) = waiting;
+    pub(crate) fn begin_waiting(&self, waiting: Waiting) {
+        self.0.waiting.lock().now = Some(waiting);
+    }
+
+    /// What a wait has replaced is there again, if it lasts until a function returns. A guard that was forgotten is not.
+    pub(crate) fn end_waiting(&self) {
+        let mut waits = self.0.waiting.lock();
+        waits.now = waits.around;
+    }
+
+    /// Says what the thread waits for until a function returns, and returns what to say then.
+    pub(crate) fn wait_around(&self, around: Option<Waiting>) -> Option<Waiting> {
+        let mut waits = self.0.waiting.lock();
+        waits.now = around;
+        std::mem::replace(&mut waits.around, around)
     }
 
     /// Calls `f` when the thread is gone from the registry, in that thread; at once, in this one, if it is gone
     /// already. A panic in `f` goes no further.
     #[doc(hidden)]
     pub fn on_finish(&self, f: impl FnOnce() + Send + 'static) {
-        if let Err(f) = push(&self.locked().on_finish, Box::new(f)) {
-            call(f);
+        // Nobody calls what was to be called at the end of a thread that is in the parent of this process.
+        if self.is_lost() {
+            contain(f);
+        } else if let Err(f) = push(&self.0.on_finish, Box::new(f)) {
+            contain(f);
         }
     }
 
     /// Calls `f` when the thread ends. Gives it back if the thread's functions have all run already.
     pub(crate) fn at_exit(&self, f: Callback) -> Result<(), Callback> {
-        push(&self.locked().at_exit, f)
+        push(&self.0.at_exit, f)
     }
 
-    /// What another crate keeps in this record; made by `make` if there is nothing yet.
+    /// What another crate keeps in this record under the type `T`; made by `make` if there is nothing yet.
     ///
-    /// There is room for one value, which is tk-thread's.
-    ///
-    /// # Panics
-    ///
-    /// If a value of another type is there already.
+    /// Two threads may both call `make`: one value is kept, and the other is dropped.
     #[doc(hidden)]
     pub fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
-        let attachment = self.locked().attachment.get_or_init(|| make());
-        Arc::clone(attachment)
-            .downcast()
-            .unwrap_or_else(|_| panic!("two crates attach to a thread's record"))
+        let of = TypeId::of::<T>();
+        let mut place = &self.0.attached;
+        let mut made = None;
+        let mut make = Some(make);
+        loop {
+            while let Some(attached) = place.get() {
+                if attached.of == of
+                    && let Ok(value) = Arc::clone(&attached.value).downcast()
+                {
+                    return value;
+                }
+                place = &attached.next;
+            }
+            let new: Box<Attached> = made.take().unwrap_or_else(|| {
+                let make = make.take().expect("what was made is kept");
+                Box::new(Attached {
+                    of,
+                    value: make(),
+                    next: OnceBox::new(),
+                })
+            });
+            // If another thread was quicker, its value is looked at next.
+            if let Err(new) = place.set(new) {
+                made = Some(new);
+            }
+        }
     }
 
     fn note_native_id(&self) {
@@ -335,83 +437,120 @@ impl Record {
         self.0.state.store(RUNNING, Ordering::Release);
     }
 
-    pub(crate) fn set_finished(&self) {
+    /// The calling thread is this one from here on. The system is told its name.
+    pub(crate) fn begin(&self) {
+        // The first name is the record's for good; a default one is made without the lock.
+        let first = self.name();
+        let new_name = self.0.new_name.lock();
+        self.set_running();
+        let name = new_name.as_deref().unwrap_or(&first);
+        os::set_current_name(name::cut(name, os::NAME_LIMIT));
+    }
+
+    /// Says that the thread is at its end, and whether this call was the first to say so.
+    pub(crate) fn set_finished(&self) -> bool {
+        // What a forgotten guard has left behind ends too.
+        *self.0.waiting.lock() = Waits::anew();
+        let _told = self.0.new_name.lock();
         // Release: pairs with `is_alive`.
-        self.0.state.store(FINISHED, Ordering::Release);
+        self.0.state.swap(FINISHED, Ordering::Release) != FINISHED
     }
 
-    pub(crate) fn set_unlisted(&self) {
-        // Relaxed, as below: the registry's lock orders it.
-        self.0.unlisted.store(true, Ordering::Relaxed);
+    /// Whether the thread may be gone without having said so: a thread that first asked who it is after its thread-local
+    /// destructors had run.
+    pub(crate) fn may_go_unsaid(&self) -> bool {
+        matches!(self.0.origin, Origin::Asked | Origin::NamedBySystem)
     }
 
+    /// Whether the thread was named so in the program, and threads that it starts have that name in the system until they
+    /// get another.
+    pub(crate) fn lends_name(&self, name: &str) -> bool {
+        self.0.origin != Origin::NamedBySystem
+            && name::cut(&self.name_so_far(), os::NAME_LIMIT) == name
+    }
+
+    /// The name, if it has one already.
+    fn name_so_far(&self) -> Arc<str> {
+        let new_name = self.0.new_name.lock().clone();
+        new_name
+            .or_else(|| self.0.first_name.clone())
+            .unwrap_or_default()
+    }
+
+    /// Whether `enumerate` shows the thread while it is alive.
     pub(crate) fn is_listed(&self) -> bool {
-        !self.0.unlisted.load(Ordering::Relaxed)
+        self.0.origin != Origin::Unlisted
+    }
+
+    /// Tells the system the name of the calling thread, which was another one meanwhile.
+    pub(crate) fn tell_name_again(&self) {
+        let name = self.name();
+        let new_name = self.0.new_name.lock();
+        self.tell_name(new_name.as_deref().unwrap_or(&name));
     }
 
     /// Runs what [`at_exit`](Record::at_exit) has collected so far, the latest first. More may be added after that.
     pub(crate) fn run_at_exit_so_far(&self) {
-        let next = || match &mut *lock(&self.locked().at_exit) {
-            Callbacks::Open(list) => list.pop(),
-            Callbacks::Closed => None,
-        };
-        while let Some(f) = next() {
-            call(f);
+        while let Some(f) = next(&self.0.at_exit, false) {
+            contain(f);
         }
+        self.0.at_exit.lock().depth = 0;
     }
 
     /// Runs what [`at_exit`](Record::at_exit) has collected, the latest first, until nothing is left.
     pub(crate) fn run_at_exit(&self) {
-        run(&self.locked().at_exit);
+        run(&self.0.at_exit);
     }
 
     /// Runs what [`on_finish`](Record::on_finish) has collected.
     pub(crate) fn run_on_finish(&self) {
-        run(&self.locked().on_finish);
+        run(&self.0.on_finish);
     }
-
-    pub(crate) fn is(&self, other: &Record) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn push(callbacks: &Mutex<Callbacks>, f: Callback) -> Result<(), Callback> {
-    match &mut *lock(callbacks) {
-        Callbacks::Open(list) => {
-            list.push(f);
-            Ok(())
-        }
-        Callbacks::Closed => Err(f),
+    // Made before the lock is taken, and freed after it is given back.
+    let mut waiter = Box::new(Waiter {
+        f,
+        depth: 0,
+        next: None,
+    });
+    let mut callbacks = callbacks.lock();
+    if callbacks.closed || callbacks.depth == DEPTH {
+        drop(callbacks);
+        return Err(waiter.f);
     }
+    waiter.depth = callbacks.depth + 1;
+    waiter.next = callbacks.latest.take();
+    callbacks.latest = Some(waiter);
+    Ok(())
 }
 
 /// The last to be added runs first; whatever the functions add runs too. Then the list is closed, under the same
 /// lock that found it empty, so that nothing is added and forgotten.
 fn run(callbacks: &Mutex<Callbacks>) {
-    loop {
-        let next = match &mut *lock(callbacks) {
-            Callbacks::Open(list) => list.pop(),
-            Callbacks::Closed => return,
-        };
-        match next {
-            Some(f) => call(f),
-            None => {
-                let mut callbacks = lock(callbacks);
-                if matches!(&*callbacks, Callbacks::Open(list) if list.is_empty()) {
-                    *callbacks = Callbacks::Closed;
-                }
-            }
-        }
+    while let Some(f) = next(callbacks, true) {
+        contain(f);
     }
 }
 
-/// Runs a callback. It may well be called from a thread-local destructor, out of which a panic would end the program:
+/// Takes the latest off the list. Closes the list if it is empty and `close` says so.
+fn next(callbacks: &Mutex<Callbacks>, close: bool) -> Option<Callback> {
+    let mut callbacks = callbacks.lock();
+    let Some(mut waiter) = callbacks.latest.take() else {
+        callbacks.closed |= close;
+        return None;
+    };
+    callbacks.latest = waiter.next.take();
+    callbacks.depth = waiter.depth;
+    // The box is freed after the lock is given back.
+    drop(callbacks);
+    Some(waiter.f)
+}
+
+/// Runs what is not ours. It may well be called from a thread-local destructor, out of which a panic would end the program:
 /// the panic hook has reported it, and it goes no further. Nor does a panic in the payload's own destructor.
-fn call(f: Callback) {
+fn contain(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f))
         && let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
     {
@@ -442,9 +581,11 @@ impl fmt::Debug for Record {
             "stopped"
         };
         let daemon = if self.is_daemon() { " daemon" } else { "" };
-        match self.locked().name.try_read() {
-            Ok(name) => write!(f, "<{kind}({name}, {state}{daemon} {})>", self.id()),
-            Err(_) => write!(f, "<{kind}(?, {state}{daemon} {})>", self.id()),
-        }
+        write!(
+            f,
+            "<{kind}({}, {state}{daemon} {})>",
+            self.name(),
+            self.id()
+        )
     }
 }

@@ -3,265 +3,450 @@
 //! # The life of a slot
 //!
 //! ```text
-//!           claim              begin / enroll            retire              the OS thread is gone
-//!   FREE  ---------->  TAKEN  ----------------->  TAKEN  -------->  RETIRED  ---------------------->  FREE
-//!           (starting)          (running)                  (finished)
+//!          take            publish                     retire                 the OS thread is gone
+//!   FREE  ------>  TAKEN  --------->  TAKEN, listed  -------->  RETIRED  ---------------------->  FREE
+//!          (nobody's yet)          (starting or running)       (finished)
 //! ```
 //!
-//! 1. A slot belongs to one record from `claim` until it is free again. Two threads never have one slot at a time.
-//! 2. A thread's record is in `enumerate` while its slot is TAKEN. It leaves when the thread's guard, a thread-local
-//!    value, is destroyed.
-//! 3. Thread-local values that are older than the guard are destroyed after it, and may use tk: the thread still
-//!    has its slot, and its record is found there. So a RETIRED slot is given to nobody until the operating system
-//!    says that the thread is gone.
-//! 4. Where the operating system cannot be asked, a slot is free as soon as it is retired, and the thread forgets that
-//!    it had it. Should it use tk again in a late destructor, it gets another slot that is never given back, and a
-//!    record that is not in `enumerate`. That costs some memory, and breaks neither 1 nor 2.
-//! 5. A slot that was claimed for a thread that never began is free at once.
-//! 6. The child of a fork has a registry of its own: see `fork.rs`.
+//! # Invariants
+//!
+//! **One slot, one thread.** A slot belongs to one record from `take` until it is free again. Two threads never have one
+//! slot at a time.
+//!
+//! **Listed while alive.** A thread's record is in `enumerate` from `publish` to `retire`. It is retired when the thread's
+//! guard, a thread-local value, is destroyed. A thread that first asks who it is in a C destructor, after its thread-local
+//! values have been destroyed, never has its guard destroyed: it is retired by the first `enumerate` or `active_count` that
+//! finds its OS thread gone.
+//!
+//! **Retired until gone.** Thread-local values that are older than the guard are destroyed after it, and may use tk: the
+//! thread still has its slot, and its record is found there. So a RETIRED slot is given to nobody until the operating
+//! system says that the thread is gone. Where the operating system cannot be asked, a slot is free as soon as it is
+//! retired, and the thread forgets that it had it. Should it use tk again in a late destructor, it gets another slot, which
+//! is never given back, and a record that is not in `enumerate`. That costs some memory. Its id stays what it was.
+//!
+//! **Nothing under the lock but the table.** No memory is allocated or freed while the table is locked: the program's
+//! allocator may have a lock of the kit, whose owner may be waiting for the table. So records are made before, and dropped
+//! after; the lists of slots are links in the entries; and a table that is full is replaced by a larger one that was made
+//! while it was not locked.
+//!
+//! **The main thread is there from the outset**, even if it never uses tk: whoever takes a slot or looks at the table has
+//! its record made first. It is the thread whose id is `MAIN`.
+//!
+//! **A child begins with one thread.** In the child of a fork the table keeps its records, which say that they are lost, and
+//! its FREE slots. TAKEN and RETIRED ones are of lost threads, and stay theirs. If a lost thread had the table locked, its
+//! records are not known any more, and the slots of the child begin after those of its parent.
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
-use once_cell::sync::{Lazy, OnceCell};
-
-use crate::{Owner, Record, Slot, ThreadId, current, fork, name, os};
+use crate::fork::{Inherit, Mutex};
+use crate::record::Origin;
+use crate::{Owner, Record, Slot, ThreadId, current, os};
 
 /// How many retired slots are asked after before a new one is made.
 const RETIRED_ASKED: usize = 4;
 
-static REGISTRY: Lazy<Registry> = Lazy::new(Registry::new);
+/// The room of the first table.
+const FEW: usize = 16;
 
-/// How many slots there are, for the child of a fork, which can't ask the table.
-static SLOTS: AtomicUsize = AtomicUsize::new(0);
+static TABLE: Mutex<Table> = Mutex::constant(Table::empty_after(0));
 
-/// That of this process.
-pub(crate) fn registry() -> &'static Registry {
-    let mut registry = &*REGISTRY;
-    for _ in 0..fork::generation() {
-        registry = registry
-            .child
-            .get_or_init(|| Box::new(Registry::after_fork()));
-    }
-    registry
-}
+/// How many slots there are, for a child that doesn't get the table.
+static SLOTS: AtomicU32 = AtomicU32::new(0);
 
-pub(crate) struct Registry {
-    table: Mutex<Table>,
-    main: Record,
-    /// In the child of a fork, its own one; and so on.
-    child: OnceCell<Box<Registry>>,
-}
+/// The id of the main thread. It changes in the child of a fork alone, while there is one thread.
+static MAIN: AtomicU64 = AtomicU64::new(ThreadId::MAIN.get());
 
 struct Table {
-    /// By slot, without a gap. An entry whose slot is retired or free keeps its last record.
-    records: Vec<Record>,
+    /// How many slots come before the first entry.
+    before: usize,
+    /// By slot, without a gap.
+    entries: Vec<Entry>,
     /// RETIRED slots, the longest retired first.
-    retired: VecDeque<Slot>,
-    /// FREE slots.
-    free: Vec<Slot>,
+    retired: Queue,
+    /// The first of the FREE slots, which is the last that became free.
+    free: Option<Slot>,
     /// How many records are in `enumerate`.
     active: usize,
+    /// How many of those may be gone without having said so.
+    unsure: usize,
+    /// The main thread's record, once it has been made.
+    main: Option<Record>,
     main_has_begun: bool,
 }
 
-impl Registry {
-    /// The main thread is there from the outset, even if it never uses tk.
-    fn new() -> Registry {
-        let main = Record::new(
-            ThreadId::MAIN,
-            Slot::from_index(0),
-            Arc::from("MainThread"),
-            false,
-        );
-        SLOTS.store(1, Ordering::Relaxed);
-        Registry::of(main.clone(), vec![main], false)
-    }
+struct Entry {
+    /// Of the thread that has the slot, or had it last.
+    record: Option<Record>,
+    /// The next in the list in which the slot is.
+    next: Option<Slot>,
+}
 
-    /// The one thread is the main one, whatever it was before. The slots of the others stay theirs.
-    fn after_fork() -> Registry {
-        let slots = SLOTS.load(Ordering::Relaxed);
-        let lost = Record::new(ThreadId::next(), Slot::from_index(0), Arc::from(""), true);
-        lost.set_finished();
-        let mut records = vec![lost; slots];
-        match current::guarded() {
-            Some(main) => {
-                records[main.slot().index()] = main.clone();
-                Registry::of(main, records, true)
-            }
-            None => {
-                let (id, slot) = (ThreadId::next(), Slot::from_index(slots));
-                let main = Record::new(id, slot, Arc::from("MainThread"), false);
-                records.push(main.clone());
-                SLOTS.store(records.len(), Ordering::Relaxed);
-                Registry::of(main, records, false)
-            }
-        }
-    }
+/// Slots in order, linked through their entries.
+#[derive(Clone, Copy)]
+struct Queue {
+    /// The first and the last.
+    ends: Option<(Slot, Slot)>,
+    length: usize,
+}
 
-    fn of(main: Record, records: Vec<Record>, main_has_begun: bool) -> Registry {
-        Registry {
-            table: Mutex::new(Table {
-                records,
-                retired: VecDeque::new(),
-                free: Vec::new(),
-                active: 1,
-                main_has_begun,
-            }),
-            main,
-            child: OnceCell::new(),
-        }
-    }
-
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn main(&self) -> Record {
-        self.main.clone()
-    }
-
-    pub(crate) fn is_main(&self, record: &Record) -> bool {
-        self.main.is(record)
-    }
-
-    /// Tells the operating system the name of a thread that runs.
-    pub(crate) fn tell_name(&self, record: &Record, name: &str) {
-        if current::is_current(record) {
-            return os::set_current_name(name);
-        }
-        // The table is locked until the system has been told: the thread does not leave meanwhile, and its number is not
-        // another's.
-        let _table = self.table();
-        if let Some(id) = record.native_id()
-            && record.is_alive()
-        {
-            os::set_name(id, name);
-        }
-    }
-
-    /// A slot and a record for a thread that is about to be started.
-    pub(crate) fn claim(
-        &self,
-        name: Arc<str>,
-        daemon: bool,
-        prepare: impl FnOnce(&Record),
-    ) -> Record {
-        let mut table = self.table();
-        let record = table.claim(ThreadId::next(), name, daemon);
-        prepare(&record);
-        table.active += 1;
-        record
-    }
-
-    /// As [`claim`](Registry::claim), for a thread that is not in `enumerate`.
-    pub(crate) fn claim_unlisted(&self, name: Arc<str>) -> Record {
-        let mut table = self.table();
-        let record = table.claim(ThreadId::next(), name, true);
-        record.set_unlisted();
-        record
-    }
-
-    /// Takes back what [`claim`](Registry::claim) gave, for a thread that never began.
-    pub(crate) fn unclaim(&self, record: &Record) {
-        record.set_finished();
-        let mut table = self.table();
-        table.active -= usize::from(record.is_listed());
-        table.free.push(record.slot());
-    }
-
-    /// A record for the calling thread, which has this id and no record. `late` if its guard is gone already.
-    pub(crate) fn enroll(&self, id: ThreadId, late: bool) -> Record {
-        if os::current_is_main() {
-            let mut table = self.table();
-            if !table.main_has_begun {
-                table.main_has_begun = true;
-                self.main.set_running();
-                return self.main();
-            }
-        }
-        let name = match std::thread::current().name() {
-            Some(name) => Arc::from(name),
-            None => Arc::from(name::next_dummy_name()),
-        };
-        let mut table = self.table();
-        let record = table.claim(id, name, true);
-        record.set_running();
-        if late {
-            record.set_finished();
-        } else {
-            table.active += 1;
-        }
-        record
-    }
-
-    /// The thread ends: it leaves `enumerate`, and its slot is free as soon as it is safe.
-    pub(crate) fn retire(&self, record: &Record) {
-        let mut table = self.table();
-        record.set_finished();
-        table.active -= usize::from(record.is_listed());
-        if os::can_tell_gone() {
-            table.retired.push_back(record.slot());
-        } else {
-            table.free.push(record.slot());
-        }
-    }
-
-    /// The latest record of that slot.
-    pub(crate) fn at(&self, slot: Slot) -> Option<Record> {
-        self.table().records.get(slot.index()).cloned()
-    }
-
-    /// The record of the thread that is, or was, this owner. The latest that is alive comes first: a thread that used the
-    /// kit after its guard was gone has two.
-    pub(crate) fn by_owner(&self, owner: Owner) -> Option<Record> {
-        let table = self.table();
-        let all = || table.records.iter().filter(|r| r.owner() == owner);
-        let alive = all().find(|r| r.is_alive());
-        alive.or_else(|| all().next()).cloned()
-    }
-
-    pub(crate) fn enumerate(&self) -> Vec<Record> {
-        let table = self.table();
-        let mut records = Vec::with_capacity(table.active);
-        let listed = |r: &&Record| r.is_alive() && r.is_listed();
-        records.extend(table.records.iter().filter(listed).cloned());
-        drop(table);
-        records.sort_by_key(Record::id);
-        records
-    }
-
-    pub(crate) fn active_count(&self) -> usize {
-        self.table().active
-    }
+impl Queue {
+    const EMPTY: Queue = Queue {
+        ends: None,
+        length: 0,
+    };
 }
 
 impl Table {
-    fn claim(&mut self, id: ThreadId, name: Arc<str>, daemon: bool) -> Record {
-        let free = self.free.pop().or_else(|| self.reclaim());
-        let slot = free.unwrap_or_else(|| Slot::from_index(self.records.len()));
-        let record = Record::new(id, slot, name, daemon);
-        match self.records.get_mut(slot.index()) {
-            Some(entry) => *entry = record.clone(),
-            None => {
-                self.records.push(record.clone());
-                SLOTS.store(self.records.len(), Ordering::Relaxed);
-            }
+    const fn empty_after(slots: usize) -> Table {
+        Table {
+            before: slots,
+            entries: Vec::new(),
+            retired: Queue::EMPTY,
+            free: None,
+            active: 0,
+            unsure: 0,
+            main: None,
+            main_has_begun: false,
         }
-        record
     }
 
-    /// A retired slot whose thread is gone for good. Asks after a few only; who is still there goes to the end.
+    fn entry(&mut self, slot: Slot) -> Option<&mut Entry> {
+        let at = slot.index().checked_sub(self.before)?;
+        self.entries.get_mut(at)
+    }
+
+    fn at(&self, slot: Slot) -> Option<&Record> {
+        let at = slot.index().checked_sub(self.before)?;
+        self.entries.get(at)?.record.as_ref()
+    }
+
+    fn records(&self) -> impl Iterator<Item = &Record> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.record.as_ref())
+    }
+
+    /// A slot that is nobody's, if there is one or room for one more.
+    fn take(&mut self) -> Option<Slot> {
+        if let Some(slot) = self.take_free().or_else(|| self.reclaim()) {
+            return Some(slot);
+        }
+        if self.entries.len() == self.entries.capacity() {
+            return None;
+        }
+        let slot = Slot::from_index(self.before + self.entries.len());
+        // Relaxed: for a child of this process, which has one thread. Before the entry: a slot too many does no harm.
+        SLOTS.store(slot.get(), Ordering::Relaxed);
+        self.entries.push(Entry {
+            record: None,
+            next: None,
+        });
+        Some(slot)
+    }
+
+    /// A retired slot whose thread is gone for good. Asks after a few only; one that is still there goes to the end.
     fn reclaim(&mut self) -> Option<Slot> {
-        for _ in 0..self.retired.len().min(RETIRED_ASKED) {
-            let slot = self.retired.pop_front()?;
-            if os::is_gone(self.records[slot.index()].native_id()) {
+        for _ in 0..self.retired.length.min(RETIRED_ASKED) {
+            let slot = self.take_retired()?;
+            if os::is_gone(self.at(slot).and_then(Record::native_id)) {
                 return Some(slot);
             }
-            self.retired.push_back(slot);
+            self.retire(slot);
         }
         None
+    }
+
+    fn take_free(&mut self) -> Option<Slot> {
+        let slot = self.free?;
+        self.free = self.entry(slot).and_then(|entry| entry.next);
+        Some(slot)
+    }
+
+    /// Makes the slot FREE.
+    fn set_free(&mut self, slot: Slot) {
+        let next = self.free;
+        // Without an entry it is one of those that were lost at a fork.
+        if let Some(entry) = self.entry(slot) {
+            entry.next = next;
+            self.free = Some(slot);
+        }
+    }
+
+    fn take_retired(&mut self) -> Option<Slot> {
+        let Queue { ends, length } = self.retired;
+        let (first, last) = ends?;
+        let next = self.entry(first).and_then(|entry| entry.next);
+        self.retired = Queue {
+            ends: next.map(|next| (next, last)),
+            length: length - 1,
+        };
+        Some(first)
+    }
+
+    /// Makes the slot RETIRED.
+    fn retire(&mut self, slot: Slot) {
+        let Some(entry) = self.entry(slot) else {
+            // As above.
+            return;
+        };
+        entry.next = None;
+        let Queue { ends, length } = self.retired;
+        if let Some((_, last)) = ends
+            && let Some(last) = self.entry(last)
+        {
+            last.next = Some(slot);
+        }
+        self.retired = Queue {
+            ends: Some((ends.map_or(slot, |(first, _)| first), slot)),
+            length: length + 1,
+        };
+    }
+
+    /// Puts the record at its slot and into the list of those alive. Returns the one that was there, to be dropped later.
+    #[must_use]
+    fn publish(&mut self, record: Record) -> Option<Record> {
+        self.active += usize::from(record.is_listed());
+        self.unsure += usize::from(record.may_go_unsaid());
+        self.entry(record.slot())?.record.replace(record)
+    }
+}
+
+impl Inherit for Table {
+    fn inherit(&mut self) {
+        self.retired = Queue::EMPTY;
+        self.active = 0;
+        self.unsure = 0;
+        // Not dropped: this may be the last handle, and nothing may be freed here.
+        std::mem::forget(self.main.take());
+        self.main_has_begun = false;
+    }
+
+    fn anew() -> Table {
+        Table::empty_after(SLOTS.load(Ordering::Relaxed) as usize)
+    }
+}
+
+/// In the child of a fork, before all else: the calling thread is the only one. It is registered as `record`, or its record
+/// is at `slot`, or it is not registered.
+pub(crate) fn survive(survivor: current::Survivor) {
+    // Relaxed: there is one thread.
+    MAIN.store(survivor.id.get(), Ordering::Relaxed);
+    let mut table = TABLE.lock();
+    let record = survivor
+        .record
+        .or_else(|| survivor.slot.and_then(|slot| table.at(slot).cloned()));
+    if let Some(record) = &record {
+        record.revive();
+        table.active = 1;
+        table.main_has_begun = true;
+    }
+    table.main = record;
+}
+
+pub(crate) fn is_main(id: ThreadId) -> bool {
+    MAIN.load(Ordering::Relaxed) == id.get()
+}
+
+/// The main thread's record, which is made now if it has not been needed before.
+pub(crate) fn main() -> Record {
+    loop {
+        if let Some(main) = &TABLE.lock().main {
+            return main.clone();
+        }
+        let slot = take_slot();
+        let id = ThreadId::from_number(
+            MAIN.load(Ordering::Relaxed)
+                .try_into()
+                .expect("no thread's id is zero"),
+        );
+        let name = Arc::from("MainThread");
+        let record = Record::new(id, slot, Some(name), false, Origin::Registered);
+        let mut table = TABLE.lock();
+        if table.main.is_some() {
+            // Another thread was quicker.
+            table.set_free(slot);
+        } else {
+            table.main = Some(record.clone());
+            let old = table.publish(record);
+            drop(table);
+            drop(old);
+        }
+    }
+}
+
+/// A slot that is nobody's.
+fn take_slot() -> Slot {
+    loop {
+        let mut table = TABLE.lock();
+        if let Some(slot) = table.take() {
+            return slot;
+        }
+        let room = table.entries.capacity();
+        drop(table);
+        let mut larger = Vec::with_capacity(FEW.max(2 * room));
+        let mut table = TABLE.lock();
+        if table.entries.capacity() < larger.capacity() {
+            larger.append(&mut table.entries);
+            std::mem::swap(&mut larger, &mut table.entries);
+        }
+        drop(table);
+        // Here the old room is freed, or the one that is not needed.
+    }
+}
+
+/// A slot and a record for a thread that is about to be started. `prepare` is called before others can find the record.
+pub(crate) fn claim(name: Arc<str>, daemon: bool, prepare: impl FnOnce(&Record)) -> Record {
+    claim_from(name, daemon, Origin::Registered, prepare)
+}
+
+/// As [`claim`], for a thread that `enumerate` does not show.
+pub(crate) fn claim_unlisted(name: Arc<str>) -> Record {
+    claim_from(name, true, Origin::Unlisted, |_| ())
+}
+
+fn claim_from(
+    name: Arc<str>,
+    daemon: bool,
+    origin: Origin,
+    prepare: impl FnOnce(&Record),
+) -> Record {
+    main();
+    let id = ThreadId::next();
+    let record = Record::new(id, take_slot(), Some(name), daemon, origin);
+    prepare(&record);
+    publish(record.clone());
+    record
+}
+
+fn publish(record: Record) {
+    let mut table = TABLE.lock();
+    let old = table.publish(record);
+    drop(table);
+    // The last handle on a thread that ended long ago, perhaps.
+    drop(old);
+}
+
+/// Takes back what [`claim`] gave, for a thread that never began.
+pub(crate) fn unclaim(record: &Record) {
+    let mut table = TABLE.lock();
+    let here = !record.is_lost();
+    record.set_finished();
+    if here {
+        table.active -= usize::from(record.is_listed());
+        table.set_free(record.slot());
+    }
+}
+
+/// A thread that was registered in the parent of this process begins here, after all.
+pub(crate) fn adopt(record: &Record) {
+    if record.is_lost() {
+        let mut table = TABLE.lock();
+        record.survive();
+        let old = table.publish(record.clone());
+        drop(table);
+        drop(old);
+    }
+}
+
+/// A record for the calling thread, which has this id and no record. `late` if its guard is gone already.
+pub(crate) fn enroll(id: ThreadId, late: bool) -> Record {
+    let main = main();
+    let (name, origin) = if is_main(id) {
+        let mut table = TABLE.lock();
+        if !table.main_has_begun {
+            table.main_has_begun = true;
+            drop(table);
+            main.set_running();
+            return main;
+        }
+        (Some(main.name()), Origin::Asked)
+    } else {
+        name_of_current()
+    };
+    let record = Record::new(id, take_slot(), name, true, origin);
+    record.set_running();
+    if late {
+        record.set_finished();
+        let mut table = TABLE.lock();
+        let old = table
+            .entry(record.slot())
+            .and_then(|entry| entry.record.replace(record.clone()));
+        drop(table);
+        drop(old);
+    } else {
+        publish(record.clone());
+    }
+    record
+}
+
+/// The name that the calling thread has elsewhere.
+fn name_of_current() -> (Option<Arc<str>>, Origin) {
+    let named = os::named_by_std();
+    if let Some(name) = named.as_ref().and_then(|thread| thread.name()) {
+        return (Some(Arc::from(name)), Origin::Asked);
+    }
+    match os::current_name() {
+        Some(name) if !is_lent(&name) => (Some(Arc::from(name)), Origin::NamedBySystem),
+        _ => (None, Origin::Asked),
+    }
+}
+
+/// Whether a thread has this name which the calling one may have been started by: a new thread has its maker's name in the
+/// system until it gets another.
+fn is_lent(name: &str) -> bool {
+    let table = TABLE.lock();
+    let mut alive = table.records().filter(|record| record.is_alive());
+    alive.any(|record| record.lends_name(name))
+}
+
+/// The thread ends: it leaves `enumerate`, and its slot is free as soon as it is safe. That is at once unless the system can
+/// say when the thread is gone. Returns false if the thread has left already.
+pub(crate) fn retire(record: &Record, can_tell_gone: bool) -> bool {
+    let mut table = TABLE.lock();
+    if !record.set_finished() {
+        return false;
+    }
+    table.active -= usize::from(record.is_listed());
+    table.unsure -= usize::from(record.may_go_unsaid());
+    if can_tell_gone {
+        table.retire(record.slot());
+    } else {
+        table.set_free(record.slot());
+    }
+    true
+}
+
+/// Retires those that are gone without having said so.
+fn retire_gone() {
+    if TABLE.lock().unsure == 0 {
+        return;
+    }
+    for record in listed() {
+        if record.may_go_unsaid() && os::is_gone(record.native_id()) && retire(&record, true) {
+            record.run_on_finish();
+        }
+    }
+}
+
+/// The latest record of that slot.
+pub(crate) fn at(slot: Slot) -> Option<Record> {
+    TABLE.lock().at(slot).cloned()
+}
+
+fn listed() -> Vec<Record> {
+    let mut records = Vec::new();
+    loop {
+        let table = TABLE.lock();
+        if table.active <= records.capacity() {
+            let listed = |record: &&Record| record.is_alive() && record.is_listed();
+            records.extend(table.records().filter(listed).cloned());
+            drop(table);
+            return records;
+        }
+        let needed = table.active;
+        drop(table);
+        records.reserve(needed);
     }
 }
 
@@ -274,7 +459,11 @@ impl Table {
 /// ```
 #[doc(alias = "threading.enumerate")]
 pub fn enumerate() -> Vec<Record> {
-    registry().enumerate()
+    main();
+    retire_gone();
+    let mut records = listed();
+    records.sort_by_key(Record::id);
+    records
 }
 
 /// How many threads [`enumerate`] would list.
@@ -284,7 +473,9 @@ pub fn enumerate() -> Vec<Record> {
 /// ```
 #[doc(alias = "threading.active_count")]
 pub fn active_count() -> usize {
-    registry().active_count()
+    main();
+    retire_gone();
+    TABLE.lock().active
 }
 
 /// The record of the thread that the program began with.
@@ -294,7 +485,7 @@ pub fn active_count() -> usize {
 /// ```
 #[doc(alias = "threading.main_thread")]
 pub fn main_thread() -> Record {
-    registry().main()
+    main()
 }
 
 /// The record of the thread that has this slot, or had it last.
@@ -304,7 +495,8 @@ pub fn main_thread() -> Record {
 /// assert_eq!(tk_core::thread_at(me.slot()), Some(me));
 /// ```
 pub fn thread_at(slot: Slot) -> Option<Record> {
-    registry().at(slot)
+    main();
+    at(slot)
 }
 
 /// The record of the thread that is this owner, or was, as long as its slot has not been given to another thread.
@@ -318,9 +510,13 @@ pub fn thread_at(slot: Slot) -> Option<Record> {
 /// assert_eq!(thread_by_owner(Owner::ANONYMOUS), None);
 /// ```
 pub fn thread_by_owner(owner: Owner) -> Option<Record> {
-    if owner.is_known() {
-        registry().by_owner(owner)
-    } else {
-        None
+    if !owner.is_known() {
+        return None;
     }
+    main();
+    let table = TABLE.lock();
+    // A thread that used the kit after its guard was gone may have two.
+    let all = || table.records().filter(|record| record.owner() == owner);
+    let alive = all().find(|record| record.is_alive());
+    alive.or_else(|| all().next()).cloned()
 }

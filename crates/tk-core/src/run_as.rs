@@ -11,8 +11,7 @@
 //! 3. In the child of a fork that the function made, the inner record is the main thread's. It stays current.
 
 use crate::current::{Suspended, suspend};
-use crate::registry::registry;
-use crate::{Registration, fork};
+use crate::{Registration, fork, registry};
 
 /// Calls `f` while the calling thread is the one of `registration`, which ends after that.
 pub fn run_as<R>(registration: Registration, f: impl FnOnce() -> R) -> R {
@@ -42,7 +41,7 @@ impl Drop for Inner {
         }
         let inner = outer.resume();
         if let Some(record) = inner {
-            registry().unclaim(&record);
+            registry::unclaim(&record);
             record.run_on_finish();
         }
     }

@@ -1,10 +1,12 @@
 //! What a thread waits for.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 use std::time::Instant;
 
-use crate::{Owner, Record, current, thread_by_owner};
+use crate::current::current_if_known;
+use crate::{Owner, Record, thread_by_owner};
 
 /// What a sleeping thread waits for, as it wrote it down before it went to sleep.
 ///
@@ -146,10 +148,48 @@ impl Waiting {
         self.holder
     }
 
+    /// Writes this down in the calling thread's record until `f` returns or panics, and returns what `f` does.
+    ///
+    /// For those who put threads to sleep; `tk-park` does it for everything that sleeps through it. While `f` is in a wait
+    /// of the kit, the record shows that one, and then this one again.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use std::time::Instant;
+    /// use tk_core::{Waiting, current};
+    ///
+    /// let bell = 0u32;
+    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// waiting.during(|| {
+    ///     // … sleep …
+    ///     assert_eq!(current().waiting(), Some(waiting));
+    /// });
+    /// assert_eq!(current().waiting(), None);
+    /// ```
+    pub fn during<R>(self, f: impl FnOnce() -> R) -> R {
+        struct Around {
+            record: Option<Record>,
+            before: Option<Waiting>,
+        }
+
+        impl Drop for Around {
+            fn drop(&mut self) {
+                if let Some(record) = &self.record {
+                    record.wait_around(self.before);
+                }
+            }
+        }
+
+        let record = current_if_known();
+        let before = record.as_ref().and_then(|r| r.wait_around(Some(self)));
+        let _around = Around { record, before };
+        f()
+    }
+
     /// Writes this down in the calling thread's record until the guard is dropped.
     ///
-    /// For those who put threads to sleep; `tk-park` does it for everything that sleeps through it. A thread waits
-    /// for one thing at a time: entering again replaces what was there.
+    /// As [`during`](Waiting::during), for what is no function call. A thread waits for one thing at a time: entering again
+    /// replaces what was there. A guard that is forgotten leaves this in the record until the thread's next wait or its end.
     ///
     /// ```
     /// use std::panic::Location;
@@ -165,9 +205,14 @@ impl Waiting {
     /// assert_eq!(current().waiting(), None);
     /// ```
     pub fn enter(self) -> WaitingGuard {
-        let record = current();
-        record.set_waiting(Some(self));
-        WaitingGuard(record)
+        let record = current_if_known();
+        if let Some(record) = &record {
+            record.begin_waiting(self);
+        }
+        WaitingGuard {
+            record,
+            here: PhantomData,
+        }
     }
 }
 
@@ -203,11 +248,18 @@ impl fmt::Debug for Waiting {
 /// assert!(current().waiting().is_none());
 /// ```
 #[must_use = "the record is cleared when this is dropped"]
-pub struct WaitingGuard(Record);
+pub struct WaitingGuard {
+    /// None if the thread is being registered: a lock in the global allocator.
+    record: Option<Record>,
+    /// Not `Send`: another thread's drop would clear what this one waits for by then.
+    here: PhantomData<*const ()>,
+}
 
 impl Drop for WaitingGuard {
     fn drop(&mut self) {
-        self.0.set_waiting(None);
+        if let Some(record) = &self.record {
+            record.end_waiting();
+        }
     }
 }
 

@@ -4,19 +4,5 @@
 #[doc(hidden)]
 #[inline]
 pub fn watch_forks() {
-    #[cfg(unix)]
-    {
-        use std::sync::Once;
-        static WATCH: Once = Once::new();
-        WATCH.call_once(|| {
-            // SAFETY: `in_child` may be called in the child of a fork: it does a few atomic operations and a system call, and
-            // it does not unwind. A failure (for lack of memory) leaves forks unnoticed, and nothing broken.
-            unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
-        });
-    }
-}
-
-#[cfg(unix)]
-unsafe extern "C" fn in_child() {
-    tk_core::forked();
+    tk_core::__private::fork::generation();
 }
