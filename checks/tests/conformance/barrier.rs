@@ -4,12 +4,15 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use tk_barrier::{Barrier as TkBarrier, BarrierError};
+use tk_barrier::{Barrier as TkBarrier, BarrierError, WaitError};
 
 use crate::parked::{start, start_parked};
 use crate::{SHORT, suite, takes_a_short_time};
 
 const N: usize = 5;
+
+/// What the others get when the time of a party is over.
+const BROKEN: BarrierError = BarrierError::Broken(WaitError::TimedOut);
 
 trait Barrier: Send + Sync {
     fn new(parties: usize) -> Self;
@@ -153,11 +156,11 @@ fn test_timeout() {
         let hasty = takes_a_short_time(|| barrier.wait_for(SHORT));
         assert_eq!(hasty, Err(BarrierError::TimedOut));
         let outcomes = patient.map(|thread| thread.join());
-        assert_eq!(outcomes, [Err(BarrierError::TimedOut); N - 2]);
+        assert_eq!(outcomes, [Err(BROKEN); N - 2]);
     });
     assert!(barrier.is_broken());
     // Who comes late learns why.
-    assert_eq!(barrier.wait(), Err(BarrierError::TimedOut));
+    assert_eq!(barrier.wait(), Err(BROKEN));
 }
 
 #[test]
@@ -166,7 +169,10 @@ fn test_default_timeout() {
     std::thread::scope(|s| {
         let threads = [(); N - 1].map(|()| start(s, || barrier.wait()));
         let outcomes = threads.map(|thread| thread.join());
-        assert_eq!(outcomes, [Err(BarrierError::TimedOut); N - 1]);
+        let own = |outcome: &&_| **outcome == Err(BarrierError::TimedOut);
+        let others = |outcome: &&_| **outcome == Err(BROKEN);
+        assert_eq!(outcomes.iter().filter(own).count(), 1);
+        assert_eq!(outcomes.iter().filter(others).count(), N - 2);
     });
     assert!(barrier.is_broken());
 }

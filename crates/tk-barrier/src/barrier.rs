@@ -1,35 +1,64 @@
 //! The barrier.
 //!
-//! Each round of the barrier is a [`Cycle`] of its own, which its parties share; what became of it stands there for good.
-//! The state of the barrier names the cycle that is being filled, and changes with `state` locked:
+//! Each round of the barrier is a [`Round`] of its own, which its parties share. The state of the barrier names the current
+//! round, and changes with its lock held:
 //!
-//! 1. A thread that arrives is counted in the current cycle. If it is not the last one, it sleeps on that cycle's
-//!    outcome.
-//! 2. The last one runs the action, with nothing locked. Then it ends the cycle, which lets the others go, and begins a new
-//!    one. Who comes meanwhile, one too many, waits for the new cycle; until that takes it in it counts for nothing, and may
-//!    go away when its time is over.
-//! 3. An outcome is set once. A thread whose time runs out breaks the cycle if it has no outcome yet; otherwise it takes
-//!    the outcome that there is: its arrival has counted.
-//!    With the state locked, a cycle that is not the current one has its outcome: it is ended in the step that begins the next.
-//! 4. A broken barrier has a broken cycle as its current one, until it is reset.
-//! 5. A cycle is used again only if nobody but the barrier has it: then nobody sleeps on it, and nobody has yet to look at
-//!    its outcome. The cycle before the current one is kept aside for that. If the same threads come in every round, all have
-//!    left a round when the next one is full: two cycles do, for ever.
+//! | current round | a party arrives | the last party arrives | a limit is reached | `abort` | `reset` |
+//! |---|---|---|---|---|---|
+//! | pending, not full | is counted, waits | runs the action, then ends the round as passed and begins the next | breaks the round | breaks it | ends it, begins the next |
+//! | pending, full: the action runs | waits for the end of the round, not counted | | a party's: breaks the round | breaks it | ends it, begins the next |
+//! | broken | gets the error | | | | begins the next |
+//!
+//! Invariant: *one outcome*. A round's outcome is set once, and stays. A limit, the end of the action, an abort and a reset
+//! compete for it, and the first wins, with the state locked.
+//!
+//! Invariant: *current*. A round without an outcome is the current one: a round is ended before the next begins, in one step.
+//!
+//! Invariant: *outside*. A thread that finds the round full is not counted and breaks nothing. It waits for that round's
+//! outcome, and then arrives anew, unless its limit was reached meanwhile and it would have to wait again. Otherwise a limit that
+//! the action of one round used up would break the next round as it begins.
+//!
+//! Invariant: *reuse*. A round is used again only if the barrier alone has it. Then no thread sleeps on it, and none has
+//! yet to look at its outcome. The round before the current one is kept for that. If the same threads come in every round,
+//! all have left a round when the next one is full, so that two rounds serve forever.
+//!
+//! Invariant: *nothing of the user's under the lock*. The action runs with nothing locked. So does the allocator: the round
+//! to begin next is made before the state is locked, and one that is not needed any more is dropped after.
 
-use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::ops::ControlFlow;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicU32, Instant, Mutex, MutexGuard, Ordering::*, lock};
-use tk_park::{Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_all};
+use tk_core::Owner;
+use tk_park::sync::{AtomicU32, Instant, Mutex, MutexGuard, current_owner, lock};
+use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
+
+use crate::BarrierError;
+use crate::round::{Outcome, Round};
 
 /// A point where a number of threads wait for each other, again and again.
 ///
 /// What each party did before it arrived is seen by the action, and by all parties that pass.
+///
+/// # Limits
+///
+/// A round passes when all parties have arrived and the [action](Barrier::action), if there is one, has returned. A party
+/// whose limit is reached before that breaks the round, and gets [`BarrierError::TimedOut`] or [`BarrierError::Stopped`]; the others get
+/// [`BarrierError::Broken`]. That is so while the action runs, too: the waiting parties return immediately, and the thread
+/// that runs the action gets the error when the action has returned. Its own limit counts in the same way, but it learns
+/// only then that it was reached. If the action returns and a limit is reached at the same time, one of them is first,
+/// and decides for all parties.
+///
+/// The last party to arrive passes whatever its limit if there is no action, because it does not wait. If there is one, a
+/// limit that was over already when the action began does not count.
+///
+/// # Forks
+///
+/// In the child of a fork, a round that had begun in the parent starts over, because its parties are not there. A barrier
+/// that was broken stays broken. If the action itself forks, its thread gets [`BarrierError::Reset`] in the child.
 ///
 /// ```
 /// use tk_barrier::Barrier;
@@ -43,101 +72,99 @@ use tk_park::{Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_all};
 /// ```
 #[doc(alias = "threading.Barrier")]
 #[doc(alias = "CyclicBarrier")]
+#[repr(C)] // The waiting records name the queue, which so has the barrier's address.
 pub struct Barrier {
+    /// The queue of all that wait, marked with the address of the round whose outcome they wait for. The word has no value.
+    queue: AtomicU32,
+    spins: SpinHistory,
     parties: usize,
     timeout: Option<Duration>,
     action: Option<Box<dyn Fn() + Send + Sync>>,
-    spins: SpinHistory,
     state: Mutex<State>,
 }
 
+// A panic of the action leaves the barrier broken, for all to see. Nothing else of the user's runs inside.
+impl UnwindSafe for Barrier {}
+impl RefUnwindSafe for Barrier {}
+
 struct State {
-    /// The current cycle. There is none before the first is needed.
-    cycle: Option<Arc<Cycle>>,
+    /// There is none before the first is needed.
+    current: Option<Arc<Round>>,
     /// The one before it, to be used again.
-    previous: Option<Arc<Cycle>>,
-    /// How many have arrived in the current cycle.
+    previous: Option<Arc<Round>>,
+    /// One that was never used, for when the parties of the previous round have yet to leave it.
+    spare: Option<Arc<Round>>,
+    /// How many have arrived in the current round.
     arrived: usize,
+    /// The thread that runs the action of the current round.
+    acting: Option<Owner>,
 }
 
 impl State {
     const NEW: State = State {
-        cycle: None,
+        current: None,
         previous: None,
+        spare: None,
         arrived: 0,
+        acting: None,
     };
 
-    fn cycle(&mut self) -> &Arc<Cycle> {
-        self.cycle.get_or_insert_with(Cycle::new)
+    fn outcome(&self) -> Option<Outcome> {
+        self.current.as_ref()?.outcome()
     }
 
-    fn outcome(&self) -> Option<Result<(), BarrierError>> {
-        self.cycle.as_ref()?.outcome()
+    fn is_broken(&self) -> bool {
+        self.outcome().is_some()
     }
 
-    /// Begins a new cycle.
-    fn begin(&mut self) {
-        let mut next = self.previous.take();
-        match next.as_mut().and_then(Arc::get_mut) {
-            // Relaxed: whoever sees this cycle again has got it with the state locked.
-            Some(unused) => unused.outcome.store(PENDING, Relaxed),
-            None => next = Some(Cycle::new()),
+    fn n_waiting(&self) -> usize {
+        if self.is_broken() { 0 } else { self.arrived }
+    }
+
+    /// Whether the previous round can be used again. Once that is so it stays so: nobody gets a share in it any more.
+    fn can_reuse(&mut self) -> bool {
+        self.previous
+            .as_mut()
+            .is_some_and(|previous| Arc::get_mut(previous).is_some())
+    }
+
+    /// Takes a new round to where one is needed. Returns it if none is.
+    fn provide(&mut self, round: Arc<Round>) -> Option<Arc<Round>> {
+        let place = if self.current.is_none() {
+            &mut self.current
+        } else {
+            &mut self.spare
+        };
+        if place.is_some() {
+            return Some(round);
         }
-        self.previous = mem::replace(&mut self.cycle, next);
+        *place = Some(round);
+        None
+    }
+
+    /// Begins the next round, which there is. Returns a round to be dropped with the state unlocked.
+    fn begin(&mut self) -> Option<Arc<Round>> {
+        let mut old = self.previous.take();
+        let next = match old.as_mut().and_then(Arc::get_mut) {
+            Some(unused) => {
+                unused.renew();
+                old.take()
+            }
+            None => self.spare.take(),
+        };
+        debug_assert!(next.is_some());
+        self.previous = mem::replace(&mut self.current, next);
         self.arrived = 0;
+        self.acting = None;
+        old
     }
 }
 
-/// One round.
-struct Cycle {
-    /// [`PENDING`], [`PASSED`], or the error with which it broke.
-    outcome: AtomicU32,
-}
-
-const PENDING: u32 = 0;
-const PASSED: u32 = 1;
-
-impl Cycle {
-    fn new() -> Arc<Cycle> {
-        let cycle = Arc::new(Cycle {
-            outcome: AtomicU32::new(PENDING),
-        });
-        #[cfg(tk_loom)]
-        cycle.outcome.touch();
-        cycle
-    }
-
-    fn outcome(&self) -> Option<Result<(), BarrierError>> {
-        // Acquire: pairs with the Release in `end`.
-        match self.outcome.load(Acquire) {
-            PENDING => None,
-            PASSED => Some(Ok(())),
-            code => Some(Err(BarrierError::of_code(code))),
-        }
-    }
-
-    /// Sets the outcome, with the state locked. The first outcome stays. Who sleeps is woken by [`Ended::wake`].
-    fn end(&self, outcome: u32) -> Ended<'_> {
-        // Release: pairs with the Acquire in `outcome`. What the parties did before is passed on by the state's lock.
-        let first = self
-            .outcome
-            .compare_exchange(PENDING, outcome, Release, Relaxed);
-        Ended(first.is_ok().then_some(self))
-    }
-}
-
-/// A cycle that has just been ended, whose sleepers have yet to be woken. That is done with the state unlocked: they may
-/// run at once, and come back to the barrier. The cycle is not used again meanwhile, as whoever ends it has a share in it (5).
-#[must_use = "the sleepers are to be woken"]
-struct Ended<'a>(Option<&'a Cycle>);
-
-impl Ended<'_> {
-    fn wake(self, state: MutexGuard<'_, State>) {
-        drop(state);
-        if let Some(cycle) = self.0 {
-            unpark_all(&cycle.outcome, 0);
-        }
-    }
+/// Which rounds a step needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Current,
+    CurrentAndNext,
 }
 
 impl Barrier {
@@ -157,10 +184,11 @@ impl Barrier {
     pub const fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {
+            queue: AtomicU32::new(0),
+            spins: SpinHistory::new(),
             parties,
             timeout: None,
             action: None,
-            spins: SpinHistory::new(),
             state: Mutex::new(State::NEW),
         }
     }
@@ -170,19 +198,28 @@ impl Barrier {
     pub fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {
+            queue: AtomicU32::new(0),
+            spins: SpinHistory::new(),
             parties,
             timeout: None,
             action: None,
-            spins: SpinHistory::new(),
             state: Mutex::new(State::NEW),
         }
     }
 
-    /// Has the last party to arrive call `action` before anybody passes.
+    /// Has the last party to arrive call `action` before any party passes.
     ///
     /// If it panics, the barrier breaks: that party goes on panicking, the others get
-    /// [`BarrierError::ActionPanicked`]. It may ask, abort and reset the barrier, but not wait at it: that would be one
-    /// party too many, which waits for the action to end.
+    /// [`BarrierError::ActionPanicked`].
+    ///
+    /// The action runs with nothing locked. It may ask, abort and reset the barrier; after an abort or a reset the parties
+    /// leave, and what the action does then is its own affair. A wait at the barrier by the action's own thread would be
+    /// one party too many, which waits for the action to end. So a wait without a limit panics there, and a wait with a limit
+    /// ends with it.
+    ///
+    /// An action that never returns keeps the round from passing, but no party from leaving: a limit, [`abort`](Barrier::abort) and
+    /// [`reset`](Barrier::reset) send the others away. After a reset the next round may run the action in another thread
+    /// while the first still runs.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -221,12 +258,12 @@ impl Barrier {
     ///
     /// # Errors
     ///
-    /// If the barrier is broken or breaks, or is reset: the error says why. All parties of a round get the same: that of what
-    /// came first, also if it came while the action ran, and whatever became of the action then.
+    /// If the barrier is broken or breaks, or is reset. The error says why: the reason is what came first, also if that came
+    /// while the action ran, and whatever became of the action then.
     ///
     /// # Panics
     ///
-    /// If the action panics in this thread.
+    /// If the action panics in this thread, or if the action itself waits at its own barrier without a limit.
     ///
     /// ```
     /// use tk_barrier::Barrier;
@@ -274,9 +311,11 @@ impl Barrier {
 
     /// As [`wait`](Barrier::wait), until the limit is reached: then the barrier breaks.
     ///
-    /// If the parties of this round are all there already, and the action runs, this thread is one too many: it waits to
-    /// be taken into the next round. If its limit is reached before that, it gets the error, and breaks nothing: it was not
-    /// counted. That holds for every form of `wait` that has a limit.
+    /// If the parties of the current round are complete, and its action runs, this thread is one too many: it waits to be taken
+    /// into the next round. If its limit is reached before that, it gets [`BarrierError::NotAdmitted`], and breaks nothing. That holds
+    /// for every form of `wait` that has a limit.
+    ///
+    /// The limit is converted before anything else happens.
     ///
     /// ```
     /// use tk_barrier::{Barrier, BarrierError, StopSource};
@@ -289,70 +328,164 @@ impl Barrier {
     #[track_caller]
     pub fn wait_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<usize, BarrierError> {
         let limit = limit.into();
-        let wait = Wait::new("barrier");
-        let (cycle, index) = loop {
-            let mut state = lock(&self.state);
-            let cycle = Arc::clone(state.cycle());
-            if let Some(Err(broken)) = cycle.outcome() {
-                return Err(broken);
+        // Before the state is locked: it may register the thread.
+        let me = self.action.as_ref().map(|_| current_owner());
+        let mut waited_outside = None;
+        let (round, index, wait) = loop {
+            let mut state = self.lock(Needs::Current);
+            let round = current(&state);
+            if let Some(outcome) = round.outcome() {
+                drop(state);
+                outcome.for_others()?;
+                unreachable!("a round that has passed is not the current one");
             }
             if state.arrived < self.parties {
-                state.arrived += 1;
-                let index = state.arrived - 1;
-                if state.arrived == self.parties {
-                    drop(state);
-                    return self.finish(&cycle, index);
+                if waited_outside.is_some() && state.arrived + 1 < self.parties {
+                    // *Outside*: it would break the round as it comes.
+                    limit.check().map_err(BarrierError::NotAdmitted)?;
                 }
-                break (cycle, index);
+                let index = state.arrived;
+                state.arrived += 1;
+                if state.arrived == self.parties {
+                    state.acting = me;
+                    drop(state);
+                    return self.finish(&round, index, limit);
+                }
+                drop(state);
+                break (round, index, waited_outside);
             }
-            // The parties of this cycle are complete, and the last one runs the action. That the next cycle comes does not
-            // depend on this thread: no reason to break anything if the time is over before.
+            let is_own_action = me.is_some_and(Owner::is_known) && state.acting == me;
             drop(state);
-            // What became of this cycle is its parties' business.
-            let _ = sleep(&cycle, &wait, limit)?;
+            assert!(
+                !(is_own_action && limit.is_none()),
+                "the action of a barrier waits at that barrier"
+            );
+            let wait = match waited_outside {
+                Some(wait) => wait,
+                None => Wait::new("barrier"),
+            };
+            waited_outside = Some(wait);
+            // What became of this round concerns its parties.
+            self.sleep(&round, wait, limit)
+                .map_err(BarrierError::NotAdmitted)?;
         };
-        self.spins
-            .spin_for_a_wake_up(limit, || match cycle.outcome() {
-                Some(_) => ControlFlow::Break(true),
-                None => ControlFlow::Continue(()),
-            });
-        let outcome = sleep(&cycle, &wait, limit).or_else(|error| {
-            let state = lock(&self.state);
-            // If all have arrived, the time is over too late: the action runs, and decides. If they are those of a later cycle,
-            // this one has its outcome, which stays in either case: 3.
-            match state.arrived == self.parties {
-                true => drop(state),
-                false => cycle.end(BarrierError::from(error).code()).wake(state),
+        let wait = match wait {
+            Some(wait) => wait,
+            None => Wait::new("barrier"),
+        };
+        // A party looks at its own round, whose outcome stays: whatever becomes of the barrier meanwhile, nothing is missed.
+        self.spins.spin_for_a_wake_up(limit, || {
+            if round.outcome().is_some() {
+                return ControlFlow::Break(true);
             }
-            sleep(&cycle, &wait, Limit::none())
+            ControlFlow::Continue(())
         });
-        match outcome {
-            Ok(outcome) => outcome.map(|()| index),
-            Err(_) => unreachable!("a wait without a limit does not end by one"),
-        }
+        let passed = match self.sleep(&round, wait, limit) {
+            Ok(outcome) => outcome.for_others(),
+            Err(error) => self.give_up(&round, error),
+        };
+        passed.map(|()| index)
     }
 
     /// What the last party does.
-    fn finish(&self, cycle: &Arc<Cycle>, index: usize) -> Result<usize, BarrierError> {
-        let acted = match &self.action {
-            Some(action) => catch_unwind(AssertUnwindSafe(action)),
-            None => Ok(()),
-        };
-        let mut state = lock(&self.state);
-        if let Err(payload) = acted {
-            cycle.end(BarrierError::ActionPanicked.code()).wake(state);
-            resume_unwind(payload);
+    fn finish(
+        &self,
+        round: &Arc<Round>,
+        index: usize,
+        limit: Limit<'_>,
+    ) -> Result<usize, BarrierError> {
+        if let Some(action) = &self.action {
+            // A limit that is over already is that of a call that takes what is there: a round that is full.
+            let counts = !limit.is_over();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
+                let state = self.lock(Needs::Current);
+                let is_first = round.end(Outcome::ActionPanicked);
+                self.wake(round, is_first, state);
+                resume_unwind(payload);
+            }
+            if counts && let Err(error) = limit.check() {
+                self.give_up(round, error)?;
+            }
         }
-        // Somebody may have aborted or reset the barrier while the action ran.
-        if let Some(Err(broken)) = cycle.outcome() {
-            return Err(broken);
-        }
-        state.begin();
-        cycle.end(PASSED).wake(state);
-        Ok(index)
+        let mut state = self.lock(Needs::CurrentAndNext);
+        // If the round has no outcome, it is current.
+        let passes = round.end(Outcome::Passed);
+        let unused = if passes { state.begin() } else { None };
+        self.wake(round, passes, state);
+        drop(unused);
+        let outcome = round.outcome().expect("it has just been set");
+        outcome.for_others().map(|()| index)
     }
 
-    /// Breaks the barrier: whoever waits, and whoever comes, gets [`BarrierError::Aborted`]. Never blocks.
+    /// The limit of a party is reached: breaks its round, unless that has an outcome already, which counts then.
+    fn give_up(&self, round: &Arc<Round>, error: WaitError) -> Result<(), BarrierError> {
+        let (outcome, error) = match error {
+            WaitError::TimedOut => (Outcome::TimedOut, BarrierError::TimedOut),
+            WaitError::Stopped => (Outcome::Stopped, BarrierError::Stopped),
+        };
+        let state = self.lock(Needs::Current);
+        let is_first = round.end(outcome);
+        self.wake(round, is_first, state);
+        if is_first {
+            return Err(error);
+        }
+        let outcome = round.outcome().expect("another came first");
+        outcome.for_others()
+    }
+
+    /// Wakes the threads that sleep on a round which has just been ended, if this thread ended it. That is done with the state
+    /// unlocked: they may run immediately, and come back to the barrier.
+    fn wake(&self, round: &Arc<Round>, is_ended: bool, state: MutexGuard<'_, State>) {
+        drop(state);
+        if is_ended {
+            let mark = mark(round);
+            let choose = |waiter: &Waiter| {
+                if waiter.mark() == mark {
+                    return Choice::Unpark;
+                }
+                Choice::Skip
+            };
+            unpark_filter(&self.queue, choose, |_| 0);
+        }
+    }
+
+    /// Sleeps until the round has an outcome. The error is that of the limit.
+    fn sleep(
+        &self,
+        round: &Arc<Round>,
+        wait: Wait,
+        limit: Limit<'_>,
+    ) -> Result<Outcome, WaitError> {
+        let wait = wait.marked(mark(round));
+        loop {
+            if let Some(outcome) = round.outcome() {
+                return Ok(outcome);
+            }
+            let error = match park(&self.queue, || round.outcome().is_none(), &wait, limit) {
+                Parked::TimedOut => WaitError::TimedOut,
+                Parked::Stopped => WaitError::Stopped,
+                _ => continue,
+            };
+            return round.outcome().ok_or(error);
+        }
+    }
+
+    /// Locks the state when it has the rounds that the step needs: *nothing of the user's under the lock*.
+    fn lock(&self, needs: Needs) -> MutexGuard<'_, State> {
+        loop {
+            let mut state = lock(&self.state);
+            let has_next = needs == Needs::Current || state.spare.is_some() || state.can_reuse();
+            if state.current.is_some() && has_next {
+                return state;
+            }
+            drop(state);
+            let round = Round::new();
+            let unused = lock(&self.state).provide(round);
+            drop(unused);
+        }
+    }
+
+    /// Breaks the barrier: threads that wait, and threads that come, get [`BarrierError::Aborted`]. Never blocks.
     ///
     /// ```
     /// use tk_barrier::{Barrier, BarrierError};
@@ -362,12 +495,16 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
     /// ```
     pub fn abort(&self) {
-        let mut state = lock(&self.state);
-        let cycle = Arc::clone(state.cycle());
-        cycle.end(BarrierError::Aborted.code()).wake(state);
+        let state = self.lock(Needs::Current);
+        let round = current(&state);
+        let is_first = round.end(Outcome::Aborted);
+        self.wake(&round, is_first, state);
     }
 
-    /// Starts over: whoever waits gets [`BarrierError::Reset`], and a broken barrier is whole again. Never blocks.
+    /// Starts over: threads that wait get [`BarrierError::Reset`], and a broken barrier is whole again. Never blocks.
+    ///
+    /// To repair a broken barrier that another thread may be repairing too, use
+    /// [`reset_if_broken`](Barrier::reset_if_broken).
     ///
     /// ```
     /// use tk_barrier::Barrier;
@@ -378,11 +515,37 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Ok(0));
     /// ```
     pub fn reset(&self) {
-        let mut state = lock(&self.state);
-        let cycle = Arc::clone(state.cycle());
-        let ended = cycle.end(BarrierError::Reset.code());
-        state.begin();
-        ended.wake(state);
+        self.start_over(|_| true);
+    }
+
+    /// Makes a broken barrier whole again, and leaves a whole one as it is. Returns whether it was broken. Never blocks.
+    ///
+    /// Of several parties that learn that their round was broken, the first to call this repairs the barrier. The others do not
+    /// send away the threads that have arrived since.
+    ///
+    /// ```
+    /// use tk_barrier::Barrier;
+    ///
+    /// let barrier = Barrier::new(2);
+    /// barrier.abort();
+    /// assert!(barrier.reset_if_broken());
+    /// assert!(!barrier.reset_if_broken());
+    /// ```
+    pub fn reset_if_broken(&self) -> bool {
+        self.start_over(State::is_broken)
+    }
+
+    fn start_over(&self, wanted: impl FnOnce(&State) -> bool) -> bool {
+        let mut state = self.lock(Needs::CurrentAndNext);
+        let is_wanted = wanted(&state);
+        if is_wanted {
+            let round = current(&state);
+            let is_first = round.end(Outcome::Reset);
+            let unused = state.begin();
+            self.wake(&round, is_first, state);
+            drop(unused);
+        }
+        is_wanted
     }
 
     /// How many threads it takes.
@@ -394,17 +557,13 @@ impl Barrier {
         self.parties
     }
 
-    /// How many threads have arrived in this round.
+    /// How many threads have arrived in this round. None in a broken barrier.
     ///
     /// ```
     /// assert_eq!(tk_barrier::Barrier::new(4).n_waiting(), 0);
     /// ```
     pub fn n_waiting(&self) -> usize {
-        let state = lock(&self.state);
-        match state.outcome() {
-            None => state.arrived,
-            Some(_) => 0,
-        }
+        lock(&self.state).n_waiting()
     }
 
     /// Whether the barrier is broken, and not reset since.
@@ -414,29 +573,18 @@ impl Barrier {
     /// ```
     #[doc(alias = "broken")]
     pub fn is_broken(&self) -> bool {
-        matches!(lock(&self.state).outcome(), Some(Err(_)))
+        lock(&self.state).is_broken()
     }
 }
 
-/// Sleeps until the cycle has an outcome. The error is that of the limit.
-#[track_caller]
-fn sleep(
-    cycle: &Cycle,
-    wait: &Wait,
-    limit: Limit<'_>,
-) -> Result<Result<(), BarrierError>, WaitError> {
-    loop {
-        if let Some(outcome) = cycle.outcome() {
-            return Ok(outcome);
-        }
-        let pending = || cycle.outcome.load(Relaxed) == PENDING;
-        let error = match park(&cycle.outcome, pending, wait, limit) {
-            Parked::TimedOut => WaitError::TimedOut,
-            Parked::Stopped => WaitError::Stopped,
-            _ => continue,
-        };
-        return cycle.outcome().ok_or(error);
-    }
+fn current(state: &State) -> Arc<Round> {
+    Arc::clone(state.current.as_ref().expect("the lock provides it"))
+}
+
+/// What tells the waiters of a round from those of others. While one of them waits, it has a share in the round, so that no
+/// other has this address.
+fn mark(round: &Arc<Round>) -> usize {
+    Arc::as_ptr(round).addr()
 }
 
 impl fmt::Debug for Barrier {
@@ -445,80 +593,10 @@ impl fmt::Debug for Barrier {
         f.field("parties", &self.parties);
         match self.state.try_lock() {
             Ok(state) => f
-                .field("arrived", &state.arrived)
-                .field("broken", &matches!(state.outcome(), Some(Err(_))))
+                .field("arrived", &state.n_waiting())
+                .field("broken", &state.is_broken())
                 .finish(),
             Err(_) => f.finish_non_exhaustive(),
         }
     }
 }
-
-/// Why a barrier did not let a thread pass.
-///
-/// ```
-/// use tk_barrier::BarrierError;
-///
-/// assert_eq!(BarrierError::Aborted.to_string(), "broken barrier: aborted");
-/// ```
-#[doc(alias = "threading.BrokenBarrierError")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum BarrierError {
-    /// The time of one of the parties was over; or that of this thread, before a round could take it in.
-    TimedOut,
-    /// One of the parties was asked to stop; or this thread, before a round could take it in.
-    Stopped,
-    /// Somebody called [`Barrier::abort`].
-    Aborted,
-    /// Somebody called [`Barrier::reset`].
-    Reset,
-    /// The action panicked.
-    ActionPanicked,
-}
-
-impl BarrierError {
-    /// The outcome of a cycle that breaks with this error.
-    fn code(self) -> u32 {
-        match self {
-            BarrierError::TimedOut => 2,
-            BarrierError::Stopped => 3,
-            BarrierError::Aborted => 4,
-            BarrierError::Reset => 5,
-            BarrierError::ActionPanicked => 6,
-        }
-    }
-
-    fn of_code(code: u32) -> BarrierError {
-        match code {
-            2 => BarrierError::TimedOut,
-            3 => BarrierError::Stopped,
-            4 => BarrierError::Aborted,
-            5 => BarrierError::Reset,
-            _ => BarrierError::ActionPanicked,
-        }
-    }
-}
-
-impl From<WaitError> for BarrierError {
-    fn from(error: WaitError) -> BarrierError {
-        match error {
-            WaitError::TimedOut => BarrierError::TimedOut,
-            WaitError::Stopped => BarrierError::Stopped,
-        }
-    }
-}
-
-impl fmt::Display for BarrierError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("broken barrier: ")?;
-        f.write_str(match self {
-            BarrierError::TimedOut => "a party timed out",
-            BarrierError::Stopped => "a party was stopped",
-            BarrierError::Aborted => "aborted",
-            BarrierError::Reset => "reset",
-            BarrierError::ActionPanicked => "the action panicked",
-        })
-    }
-}
-
-impl Error for BarrierError {}

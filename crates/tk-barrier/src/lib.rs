@@ -17,15 +17,20 @@
 //! });
 //! ```
 //!
-//! If one party can't come, the barrier breaks, and all the others learn why at once instead of waiting for ever. That is so when
-//! one of them waits too long ([`timeout`](Barrier::timeout), [`wait_for`](Barrier::wait_for)), is stopped
-//! ([`wait_with`](Barrier::wait_with)), or gives up ([`abort`](Barrier::abort)). This is the `Barrier` of Python's `threading`.
+//! If one party can't come, the barrier breaks, and the others learn why immediately instead of waiting forever. That is so
+//! when the limit of one of them is reached ([`timeout`](Barrier::timeout), [`wait_for`](Barrier::wait_for),
+//! [`wait_with`](Barrier::wait_with)), also while the [action](Barrier::action) runs, and when a thread gives up
+//! ([`abort`](Barrier::abort)). The error says whether the call's own limit broke the round, or another's. This is the `Barrier` of
+//! Python's `threading`.
 
 #![forbid(unsafe_code)]
 
 mod barrier;
+mod error;
+mod round;
 
-pub use barrier::{Barrier, BarrierError};
+pub use barrier::Barrier;
+pub use error::BarrierError;
 
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};

@@ -64,20 +64,20 @@ pub fn limits(round: &Round) -> Tally {
                     }
                     Err(error) => {
                         broken = Some(error);
-                        // It may be another party's time that was over.
-                        match (error, limit.check()) {
-                            (BarrierError::TimedOut, Err(WaitError::TimedOut)) => {
-                                Err(WaitError::TimedOut)
-                            }
-                            (BarrierError::Stopped, Err(WaitError::Stopped)) => {
-                                Err(WaitError::Stopped)
-                            }
+                        match error {
+                            BarrierError::TimedOut => Err(WaitError::TimedOut),
+                            BarrierError::Stopped => Err(WaitError::Stopped),
+                            BarrierError::NotAdmitted(own) => Err(own),
                             _ => Ok(()),
                         }
                     }
                 });
-                if broken.is_some() {
-                    barrier.reset();
+                if broken.is_some_and(|error| error.is_broken()) {
+                    if worker.random.one_in(16) {
+                        barrier.reset();
+                    } else {
+                        barrier.reset_if_broken();
+                    }
                 }
             }
         },

@@ -1,16 +1,19 @@
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
 use tk_barrier::{Barrier, BarrierError};
-use tk_park::StopSource;
+use tk_park::{StopSource, WaitError};
 
 use crate::parked::{Running, message, start, start_parked, until};
 
-assert_impl_all!(Barrier: Send, Sync);
-assert_impl_all!(BarrierError: Send, Sync, Copy, std::error::Error);
+assert_impl_all!(Barrier: Send, Sync, UnwindSafe, RefUnwindSafe);
+assert_impl_all!(BarrierError: Send, Sync, Copy, UnwindSafe, RefUnwindSafe, std::error::Error);
+
+const BROKEN_BY_TIME: BarrierError = BarrierError::Broken(WaitError::TimedOut);
+const BROKEN_BY_STOP: BarrierError = BarrierError::Broken(WaitError::Stopped);
 
 const PARTIES: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -171,13 +174,10 @@ fn one_party_that_times_out_breaks_it_for_all() {
         assert_eq!(barrier.wait_for(timeout), Err(BarrierError::TimedOut));
         assert!(start.elapsed() >= timeout);
         assert!(start.elapsed() < Duration::from_secs(20));
-        assert_eq!(
-            outcomes(waiting),
-            [Err(BarrierError::TimedOut); PARTIES - 2]
-        );
+        assert_eq!(outcomes(waiting), [Err(BROKEN_BY_TIME); PARTIES - 2]);
     });
     assert!(barrier.is_broken());
-    assert_eq!(barrier.wait(), Err(BarrierError::TimedOut));
+    assert_eq!(barrier.wait(), Err(BROKEN_BY_TIME));
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn a_stopped_party_breaks_it_for_all_and_an_idle_token_for_none() {
         let other = start_parked(s, "barrier", || barrier.wait_with(&idle));
         source.request_stop();
         assert_eq!(stopped.join(), Err(BarrierError::Stopped));
-        assert_eq!(other.join(), Err(BarrierError::Stopped));
+        assert_eq!(other.join(), Err(BROKEN_BY_STOP));
     });
 }
 
@@ -235,28 +235,187 @@ fn slow_barrier(parties: usize) -> (Barrier, Arc<AtomicBool>, Arc<AtomicBool>) {
 }
 
 #[test]
-fn a_time_that_runs_out_while_the_action_runs_is_too_late() {
+fn a_limit_that_is_reached_while_the_action_runs_breaks_the_round_immediately() {
+    for by_stop in [false, true] {
+        let (barrier, runs, may_end) = slow_barrier(3);
+        let source = StopSource::new();
+        let token = source.token();
+        let (own, others) = match by_stop {
+            false => (BarrierError::TimedOut, BROKEN_BY_TIME),
+            true => (BarrierError::Stopped, BROKEN_BY_STOP),
+        };
+        std::thread::scope(|s| {
+            let patient = start_parked(s, "barrier", || barrier.wait());
+            // Long enough for the last party to come on a busy machine, and otherwise the round breaks before it does.
+            let limited = start_parked(s, "barrier", || match by_stop {
+                false => barrier.wait_for(Duration::from_millis(200)),
+                true => barrier.wait_with(&token),
+            });
+            let last = start(s, || barrier.wait());
+            until("the action runs", || {
+                runs.load(Acquire) || last.is_finished()
+            });
+            if by_stop {
+                assert_eq!(barrier.n_waiting(), 3);
+                source.request_stop();
+            }
+            // The action still runs.
+            assert_eq!(limited.join(), Err(own));
+            assert_eq!(patient.join(), Err(others));
+            assert!(barrier.is_broken());
+            assert_eq!(barrier.n_waiting(), 0);
+            may_end.store(true, Release);
+            assert_eq!(last.join(), Err(others));
+            assert!(barrier.is_broken());
+        });
+    }
+}
+
+#[test]
+fn the_limit_of_the_thread_that_runs_the_action_counts_when_the_action_has_ended() {
+    let (barrier, runs, may_end) = slow_barrier(2);
+    let source = StopSource::new();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let first = start_parked(s, "barrier", || barrier.wait());
+        let last = start(s, || barrier.wait_with(&token));
+        until("the action runs", || runs.load(Acquire));
+        source.request_stop();
+        assert!(!barrier.is_broken());
+        may_end.store(true, Release);
+        assert_eq!(last.join(), Err(BarrierError::Stopped));
+        assert_eq!(first.join(), Err(BROKEN_BY_STOP));
+    });
+    // A limit that is over before the action begins is not reached while it runs.
+    assert!(barrier.reset_if_broken());
+    std::thread::scope(|s| {
+        let first = start_parked(s, "barrier", || barrier.wait());
+        assert_eq!(barrier.wait_with(&token), Ok(1));
+        assert_eq!(first.join(), Ok(0));
+    });
+}
+
+#[test]
+fn an_action_that_never_ends_keeps_nobody_from_leaving() {
     let (barrier, runs, may_end) = slow_barrier(2);
     std::thread::scope(|s| {
-        let deadline = Instant::now() + Duration::from_millis(200);
-        let barrier = &barrier;
-        let timed = start(s, move || barrier.wait_until(deadline));
-        until("the first waits", || {
-            barrier.n_waiting() == 1 || timed.is_finished()
-        });
-        let last = start(s, || barrier.wait());
-        until("the action runs", || {
-            runs.load(Acquire) || last.is_finished()
-        });
-        let in_time = runs.load(Acquire);
-        until("the time is over", || Instant::now() > deadline);
+        let first = start_parked(s, "barrier", || barrier.wait());
+        let stuck = start(s, || barrier.wait());
+        until("the action runs", || runs.load(Acquire));
+        barrier.abort();
+        assert_eq!(first.join(), Err(BarrierError::Aborted));
+        assert!(barrier.reset_if_broken());
+        // The barrier is of use, though not for a round that runs the action to its end.
+        let first = start_parked(s, "barrier", || barrier.wait());
+        assert_eq!(barrier.n_waiting(), 1);
+        barrier.reset();
+        assert_eq!(first.join(), Err(BarrierError::Reset));
         may_end.store(true, Release);
-        // On a machine that is too busy the time was over before the last one came.
-        let both = (timed.join(), last.join());
-        match in_time {
-            true => assert_eq!(both, (Ok(0), Ok(1))),
-            false => assert_eq!(both.0, Err(BarrierError::TimedOut)),
+        assert_eq!(stuck.join(), Err(BarrierError::Aborted));
+        assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
+    });
+}
+
+#[test]
+fn an_action_that_waits_at_its_own_barrier_is_told() {
+    static BARRIER: OnceLock<Barrier> = OnceLock::new();
+    static SEEN: Mutex<Vec<Outcome>> = Mutex::new(Vec::new());
+    let barrier = BARRIER.get_or_init(|| {
+        Barrier::new(2).action(|| {
+            let barrier = BARRIER.get().unwrap();
+            let limited = barrier.wait_for(Duration::from_millis(1));
+            SEEN.lock().unwrap().push(limited);
+            let _ = barrier.wait();
+        })
+    });
+    std::thread::scope(|s| {
+        let first = start_parked(s, "barrier", || barrier.wait());
+        let payload = catch_unwind(|| barrier.wait()).unwrap_err();
+        assert!(message(&*payload).contains("waits at that barrier"));
+        assert_eq!(first.join(), Err(BarrierError::ActionPanicked));
+    });
+    let not_admitted = BarrierError::NotAdmitted(WaitError::TimedOut);
+    assert_eq!(*SEEN.lock().unwrap(), [Err(not_admitted)]);
+}
+
+#[test]
+fn an_action_may_reset_its_barrier_and_wait_in_the_new_round() {
+    static BARRIER: OnceLock<Barrier> = OnceLock::new();
+    static DEPTH: AtomicUsize = AtomicUsize::new(0);
+    let barrier = BARRIER.get_or_init(|| {
+        Barrier::new(1).action(|| {
+            if DEPTH.fetch_add(1, Relaxed) == 0 {
+                let barrier = BARRIER.get().unwrap();
+                barrier.reset();
+                assert_eq!(barrier.wait(), Ok(0));
+            }
+        })
+    });
+    assert_eq!(barrier.wait(), Err(BarrierError::Reset));
+    assert_eq!(DEPTH.load(Relaxed), 2);
+    assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
+}
+
+#[test]
+fn what_an_action_has_captured_is_dropped_with_the_barrier_or_the_next_action() {
+    struct Uses(Arc<Barrier>, Arc<AtomicUsize>);
+
+    impl Drop for Uses {
+        fn drop(&mut self) {
+            assert_eq!(self.0.wait(), Ok(0));
+            self.1.fetch_add(1, Relaxed);
         }
+    }
+
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let uses = || Uses(Arc::new(Barrier::new(1)), Arc::clone(&dropped));
+    let (first, second) = (uses(), uses());
+    let barrier = Barrier::new(1).action(move || drop(Arc::clone(&first.0)));
+    let barrier = barrier.action(move || drop(Arc::clone(&second.0)));
+    assert_eq!(dropped.load(Relaxed), 1);
+    assert_eq!(barrier.wait(), Ok(0));
+    drop(barrier);
+    assert_eq!(dropped.load(Relaxed), 2);
+}
+
+#[test]
+fn a_repair_sends_no_healthy_round_away() {
+    let barrier = Barrier::new(3);
+    std::thread::scope(|s| {
+        let other = start_parked(s, "barrier", || barrier.wait());
+        assert_eq!(
+            barrier.wait_for(Duration::ZERO),
+            Err(BarrierError::TimedOut)
+        );
+        assert_eq!(other.join(), Err(BROKEN_BY_TIME));
+        // Both parties repair. After the first of them a new round has begun.
+        assert!(barrier.reset_if_broken());
+        let first = start_parked(s, "barrier", || barrier.wait());
+        assert!(!barrier.reset_if_broken());
+        assert_eq!(barrier.n_waiting(), 1);
+        let second = start_parked(s, "barrier", || barrier.wait());
+        assert_eq!(barrier.wait(), Ok(2));
+        assert_eq!((first.join(), second.join()), (Ok(0), Ok(1)));
+    });
+}
+
+#[test]
+fn one_too_many_whose_time_the_action_used_up_breaks_nothing() {
+    let (barrier, runs, may_end) = slow_barrier(3);
+    let source = StopSource::new();
+    let token = source.token();
+    std::thread::scope(|s| {
+        let waiting = parties(s, &barrier, 2);
+        let last = start(s, || barrier.wait());
+        until("the action runs", || runs.load(Acquire));
+        let early = start_parked(s, "barrier", || barrier.wait_with(&token));
+        source.request_stop();
+        let not_admitted = BarrierError::NotAdmitted(WaitError::Stopped);
+        assert_eq!(early.join(), Err(not_admitted));
+        may_end.store(true, Release);
+        assert_eq!(last.join(), Ok(2));
+        assert_eq!(outcomes(waiting), [Ok(0), Ok(1)]);
+        assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
     });
 }
 
@@ -291,18 +450,30 @@ fn who_is_one_too_many_may_go_away_and_breaks_nothing() {
         let stopped = start_parked(s, "barrier", || barrier.wait_with(&token));
         let timed = Duration::from_millis(5);
         let start = Instant::now();
-        assert_eq!(barrier.wait_for(timed), Err(BarrierError::TimedOut));
+        assert_eq!(
+            barrier.wait_for(timed),
+            Err(BarrierError::NotAdmitted(WaitError::TimedOut))
+        );
         assert!(start.elapsed() >= timed);
         for time in [Instant::now(), start] {
-            assert_eq!(barrier.wait_until(time), Err(BarrierError::TimedOut));
+            assert_eq!(
+                barrier.wait_until(time),
+                Err(BarrierError::NotAdmitted(WaitError::TimedOut))
+            );
         }
         assert_eq!(
             barrier.wait_for(Duration::ZERO),
-            Err(BarrierError::TimedOut)
+            Err(BarrierError::NotAdmitted(WaitError::TimedOut))
         );
         source.request_stop();
-        assert_eq!(stopped.join(), Err(BarrierError::Stopped));
-        assert_eq!(barrier.wait_with(&token), Err(BarrierError::Stopped));
+        assert_eq!(
+            stopped.join(),
+            Err(BarrierError::NotAdmitted(WaitError::Stopped))
+        );
+        assert_eq!(
+            barrier.wait_with(&token),
+            Err(BarrierError::NotAdmitted(WaitError::Stopped))
+        );
 
         assert_eq!((barrier.n_waiting(), barrier.is_broken()), (2, false));
         may_end.store(true, Release);
@@ -319,9 +490,12 @@ fn the_barriers_own_time_holds_for_one_too_many() {
     let barrier = barrier.timeout(Duration::from_millis(5));
     std::thread::scope(|s| {
         let first = start_parked(s, "barrier", || barrier.wait_for(MINUTE));
-        let last = start(s, || barrier.wait());
+        let last = start(s, || barrier.wait_for(MINUTE));
         until("the action runs", || runs.load(Acquire));
-        assert_eq!(barrier.wait(), Err(BarrierError::TimedOut));
+        assert_eq!(
+            barrier.wait(),
+            Err(BarrierError::NotAdmitted(WaitError::TimedOut))
+        );
         may_end.store(true, Release);
         assert_eq!((first.join(), last.join()), (Ok(0), Ok(1)));
         assert!(!barrier.is_broken());
@@ -416,7 +590,7 @@ fn what_comes_first_while_the_action_runs_is_what_becomes_of_the_round() {
 
 #[test]
 fn the_action_can_ask_and_break_its_own_barrier() {
-    static BARRIER: std::sync::OnceLock<Barrier> = std::sync::OnceLock::new();
+    static BARRIER: OnceLock<Barrier> = OnceLock::new();
     let barrier = BARRIER.get_or_init(|| {
         Barrier::new(1).action(|| {
             let barrier = BARRIER.get().unwrap();
@@ -437,7 +611,8 @@ fn debug_shows_the_arrivals_and_never_blocks() {
         let shown = format!("{barrier:?}");
         assert_eq!(shown, "Barrier { parties: 3, arrived: 2, broken: false }");
         barrier.abort();
-        assert!(format!("{barrier:?}").contains("broken: true"));
+        let shown = format!("{barrier:?}");
+        assert_eq!(shown, "Barrier { parties: 3, arrived: 0, broken: true }");
         outcomes(waiting);
     });
 }
@@ -445,8 +620,18 @@ fn debug_shows_the_arrivals_and_never_blocks() {
 #[test]
 fn errors_say_why_it_broke() {
     let texts = [
-        (BarrierError::TimedOut, "broken barrier: a party timed out"),
-        (BarrierError::Stopped, "broken barrier: a party was stopped"),
+        (BarrierError::TimedOut, "broken barrier: timed out"),
+        (BarrierError::Stopped, "broken barrier: stopped"),
+        (BROKEN_BY_TIME, "broken barrier: a party timed out"),
+        (BROKEN_BY_STOP, "broken barrier: a party was stopped"),
+        (
+            BarrierError::NotAdmitted(WaitError::TimedOut),
+            "not admitted to the barrier: timed out",
+        ),
+        (
+            BarrierError::NotAdmitted(WaitError::Stopped),
+            "not admitted to the barrier: stopped",
+        ),
         (BarrierError::Aborted, "broken barrier: aborted"),
         (BarrierError::Reset, "broken barrier: reset"),
         (

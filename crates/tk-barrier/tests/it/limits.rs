@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tk_barrier::{Barrier, BarrierError};
-use tk_park::{Limit, StopSource, StopToken};
+use tk_park::{Limit, StopSource, StopToken, WaitError};
 
 use crate::parked::start_parked;
 
@@ -70,6 +70,15 @@ fn over(stopped: &StopToken) -> [(How<'_>, BarrierError); 7] {
     ]
 }
 
+/// What the others get if one party gets this.
+fn for_others(error: BarrierError) -> BarrierError {
+    match error {
+        BarrierError::TimedOut => BarrierError::Broken(WaitError::TimedOut),
+        BarrierError::Stopped => BarrierError::Broken(WaitError::Stopped),
+        other => other,
+    }
+}
+
 fn stopped() -> StopToken {
     let source = StopSource::new();
     source.request_stop();
@@ -99,12 +108,12 @@ fn a_limit_that_is_over_breaks_it_at_once_for_all() {
         std::thread::scope(|s| {
             let first = start_parked(s, "barrier", || barrier.wait_for(MINUTE));
             assert_eq!(how.wait(&barrier), Err(error), "{how:?}");
-            assert_eq!(first.join(), Err(error));
+            assert_eq!(first.join(), Err(for_others(error)));
         });
         assert!(barrier.is_broken());
-        assert_eq!(how.wait(&barrier), Err(error));
+        assert_eq!(how.wait(&barrier), Err(for_others(error)));
         barrier.abort();
-        assert_eq!(how.wait(&barrier), Err(error));
+        assert_eq!(how.wait(&barrier), Err(for_others(error)));
     }
 }
 
@@ -150,15 +159,37 @@ fn each_form_waits_at_its_callers_line_until_all_are_there() {
 }
 
 #[test]
-fn each_party_of_a_round_waits_at_one_address() {
+fn each_waiter_is_shown_with_the_barriers_address() {
     let barrier = Barrier::new(3);
-    std::thread::scope(|s| {
-        let parties = [(); 2].map(|()| start_parked(s, "barrier", || barrier.wait()));
-        let [one, other] = parties
-            .each_ref()
-            .map(|party| party.record.waiting().unwrap().address());
-        assert_eq!(one, other);
-        barrier.wait().unwrap();
-        assert_eq!(parties.map(|party| party.join()), [Ok(0), Ok(1)]);
-    });
+    let address = (&raw const barrier).addr();
+    for _ in 0..3 {
+        std::thread::scope(|s| {
+            let parties = [(); 2].map(|()| start_parked(s, "barrier", || barrier.wait()));
+            for party in &parties {
+                assert_eq!(party.record.waiting().unwrap().address(), address);
+            }
+            barrier.wait().unwrap();
+            assert_eq!(parties.map(|party| party.join()), [Ok(0), Ok(1)]);
+        });
+    }
+}
+
+/// A limit whose conversion uses the barrier that is about to be waited at.
+struct Aborts<'a>(&'a Barrier);
+
+impl<'a> From<Aborts<'a>> for Limit<'a> {
+    fn from(aborts: Aborts<'a>) -> Limit<'a> {
+        assert_eq!(aborts.0.n_waiting(), 0);
+        aborts.0.abort();
+        Limit::none()
+    }
+}
+
+#[test]
+fn a_limit_is_converted_before_the_party_is_counted() {
+    let barrier = Barrier::new(2);
+    assert_eq!(
+        barrier.wait_with(Aborts(&barrier)),
+        Err(BarrierError::Aborted)
+    );
 }

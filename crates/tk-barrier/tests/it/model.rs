@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tk_barrier::{Barrier, BarrierError};
-use tk_park::{Limit, StopSource};
+use tk_park::{Limit, StopSource, WaitError};
 
 use crate::parked::{Running, is_parked, start, start_parked};
 
@@ -22,6 +22,7 @@ enum Event {
     Stop(Index),
     Abort,
     Reset,
+    Repair,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -32,6 +33,7 @@ fn event() -> impl Strategy<Value = Event> {
         1 => any::<Index>().prop_map(Event::Stop),
         1 => Just(Event::Abort),
         2 => Just(Event::Reset),
+        1 => Just(Event::Repair),
     ]
 }
 
@@ -46,10 +48,14 @@ struct Party<'s> {
 struct Waiting<'s>(Vec<Party<'s>>);
 
 impl Waiting<'_> {
-    /// All are let go: with their index, or with this error.
-    fn all_get(&mut self, error: Option<BarrierError>) {
+    /// All are let go: with their index, or with this error. One of them, whose limit broke the round, gets its own.
+    fn all_get(&mut self, error: Option<BarrierError>, own: Option<(usize, BarrierError)>) {
         for (index, party) in self.0.drain(..).enumerate() {
-            assert_eq!(party.thread.join(), error.map_or(Ok(index), Err));
+            let expected = match own {
+                Some((of, error)) if of == index => Err(error),
+                _ => error.map_or(Ok(index), Err),
+            };
+            assert_eq!(party.thread.join(), expected);
         }
     }
 }
@@ -86,7 +92,7 @@ fn goes_by_the_rules(parties: usize, events: &[Event]) {
                     match at_once {
                         Some(outcome) => {
                             assert_eq!(start(s, wait).join(), outcome);
-                            waiting.all_get(None);
+                            waiting.all_get(None, None);
                         }
                         None => {
                             let thread = start_parked(s, "barrier", wait);
@@ -95,31 +101,42 @@ fn goes_by_the_rules(parties: usize, events: &[Event]) {
                     }
                 }
                 Event::Hasty | Event::Stopped => {
-                    let (limit, error) = match event {
-                        Event::Hasty => (Limit::after(Duration::ZERO), BarrierError::TimedOut),
-                        _ => (Limit::from(&stopped), BarrierError::Stopped),
+                    let (limit, error, sort) = match event {
+                        Event::Hasty => {
+                            let limit = Limit::after(Duration::ZERO);
+                            (limit, BarrierError::TimedOut, WaitError::TimedOut)
+                        }
+                        _ => {
+                            let limit = Limit::from(&stopped);
+                            (limit, BarrierError::Stopped, WaitError::Stopped)
+                        }
                     };
                     assert_eq!(barrier.wait_with(limit), at_once.unwrap_or(Err(error)));
                     if at_once.is_none() {
-                        broken = Some(error);
+                        broken = Some(BarrierError::Broken(sort));
                     }
-                    waiting.all_get(broken);
+                    waiting.all_get(broken, None);
                 }
                 Event::Stop(which) if !waiting.0.is_empty() => {
-                    which.get(&waiting.0).source.request_stop();
-                    broken = Some(BarrierError::Stopped);
-                    waiting.all_get(broken);
+                    let which = which.index(waiting.0.len());
+                    waiting.0[which].source.request_stop();
+                    broken = Some(BarrierError::Broken(WaitError::Stopped));
+                    waiting.all_get(broken, Some((which, BarrierError::Stopped)));
                 }
                 Event::Stop(_) => {}
                 Event::Abort => {
                     barrier.abort();
                     broken = broken.or(Some(BarrierError::Aborted));
-                    waiting.all_get(broken);
+                    waiting.all_get(broken, None);
+                }
+                Event::Repair => {
+                    assert_eq!(barrier.reset_if_broken(), broken.is_some());
+                    broken = None;
                 }
                 Event::Reset => {
                     barrier.reset();
                     broken = None;
-                    waiting.all_get(Some(BarrierError::Reset));
+                    waiting.all_get(Some(BarrierError::Reset), None);
                 }
             }
             for party in &waiting.0 {

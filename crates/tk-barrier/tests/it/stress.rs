@@ -1,34 +1,43 @@
 use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::time::Duration;
 
-use tk_barrier::{Barrier, BarrierError};
+use tk_barrier::{Barrier, BarrierError, WaitError};
 
 use crate::parked::{Random, Running, start};
 
-/// Of one round all parties say the same, whatever times out; after a reset all is well again.
+/// All parties of a round pass, or exactly one of them says that its time broke the round, and the others that it was another's.
 #[test]
 fn all_parties_of_a_round_agree() {
     const PARTIES: usize = 3;
     for seed in 0..300 {
         let barrier = Barrier::new(PARTIES);
-        let passed: usize = std::thread::scope(|s| {
+        let outcomes: Vec<_> = std::thread::scope(|s| {
             let barrier = &barrier;
             let threads: Vec<_> = (0..PARTIES as u64)
                 .map(|n| {
                     start(s, move || {
                         let mut random = Random::new(seed * 8 + n);
-                        let timeout = random.moment();
-                        match barrier.wait_for(timeout) {
-                            Ok(_) => 1,
-                            Err(BarrierError::TimedOut) => 0,
-                            Err(other) => panic!("{other}"),
-                        }
+                        barrier.wait_for(random.moment())
                     })
                 })
                 .collect();
-            threads.into_iter().map(Running::join).sum()
+            threads.into_iter().map(Running::join).collect()
         });
-        assert!(passed == 0 || passed == PARTIES, "{passed} passed");
+        let count = |wanted: fn(&Result<usize, BarrierError>) -> bool| {
+            outcomes.iter().filter(|outcome| wanted(outcome)).count()
+        };
+        let passed = count(|outcome| outcome.is_ok());
+        let broke_it = count(|outcome| *outcome == Err(BarrierError::TimedOut));
+        let others = Err(BarrierError::Broken(WaitError::TimedOut));
+        let others = outcomes
+            .iter()
+            .filter(|&&outcome| outcome == others)
+            .count();
+        let counts = (passed, broke_it, others);
+        assert!(
+            counts == (PARTIES, 0, 0) || counts == (0, 1, PARTIES - 1),
+            "{outcomes:?}"
+        );
         assert_eq!(barrier.is_broken(), passed == 0);
     }
 }
