@@ -1,7 +1,7 @@
 //! The barrier.
 //!
-//! Each round of the barrier is a [`Round`] of its own, which its parties share. The state of the barrier names the current
-//! round, and changes with its lock held:
+//! Each round of the barrier is a [`Round`] of its own, which its parties share. The state of the
+//! barrier names the current round, and changes with its lock held:
 //!
 //! | current round | a party arrives | the last party arrives | a limit is reached | `abort` | `reset` |
 //! |---|---|---|---|---|---|
@@ -9,35 +9,33 @@
 //! | pending, full: the action runs | waits for the end of the round, not counted | | a party's: breaks the round | breaks it | ends it, begins the next |
 //! | broken | gets the error | | | | begins the next |
 //!
-//! Invariant: *one outcome*. A round's outcome is set once, and stays. A limit, the end of the action, an abort and a reset
-//! compete for it, and the first wins, with the state locked.
+//! Invariant: *one outcome*. A round's outcome is set once, and stays. A limit, the end of the
+//! action, an abort and a reset compete for it, and the first wins, with the state locked.
 //!
-//! Invariant: *current*. A round without an outcome is the current one: a round is ended before the next begins, in one step.
+//! Invariant: *current*. A round without an outcome is the current one: a round is ended before the
+//! next begins, in one step.
 //!
-//! Invariant: *outside*. A thread that finds the round full is not counted and breaks nothing. It waits for that round's
-//! outcome, and then arrives anew, unless its limit was reached meanwhile and it would have to wait again. Otherwise a limit that
-//! the action of one round used up would break the next round as it begins.
+//! Invariant: *outside*. A thread that finds the round full is not counted and breaks nothing. It
+//! waits for that round's outcome, and then arrives anew, unless its limit was reached meanwhile
+//! and it would have to wait again. Otherwise a limit that the action of one round used up would
+//! break the next round as it begins.
 //!
-//! Invariant: *reuse*. A round is used again only if the barrier alone has it. Then no thread sleeps on it, and none has
-//! yet to look at its outcome. The round before the current one is kept for that. If the same threads come in every round,
-//! all have left a round when the next one is full, so that two rounds serve forever.
-//!
-//! Invariant: *nothing of the user's under the lock*. The action runs with nothing locked. So does the allocator: the round
-//! to begin next is made before the state is locked, and one that is not needed any more is dropped after.
+//! Invariant: *nothing of the user's under the lock*. The action runs with nothing locked, and so
+//! does the allocator.
 
 use std::fmt;
-use std::mem;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tk_core::Owner;
-use tk_park::sync::{AtomicU32, Instant, Mutex, MutexGuard, current_owner, lock};
+use tk_park::sync::{AtomicU32, Instant, current_owner};
 use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
 
 use crate::BarrierError;
 use crate::round::{Outcome, Round};
+use crate::state::{Guard, Needs, State, StateLock};
 
 /// A point where a number of threads wait for each other, again and again.
 ///
@@ -45,20 +43,23 @@ use crate::round::{Outcome, Round};
 ///
 /// # Limits
 ///
-/// A round passes when all parties have arrived and the [action](Barrier::action), if there is one, has returned. A party
-/// whose limit is reached before that breaks the round, and gets [`BarrierError::TimedOut`] or [`BarrierError::Stopped`]; the others get
-/// [`BarrierError::Broken`]. That is so while the action runs, too: the waiting parties return immediately, and the thread
-/// that runs the action gets the error when the action has returned. Its own limit counts in the same way, but it learns
-/// only then that it was reached. If the action returns and a limit is reached at the same time, one of them is first,
-/// and decides for all parties.
+/// A round passes when all parties have arrived and the [action](Barrier::action), if there is one,
+/// has returned. A party whose limit is reached before that breaks the round, and gets
+/// [`BarrierError::TimedOut`] or [`BarrierError::Stopped`]; the others get
+/// [`BarrierError::Broken`]. That is so while the action runs, too: the waiting parties return
+/// immediately, and the thread that runs the action gets the error when the action has returned.
+/// Its own limit counts in the same way, but it learns only then that it was reached. If the action
+/// returns and a limit is reached at the same time, one of them is first, and decides for all
+/// parties.
 ///
-/// The last party to arrive passes whatever its limit if there is no action, because it does not wait. If there is one, a
-/// limit that was over already when the action began does not count.
+/// The last party to arrive passes whatever its limit if there is no action, because it does not
+/// wait. If there is one, a limit that was over already when the action began does not count.
 ///
 /// # Forks
 ///
-/// In the child of a fork, a round that had begun in the parent starts over, because its parties are not there. A barrier
-/// that was broken stays broken. If the action itself forks, its thread gets [`BarrierError::Reset`] in the child.
+/// In the child of a fork, a round that had begun in the parent starts over, because its parties
+/// are not there. A barrier that was broken stays broken. If the action itself forks, its thread
+/// gets [`BarrierError::Reset`] in the child.
 ///
 /// ```
 /// use tk_barrier::Barrier;
@@ -74,98 +75,20 @@ use crate::round::{Outcome, Round};
 #[doc(alias = "CyclicBarrier")]
 #[repr(C)] // The waiting records name the queue, which so has the barrier's address.
 pub struct Barrier {
-    /// The queue of all that wait, marked with the address of the round whose outcome they wait for. The word has no value.
+    /// The queue of all that wait, marked with the address of the round whose outcome they wait
+    /// for. The word has no value.
     queue: AtomicU32,
     spins: SpinHistory,
     parties: usize,
     timeout: Option<Duration>,
     action: Option<Box<dyn Fn() + Send + Sync>>,
-    state: Mutex<State>,
+    state: StateLock,
 }
 
-// A panic of the action leaves the barrier broken, for all to see. Nothing else of the user's runs inside.
+// A panic of the action leaves the barrier broken, for all to see. Nothing else of the user's runs
+// inside.
 impl UnwindSafe for Barrier {}
 impl RefUnwindSafe for Barrier {}
-
-struct State {
-    /// There is none before the first is needed.
-    current: Option<Arc<Round>>,
-    /// The one before it, to be used again.
-    previous: Option<Arc<Round>>,
-    /// One that was never used, for when the parties of the previous round have yet to leave it.
-    spare: Option<Arc<Round>>,
-    /// How many have arrived in the current round.
-    arrived: usize,
-    /// The thread that runs the action of the current round.
-    acting: Option<Owner>,
-}
-
-impl State {
-    const NEW: State = State {
-        current: None,
-        previous: None,
-        spare: None,
-        arrived: 0,
-        acting: None,
-    };
-
-    fn outcome(&self) -> Option<Outcome> {
-        self.current.as_ref()?.outcome()
-    }
-
-    fn is_broken(&self) -> bool {
-        self.outcome().is_some()
-    }
-
-    fn n_waiting(&self) -> usize {
-        if self.is_broken() { 0 } else { self.arrived }
-    }
-
-    /// Whether the previous round can be used again. Once that is so it stays so: nobody gets a share in it any more.
-    fn can_reuse(&mut self) -> bool {
-        self.previous
-            .as_mut()
-            .is_some_and(|previous| Arc::get_mut(previous).is_some())
-    }
-
-    /// Takes a new round to where one is needed. Returns it if none is.
-    fn provide(&mut self, round: Arc<Round>) -> Option<Arc<Round>> {
-        let place = if self.current.is_none() {
-            &mut self.current
-        } else {
-            &mut self.spare
-        };
-        if place.is_some() {
-            return Some(round);
-        }
-        *place = Some(round);
-        None
-    }
-
-    /// Begins the next round, which there is. Returns a round to be dropped with the state unlocked.
-    fn begin(&mut self) -> Option<Arc<Round>> {
-        let mut old = self.previous.take();
-        let next = match old.as_mut().and_then(Arc::get_mut) {
-            Some(unused) => {
-                unused.renew();
-                old.take()
-            }
-            None => self.spare.take(),
-        };
-        debug_assert!(next.is_some());
-        self.previous = mem::replace(&mut self.current, next);
-        self.arrived = 0;
-        self.acting = None;
-        old
-    }
-}
-
-/// Which rounds a step needs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Needs {
-    Current,
-    CurrentAndNext,
-}
 
 impl Barrier {
     /// A barrier for that many parties.
@@ -189,7 +112,7 @@ impl Barrier {
             parties,
             timeout: None,
             action: None,
-            state: Mutex::new(State::NEW),
+            state: StateLock::new(),
         }
     }
 
@@ -203,7 +126,7 @@ impl Barrier {
             parties,
             timeout: None,
             action: None,
-            state: Mutex::new(State::NEW),
+            state: StateLock::new(),
         }
     }
 
@@ -212,14 +135,14 @@ impl Barrier {
     /// If it panics, the barrier breaks: that party goes on panicking, the others get
     /// [`BarrierError::ActionPanicked`].
     ///
-    /// The action runs with nothing locked. It may ask, abort and reset the barrier; after an abort or a reset the parties
-    /// leave, and what the action does then is its own affair. A wait at the barrier by the action's own thread would be
-    /// one party too many, which waits for the action to end. So a wait without a limit panics there, and a wait with a limit
-    /// ends with it.
+    /// The action runs with nothing locked. It may ask, abort and reset the barrier; after an abort
+    /// or a reset the parties leave, and what the action does then is its own affair. A wait at the
+    /// barrier by the action's own thread would be one party too many, which waits for the action
+    /// to end. So a wait without a limit panics there, and a wait with a limit ends with it.
     ///
-    /// An action that never returns keeps the round from passing, but no party from leaving: a limit, [`abort`](Barrier::abort) and
-    /// [`reset`](Barrier::reset) send the others away. After a reset the next round may run the action in another thread
-    /// while the first still runs.
+    /// An action that never returns keeps the round from passing, but no party from leaving: a
+    /// limit, [`abort`](Barrier::abort) and [`reset`](Barrier::reset) send the others away. After a
+    /// reset the next round may run the action in another thread while the first still runs.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -251,19 +174,21 @@ impl Barrier {
         self
     }
 
-    /// Waits until all parties have arrived. Returns the number of those who arrived before this one in the round: from 0 to
-    /// `parties - 1`, different for each.
+    /// Waits until all parties have arrived. Returns the number of those who arrived before this
+    /// one in the round: from 0 to `parties - 1`, different for each.
     ///
-    /// Blocks until then, or until the time is over that was given to [`timeout`](Barrier::timeout).
+    /// Blocks until then, or until the time is over that was given to
+    /// [`timeout`](Barrier::timeout).
     ///
     /// # Errors
     ///
-    /// If the barrier is broken or breaks, or is reset. The error says why: the reason is what came first, also if that came
-    /// while the action ran, and whatever became of the action then.
+    /// If the barrier is broken or breaks, or is reset. The error says why: the reason is what came
+    /// first, also if that came while the action ran, and whatever became of the action then.
     ///
     /// # Panics
     ///
-    /// If the action panics in this thread, or if the action itself waits at its own barrier without a limit.
+    /// If the action panics in this thread, or if the action itself waits at its own barrier
+    /// without a limit.
     ///
     /// ```
     /// use tk_barrier::Barrier;
@@ -311,9 +236,10 @@ impl Barrier {
 
     /// As [`wait`](Barrier::wait), until the limit is reached: then the barrier breaks.
     ///
-    /// If the parties of the current round are complete, and its action runs, this thread is one too many: it waits to be taken
-    /// into the next round. If its limit is reached before that, it gets [`BarrierError::NotAdmitted`], and breaks nothing. That holds
-    /// for every form of `wait` that has a limit.
+    /// If the parties of the current round are complete, and its action runs, this thread is one
+    /// too many: it waits to be taken into the next round. If its limit is reached before that, it
+    /// gets [`BarrierError::NotAdmitted`], and breaks nothing. That holds for every form of `wait`
+    /// that has a limit.
     ///
     /// The limit is converted before anything else happens.
     ///
@@ -332,8 +258,8 @@ impl Barrier {
         let me = self.action.as_ref().map(|_| current_owner());
         let mut waited_outside = None;
         let (round, index, wait) = loop {
-            let mut state = self.lock(Needs::Current);
-            let round = current(&state);
+            let mut state = self.state.lock_with(Needs::Current);
+            let round = state.current();
             if let Some(outcome) = round.outcome() {
                 drop(state);
                 outcome.for_others()?;
@@ -373,7 +299,8 @@ impl Barrier {
             Some(wait) => wait,
             None => Wait::new("barrier"),
         };
-        // A party looks at its own round, whose outcome stays: whatever becomes of the barrier meanwhile, nothing is missed.
+        // A party looks at its own round, whose outcome stays: whatever becomes of the barrier
+        // meanwhile, nothing is missed.
         self.spins.spin_for_a_wake_up(limit, || {
             if round.outcome().is_some() {
                 return ControlFlow::Break(true);
@@ -395,10 +322,11 @@ impl Barrier {
         limit: Limit<'_>,
     ) -> Result<usize, BarrierError> {
         if let Some(action) = &self.action {
-            // A limit that is over already is that of a call that takes what is there: a round that is full.
+            // A limit that is over already is that of a call that takes what is there: a round that
+            // is full.
             let counts = !limit.is_over();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
-                let state = self.lock(Needs::Current);
+                let state = self.state.lock_with(Needs::Current);
                 let is_first = round.end(Outcome::ActionPanicked);
                 self.wake(round, is_first, state);
                 resume_unwind(payload);
@@ -407,7 +335,7 @@ impl Barrier {
                 self.give_up(round, error)?;
             }
         }
-        let mut state = self.lock(Needs::CurrentAndNext);
+        let mut state = self.state.lock_with(Needs::CurrentAndNext);
         // If the round has no outcome, it is current.
         let passes = round.end(Outcome::Passed);
         let unused = if passes { state.begin() } else { None };
@@ -417,13 +345,14 @@ impl Barrier {
         outcome.for_others().map(|()| index)
     }
 
-    /// The limit of a party is reached: breaks its round, unless that has an outcome already, which counts then.
+    /// The limit of a party is reached: breaks its round, unless that has an outcome already, which
+    /// counts then.
     fn give_up(&self, round: &Arc<Round>, error: WaitError) -> Result<(), BarrierError> {
         let (outcome, error) = match error {
             WaitError::TimedOut => (Outcome::TimedOut, BarrierError::TimedOut),
             WaitError::Stopped => (Outcome::Stopped, BarrierError::Stopped),
         };
-        let state = self.lock(Needs::Current);
+        let state = self.state.lock_with(Needs::Current);
         let is_first = round.end(outcome);
         self.wake(round, is_first, state);
         if is_first {
@@ -433,9 +362,10 @@ impl Barrier {
         outcome.for_others()
     }
 
-    /// Wakes the threads that sleep on a round which has just been ended, if this thread ended it. That is done with the state
-    /// unlocked: they may run immediately, and come back to the barrier.
-    fn wake(&self, round: &Arc<Round>, is_ended: bool, state: MutexGuard<'_, State>) {
+    /// Wakes the threads that sleep on a round which has just been ended, if this thread ended it.
+    /// That is done with the state unlocked: they may run immediately, and come back to the
+    /// barrier.
+    fn wake(&self, round: &Arc<Round>, is_ended: bool, state: Guard<'_>) {
         drop(state);
         if is_ended {
             let mark = mark(round);
@@ -470,22 +400,8 @@ impl Barrier {
         }
     }
 
-    /// Locks the state when it has the rounds that the step needs: *nothing of the user's under the lock*.
-    fn lock(&self, needs: Needs) -> MutexGuard<'_, State> {
-        loop {
-            let mut state = lock(&self.state);
-            let has_next = needs == Needs::Current || state.spare.is_some() || state.can_reuse();
-            if state.current.is_some() && has_next {
-                return state;
-            }
-            drop(state);
-            let round = Round::new();
-            let unused = lock(&self.state).provide(round);
-            drop(unused);
-        }
-    }
-
-    /// Breaks the barrier: threads that wait, and threads that come, get [`BarrierError::Aborted`]. Never blocks.
+    /// Breaks the barrier: threads that wait, and threads that come, get [`BarrierError::Aborted`].
+    /// Never blocks.
     ///
     /// ```
     /// use tk_barrier::{Barrier, BarrierError};
@@ -495,13 +411,14 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
     /// ```
     pub fn abort(&self) {
-        let state = self.lock(Needs::Current);
-        let round = current(&state);
+        let state = self.state.lock_with(Needs::Current);
+        let round = state.current();
         let is_first = round.end(Outcome::Aborted);
         self.wake(&round, is_first, state);
     }
 
-    /// Starts over: threads that wait get [`BarrierError::Reset`], and a broken barrier is whole again. Never blocks.
+    /// Starts over: threads that wait get [`BarrierError::Reset`], and a broken barrier is whole
+    /// again. Never blocks.
     ///
     /// To repair a broken barrier that another thread may be repairing too, use
     /// [`reset_if_broken`](Barrier::reset_if_broken).
@@ -518,10 +435,11 @@ impl Barrier {
         self.start_over(|_| true);
     }
 
-    /// Makes a broken barrier whole again, and leaves a whole one as it is. Returns whether it was broken. Never blocks.
+    /// Makes a broken barrier whole again, and leaves a whole one as it is. Returns whether it was
+    /// broken. Never blocks.
     ///
-    /// Of several parties that learn that their round was broken, the first to call this repairs the barrier. The others do not
-    /// send away the threads that have arrived since.
+    /// Of several parties that learn that their round was broken, the first to call this repairs
+    /// the barrier. The others do not send away the threads that have arrived since.
     ///
     /// ```
     /// use tk_barrier::Barrier;
@@ -536,10 +454,10 @@ impl Barrier {
     }
 
     fn start_over(&self, wanted: impl FnOnce(&State) -> bool) -> bool {
-        let mut state = self.lock(Needs::CurrentAndNext);
+        let mut state = self.state.lock_with(Needs::CurrentAndNext);
         let is_wanted = wanted(&state);
         if is_wanted {
-            let round = current(&state);
+            let round = state.current();
             let is_first = round.end(Outcome::Reset);
             let unused = state.begin();
             self.wake(&round, is_first, state);
@@ -563,7 +481,7 @@ impl Barrier {
     /// assert_eq!(tk_barrier::Barrier::new(4).n_waiting(), 0);
     /// ```
     pub fn n_waiting(&self) -> usize {
-        lock(&self.state).n_waiting()
+        self.state.lock().n_waiting()
     }
 
     /// Whether the barrier is broken, and not reset since.
@@ -573,16 +491,12 @@ impl Barrier {
     /// ```
     #[doc(alias = "broken")]
     pub fn is_broken(&self) -> bool {
-        lock(&self.state).is_broken()
+        self.state.lock().is_broken()
     }
 }
 
-fn current(state: &State) -> Arc<Round> {
-    Arc::clone(state.current.as_ref().expect("the lock provides it"))
-}
-
-/// What tells the waiters of a round from those of others. While one of them waits, it has a share in the round, so that no
-/// other has this address.
+/// What tells the waiters of a round from those of others. While one of them waits, it has a share
+/// in the round, so that no other has this address.
 fn mark(round: &Arc<Round>) -> usize {
     Arc::as_ptr(round).addr()
 }
@@ -592,11 +506,11 @@ impl fmt::Debug for Barrier {
         let mut f = f.debug_struct("Barrier");
         f.field("parties", &self.parties);
         match self.state.try_lock() {
-            Ok(state) => f
+            Some(state) => f
                 .field("arrived", &state.n_waiting())
                 .field("broken", &state.is_broken())
                 .finish(),
-            Err(_) => f.finish_non_exhaustive(),
+            None => f.finish_non_exhaustive(),
         }
     }
 }

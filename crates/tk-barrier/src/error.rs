@@ -10,9 +10,9 @@ use crate::Barrier;
 
 /// Why a barrier did not let a thread pass.
 ///
-/// The error says what this call did. `TimedOut` and `Stopped` mean that the limit of this very call broke the round;
-/// the other parties of the round get [`Broken`](BarrierError::Broken). `NotAdmitted` means that this call was one too many and
-/// has changed nothing.
+/// The error says what this call did. `TimedOut` and `Stopped` mean that the limit of this very
+/// call broke the round; the other parties of the round get [`Broken`](BarrierError::Broken).
+/// `NotAdmitted` means that this call was one too many and has changed nothing.
 ///
 /// ```
 /// use tk_barrier::BarrierError;
@@ -20,7 +20,8 @@ use crate::Barrier;
 /// assert_eq!(BarrierError::Aborted.to_string(), "broken barrier: aborted");
 /// ```
 ///
-/// A thread that wants to repair the barrier uses [`Barrier::reset_if_broken`], which leaves a whole barrier alone:
+/// A thread that wants to repair the barrier uses [`Barrier::reset_if_broken`], which leaves a
+/// whole barrier alone:
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,14 +48,14 @@ pub enum BarrierError {
     Reset,
     /// The action panicked.
     ActionPanicked,
-    /// The parties of the round were complete, and the limit of this call was reached before the next round could take it in.
-    /// The call did not count as an arrival, and broke nothing.
+    /// The parties of the round were complete, and the limit of this call was reached before the
+    /// next round could take it in. The call did not count as an arrival, and broke nothing.
     NotAdmitted(WaitError),
 }
 
 impl BarrierError {
-    /// Whether the barrier was broken when the call returned. If it is not, a reset would only send away the parties of a
-    /// healthy round.
+    /// Whether the barrier was broken when the call returned. If it is not, a reset would only send
+    /// away the parties of a healthy round.
     ///
     /// ```
     /// use tk_barrier::{BarrierError, WaitError};

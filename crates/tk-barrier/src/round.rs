@@ -67,10 +67,11 @@ impl Round {
         Outcome::of_code(self.outcome.load(Acquire))
     }
 
-    /// Sets the outcome, unless the round has one: the first stays. Says whether it was this one. To be called with the
-    /// barrier's state locked.
+    /// Sets the outcome, unless the round has one: the first stays. Says whether it was this one.
+    /// To be called with the barrier's state locked.
     pub(crate) fn end(&self, outcome: Outcome) -> bool {
-        // Release: pairs with the Acquire in `outcome`. What the parties did before is passed on by the state's lock.
+        // Release: pairs with the Acquire in `outcome`. What the parties did before is passed on by
+        // the state's lock.
         self.outcome
             .compare_exchange(PENDING, outcome as u32, Release, Relaxed)
             .is_ok()

@@ -1,0 +1,180 @@
+//! Which round is the current one, and which serve next.
+//!
+//! Invariant: *reuse*. A round is used again only if the barrier alone has it. Then no thread
+//! sleeps on it, and none has yet to look at its outcome. The round before the current one is kept
+//! for that. If the same threads come in every round, all have left a round when the next one is
+//! full, so that two rounds serve forever.
+//!
+//! Invariant: *no allocator under the lock*. The program's allocator may itself wait at a barrier.
+//! So a round that a step needs is made before the state is locked, and one that is not needed any
+//! more is dropped after.
+//!
+//! Invariant: *no lost party*. In the child of a fork, a round that had begun has parties that are
+//! not there. Whichever step comes first in the child ends that round as reset, and the next begins
+//! empty. Otherwise the lost parties would count, and a round of the child would pass with too few.
+//! The old round stays allocated: its lost parties have shares in it.
+
+use std::mem;
+use std::sync::Arc;
+
+#[cfg(not(tk_loom))]
+use tk_core::__private::fork::{Inherit, Mutex, MutexGuard};
+use tk_core::Owner;
+#[cfg(tk_loom)]
+use tk_park::sync::{Mutex, MutexGuard};
+
+use crate::round::{Outcome, Round};
+
+pub(crate) struct State {
+    /// There is none before the first is needed.
+    current: Option<Arc<Round>>,
+    /// The one before it, to be used again.
+    previous: Option<Arc<Round>>,
+    /// One that was never used, for when the parties of the previous round have yet to leave it.
+    spare: Option<Arc<Round>>,
+    /// How many have arrived in the current round.
+    pub(crate) arrived: usize,
+    /// The thread that runs the action of the current round.
+    pub(crate) acting: Option<Owner>,
+}
+
+impl State {
+    const NEW: State = State {
+        current: None,
+        previous: None,
+        spare: None,
+        arrived: 0,
+        acting: None,
+    };
+
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.current.as_ref()?.outcome()
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.outcome().is_some()
+    }
+
+    pub(crate) fn n_waiting(&self) -> usize {
+        if self.is_broken() { 0 } else { self.arrived }
+    }
+
+    /// The current round, which [`StateLock::lock_with`] has provided.
+    pub(crate) fn current(&self) -> Arc<Round> {
+        Arc::clone(self.current.as_ref().expect("the lock provides it"))
+    }
+
+    /// Whether the previous round can be used again. Once that is so it stays so: nobody gets a
+    /// share in it any more.
+    fn can_reuse(&mut self) -> bool {
+        self.previous
+            .as_mut()
+            .is_some_and(|previous| Arc::get_mut(previous).is_some())
+    }
+
+    /// Takes a new round to where one is needed. Returns it if none is.
+    fn provide(&mut self, round: Arc<Round>) -> Option<Arc<Round>> {
+        let place = if self.current.is_none() {
+            &mut self.current
+        } else {
+            &mut self.spare
+        };
+        if place.is_some() {
+            return Some(round);
+        }
+        *place = Some(round);
+        None
+    }
+
+    /// Begins the next round, which [`StateLock::lock_with`] has provided. Returns a round to be
+    /// dropped with the state unlocked.
+    pub(crate) fn begin(&mut self) -> Option<Arc<Round>> {
+        let mut old = self.previous.take();
+        let next = match old.as_mut().and_then(Arc::get_mut) {
+            Some(unused) => {
+                unused.renew();
+                old.take()
+            }
+            None => self.spare.take(),
+        };
+        debug_assert!(next.is_some());
+        self.previous = mem::replace(&mut self.current, next);
+        self.arrived = 0;
+        self.acting = None;
+        old
+    }
+}
+
+/// Which rounds a step needs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    Current,
+    CurrentAndNext,
+}
+
+#[cfg(not(tk_loom))]
+impl Inherit for State {
+    fn inherit(&mut self) {
+        if self.arrived > 0 && !self.is_broken() {
+            if let Some(round) = self.current.take() {
+                round.end(Outcome::Reset);
+                // *No lost party*; and to drop it could call the allocator.
+                mem::forget(round);
+            }
+            self.arrived = 0;
+            self.acting = None;
+        }
+    }
+
+    fn anew() -> State {
+        State::NEW
+    }
+}
+
+/// The state, and the lock around it. The child of a fork can take it even if a lost thread held
+/// it.
+pub(crate) struct StateLock(Mutex<State>);
+
+pub(crate) type Guard<'a> = MutexGuard<'a, State>;
+
+impl StateLock {
+    #[cfg(not(tk_loom))]
+    pub(crate) const fn new() -> StateLock {
+        StateLock(Mutex::constant(State::NEW))
+    }
+
+    #[cfg(tk_loom)]
+    pub(crate) fn new() -> StateLock {
+        StateLock(Mutex::new(State::NEW))
+    }
+
+    pub(crate) fn lock(&self) -> Guard<'_> {
+        #[cfg(not(tk_loom))]
+        let guard = self.0.lock();
+        #[cfg(tk_loom)]
+        let guard = tk_park::sync::lock(&self.0);
+        guard
+    }
+
+    pub(crate) fn try_lock(&self) -> Option<Guard<'_>> {
+        let guard = self.0.try_lock();
+        #[cfg(tk_loom)]
+        let guard = guard.ok();
+        guard
+    }
+
+    /// Locks the state when it has the rounds that the step needs: *no allocator under the lock*.
+    pub(crate) fn lock_with(&self, needs: Needs) -> Guard<'_> {
+        loop {
+            let mut state = self.lock();
+            let has_next = needs == Needs::Current || state.spare.is_some() || state.can_reuse();
+            if state.current.is_some() && has_next {
+                return state;
+            }
+            drop(state);
+            let round = Round::new();
+            let unused = self.lock().provide(round);
+            drop(unused);
+        }
+    }
+}
