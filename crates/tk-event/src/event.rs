@@ -12,7 +12,8 @@ mod tests;
 
 /// The event is set. No thread is in the queue.
 const SET: u32 = 1;
-/// The event is not set, and threads are in the queue, or were and have given up. Never together with [`SET`].
+/// The event is not set, and threads are in the queue, or were and have given up. Never together
+/// with [`SET`].
 const PARKED: u32 = 2;
 /// One set, in the count of all sets that takes the rest of the word. The count wraps around.
 const ONE_SET: u32 = 4;
@@ -37,25 +38,28 @@ fn set(state: u32) -> u32 {
     (state & !PARKED).wrapping_add(ONE_SET) | SET
 }
 
-/// Whether the event is set, or was set and cleared again, since a thread saw this many sets and found it not set.
+/// Whether the event is set, or was set and cleared again, since a thread saw this many sets and
+/// found it not set.
 ///
-/// The comparison alone is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one thread. A set and a clear
-/// take about 10 ns, so that thread would have to be held up for ten seconds between two looks, by nothing but this event's
-/// own pulses, and to look again at the one count in 2^30. It would miss those pulses, and see the next set.
+/// The comparison alone is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one
+/// thread. A set and a clear take about 10 ns, so that thread would have to be held up for ten
+/// seconds between two looks, by nothing but this event's own pulses, and to look again at the one
+/// count in 2^30. It would miss those pulses, and see the next set.
 fn is_released(state: u32, start: u32) -> bool {
     is_set(state) || sets(state) != start
 }
 
 /// A flag that threads can wait for.
 ///
-/// `set` releases every thread whose wait has begun, and `set` directly followed by `clear` does the same. A wait begins when
-/// the call reads the event's state, which is the first thing it does after its limit has been converted. So a wait that
-/// another thread knows to have begun, because it saw the waiting record or because anything else tells it so, is released
-/// by that thread's next `set`, whether the waiter spins, is about to sleep, or sleeps. If the limit of a wait is reached at
-/// the same time, a `set` that came before the call returned counts.
+/// `set` releases every thread whose wait has begun, and `set` directly followed by `clear` does
+/// the same. A wait begins when the call reads the event's state, which is the first thing it does
+/// after its limit has been converted. So a wait that another thread knows to have begun, because
+/// it saw the waiting record or because anything else tells it so, is released by that thread's
+/// next `set`, whether the waiter spins, is about to sleep, or sleeps. If the limit of a wait is
+/// reached at the same time, a `set` that came before the call returned counts.
 ///
-/// What a thread did before it called [`set`](Event::set) is seen by every thread whose wait is released by that, and by
-/// every thread that finds the event set.
+/// What a thread did before it called [`set`](Event::set) is seen by every thread whose wait is
+/// released by that, and by every thread that finds the event set.
 ///
 /// ```
 /// use tk_event::Event;
@@ -78,22 +82,25 @@ pub struct Event {
     /// | `SET` | | clears `SET` | returns |
     /// | `PARKED` | wakes all, clears `PARKED`, sets `SET`, counts | | spins, sleeps |
     ///
-    /// Invariant: *parked*. While a thread is in the queue, `PARKED` is set: a thread enters the queue in the step that
-    /// sees or sets it, and it is cleared in the step that wakes all. Both steps are taken with the queue locked, so that
-    /// a `set` wakes exactly those who came before it, and no `clear` that follows holds one of them back.
+    /// Invariant: *parked*. While a thread is in the queue, `PARKED` is set: a thread enters the
+    /// queue in the step that sees or sets it, and it is cleared in the step that wakes all. Both
+    /// steps are taken with the queue locked, so that a `set` wakes exactly those who came before
+    /// it, and no `clear` that follows holds one of them back.
     ///
-    /// Invariant: *counted*. Each change from not set to set counts one up. A wait reads the count once, when it begins, and each of
-    /// its looks compares: while it spins, in the step in which it enters the queue, and when its limit is reached.
-    /// Without the count a `set` and a `clear` between two looks would be lost:
+    /// Invariant: *counted*. Each change from not set to set counts one up. A wait reads the count
+    /// once, when it begins, and each of its looks compares: while it spins, in the step in which
+    /// it enters the queue, and when its limit is reached. Without the count a `set` and a `clear`
+    /// between two looks would be lost:
     ///
     /// 1. Thread A looks, and finds the event not set.
     /// 2. Thread B sets the event. Nobody is in the queue, so nobody is woken. B clears it.
-    /// 3. A looks again, finds the event not set, and sleeps, although it waited when B set the event.
+    /// 3. A looks again, finds the event not set, and sleeps, although it waited when B set the
+    ///    event.
     ///
-    /// Invariant: *one order*. All changes are read-modify-writes, so that the release sequence is not broken: a thread that reads
-    /// the state of any time after a `set` has all that was done before that `set`. That includes a `set` of an event
-    /// which is set already: with a mere load there, a thread that is about to clear the event could miss what has been
-    /// done.
+    /// Invariant: *one order*. All changes are read-modify-writes, so that the release sequence is
+    /// not broken: a thread that reads the state of any time after a `set` has all that was done
+    /// before that `set`. That includes a `set` of an event which is set already: with a mere load
+    /// there, a thread that is about to clear the event could miss what has been done.
     state: AtomicU32,
     spins: SpinHistory,
 }
@@ -161,7 +168,8 @@ impl Event {
     fn set_slow(&self) {
         let set_all_released = |_| {
             let mut state = self.state.load(Relaxed);
-            // Release: as in `set`, for threads that find the event set. Those that sleep are synchronized by the queue.
+            // Release: as in `set`, for threads that find the event set. Those that sleep are
+            // synchronized by the queue.
             while let Err(changed) =
                 self.state
                     .compare_exchange(state, set(state), Release, Relaxed)
@@ -188,8 +196,8 @@ impl Event {
     pub fn clear(&self) {
         let mut state = self.state.load(Relaxed);
         while is_set(state) {
-            // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks at what there is
-            // to do sees what was done before the `set` that it has undone.
+            // Acquire: pairs with the Release in `set`. A thread that clears the event and then
+            // looks at what there is to do sees what was done before the `set` that it has undone.
             match self
                 .state
                 .compare_exchange(state, state & !SET, Acquire, Relaxed)
@@ -218,7 +226,8 @@ impl Event {
         self.wait_with(Limit::none()).is_ok()
     }
 
-    /// Waits until the event is set, or for that long. Returns whether it has been set since the call began.
+    /// Waits until the event is set, or for that long. Returns whether it has been set since the
+    /// call began.
     ///
     /// Zero means to look once. Python's `wait(timeout)`.
     ///
@@ -311,9 +320,11 @@ impl Event {
         self.look(start).then_some(()).ok_or(error)
     }
 
-    /// With the queue locked: marks the event as one with sleepers, unless a `set` has released the wait.
+    /// With the queue locked: marks the event as one with sleepers, unless a `set` has released the
+    /// wait.
     fn enter_queue(&self, start: u32) -> bool {
-        // Acquire, here and on failure: pairs with the Release in `set`, for a wait that is released.
+        // Acquire, here and on failure: pairs with the Release in `set`, for a wait that is
+        // released.
         let mut state = self.state.load(Acquire);
         while !is_released(state, start) {
             if is_parked(state) {

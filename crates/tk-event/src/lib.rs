@@ -15,9 +15,9 @@
 //! });
 //! ```
 //!
-//! An event stays set until it is cleared. `set` directly followed by `clear` still releases every thread that was
-//! waiting, asleep or not: a wait begins when the call first looks at the event. This is the `Event` of Python's
-//! `threading`, the manual-reset event of Windows and .NET.
+//! An event stays set until it is cleared. `set` directly followed by `clear` still releases every
+//! thread that was waiting, asleep or not: a wait begins when the call first looks at the event.
+//! This is the `Event` of Python's `threading`, the manual-reset event of Windows and .NET.
 //!
 //! Every wait can have a limit: a time, a [`StopToken`], or both (a [`Limit`]):
 //!

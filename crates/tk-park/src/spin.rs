@@ -157,10 +157,12 @@ impl SpinHistory {
         self.spin_with(look, WAKE_UP, limit)
     }
 
-    /// As [`park`](crate::park), and spins in the queue before it sleeps: for a wait whose place in the order counts.
+    /// As [`park`](crate::park), and spins in the queue before it sleeps: for a wait whose place in the
+    /// order counts.
     ///
-    /// The thread stands in the queue while it spins, so it is unparked in its turn, and nothing that an unparking thread
-    /// does passes it by. To enter the queue first costs about half a microsecond more than to spin first.
+    /// The thread stands in the queue while it spins, so it is unparked in its turn, and nothing that
+    /// an unparking thread does passes it by. To enter the queue first costs about half a microsecond
+    /// more than to spin first.
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;

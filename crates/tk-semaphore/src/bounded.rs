@@ -15,8 +15,8 @@ use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
 
 /// A semaphore that never has more permits than it began with.
 ///
-/// Its permits are taken and given back like those of a [`Semaphore`]; a [`release`](BoundedSemaphore::release) that is
-/// one too many is an error.
+/// Its permits are taken and given back like those of a [`Semaphore`]; a
+/// [`release`](BoundedSemaphore::release) that is one too many is an error.
 ///
 /// ```
 /// use tk_semaphore::BoundedSemaphore;
@@ -83,8 +83,8 @@ impl BoundedSemaphore {
     ///
     /// # Panics
     ///
-    /// If the bound is zero: there is never a permit, so the wait would have no end. A wait with a limit lasts until that
-    /// is reached.
+    /// If the bound is zero: there is never a permit, so the wait would have no end. A wait with a
+    /// limit lasts until that is reached.
     ///
     /// ```
     /// # use tk_semaphore::BoundedSemaphore;

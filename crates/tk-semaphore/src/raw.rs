@@ -1,7 +1,8 @@
 //! The counting and the queueing.
 //!
-//! A thread that does not get its permits at the first try enters the queue, and spins and sleeps there. The queue is the
-//! line: a thread is in line from the step in which it enters, and permits go out in that order (FIFO).
+//! A thread that does not get its permits at the first try enters the queue, and spins and sleeps
+//! there. The queue is the line: a thread is in line from the step in which it enters, and permits
+//! go out in that order (FIFO).
 //!
 //! | state | `try_acquire`, a fast `acquire` | a wait | `release` |
 //! |---|---|---|---|
@@ -9,25 +10,30 @@
 //! | too few, no `QUEUED` | fails | sets `QUEUED`, is in line | adds |
 //! | `QUEUED` | fails, or hands out first | is in line | adds, and hands out |
 //!
-//! Invariant: *queued*. While a thread is in line, `QUEUED` is set: a thread gets in line in the step that sees or sets it, and
-//! it is cleared in the step that finds the queue empty. Both are taken with the queue locked.
+//! Invariant: *queued*. While a thread is in line, `QUEUED` is set: a thread gets in line in the
+//! step that sees or sets it, and it is cleared in the step that finds the queue empty. Both are
+//! taken with the queue locked.
 //!
-//! Invariant: *no barging*. While `QUEUED` is set, the permits change only with the queue locked: a thread that wants permits gets in
-//! line, and a thread that brings permits hands them out. So no thread overtakes one that is in line. Without it:
+//! Invariant: *no barging*. While `QUEUED` is set, the permits change only with the queue locked: a
+//! thread that wants permits gets in line, and a thread that brings permits hands them out. So no
+//! thread overtakes one that is in line. Without it:
 //!
 //! 1. Thread A wants two permits, finds one, and spins.
-//! 2. Thread B wants one permit, finds one, and takes it. While threads like B keep coming, A never finds two.
+//! 2. Thread B wants one permit, finds one, and takes it. While threads like B keep coming, A never
+//!    finds two.
 //!
-//! Invariant: *handed out*. Permits are handed out in the order of the line, up to the first thread that wants more than there are.
-//! This follows each step that could satisfy the first in line: a release, and the departure of a thread that gave up. So a
-//! thread that gets in line although there are permits enough for it stands behind another thread, or behind a departed
-//! thread that has yet to hand out.
+//! Invariant: *handed out*. Permits are handed out in the order of the line, up to the first thread
+//! that wants more than there are. This follows each step that could satisfy the first in line: a
+//! release, and the departure of a thread that gave up. So a thread that gets in line although
+//! there are permits enough for it stands behind another thread, or behind a departed thread that
+//! has yet to hand out.
 //!
-//! To hand out once more changes nothing but what *handed out* still owes. So a thread that finds permits enough and `QUEUED`
-//! set hands out first. If the permits are there after that, and `QUEUED` is still set, another thread is in line.
+//! To hand out once more changes nothing but what *handed out* still owes. So a thread that finds
+//! permits enough and `QUEUED` set hands out first. If the permits are there after that, and
+//! `QUEUED` is still set, another thread is in line.
 //!
-//! In the child of a fork the queue is empty, and `QUEUED` may be left over from lost threads. Then every step that finds it
-//! set looks into the queue, finds nobody, and clears it.
+//! In the child of a fork the queue is empty, and `QUEUED` may be left over from lost threads. Then
+//! every step that finds it set looks into the queue, finds nobody, and clears it.
 
 use std::cell::Cell;
 
@@ -102,7 +108,8 @@ impl RawSemaphore {
         Err(state)
     }
 
-    /// There are permits enough and `QUEUED` is set, perhaps only because a departed thread has yet to hand out.
+    /// There are permits enough and `QUEUED` is set, perhaps only because a departed thread has yet
+    /// to hand out.
     #[cold]
     #[inline(never)]
     fn try_acquire_slow(&self, n: usize) -> bool {
@@ -159,8 +166,8 @@ impl RawSemaphore {
         self.try_acquire(n).then_some(()).ok_or(error)
     }
 
-    /// With the queue locked: takes the permits if they are there and nobody is in line. Otherwise the calling thread is in
-    /// line, and this returns `true`.
+    /// With the queue locked: takes the permits if they are there and nobody is in line. Otherwise
+    /// the calling thread is in line, and this returns `true`.
     fn line_up(&self, n: usize) -> bool {
         let mut state = self.state.load(Relaxed);
         while !is_queued(state) {
@@ -225,7 +232,8 @@ impl RawSemaphore {
     /// Adds `n` permits and gives the first in line what they want, as far as it goes.
     #[cold]
     fn hand_out(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
-        // What is left to hand out, from the first thread in line on. The state stands still then: *no barging*.
+        // What is left to hand out, from the first thread in line on. The state stands still then:
+        // *no barging*.
         let left = Cell::new(None);
         let choose = |waiter: &Waiter| {
             let available = left
@@ -244,8 +252,8 @@ impl RawSemaphore {
         unpark_filter(&self.state, choose, |unparked| {
             let queued = if unparked.more { QUEUED } else { 0 };
             outcome = match left.get() {
-                // AcqRel: what was released before goes on to threads that get it later through `try_acquire`. Threads in
-                // line are synchronized by the queue.
+                // AcqRel: what was released before goes on to threads that get it later through
+                // `try_acquire`. Threads in line are synchronized by the queue.
                 Some(Ok(left)) => {
                     self.state.swap((left * PERMIT) | queued, AcqRel);
                     Ok(())

@@ -17,19 +17,22 @@ use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
 ///
 /// # Order
 ///
-/// Threads are served in FIFO order, whether they want one permit or many. A thread that does not get its permits at the first
-/// try gets in line, and spins or sleeps there. It is in line when its waiting record
-/// says so, which is when it has entered the queue: less than a microsecond after the call, or some ten microseconds if the call is
-/// the first in this thread that waits for anything, because that sets up the thread's record. No call of any kind that
-/// begins after that gets a permit before it: neither an `acquire` nor a `try_acquire`, not even if the permits there are too few
-/// for the first in line and enough for the call. A call that begins before that may still get a permit first.
+/// Threads are served in FIFO order, whether they want one permit or many. A thread that does not
+/// get its permits at the first try gets in line, and spins or sleeps there. It is in line when its
+/// waiting record says so, which is when it has entered the queue: less than a microsecond after
+/// the call, or some ten microseconds if the call is the first in this thread that waits for
+/// anything, because that sets up the thread's record. No call of any kind that begins after that
+/// gets a permit before it: neither an `acquire` nor a `try_acquire`, not even if the permits there
+/// are too few for the first in line and enough for the call. A call that begins before that may
+/// still get a permit first.
 ///
 /// # Limits
 ///
-/// Every blocking call has four forms: one that waits forever, `_for` a duration, `_until` an instant, and `_with` a
-/// [`Limit`], which may be a stop token. A call whose limit is over (zero, a time in the past, a token that has been asked to
-/// stop) takes what is there, or fails immediately. A duration that is too long for the clock means forever. A limit is
-/// converted before anything else happens.
+/// Every blocking call has four forms: one that waits forever, `_for` a duration, `_until` an
+/// instant, and `_with` a [`Limit`], which may be a stop token. A call whose limit is over (zero, a
+/// time in the past, a token that has been asked to stop) takes what is there, or fails
+/// immediately. A duration that is too long for the clock means forever. A limit is converted
+/// before anything else happens.
 ///
 /// ```
 /// use tk_semaphore::Semaphore;
@@ -143,7 +146,8 @@ impl Semaphore {
         self.acquire_with(deadline).ok()
     }
 
-    /// Takes a permit. Blocks until there is one, or until the limit is reached, and says which limit that was.
+    /// Takes a permit. Blocks until there is one, or until the limit is reached, and says which
+    /// limit that was.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -163,8 +167,8 @@ impl Semaphore {
 
     /// Takes `n` permits at once. Blocks until there are so many.
     ///
-    /// No call that begins when this one is [in line](Semaphore#order) gets a permit before it. A call for no permits
-    /// returns immediately.
+    /// No call that begins when this one is [in line](Semaphore#order) gets a permit before it. A
+    /// call for no permits returns immediately.
     ///
     /// # Errors
     ///
@@ -265,7 +269,8 @@ impl Semaphore {
         Ok(self.permit(n))
     }
 
-    /// Takes a permit that keeps the semaphore alive, so that it can be sent anywhere. Blocks until there is one.
+    /// Takes a permit that keeps the semaphore alive, so that it can be sent anywhere. Blocks until
+    /// there is one.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -361,7 +366,8 @@ impl Semaphore {
         Ok(self.own(self.acquire_many(n)?))
     }
 
-    /// As [`try_acquire_many`](Semaphore::try_acquire_many), for permits that keep the semaphore alive.
+    /// As [`try_acquire_many`](Semaphore::try_acquire_many), for permits that keep the semaphore
+    /// alive.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -374,7 +380,8 @@ impl Semaphore {
         Some(self.own(self.try_acquire_many(n)?))
     }
 
-    /// As [`acquire_many_for`](Semaphore::acquire_many_for), for permits that keep the semaphore alive.
+    /// As [`acquire_many_for`](Semaphore::acquire_many_for), for permits that keep the semaphore
+    /// alive.
     ///
     /// # Errors
     ///
@@ -397,7 +404,8 @@ impl Semaphore {
         Ok(self.own(self.acquire_many_for(n, timeout)?))
     }
 
-    /// As [`acquire_many_until`](Semaphore::acquire_many_until), for permits that keep the semaphore alive.
+    /// As [`acquire_many_until`](Semaphore::acquire_many_until), for permits that keep the
+    /// semaphore alive.
     ///
     /// # Errors
     ///
@@ -420,7 +428,8 @@ impl Semaphore {
         Ok(self.own(self.acquire_many_until(n, deadline)?))
     }
 
-    /// As [`acquire_many_with`](Semaphore::acquire_many_with), for permits that keep the semaphore alive.
+    /// As [`acquire_many_with`](Semaphore::acquire_many_with), for permits that keep the semaphore
+    /// alive.
     ///
     /// # Errors
     ///
@@ -443,11 +452,13 @@ impl Semaphore {
         Ok(self.own(self.acquire_many_with(n, limit)?))
     }
 
-    /// Adds `n` permits: those of permits that were forgotten, or new ones. Wakes the threads that get them. Never blocks.
+    /// Adds `n` permits: those of permits that were forgotten, or new ones. Wakes the threads that
+    /// get them. Never blocks.
     ///
     /// # Errors
     ///
-    /// If there would be more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS). Then nothing is changed.
+    /// If there would be more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS). Then nothing is
+    /// changed.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
