@@ -73,6 +73,35 @@ fn all_who_are_notified_get_through() {
 }
 
 #[test]
+fn a_moved_waiter_that_starves_is_handed_the_lock() {
+    explore("condvar: handoff to a moved waiter", Some(3), || {
+        let pair = Pair::new();
+        let waiter = thread::spawn({
+            let pair = pair.clone();
+            move || {
+                let mut ready = pair.lock.lock();
+                while *ready == 0 {
+                    pair.condvar.wait(&mut ready);
+                }
+                *ready += 1;
+            }
+        });
+        let mut ready = pair.lock.lock();
+        *ready = 1;
+        let moved = pair.condvar.notify_one();
+        // Two milliseconds after the notification.
+        advance(2_000_000);
+        drop(ready);
+        let ready = pair.lock.lock();
+        // Not even a thread that runs gets ahead of a waiter that was moved.
+        assert!(!moved || *ready == 2);
+        drop(ready);
+        waiter.join().unwrap();
+        assert!(!pair.lock.is_locked());
+    });
+}
+
+#[test]
 fn all_who_are_notified_get_through_a_free_lock() {
     explore("condvar: notify_all without the lock", Some(3), || {
         let pair = Pair::new();

@@ -304,6 +304,25 @@ impl RawRLock {
         }
     }
 
+    /// Takes a level, for a thread that has no number of its own: a model can't start 2^30 threads.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn try_acquire_anonymously(&self) -> bool {
+        let me = Owner::ANONYMOUS;
+        self.enter_again(me) || (self.lock.try_acquire_as(me) && self.enter(me))
+    }
+
+    /// Gives a level back, for a thread that has no number of its own.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn release_anonymously(&self) -> Result<(), NotOwned> {
+        let me = Owner::ANONYMOUS;
+        if self.leave(me)? {
+            self.lock.release_as(me);
+        }
+        Ok(())
+    }
+
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]

@@ -249,20 +249,27 @@ fn a_woken_thread_that_comes_too_late_is_woken_again() {
 }
 
 #[test]
-fn one_who_is_woken_because_another_does_not_come_is_not_lost() {
-    explore("lock: an excuse that has run out", Some(2), || {
+fn a_timeout_against_a_handoff() {
+    explore("lock: timeout against handoff", Some(4), || {
         let guarded = Guarded::new();
         guarded.lock.acquire();
-        let others = [adder(&guarded), adder(&guarded)];
+        let timed = thread::spawn({
+            let guarded = guarded.clone();
+            move || {
+                let got = guarded.lock.acquire_until(Instant(2_000_000));
+                if got {
+                    guarded.add();
+                    guarded.lock.release().unwrap();
+                }
+                u32::from(got)
+            }
+        });
         guarded.add();
+        // The waiter is starving, and its time is over.
+        advance(2_000_000);
         guarded.lock.release().unwrap();
-        // Whoever was woken by that has been on the way for a tenth of a millisecond.
-        advance(100_000);
-        guarded.acquire_and_add();
-        for other in others {
-            other.join().unwrap();
-        }
-        guarded.finish(4);
+        let got = timed.join().unwrap();
+        guarded.finish(1 + got);
     });
 }
 
@@ -292,6 +299,36 @@ fn levels_are_for_one_thread_at_a_time() {
         other.join().unwrap();
         // SAFETY: the other thread is gone.
         value.with(|value| assert_eq!(unsafe { *value }, 4));
+    });
+}
+
+#[test]
+fn threads_without_a_number_are_told_apart_by_their_id() {
+    explore("rlock: two anonymous owners", Some(3), || {
+        let lock = RawRLock::new();
+        lock.touch();
+        let lock = Arc::new(lock);
+        let value = Arc::new(UnsafeCell::new(0));
+        let enter_twice = |lock: &RawRLock, value: &UnsafeCell<u32>| {
+            let mut entered = 0;
+            for _ in 0..2 {
+                if lock.try_acquire_anonymously() {
+                    // SAFETY: the lock is held, which is what loom checks.
+                    value.with_mut(|value| unsafe { *value += 1 });
+                    lock.release_anonymously().unwrap();
+                    entered += 1;
+                }
+            }
+            assert!(lock.release_anonymously().is_err());
+            entered
+        };
+        let other = thread::spawn({
+            let (lock, value) = (lock.clone(), value.clone());
+            move || enter_twice(&lock, &value)
+        });
+        let entered = enter_twice(&lock, &value) + other.join().unwrap();
+        // SAFETY: the other thread is gone.
+        value.with(|value| assert_eq!(unsafe { *value }, entered));
     });
 }
 
