@@ -8,6 +8,8 @@ mod excepthook;
 #[cfg(unix)]
 mod fork;
 mod local;
+#[cfg(unix)]
+mod locks;
 mod start;
 
 use std::io::Write;
@@ -133,6 +135,8 @@ fn main() -> ExitCode {
         start::CASES,
         #[cfg(unix)]
         fork::CASES,
+        #[cfg(unix)]
+        locks::CASES,
     ];
     let cases: Vec<&'static Case> = lists.into_iter().flatten().collect();
     if let Ok(name) = std::env::var("TK_PROCESS") {

@@ -35,6 +35,11 @@ impl ThreadId {
         ThreadId(NonZeroU64::new(id).expect("2^64 threads"))
     }
 
+    /// The last number that a thread has got.
+    pub(crate) fn last() -> u64 {
+        LAST.load(Ordering::Relaxed)
+    }
+
     /// The id of a thread of a model, which tk-core does not know.
     #[cfg(tk_loom)]
     #[doc(hidden)]

@@ -69,7 +69,7 @@ pub mod __private {
 
     /// What the child of a fork needs: see `fork/mod.rs`.
     pub mod fork {
-        pub use crate::fork::{Inherit, Mutex, MutexGuard, generation};
+        pub use crate::fork::{Inherit, Mutex, MutexGuard, generation, is_lost};
     }
 }
 

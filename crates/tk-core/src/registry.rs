@@ -248,6 +248,11 @@ pub(crate) fn is_main(id: ThreadId) -> bool {
     MAIN.load(Ordering::Relaxed) == id.get()
 }
 
+/// Whether the main thread is this owner.
+pub(crate) fn is_main_owner(owner: Owner) -> bool {
+    MAIN.load(Ordering::Relaxed) == u64::from(owner.get())
+}
+
 /// The main thread's record, which is made now if it has not been needed before.
 pub(crate) fn main() -> Record {
     loop {

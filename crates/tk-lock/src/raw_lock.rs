@@ -40,7 +40,8 @@ use std::fmt;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use tk_core::Owner;
+use tk_core::__private::fork::is_lost;
+use tk_core::{Owner, thread_by_owner};
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_owner};
 use tk_park::{
     Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, give_way, park, unpark_filter,
@@ -153,6 +154,11 @@ impl RawLock {
     }
 
     /// Takes the lock. Blocks while any thread holds it, the calling one included.
+    ///
+    /// # Panics
+    ///
+    /// In the child of a fork, if a thread that exists in the parent alone holds the lock, because nobody would end the
+    /// wait. This goes for all waits without a limit; those with one reach it.
     ///
     /// ```
     /// let lock = tk_lock::RawLock::new();
@@ -386,6 +392,9 @@ impl RawLock {
         if let Err(error) = limit.check() {
             return self.last_try(me, error);
         }
+        if limit.is_none() {
+            self.refuse_lost_holder();
+        }
         if self.try_acquire_spinning(me, false) {
             return Ok(());
         }
@@ -439,6 +448,18 @@ impl RawLock {
     fn last_try(&self, me: Owner, error: WaitError) -> Result<(), WaitError> {
         self.try_take(self.word.load(Relaxed), me)
             .map_err(|_| error)
+    }
+
+    /// Panics if the lock is held by a thread that exists in the parent of this process alone: the wait would never end.
+    ///
+    /// Once per wait is enough, because a thread that waits is not lost, and a lost thread takes no lock.
+    #[track_caller]
+    fn refuse_lost_holder(&self) {
+        if let Some(holder) = self.holder()
+            && is_lost(holder)
+        {
+            lost_holder(holder);
+        }
     }
 
     #[cold]
@@ -512,6 +533,19 @@ impl RawLock {
 #[track_caller]
 fn relocked() -> ! {
     panic!("this thread holds the lock already, and would wait for itself forever");
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn lost_holder(holder: Owner) -> ! {
+    match thread_by_owner(holder) {
+        Some(thread) => panic!(
+            "a wait for a lock that is held by {}, a thread that the fork has left behind",
+            thread.name()
+        ),
+        None => panic!("a wait for a lock that is held by a thread that the fork has left behind"),
+    }
 }
 
 impl fmt::Debug for RawLock {

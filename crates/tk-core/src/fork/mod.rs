@@ -37,11 +37,11 @@ mod mutex;
 mod sys;
 
 use std::mem::ManuallyDrop;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub use mutex::{Inherit, Mutex, MutexGuard};
 
-use crate::{KeepAlive, current, registry};
+use crate::{KeepAlive, Owner, Record, ThreadId, current, registry, thread_by_owner};
 
 /// The generation of the first process.
 pub(crate) const FIRST: u32 = 1;
@@ -62,6 +62,23 @@ pub fn generation() -> u32 {
 /// The generation, if it matters: zero if nothing of the kit has been used.
 pub(crate) fn generation_so_far() -> u32 {
     GENERATION.load(Ordering::Relaxed)
+}
+
+/// The last number that a thread of the parent has got. Zero in the first process.
+static LAST_OF_PARENT: AtomicU64 = AtomicU64::new(0);
+
+/// Whether this owner is a thread of the parent that the fork has left behind, or that had ended before: it will never
+/// release what it holds here. Says no if that is not known.
+///
+/// Costs one load in a process that is no child of a fork.
+pub fn is_lost(owner: Owner) -> bool {
+    // Relaxed: it changes while there is one thread.
+    let last = LAST_OF_PARENT.load(Ordering::Relaxed);
+    owner.is_known()
+        && u64::from(owner.get()) <= last
+        && !registry::is_main_owner(owner)
+        // A thread that was registered in the parent may have begun here.
+        && thread_by_owner(owner).as_ref().is_none_or(Record::is_lost)
 }
 
 /// Has the child of every fork from here on call [`in_child`].
@@ -92,6 +109,8 @@ unsafe extern "C" fn in_child() {
     // A fork between the two steps of `watch` finds zero.
     let parent = GENERATION.load(Ordering::Relaxed).max(FIRST);
     GENERATION.store(parent.wrapping_add(1), Ordering::Relaxed);
+    // Relaxed: there is one thread.
+    LAST_OF_PARENT.store(ThreadId::last(), Ordering::Relaxed);
     KeepAlive::forked();
     let main = current::survive();
     registry::survive(main);
