@@ -10,6 +10,8 @@ mod fork;
 mod local;
 #[cfg(unix)]
 mod locks;
+#[cfg(unix)]
+mod logging;
 mod start;
 
 use std::io::Write;
@@ -137,6 +139,8 @@ fn main() -> ExitCode {
         fork::CASES,
         #[cfg(unix)]
         locks::CASES,
+        #[cfg(unix)]
+        logging::CASES,
     ];
     let cases: Vec<&'static Case> = lists.into_iter().flatten().collect();
     if let Ok(name) = std::env::var("TK_PROCESS") {
