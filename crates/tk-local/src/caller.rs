@@ -1,15 +1,16 @@
-//! The calling thread: who it is, and what happens to its values when it ends.
+//! The calling thread: its identity, and what happens to its values when it ends.
 //!
 //! # The end of a thread
 //!
 //! A thread lists the nodes that it claims, and `drop_values` empties the list when the thread ends: the latest node
 //! first. A value's `Drop` is user code, and may set values anew, so each node has a *generation*: 0 for what was set
-//! before the end, and one more than its own for what is set while a value is dropped. A value of the last generation
-//! is not listed. It stays where it is, like one that a late destructor sets, and no initializer is called to make one.
-//! So the end of a thread is bounded, as it is with the keys of POSIX threads.
+//! before the end, and one more than its own for what is set while a value is dropped. Values of the generations below
+//! `GENERATIONS` are dropped. Those of the last one are leaked, and no initializer is called to make one. So the end of a
+//! thread is bounded, as it is with the keys of POSIX threads.
 //!
 //! Without the bound, a value that uses its own `Local` when it is dropped would keep its thread from ending: the
-//! initializer makes a new value, which is dropped, and so on.
+//! initializer makes a new value, which is dropped, and so on. If the rest were left for the next thread in the slot to
+//! drop, that thread would be caught in the same way.
 
 #![forbid(unsafe_code)]
 
@@ -17,7 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 
 use crate::list::List;
-use crate::node::Unlisted;
+use crate::node::{Share, Unlisted};
 use crate::sync::{at_thread_exit, peek, register, thread_local};
 
 /// How many generations of values a thread drops when it ends.
@@ -71,20 +72,20 @@ impl Caller {
     }
 
     /// Lists a node that the thread has just claimed, so that its value is dropped when the thread ends. If its end is
-    /// not watched, or is over, the value stays until the next thread in the slot comes, or the `Local` goes.
+    /// not watched, the value stays until the next thread in the slot comes, or the `Local` goes.
     #[inline]
     pub(crate) fn list<T>(self, node: Unlisted<'_, T>) {
         THREAD.with(|thread| {
-            let generation = thread.generation.get();
-            if thread.watched.get() == self.id && generation < GENERATIONS {
+            if thread.watched.get() == self.id {
+                let generation = thread.generation.get();
                 thread.list.borrow_mut().push(node.share(), generation);
             }
         });
     }
 
-    /// Whether the thread has dropped the last generation of its values, so that no more are to be made.
-    pub(crate) fn has_ended() -> bool {
-        THREAD.with(|thread| thread.generation.get() >= GENERATIONS)
+    /// Whether the thread is dropping the last generation of its values, so that no more are to be made.
+    pub(crate) fn drops_last_generation() -> bool {
+        THREAD.with(|thread| thread.generation.get() == GENERATIONS)
     }
 }
 
@@ -94,12 +95,8 @@ struct Thread {
     sweep_at: Cell<usize>,
     /// The id of the thread whose end calls `drop_values`; zero if that is not to be expected.
     watched: Cell<u64>,
-    /// The generation of the values that are set now.
+    /// The generation of the values that are set now. Zero unless `drop_values` is running.
     generation: Cell<u32>,
-    /// The id of the thread that it is counted for: an OS thread can be one thread of the kit after the other.
-    generation_of: Cell<u64>,
-    /// Whether `drop_values` is running.
-    ending: Cell<bool>,
 }
 
 impl Thread {
@@ -109,8 +106,6 @@ impl Thread {
             sweep_at: Cell::new(SWEEP_AT_LEAST),
             watched: Cell::new(0),
             generation: Cell::new(0),
-            generation_of: Cell::new(0),
-            ending: Cell::new(false),
         }
     }
 
@@ -129,14 +124,11 @@ impl Thread {
     #[cold]
     fn watch(&self) {
         let id = register();
-        if self.generation_of.get() != id && !self.ending.get() {
-            self.generation_of.set(id);
-            self.generation.set(0);
-        }
-        if self.watched.get() == id || self.generation.get() >= GENERATIONS {
+        if self.watched.get() == id {
             return;
         }
-        // It fails in a late destructor: what is set then is not listed.
+        // It fails in a late destructor, and if functions at the end of a thread add others without an end: what is set
+        // then is not listed.
         let end = End(id);
         if at_thread_exit(Box::new(move || end.reached())).is_ok() {
             self.watched.set(id);
@@ -155,24 +147,25 @@ impl Thread {
         }
     }
 
-    fn pop(&self) -> Option<(crate::node::Share, u32)> {
+    fn pop(&self) -> Option<(Share, u32)> {
         self.list.borrow_mut().pop()
     }
 
     /// The end of the thread: drops its values, the latest first, and those that are set meanwhile.
     ///
-    /// It may be called again, by itself or later, if user code makes the thread another one. Then each call drops what
-    /// it finds, and the generations go on.
+    /// It may call itself, if a value's `Drop` makes the thread another one, which ends before the `Drop` does. Then the
+    /// inner call drops all that is left, and the generations go on from where they are.
     fn drop_values(&self) {
-        let was_ending = self.ending.replace(true);
-        let mut latest = self.generation.get();
+        let outer = self.generation.get();
         while let Some((share, generation)) = self.pop() {
-            self.generation.set(generation + 1);
-            latest = latest.max(generation + 1);
-            share.leave();
+            if generation < GENERATIONS {
+                self.generation.set(generation + 1);
+                share.leave();
+            } else {
+                share.leak();
+            }
         }
-        self.ending.set(was_ending);
-        self.generation.set(latest);
+        self.generation.set(outer);
         self.watched.set(0);
     }
 

@@ -46,7 +46,7 @@ pub enum AccessError {
     BorrowedMut,
     /// The thread is in the initialiser.
     Initializing,
-    /// The thread is ending, and has dropped 32 generations of values, each of them made while the one before was
+    /// The thread is ending, and drops its 32nd generation of values, each of them made while the one before was
     /// dropped. No initializer is called any more. See [when a value is dropped](crate#when-a-value-is-dropped).
     ThreadEnding,
 }

@@ -94,10 +94,9 @@
 //! its `Drop` begins, and no lock is held.
 //!
 //! What a `Drop` sets while its thread ends is dropped in turn. That is bounded, as it is with the keys of POSIX threads:
-//! a value that is set while another one is dropped is of the next *generation*, and a thread drops 32 generations. What
-//! the last of them sets is left in its place, as if a late destructor had set it (see below), and initializers are not
-//! called any more: that is [`AccessError::ThreadEnding`]. So a value that logs its end through its own `Local` does not
-//! keep its thread from ending.
+//! a value that is set while another one is dropped is of the next *generation*, and a thread drops 32 generations. While
+//! the last of them is dropped, initializers are not called any more: that is [`AccessError::ThreadEnding`]. What is set
+//! then is leaked. So a value that logs its end through its own `Local` does not keep its thread from ending.
 //!
 //! A panic in a value's `Drop` keeps no other value from being dropped. It goes on to the caller that has set, cleared or
 //! dropped something; at the end of a thread the panic hook reports it, and no more comes of it.

@@ -276,7 +276,7 @@ impl<T: 'static, F> Local<T, F> {
     fn filled(&self, init: Option<impl FnOnce() -> T>) -> Result<Shared<'_, T>, AccessError> {
         let init = init.ok_or(AccessError::Unset)?;
         let owned = self.table.own();
-        if Caller::has_ended() {
+        if Caller::drops_last_generation() {
             return Err(AccessError::ThreadEnding);
         }
         owned.get_or_init(init)

@@ -252,18 +252,20 @@ struct Head {
     /// How many shares there are: the table's, and that of a thread's list.
     shares: AtomicU32,
     /// [`give_up`] for the type.
-    give_up: unsafe fn(NonNull<Head>, Value),
+    give_up: unsafe fn(NonNull<Head>, Fate),
     /// For the list that has the node. Used by the thread of that list only.
     listed: UnsafeCell<Listed>,
 }
 
 /// What becomes of a value when its thread gives up its share in the node.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Value {
-    /// It is dropped, and the node is nobody's.
-    Goes,
+enum Fate {
+    /// The node is vacated and the value dropped.
+    Dropped,
+    /// The node is vacated and the value forgotten.
+    Leaked,
     /// It stays the thread's, as if a late destructor had set it.
-    Stays,
+    Kept,
 }
 
 /// What a list notes in a node.
@@ -340,31 +342,41 @@ impl Share {
     /// the node is used after it begins. If this is the last share, there is no value (*no late values*).
     pub(crate) fn leave(self) {
         // SAFETY: the function is the one for the node's type, and the share is given up here, once, as it is moved.
-        unsafe { (self.head().give_up)(self.0, Value::Goes) }
+        unsafe { (self.head().give_up)(self.0, Fate::Dropped) }
+    }
+
+    /// Vacates the node, gives up the share, and forgets the value. Runs the allocator only, if this is the last share.
+    pub(crate) fn leak(self) {
+        // SAFETY: as in `leave`.
+        unsafe { (self.head().give_up)(self.0, Fate::Leaked) }
     }
 
     /// Gives up the share and lets the value stay. Runs the allocator only, if this is the last share.
     pub(crate) fn abandon(self) {
         // SAFETY: as in `leave`.
-        unsafe { (self.head().give_up)(self.0, Value::Stays) }
+        unsafe { (self.head().give_up)(self.0, Fate::Kept) }
     }
 }
 
-/// Vacates a node if its value goes, gives up the share, and drops the value.
+/// Vacates a node unless its value is kept, gives up the share, and drops the value unless it is leaked.
 ///
 /// # Safety
 ///
 /// `head` is that of a `Node<T>` in which the caller has a share, which it gives up by this call.
-unsafe fn give_up<T>(head: NonNull<Head>, value: Value) {
+unsafe fn give_up<T>(head: NonNull<Head>, fate: Fate) {
     let node = head.cast::<Node<T>>();
-    let value = if value == Value::Goes {
+    let value = if fate == Fate::Kept {
+        None
+    } else {
         // SAFETY: the caller has a share (*shares*).
         unsafe { node.as_ref() }.vacate()
-    } else {
-        None
     };
     // SAFETY: by the caller's promise.
     unsafe { Node::release(node) };
+    if fate == Fate::Leaked {
+        std::mem::forget(value);
+        return;
+    }
     // Last of all. If the value's `Drop` sets a value in the same `Local`, it finds a node that nobody owns and that is in
     // no list (*listed once*). Had the share not been given up yet, the node would be in the list, have this share too, and
     // be listed for a second time.

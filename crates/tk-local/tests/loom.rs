@@ -252,14 +252,15 @@ fn setter_again(left: usize, local: &Arc<Local<Again>>, tally: &Tally) -> thread
 
 #[test]
 fn a_drop_that_sets_again_against_the_drop_of_the_local() {
-    // The last one of two is not dropped by its thread: that drops two generations in a model.
+    // In a model, a thread drops two generations. The last value is leaked then, or dropped with the `Local`.
     for left in [1, 2] {
         explore("local: drop that sets against drop", None, move || {
             let (tally, local) = (Tally::default(), Arc::new(Local::new()));
             let other = setter_again(left, &local, &tally);
             drop(local);
             other.join().unwrap();
-            assert_eq!((tally.made(), tally.dropped()), (left + 1, left + 1));
+            assert_eq!(tally.made(), left + 1);
+            assert!((2..=left + 1).contains(&tally.dropped()));
         });
     }
 }
@@ -277,10 +278,10 @@ fn a_drop_that_sets_again_against_iter_mut() {
                 }
             }
             other.join().unwrap();
-            // What the last generation has set stays.
-            assert_eq!(tally.dropped(), 2);
+            // The last one of two is leaked, unless it was visited when its thread ended.
+            assert_eq!(tally.made(), left + 1);
+            assert!((2..=left + 1).contains(&tally.dropped()));
             drop(local);
-            assert_eq!((tally.made(), tally.dropped()), (left + 1, left + 1));
         });
     }
 }
@@ -302,7 +303,7 @@ fn a_drop_that_sets_again_against_into_iter() {
 
 #[test]
 fn a_drop_that_sets_again_against_the_next_thread_in_the_slot() {
-    for left in [1, 2, 3] {
+    for left in [1, 2] {
         let name = "local: drop that sets against next thread";
         explore(name, None, move || {
             let (tally, local) = (Tally::default(), Arc::new(Local::new()));
@@ -323,11 +324,11 @@ fn a_drop_that_sets_again_against_the_next_thread_in_the_slot() {
             }
             assert_eq!(tally.dropped(), 2);
             begin_thread(1, 2);
-            // What stayed is dropped now, and may set a value of this thread.
-            local.set(Again::new(0, &local, &tally));
-            assert_eq!(tally.dropped(), tally.made() - 1);
+            assert!(!local.is_set());
+            local.set(Again::new(1, &local, &tally));
+            assert_eq!(tally.dropped(), 2);
             end_thread();
-            assert_eq!((tally.made(), tally.dropped()), (left + 2, left + 2));
+            assert_eq!((tally.made(), tally.dropped()), (left + 3, 4));
             if let Some(first) = first {
                 first.join().unwrap();
             }

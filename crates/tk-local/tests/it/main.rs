@@ -4,6 +4,7 @@
 mod borrow;
 mod destructors;
 mod drops;
+mod hostile;
 mod iterate;
 mod slots;
 mod tally;
