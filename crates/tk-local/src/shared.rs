@@ -2,23 +2,26 @@
 //!
 //! # Invariants
 //!
-//! 1. A thread's value is an [`Arc`], of which the thread has one in its [`Entry`] and the list another, under the
-//!    entry's number. An entry is listed from when it is made until it is dropped.
-//! 2. The list is locked to add, to take out and to copy it, and for nothing else. No value is dropped and no foreign
-//!    code runs meanwhile: what is taken out is dropped afterwards.
-//! 3. A thread reads its own value through its entry, and needs no lock for that.
+//! **Listed.** A thread's value is an [`Arc`], of which the thread has one in its [`Entry`] and the list another one, in
+//! the entry's place. An entry is listed from when it is made until it is dropped.
+//!
+//! **No user code under the lock.** The list is locked to add a value, to remove one and to copy them all, and for nothing
+//! else. A value that is removed is dropped after that. Nor is memory allocated or freed meanwhile: what is needed is
+//! allocated before, and a list that has become too small is freed afterwards. So neither a value's `Drop` nor the global
+//! allocator runs under the lock, and both may use the same `SharedLocal`.
+//!
+//! **No lock to read.** A thread reads its own value through its entry.
 //!
 //! An entry is a value of a [`Local`], so all that is said there about the end of a thread holds for it.
 
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec;
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 
 use crate::local::{fail, unset_or_fail};
 use crate::{AccessError, Local, SetError, Unset};
@@ -60,54 +63,149 @@ use crate::{AccessError, Local, SetError, Unset};
 #[doc(alias = "ThreadLocal")]
 pub struct SharedLocal<T, F = fn() -> T> {
     mine: Local<Entry<T>>,
-    list: OnceCell<Arc<List<T>>>,
+    list: OnceBox<Arc<List<T>>>,
     init: Option<F>,
 }
 
-/// The values of all threads, by number of entry.
-struct List<T>(Mutex<Listed<T>>);
+/// The values of all threads.
+struct List<T>(Mutex<Places<T>>);
 
-struct Listed<T> {
-    values: BTreeMap<u64, Arc<T>>,
-    last: u64,
+struct Places<T> {
+    places: Vec<Place<T>>,
+    /// The first free place; the number of places if all are taken.
+    free: usize,
+    taken: usize,
+    /// The number of the latest value.
+    latest: u64,
 }
+
+enum Place<T> {
+    /// With the next free one.
+    Free(usize),
+    Taken(Numbered<T>),
+}
+
+/// A value, by whose number the values can be put into the order in which they were set.
+struct Numbered<T>(u64, Arc<T>);
 
 /// A thread's value.
 struct Entry<T> {
     value: Arc<T>,
     list: Arc<List<T>>,
-    number: u64,
+    place: usize,
+}
+
+impl<T> Places<T> {
+    const fn new() -> Places<T> {
+        Places {
+            places: Vec::new(),
+            free: 0,
+            taken: 0,
+            latest: 0,
+        }
+    }
+
+    /// Puts the value into a free place, or gives it back if there is none and no room for another place.
+    fn add(&mut self, value: Arc<T>) -> Result<usize, Arc<T>> {
+        let place = self.free;
+        if place == self.places.capacity() {
+            return Err(value);
+        }
+        self.latest += 1;
+        let taken = Place::Taken(Numbered(self.latest, value));
+        match self.places.get_mut(place) {
+            // There is room.
+            None => {
+                self.free = place + 1;
+                self.places.push(taken);
+            }
+            Some(entry) => {
+                if let Place::Free(next) = std::mem::replace(entry, taken) {
+                    self.free = next;
+                }
+            }
+        }
+        self.taken += 1;
+        Ok(place)
+    }
+
+    fn remove(&mut self, place: usize) -> Option<Arc<T>> {
+        match std::mem::replace(self.places.get_mut(place)?, Place::Free(self.free)) {
+            Place::Taken(Numbered(_, value)) => {
+                self.free = place;
+                self.taken -= 1;
+                Some(value)
+            }
+            Place::Free(_) => None,
+        }
+    }
+
+    /// Moves everything into `larger`, if that is larger.
+    fn grow(&mut self, larger: &mut Vec<Place<T>>) {
+        if larger.capacity() > self.places.capacity() {
+            larger.append(&mut self.places);
+            std::mem::swap(larger, &mut self.places);
+        }
+    }
+
+    fn values(&self) -> impl Iterator<Item = Numbered<T>> {
+        self.places.iter().filter_map(|place| match place {
+            Place::Taken(Numbered(number, value)) => Some(Numbered(*number, Arc::clone(value))),
+            Place::Free(_) => None,
+        })
+    }
 }
 
 impl<T> List<T> {
-    fn lock(&self) -> MutexGuard<'_, Listed<T>> {
+    fn lock(&self) -> MutexGuard<'_, Places<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, value: &Arc<T>) -> usize {
+        let mut value = Arc::clone(value);
+        // Outlives the guard, because the lock is not held while it is freed.
+        let mut larger = Vec::new();
+        loop {
+            let mut places = self.lock();
+            places.grow(&mut larger);
+            match places.add(value) {
+                Ok(place) => return place,
+                Err(back) => value = back,
+            }
+            let len = places.places.len();
+            drop(places);
+            larger = Vec::with_capacity(4.max(2 * len));
+        }
+    }
+
+    /// The values, in no particular order.
+    fn values(&self) -> Vec<Numbered<T>> {
+        let mut values = Vec::new();
+        loop {
+            let places = self.lock();
+            let taken = places.taken;
+            if taken <= values.capacity() {
+                values.extend(places.values());
+                return values;
+            }
+            drop(places);
+            values = Vec::with_capacity(taken + taken / 4);
+        }
     }
 }
 
 impl<T> Entry<T> {
     fn new(list: &Arc<List<T>>, value: T) -> Entry<T> {
         let (value, list) = (Arc::new(value), Arc::clone(list));
-        let listed = Arc::clone(&value);
-        let number = {
-            let mut list = list.lock();
-            list.last += 1;
-            let number = list.last;
-            list.values.insert(number, listed);
-            number
-        };
-        Entry {
-            value,
-            list,
-            number,
-        }
+        let place = list.add(&value);
+        Entry { value, list, place }
     }
 }
 
 impl<T> Drop for Entry<T> {
     fn drop(&mut self) {
-        // The lock is not held while this is dropped.
-        let listed = self.list.lock().values.remove(&self.number);
+        // In a statement of its own: the lock is not held while the value is dropped.
+        let listed = self.list.lock().remove(self.place);
         drop(listed);
     }
 }
@@ -124,7 +222,7 @@ impl<T> SharedLocal<T> {
     pub const fn new() -> SharedLocal<T> {
         SharedLocal {
             mine: Local::new(),
-            list: OnceCell::new(),
+            list: OnceBox::new(),
             init: None,
         }
     }
@@ -143,7 +241,7 @@ impl<T, F> SharedLocal<T, F> {
     pub const fn with_init(init: F) -> SharedLocal<T, F> {
         SharedLocal {
             mine: Local::new(),
-            list: OnceCell::new(),
+            list: OnceBox::new(),
             init: Some(init),
         }
     }
@@ -162,10 +260,8 @@ impl<T, F> SharedLocal<T, F> {
     /// assert_eq!(*local.iter().next().unwrap(), "here");
     /// ```
     pub fn iter(&self) -> SharedIter<T> {
-        let values: Vec<Arc<T>> = match self.list.get() {
-            Some(list) => list.lock().values.values().cloned().collect(),
-            None => Vec::new(),
-        };
+        let mut values = self.list.get().map_or_else(Vec::new, |list| list.values());
+        values.sort_unstable_by_key(|value| value.0);
         SharedIter(values.into_iter())
     }
 
@@ -183,12 +279,8 @@ impl<T, F> SharedLocal<T, F> {
     }
 
     fn list(&self) -> &Arc<List<T>> {
-        self.list.get_or_init(|| {
-            Arc::new(List(Mutex::new(Listed {
-                values: BTreeMap::new(),
-                last: 0,
-            })))
-        })
+        self.list
+            .get_or_init(|| Box::new(Arc::new(List(Mutex::new(Places::new())))))
     }
 }
 
@@ -383,13 +475,13 @@ impl<T, F> IntoIterator for &SharedLocal<T, F> {
 /// local.set(1);
 /// assert_eq!(local.iter().len(), 1);
 /// ```
-pub struct SharedIter<T>(vec::IntoIter<Arc<T>>);
+pub struct SharedIter<T>(vec::IntoIter<Numbered<T>>);
 
 impl<T> Iterator for SharedIter<T> {
     type Item = Arc<T>;
 
     fn next(&mut self) -> Option<Arc<T>> {
-        self.0.next()
+        self.0.next().map(|Numbered(_, value)| value)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
