@@ -6,6 +6,7 @@ use std::fmt;
 use std::iter::FusedIterator;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
+use std::panic::RefUnwindSafe;
 use std::vec;
 
 use crate::Local;
@@ -98,6 +99,10 @@ impl<T> DerefMut for ValueMut<'_, T> {
         self.visit.get_mut()
     }
 }
+
+// As a mutable reference, and an iterator over such: not unwind safe, but through a shared reference as the value.
+impl<T: RefUnwindSafe> RefUnwindSafe for ValueMut<'_, T> {}
+impl<T: RefUnwindSafe> RefUnwindSafe for IterMut<'_, T> {}
 
 /// As the value's.
 impl<T: fmt::Debug> fmt::Debug for ValueMut<'_, T> {

@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
 use crate::caller::Caller;
@@ -478,6 +478,10 @@ impl<T, F> Drop for Local<T, F> {
         }
     }
 }
+
+// As `std::thread::LocalKey`, whatever the value: a panic ends the borrow, and the `Local` is whole again.
+impl<T, F: UnwindSafe> UnwindSafe for Local<T, F> {}
+impl<T, F: RefUnwindSafe> RefUnwindSafe for Local<T, F> {}
 
 /// As [`Local::new`].
 impl<T> Default for Local<T> {

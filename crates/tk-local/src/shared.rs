@@ -18,6 +18,7 @@
 
 use std::fmt;
 use std::iter::FusedIterator;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::vec;
 
@@ -442,6 +443,10 @@ impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
             .ok()
     }
 }
+
+// Threads share the values, as through an `Arc`, and the `SharedLocal` is whole again after a panic.
+impl<T: RefUnwindSafe, F: UnwindSafe> UnwindSafe for SharedLocal<T, F> {}
+impl<T: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for SharedLocal<T, F> {}
 
 /// As [`SharedLocal::new`].
 impl<T> Default for SharedLocal<T> {

@@ -2,8 +2,10 @@
 
 use std::cell::Cell;
 use std::error::Error;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 use std::sync::MutexGuard;
+use std::sync::atomic::AtomicU32;
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_local::{
@@ -30,6 +32,19 @@ assert_impl_all!(ValueMut<'static, Cell<u32>>: Send);
 assert_not_impl_any!(ValueMut<'static, Cell<u32>>: Sync);
 assert_not_impl_any!(ValueMut<'static, Rc<u32>>: Send);
 assert_not_impl_any!(IterMut<'static, Rc<u32>>: Send);
+
+// As `std::thread::LocalKey`, and a mutable reference, and an `Arc`.
+assert_impl_all!(Local<Cell<u32>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SharedLocal<AtomicU32>: UnwindSafe, RefUnwindSafe);
+assert_not_impl_any!(Local<u32, Cell<u32>>: RefUnwindSafe);
+assert_not_impl_any!(SharedLocal<Cell<u32>>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(ValueMut<'static, u32>: RefUnwindSafe);
+assert_impl_all!(IterMut<'static, u32>: RefUnwindSafe);
+assert_not_impl_any!(ValueMut<'static, u32>: UnwindSafe);
+assert_not_impl_any!(ValueMut<'static, Cell<u32>>: RefUnwindSafe);
+assert_not_impl_any!(IterMut<'static, u32>: UnwindSafe);
+assert_impl_all!(IntoIter<u32>: UnwindSafe, RefUnwindSafe);
+assert_impl_all!(SharedIter<u32>: UnwindSafe, RefUnwindSafe);
 
 assert_impl_all!(Unset: Error, Send, Sync, Copy);
 assert_impl_all!(AccessError: Error, Send, Sync, Copy, From<Unset>);
