@@ -1,5 +1,6 @@
-//! What becomes of the main thread's own values.
+//! What becomes of the main thread's own values, of all values as the program ends, and in the child of a fork.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::ThreadId;
 
 use tk_local::{Local, SharedLocal};
@@ -26,6 +27,118 @@ fn noisy(name: &'static str) -> Noisy {
 static LOCAL: Local<Noisy> = Local::new();
 static SHARED: SharedLocal<Noisy> = SharedLocal::new();
 
+/// Sets another one in its own `Local` and looks at all others when it is dropped.
+struct Again(usize);
+
+static AGAIN: Local<Again> = Local::new();
+static AGAIN_SHARED: SharedLocal<Again> = SharedLocal::new();
+
+impl Drop for Again {
+    fn drop(&mut self) {
+        say(&format!("{} dropped", self.0));
+        if self.0 > 0 {
+            AGAIN.set(Again(self.0 - 1));
+            // Threads at the end of the program, too.
+            let other = std::thread::spawn(|| AGAIN.is_set() || AGAIN_SHARED.is_set());
+            assert!(!other.join().unwrap());
+        }
+    }
+}
+
+/// Makes a new one whenever it is dropped.
+struct Phoenix;
+
+static PHOENIX: Local<Phoenix> = Local::with_init(|| Phoenix);
+static PHOENIXES: AtomicUsize = AtomicUsize::new(0);
+
+impl Drop for Phoenix {
+    fn drop(&mut self) {
+        if PHOENIXES.fetch_add(1, SeqCst) > 1000 {
+            say("no end");
+        }
+        let _ = PHOENIX.try_with_borrow(|_| ());
+    }
+}
+
+/// A thread that has a value borrowed when the program ends.
+fn borrows_forever() {
+    static BORROWED: AtomicBool = AtomicBool::new(false);
+    std::thread::spawn(|| {
+        AGAIN_SHARED.set(Again(0));
+        PHOENIX.with_borrow_mut(|_| {
+            BORROWED.store(true, SeqCst);
+            loop {
+                std::thread::park();
+            }
+        })
+    });
+    while !BORROWED.load(SeqCst) {
+        std::thread::yield_now();
+    }
+}
+
+/// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
+#[cfg(unix)]
+fn fork(child: impl FnOnce()) {
+    // SAFETY: what the child does takes no locks but those of the allocator and of the kit, which are in order there.
+    match unsafe { libc::fork() } {
+        0 => {
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
+            // SAFETY: it is always possible to end.
+            unsafe { libc::_exit(if result.is_ok() { 0 } else { 1 }) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: `status` is there to be written.
+            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+            assert_eq!(status, 0, "the child has not ended well");
+        }
+    }
+}
+
+#[cfg(unix)]
+static NUMBERS: SharedLocal<usize> = SharedLocal::new();
+
+/// Forks while other threads set values, so that the list may be locked.
+#[cfg(unix)]
+fn fork_among_setters() {
+    let end = AtomicBool::new(false);
+    std::thread::scope(|s| {
+        for n in 1..3 {
+            let end = &end;
+            s.spawn(move || {
+                while !end.load(SeqCst) {
+                    NUMBERS.set(n);
+                    drop(NUMBERS.take());
+                }
+            });
+        }
+        let numbers = || NUMBERS.iter().map(|n| *n).collect::<Vec<usize>>();
+        for n in 3..63 {
+            match n % 3 {
+                0 => NUMBERS.set(n),
+                1 => drop(NUMBERS.take()),
+                _ => {}
+            }
+            let mine: Vec<usize> = NUMBERS.get().map(|n| *n).into_iter().collect();
+            fork(|| {
+                // Another thread may be the first to look.
+                if n % 2 == 0 {
+                    std::thread::scope(|s| s.spawn(numbers).join().unwrap());
+                }
+                assert_eq!(numbers(), mine);
+                let seen = std::thread::scope(|s| s.spawn(numbers).join().unwrap());
+                assert_eq!(seen, mine);
+                NUMBERS.set(1);
+                assert_eq!(numbers(), [1]);
+                drop(NUMBERS.take());
+                assert!(numbers().is_empty());
+            });
+        }
+        end.store(true, SeqCst);
+    });
+}
+
 cases! {
     test_locals_at_exit: || {
         tk_thread::main(|| {
@@ -48,4 +161,52 @@ cases! {
         "main's shared dropped by its thread",
         "main's dropped by its thread",
     ]);
+
+    values_at_exit_may_set_others_and_start_threads: || {
+        borrows_forever();
+        AGAIN.set(Again(2));
+        AGAIN_SHARED.set(Again(3));
+        assert_eq!(AGAIN_SHARED.iter().count(), 2);
+    } => |ended| ended.printed(&[
+        // Each sets one in place of the one that is there.
+        "3 dropped",
+        "2 dropped",
+        "2 dropped",
+        "1 dropped",
+        "1 dropped",
+        "0 dropped",
+        "0 dropped",
+    ]);
+
+    a_value_that_is_made_again_when_it_is_dropped_does_not_keep_the_program_from_ending: || {
+        borrows_forever();
+        PHOENIX.with_borrow(|_| ()).unwrap();
+    } => |ended| ended.printed(&[]);
+
+    a_program_may_end_in_the_drop_of_a_value: || {
+        struct Ends;
+        impl Drop for Ends {
+            fn drop(&mut self) {
+                AGAIN.set(Again(0));
+                say("exits");
+                std::process::exit(7);
+            }
+        }
+        static ENDS: Local<Ends> = Local::new();
+        let thread = std::thread::spawn(|| {
+            AGAIN.set(Again(1));
+            ENDS.set(Ends);
+        });
+        let _ = thread.join();
+        say("no end");
+    } => |ended| {
+        assert_eq!(ended.status.code(), Some(7), "{ended:#?}");
+        assert_eq!(ended.stdout, "1 dropped\n0 dropped\nexits\n", "{ended:#?}");
+    };
+
+    #[cfg(unix)]
+    the_child_of_a_fork_sees_its_own_values_only: || {
+        fork_among_setters();
+        say("done");
+    } => |ended| ended.printed(&["done"]);
 }

@@ -87,6 +87,20 @@ impl<T, F> Local<T, F> {
     }
 }
 
+impl<T, F> Local<T, F> {
+    #[inline]
+    fn owned(&self) -> Option<Owned<'_, T>> {
+        self.table.owned(Caller::peek())
+    }
+
+    /// Calls `f` with the value, if there is one and it can be read now.
+    pub(crate) fn peek(&self, f: impl FnOnce(&T)) {
+        if let Some(Ok(shared)) = self.owned().map(Owned::share) {
+            f(shared.get());
+        }
+    }
+}
+
 /// What does not call the initialiser.
 impl<T: 'static, F> Local<T, F> {
     /// Whether the calling thread has a value. Does not call the initialiser, and does not panic.
@@ -249,11 +263,6 @@ impl<T: 'static, F> Local<T, F> {
     #[track_caller]
     pub fn clear(&self) {
         drop(self.take());
-    }
-
-    #[inline]
-    fn owned(&self) -> Option<Owned<'_, T>> {
-        self.table.owned(Caller::peek())
     }
 
     /// Calls `f` with the value, which `init` makes if there is none.

@@ -12,17 +12,24 @@
 //!
 //! **No lock to read.** A thread reads its own value through its entry.
 //!
+//! **Forks.** The child of a fork has one thread, so one value, if any. The lock is one that a child can always take. If no
+//! thread had it at the fork, the list has the values of the lost threads too, and does not show them. Otherwise the list
+//! may be half changed, and is forgotten; the thread's own value is listed again when the thread next looks at the list.
+//!
 //! An entry is a value of a [`Local`], so all that is said there about the end of a thread holds for it.
 
 #![forbid(unsafe_code)]
 
+use std::cell::Cell;
 use std::fmt;
 use std::iter::FusedIterator;
 use std::panic::{RefUnwindSafe, UnwindSafe};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::vec;
 
 use once_cell::race::OnceBox;
+use tk_core::__private::fork::{Inherit, Mutex};
+use tk_core::{ThreadId, current_id, main_thread};
 
 use crate::local::{fail, unset_or_fail};
 use crate::{AccessError, Local, SetError, Unset};
@@ -78,22 +85,44 @@ struct Places<T> {
     taken: usize,
     /// The number of the latest value.
     latest: u64,
+    /// The number of the latest value that was set before a fork.
+    inherited: u64,
+    /// Whether the thread that has forked, the main one, may have a value that is in no place.
+    is_incomplete: bool,
 }
 
 enum Place<T> {
     /// With the next free one.
     Free(usize),
-    Taken(Numbered<T>),
+    Taken(Listed<T>),
 }
 
-/// A value, by whose number the values can be put into the order in which they were set.
-struct Numbered<T>(u64, Arc<T>);
+struct Listed<T> {
+    value: Arc<T>,
+    thread: ThreadId,
+    /// By which the values can be put into the order in which they were set.
+    number: u64,
+}
 
 /// A thread's value.
 struct Entry<T> {
     value: Arc<T>,
     list: Arc<List<T>>,
-    place: usize,
+    place: Cell<usize>,
+}
+
+impl<T> Inherit for Places<T> {
+    /// Hides the values of the lost threads. They stay, because nothing can be dropped here.
+    fn inherit(&mut self) {
+        self.inherited = self.latest;
+    }
+
+    fn anew() -> Places<T> {
+        Places {
+            is_incomplete: true,
+            ..Places::new()
+        }
+    }
 }
 
 impl<T> Places<T> {
@@ -103,6 +132,8 @@ impl<T> Places<T> {
             free: 0,
             taken: 0,
             latest: 0,
+            inherited: 0,
+            is_incomplete: false,
         }
     }
 
@@ -113,7 +144,11 @@ impl<T> Places<T> {
             return Err(value);
         }
         self.latest += 1;
-        let taken = Place::Taken(Numbered(self.latest, value));
+        let taken = Place::Taken(Listed {
+            value,
+            thread: current_id(),
+            number: self.latest,
+        });
         match self.places.get_mut(place) {
             // There is room.
             None => {
@@ -130,15 +165,18 @@ impl<T> Places<T> {
         Ok(place)
     }
 
-    fn remove(&mut self, place: usize) -> Option<Arc<T>> {
-        match std::mem::replace(self.places.get_mut(place)?, Place::Free(self.free)) {
-            Place::Taken(Numbered(_, value)) => {
-                self.free = place;
-                self.taken -= 1;
-                Some(value)
-            }
-            Place::Free(_) => None,
+    /// Takes the value out of its place, unless that is another list's, which was lost in a fork.
+    fn remove(&mut self, place: usize, value: &Arc<T>) -> Option<Arc<T>> {
+        let entry = self.places.get_mut(place)?;
+        if !matches!(entry, Place::Taken(listed) if Arc::ptr_eq(&listed.value, value)) {
+            return None;
         }
+        let Place::Taken(listed) = std::mem::replace(entry, Place::Free(self.free)) else {
+            return None;
+        };
+        self.free = place;
+        self.taken -= 1;
+        Some(listed.value)
     }
 
     /// Moves everything into `larger`, if that is larger.
@@ -149,17 +187,19 @@ impl<T> Places<T> {
         }
     }
 
-    fn values(&self) -> impl Iterator<Item = Numbered<T>> {
-        self.places.iter().filter_map(|place| match place {
-            Place::Taken(Numbered(number, value)) => Some(Numbered(*number, Arc::clone(value))),
+    /// The values; of those that were set before a fork, only that of the thread that has forked.
+    fn visible(&self, forker: Option<ThreadId>) -> impl Iterator<Item = &Listed<T>> {
+        let listed = self.places.iter().filter_map(|place| match place {
+            Place::Taken(listed) => Some(listed),
             Place::Free(_) => None,
-        })
+        });
+        listed.filter(move |listed| listed.number > self.inherited || Some(listed.thread) == forker)
     }
 }
 
 impl<T> List<T> {
-    fn lock(&self) -> MutexGuard<'_, Places<T>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn new() -> List<T> {
+        List(Mutex::new(Places::new()))
     }
 
     fn add(&self, value: &Arc<T>) -> usize {
@@ -167,7 +207,7 @@ impl<T> List<T> {
         // Outlives the guard, because the lock is not held while it is freed.
         let mut larger = Vec::new();
         loop {
-            let mut places = self.lock();
+            let mut places = self.0.lock();
             places.grow(&mut larger);
             match places.add(value) {
                 Ok(place) => return place,
@@ -179,18 +219,32 @@ impl<T> List<T> {
         }
     }
 
-    /// The values, in no particular order.
-    fn values(&self) -> Vec<Numbered<T>> {
-        let mut values = Vec::new();
+    /// The values with their numbers, in no particular order.
+    fn values(&self) -> Vec<(u64, Arc<T>)> {
+        let (mut values, mut forker) = (Vec::new(), None);
         loop {
-            let places = self.lock();
+            let places = self.0.lock();
             let taken = places.taken;
-            if taken <= values.capacity() {
-                values.extend(places.values());
+            if places.inherited > 0 && forker.is_none() {
+                drop(places);
+                forker = Some(main_thread().id());
+            } else if taken > values.capacity() {
+                drop(places);
+                values = Vec::with_capacity(taken + taken / 4);
+            } else {
+                let numbered = |listed: &Listed<T>| (listed.number, Arc::clone(&listed.value));
+                values.extend(places.visible(forker).map(numbered));
                 return values;
             }
-            drop(places);
-            values = Vec::with_capacity(taken + taken / 4);
+        }
+    }
+
+    /// Whether the calling thread may have a value that is in no place. Says so once.
+    fn take_incomplete(&self) -> bool {
+        let is_incomplete = self.0.lock().is_incomplete;
+        is_incomplete && current_id() == main_thread().id() && {
+            self.0.lock().is_incomplete = false;
+            true
         }
     }
 }
@@ -198,7 +252,7 @@ impl<T> List<T> {
 impl<T> Entry<T> {
     fn new(list: &Arc<List<T>>, value: T) -> Entry<T> {
         let (value, list) = (Arc::new(value), Arc::clone(list));
-        let place = list.add(&value);
+        let place = Cell::new(list.add(&value));
         Entry { value, list, place }
     }
 }
@@ -206,7 +260,7 @@ impl<T> Entry<T> {
 impl<T> Drop for Entry<T> {
     fn drop(&mut self) {
         // In a statement of its own: the lock is not held while the value is dropped.
-        let listed = self.list.lock().remove(self.place);
+        let listed = self.list.0.lock().remove(self.place.get(), &self.value);
         drop(listed);
     }
 }
@@ -261,8 +315,15 @@ impl<T, F> SharedLocal<T, F> {
     /// assert_eq!(*local.iter().next().unwrap(), "here");
     /// ```
     pub fn iter(&self) -> SharedIter<T> {
-        let mut values = self.list.get().map_or_else(Vec::new, |list| list.values());
-        values.sort_unstable_by_key(|value| value.0);
+        let Some(list) = self.list.get() else {
+            return SharedIter(Vec::new().into_iter());
+        };
+        if list.take_incomplete() {
+            self.mine
+                .peek(|entry| entry.place.set(list.add(&entry.value)));
+        }
+        let mut values = list.values();
+        values.sort_unstable_by_key(|(number, _)| *number);
         SharedIter(values.into_iter())
     }
 
@@ -280,8 +341,7 @@ impl<T, F> SharedLocal<T, F> {
     }
 
     fn list(&self) -> &Arc<List<T>> {
-        self.list
-            .get_or_init(|| Box::new(Arc::new(List(Mutex::new(Places::new())))))
+        self.list.get_or_init(|| Box::new(Arc::new(List::new())))
     }
 }
 
@@ -480,13 +540,13 @@ impl<T, F> IntoIterator for &SharedLocal<T, F> {
 /// local.set(1);
 /// assert_eq!(local.iter().len(), 1);
 /// ```
-pub struct SharedIter<T>(vec::IntoIter<Numbered<T>>);
+pub struct SharedIter<T>(vec::IntoIter<(u64, Arc<T>)>);
 
 impl<T> Iterator for SharedIter<T> {
     type Item = Arc<T>;
 
     fn next(&mut self) -> Option<Arc<T>> {
-        self.0.next().map(|Numbered(_, value)| value)
+        self.0.next().map(|(_, value)| value)
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
