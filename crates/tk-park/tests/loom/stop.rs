@@ -321,3 +321,24 @@ fn a_callback_on_a_child_that_is_just_registered_hears_of_its_parent() {
         assert_eq!(calls.get(), 1);
     });
 }
+
+#[test]
+fn of_two_requests_one_is_the_first() {
+    explore("stop: two requests", None, || {
+        let source = StopSource::new();
+        let child = source.token().child();
+        let calls = Plain::new();
+        let callback = child.token().on_stop({
+            let calls = calls.clone();
+            move || calls.add()
+        });
+        let other = thread::spawn({
+            let source = source.clone();
+            move || source.request_stop()
+        });
+        let first = source.request_stop();
+        assert!(first != other.join().unwrap());
+        drop(callback);
+        assert_eq!(calls.get(), 1);
+    });
+}
