@@ -7,6 +7,8 @@ mod end;
 mod excepthook;
 #[cfg(unix)]
 mod fork;
+#[cfg(unix)]
+mod fork_stop;
 mod local;
 #[cfg(unix)]
 mod locks;
@@ -137,6 +139,8 @@ fn main() -> ExitCode {
         start::CASES,
         #[cfg(unix)]
         fork::CASES,
+        #[cfg(unix)]
+        fork_stop::CASES,
         #[cfg(unix)]
         locks::CASES,
         #[cfg(unix)]

@@ -1,6 +1,7 @@
 //! Asking threads to stop. How a request finds those who wait, and in which order, is told in `node.rs`.
 
 mod list;
+mod lock;
 mod node;
 
 use std::fmt;

@@ -11,7 +11,7 @@
 //! | now, `LOCKED` | a thread has it | waits |
 //! | now, `CONTENDED` | a thread has it, and others may sleep | waits |
 //! | earlier, `FREE` | nobody had it at the fork: the value is whole | takes it, then [`Inherit::inherit`] |
-//! | earlier, `LOCKED` or `CONTENDED` | a lost thread had it at the fork: the value may be half changed | takes it, then [`Inherit::anew`] |
+//! | earlier, `LOCKED` or `CONTENDED` | a lost thread had it at the fork: the value may be half changed | takes it, then [`Inherit::recover`] |
 //!
 //! # Invariants
 //!
@@ -23,16 +23,16 @@
 //! this process's memory. (A signal handler may interrupt a thread with a guard and fork there. Its child must not use the
 //! kit, as none of it may be used in a signal handler.)
 //!
-//! **Whole or forgotten.** A value that a lost thread had locked is never read and never dropped. It is overwritten by the
-//! first `lock`, or left alone by the drop of the mutex.
+//! **Whole, mended or forgotten.** A value that a lost thread had locked is never dropped. The first `lock` hands it to its
+//! type, which overwrites it, or mends it if it knows how. The drop of the mutex leaves it alone.
 //!
 //! **No sleeper without `CONTENDED`.** A thread sleeps only while the word is `CONTENDED`, and takes the lock as
 //! `CONTENDED` afterwards, because others may sleep too. Whoever changes `CONTENDED` to `FREE` wakes one. Sleepers of an
-//! earlier generation are lost, so `anew` and `inherit` need not wake anybody.
+//! earlier generation are lost, so `recover` and `inherit` need not wake anybody.
 
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -62,13 +62,19 @@ const fn is_held(word: u32) -> bool {
 
 /// What becomes of a value in the child of a fork.
 ///
-/// Both functions run with the lock held. They must not allocate, free, lock, wait or panic.
-pub trait Inherit {
+/// The functions run with the lock held. They must not allocate, free, lock, wait or panic.
+pub trait Inherit: Sized {
     /// Adjusts a value that nobody had locked at the fork to a process of one thread.
     fn inherit(&mut self) {}
 
     /// Takes the place of a value that a thread which is not in this process had locked.
     fn anew() -> Self;
+
+    /// Mends a value that a thread which is not in this process had locked, and which may be half changed. A type whose
+    /// value is of use after each single store can keep it. The others begin anew.
+    fn recover(value: &mut MaybeUninit<Self>) {
+        value.write(Self::anew());
+    }
 }
 
 impl<T> Inherit for Option<T> {
@@ -205,8 +211,9 @@ impl<T: Inherit> Mutex<T> {
         let value = self.value.get();
         if is_held(before) {
             // SAFETY: this thread has the lock, so nobody else of this process touches the value ("one holder"). The thread
-            // that did is lost ("a guard of an earlier generation is lost"). Its value is not dropped ("whole or forgotten").
-            unsafe { value.write(ManuallyDrop::new(T::anew())) };
+            // that did is lost ("a guard of an earlier generation is lost"). Its value is not dropped ("whole, mended or
+            // forgotten"). Neither wrapper changes the layout.
+            T::recover(unsafe { &mut *value.cast::<MaybeUninit<T>>() });
         } else {
             // SAFETY: this thread has the lock, and nobody had it at the fork, so that the value is whole.
             unsafe { (*value).inherit() };

@@ -143,10 +143,6 @@ impl<T: Element> List<T> {
     }
 
     /// Forgets all elements without touching them.
-    #[allow(
-        dead_code,
-        reason = "for the child of a fork, once its lock can be taken"
-    )]
     pub(super) fn forget(&mut self) {
         self.first = None;
         self.last = None;
@@ -154,10 +150,6 @@ impl<T: Element> List<T> {
     }
 
     /// Makes everything agree with the forward chain.
-    #[allow(
-        dead_code,
-        reason = "for the child of a fork, once its lock can be taken"
-    )]
     pub(super) fn repair(&mut self) {
         self.renew_mark();
         let (mut prev, mut next) = (None, self.first);
@@ -173,7 +165,6 @@ impl<T: Element> List<T> {
     }
 
     /// A mark comes again after 2³² forks, each in the child of the one before.
-    #[allow(dead_code, reason = "as above")]
     fn renew_mark(&mut self) {
         self.mark = self.mark.checked_add(1).unwrap_or(NonZeroU32::MIN);
     }

@@ -38,9 +38,16 @@
 //! **Whoever takes a callback off the list has its function.** That is the request, which calls it, or the owner of the
 //! handle, who drops it. Both do so with nothing locked.
 //!
-//! **The order of locks** is [`MARKING`], a node, a queue of the parking lot. Nobody has two nodes locked.
+//! **The order of locks** is [`MARKING`], a node, a queue of the parking lot. Nobody has two nodes locked. With a node or
+//! `MARKING` locked, nothing is allocated, freed or waited for, and no user code runs.
+//!
+//! # Forks
+//!
+//! The child of a fork can take all locks. Waits of other threads are not in it: the first to lock a node there forgets
+//! them, as they lie on stacks that may be used again. Children and callbacks stay on the lists, which are whole enough
+//! after each single store to be repaired (see `list.rs`). A request that a lost thread was making goes no further.
 
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::ptr::NonNull;
@@ -51,20 +58,20 @@ use loom::cell::Cell;
 #[cfg(not(tk_loom))]
 use std::cell::Cell;
 
+use tk_core::__private::fork::Inherit;
 use tk_core::{Owner, ThreadId};
 
 use super::list::{Element, Hooks, List};
+use super::lock::{Mutex, MutexGuard, generation, lock};
 use crate::park::unpark_stopped;
-use crate::sync::{
-    AtomicBool, AtomicU32, Mutex, MutexGuard, Ordering, current_id, current_owner, lock,
-};
+use crate::sync::{AtomicBool, AtomicU32, Ordering, current_id, current_owner};
 use crate::{Limit, MAX_STOPS, Parked, Wait, WaitError, park, unpark_all};
 
 /// How many children a request marks, or waits it wakes, before it lets others have the node's lists.
 const BATCH: usize = 16;
 
 #[cfg(not(tk_loom))]
-static MARKING: Mutex<()> = Mutex::new(());
+static MARKING: Mutex<()> = Mutex::constant(());
 #[cfg(tk_loom)]
 loom::lazy_static! {
     static ref MARKING: Mutex<()> = Mutex::new(());
@@ -92,6 +99,31 @@ struct Lists {
     had_children: bool,
 }
 
+/// What other threads wait for, and whom they were about to tell, is the parent's. Children and callbacks stay: their handles
+/// may be in the child's hands.
+impl Inherit for Lists {
+    fn inherit(&mut self) {
+        self.waits.forget();
+    }
+
+    fn anew() -> Lists {
+        Lists {
+            children: List::new(),
+            waits: List::new(),
+            callbacks: List::new(),
+            had_children: false,
+        }
+    }
+
+    fn recover(lists: &mut MaybeUninit<Lists>) {
+        // SAFETY: the lists were made before the lock was, and each word of them is valid after each store.
+        let lists = unsafe { lists.assume_init_mut() };
+        lists.waits.forget();
+        lists.children.repair();
+        lists.callbacks.repair();
+    }
+}
+
 /// The place of a child on the list of one of its parents.
 struct Link {
     hooks: Hooks<Link>,
@@ -110,12 +142,7 @@ impl Node {
     fn new(links: Option<Arc<[Link]>>) -> Node {
         let node = Node {
             stopped: AtomicBool::new(false),
-            lists: Mutex::new(Lists {
-                children: List::new(),
-                waits: List::new(),
-                callbacks: List::new(),
-                had_children: false,
-            }),
+            lists: Mutex::new(Lists::anew()),
             links,
             #[cfg(tk_loom)]
             shares: AtomicU32::new(0),
@@ -439,8 +466,9 @@ impl Caller {
             }
         }
         // Release: pairs with the Acquire in `has_ended`.
-        callback.progress.store(ENDED, Ordering::Release);
-        unpark_all(&callback.progress, 0);
+        if callback.progress.swap(ENDED, Ordering::Release) == AWAITED {
+            unpark_all(&callback.progress, 0);
+        }
     }
 }
 
@@ -464,10 +492,12 @@ struct Callback {
     location: &'static Location<'static>,
 }
 
-/// The function has not come to its end.
+/// The function has not come to its end, and nobody sleeps until it does.
 const NOT_ENDED: u32 = 0;
+/// The function has not come to its end. A thread sleeps until it does, or is about to.
+const AWAITED: u32 = 1;
 /// The function has come to its end.
-const ENDED: u32 = 1;
+const ENDED: u32 = 2;
 
 // SAFETY: the function is used by whoever takes the callback off the list, once. The runner is used with the node locked.
 unsafe impl Send for Callback {}
@@ -487,6 +517,8 @@ impl Element for Callback {
 struct Runner {
     id: ThreadId,
     owner: Owner,
+    /// Of the process in which the thread is.
+    generation: u32,
 }
 
 impl Runner {
@@ -494,6 +526,7 @@ impl Runner {
         Runner {
             id: current_id(),
             owner: current_owner(),
+            generation: generation(),
         }
     }
 }
@@ -551,7 +584,8 @@ impl Registration {
         Unregistered::Never
     }
 
-    /// Waits until the function, which has been called, has come to its end. Does not wait inside of the function.
+    /// Waits until the function, which has been called, has come to its end. Does not wait in the function itself, nor for a
+    /// thread that was lost in a fork.
     pub(super) fn wait(&self, limit: Limit<'_>) -> Result<(), WaitError> {
         let callback = &*self.callback;
         // Acquire: pairs with the Release at the end of the function.
@@ -562,16 +596,30 @@ impl Registration {
         let lists = self.node.lists();
         let runner = callback.runner.get();
         drop(lists);
-        let Some(runner) = runner.filter(|runner| runner.id != current_id()) else {
+        // Nobody, if the thread was lost between two steps.
+        let Some(runner) = runner.filter(|runner| runner.generation == generation()) else {
             return Ok(());
         };
+        if runner.id == current_id() {
+            return Ok(());
+        }
         let wait = Wait::new("stop callback")
             .asked_for_at(callback.location)
             .held_by(Some(runner.owner));
         let mut parked = Ok(());
         while !has_ended() {
             parked?;
-            parked = match park(&callback.progress, || !has_ended(), &wait, limit) {
+            // Relaxed: the queue orders it. Either the thread is in the queue before the end, which then sees `AWAITED`, or
+            // it sees the end there and does not park.
+            let awaited = || {
+                let now = callback.progress.load(Ordering::Relaxed);
+                now == AWAITED
+                    || callback
+                        .progress
+                        .compare_exchange(NOT_ENDED, AWAITED, Ordering::Relaxed, Ordering::Relaxed)
+                        .is_ok()
+            };
+            parked = match park(&callback.progress, awaited, &wait, limit) {
                 Parked::TimedOut => Err(WaitError::TimedOut),
                 Parked::Stopped => Err(WaitError::Stopped),
                 _ => Ok(()),

@@ -100,7 +100,8 @@ fn a_request_that_returns_has_stopped_all_descendants() {
     explore("stop: two requests in a chain", None, || {
         let top = StopSource::new();
         let middle = top.token().child();
-        let bottom = middle.token().child();
+        // Two levels: the children of a node that is being marked are marked in one step.
+        let bottom = middle.token().child().token().child();
         let below = thread::spawn({
             let bottom = bottom.token();
             move || {
