@@ -15,6 +15,7 @@ mod locks;
 #[cfg(unix)]
 mod logging;
 mod start;
+mod timer;
 
 use std::io::Write;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
@@ -137,6 +138,7 @@ fn main() -> ExitCode {
         excepthook::CASES,
         local::CASES,
         start::CASES,
+        timer::CASES,
         #[cfg(unix)]
         fork::CASES,
         #[cfg(unix)]

@@ -109,6 +109,23 @@ pub use tk_core::{ShuttingDown, Slot, ThreadId, Waiting};
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 
+/// What the other crates of the kit share with this one. No part of the public interface.
+#[doc(hidden)]
+pub mod __private {
+    use crate::Thread;
+    use crate::hook::{Moment, call};
+
+    /// Calls the hooks for the start of a thread.
+    pub fn start_hooks(thread: &Thread) {
+        call(Moment::Start, thread);
+    }
+
+    /// Calls the hooks for the end of a thread.
+    pub fn exit_hooks(thread: &Thread) {
+        call(Moment::Exit, thread);
+    }
+}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

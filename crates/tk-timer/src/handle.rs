@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,16 +11,16 @@ use tk_park::{Limit, WaitError};
 use tk_thread::JoinError;
 
 use crate::list::List;
-use crate::progress::NotJoined;
 use crate::schedule::nanos;
-use crate::service::Home;
+use crate::service::{Home, is_running_here};
 use crate::slab::Key;
 use crate::task::Task;
 use crate::{CancelOutcome, RescheduleOutcome};
 
 /// A timer that has been started.
 ///
-/// A clone is another handle on the same timer. Dropping the handle does not cancel it; [`CancelOnDrop`] does.
+/// A clone is another handle on the same timer. Dropping the handle does not cancel it;
+/// [`CancelOnDrop`] does.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,9 +57,13 @@ impl TimerHandle {
         self.task.name()
     }
 
-    /// Keeps the timer from firing, if it is not too late, and says whether it was. Does not wait for a function that runs.
+    /// Keeps the timer from firing, if it is not too late, and says whether it was. Does not wait
+    /// for a function that runs.
     ///
-    /// Of this and the fire exactly one wins. A timer that is cancelled drops its function here.
+    /// Of this and the fire exactly one wins. A timer that is cancelled drops its function here, in
+    /// the calling thread, after it has [finished](TimerHandle::is_finished). This takes as long as
+    /// the values that the function has captured take to be dropped; a panic of theirs is reported
+    /// to the excepthook and goes no further.
     ///
     /// ```
     /// use std::time::Duration;
@@ -68,6 +73,9 @@ impl TimerHandle {
     /// assert_eq!(handle.cancel(), CancelOutcome::Cancelled);
     /// ```
     pub fn cancel(&self) -> CancelOutcome {
+        if self.is_lost() {
+            return CancelOutcome::Finished;
+        }
         let (outcome, action) = self.list().lock().cancel(&self.task, self.key);
         if let Some(action) = action {
             action.discard();
@@ -75,8 +83,11 @@ impl TimerHandle {
         outcome
     }
 
-    /// As [`cancel`](TimerHandle::cancel), and waits for the function if it runs, unless this is called by that very
-    /// function. When it returns, the function does not run and will not.
+    /// As [`cancel`](TimerHandle::cancel), and waits for the function if it runs, unless this is
+    /// called by that very function. When it returns, the function does not run and will not.
+    ///
+    /// A limit ends the wait for the function. It does not cut short the drop of what the function
+    /// has captured, if the timer was pending: see [`cancel`](TimerHandle::cancel).
     ///
     /// ```
     /// use std::time::Duration;
@@ -88,15 +99,12 @@ impl TimerHandle {
     /// ```
     #[track_caller]
     pub fn cancel_and_wait(&self) -> CancelOutcome {
-        let outcome = self.cancel();
-        if outcome == CancelOutcome::Running {
-            // The one error is that this is called by the function.
-            let _ = self.task.progress.join(self.list(), Limit::none());
-        }
-        outcome
+        let waited = self.cancel_and_wait_with(Limit::none());
+        waited.unwrap_or(CancelOutcome::Running)
     }
 
-    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most for that long. The timer is cancelled in any case.
+    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most for that long. The timer is
+    /// cancelled in any case.
     ///
     /// # Errors
     ///
@@ -113,7 +121,8 @@ impl TimerHandle {
         self.cancel_and_wait_with(timeout)
     }
 
-    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most until that time. The timer is cancelled in any case.
+    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most until that time. The timer is
+    /// cancelled in any case.
     ///
     /// # Errors
     ///
@@ -130,7 +139,8 @@ impl TimerHandle {
         self.cancel_and_wait_with(deadline)
     }
 
-    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), until the limit is reached. The timer is cancelled in any case.
+    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), until the limit is reached. The timer
+    /// is cancelled in any case.
     ///
     /// # Errors
     ///
@@ -149,20 +159,20 @@ impl TimerHandle {
         &self,
         limit: impl Into<Limit<'l>>,
     ) -> Result<CancelOutcome, WaitError> {
+        // Before all else: it may run code of the caller's, and its time counts from here.
+        let limit = limit.into();
         let outcome = self.cancel();
-        if outcome == CancelOutcome::Running
-            && let Err(NotJoined::Limit(error)) = self.task.progress.join(self.list(), limit.into())
-        {
-            return Err(error);
+        if outcome == CancelOutcome::Running && !is_running_here(&self.task) {
+            self.task.progress.join(self.list(), limit)?;
         }
         Ok(outcome)
     }
 
-    /// Gives the timer another time, counted from now, if it will be called once more, and says whether that is so. Zero means at
-    /// once; a time too long for the clock means never.
+    /// Gives the timer another time, counted from now, if it will be called once more, and says
+    /// whether that is so. Zero means at once; a time too long for the clock means never.
     ///
-    /// A timer that repeats at a fixed rate keeps its rate from the new time on. If its function runs, the new time is that of the
-    /// next call. A timer that has ended stays so.
+    /// A timer that repeats at a fixed rate keeps its rate from the new time on. If its function
+    /// runs, the new time is that of the next call. A timer that has ended stays so.
     ///
     /// ```
     /// use std::time::Duration;
@@ -173,6 +183,9 @@ impl TimerHandle {
     /// handle.join().unwrap();
     /// ```
     pub fn reschedule(&self, after: Duration) -> RescheduleOutcome {
+        if self.is_lost() {
+            return RescheduleOutcome::Finished;
+        }
         let now = self.home.queue().now();
         self.move_to(now.saturating_add(nanos(after)))
     }
@@ -188,6 +201,9 @@ impl TimerHandle {
     /// handle.join().unwrap();
     /// ```
     pub fn reschedule_at(&self, time: Instant) -> RescheduleOutcome {
+        if self.is_lost() {
+            return RescheduleOutcome::Finished;
+        }
         self.move_to(self.home.queue().nanos(time))
     }
 
@@ -196,11 +212,12 @@ impl TimerHandle {
         let mut list = queue.list.lock();
         let (outcome, tell) = list.reschedule(&self.task, self.key, deadline);
         drop(list);
-        queue.tell_leader(tell);
+        queue.tell(tell);
         outcome
     }
 
-    /// Whether the timer has fired for the last time, and its function has returned; or was cancelled.
+    /// Whether the timer has fired for the last time, and its function has returned; or was
+    /// cancelled.
     ///
     /// ```
     /// use std::time::Duration;
@@ -210,7 +227,22 @@ impl TimerHandle {
     /// # handle.cancel();
     /// ```
     pub fn is_finished(&self) -> bool {
-        self.task.progress.has_ended()
+        self.is_lost() || self.task.progress.has_ended()
+    }
+
+    /// Whether this process is the child of a fork, and the timer was started before it. The timer
+    /// goes on in the parent; here it counts as [finished](TimerHandle::is_finished), and its
+    /// function is neither called nor dropped.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
+    /// assert!(!handle.is_lost());
+    /// # handle.cancel();
+    /// ```
+    pub fn is_lost(&self) -> bool {
+        self.task.is_lost()
     }
 
     /// Waits until the timer has [finished](TimerHandle::is_finished).
@@ -273,11 +305,14 @@ impl TimerHandle {
     /// ```
     #[track_caller]
     pub fn join_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), JoinError> {
-        let joined = self.task.progress.join(self.list(), limit.into());
-        joined.map_err(|error| match error {
-            NotJoined::Limit(error) => error.into(),
-            NotJoined::Own => JoinError::CurrentThread,
-        })
+        let limit = limit.into();
+        if self.is_lost() {
+            return Ok(());
+        }
+        if is_running_here(&self.task) {
+            return Err(JoinError::CurrentThread);
+        }
+        Ok(self.task.progress.join(self.list(), limit)?)
     }
 
     /// The handle, which cancels the timer when it is dropped.
@@ -298,6 +333,11 @@ impl TimerHandle {
     }
 }
 
+// A panic leaves nothing half changed: a handle changes the service's list in steps that call
+// nobody's code.
+impl UnwindSafe for TimerHandle {}
+impl RefUnwindSafe for TimerHandle {}
+
 impl fmt::Debug for TimerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimerHandle")
@@ -307,7 +347,8 @@ impl fmt::Debug for TimerHandle {
     }
 }
 
-/// A [`TimerHandle`] that [cancels](TimerHandle::cancel) the timer when it is dropped, and does not wait for a function that runs.
+/// A [`TimerHandle`] that [cancels](TimerHandle::cancel) the timer when it is dropped, and does not
+/// wait for a function that runs.
 ///
 /// ```
 /// use std::time::Duration;

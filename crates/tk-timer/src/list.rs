@@ -1,14 +1,17 @@
-//! What the lock of a service guards: the timers that are pending, and who waits for them.
+//! What the lock of a service guards: the timers that are pending, and the threads that serve them.
 //!
 //! Each method is one step, with the list locked; none calls or drops a function of the user.
 //!
-//! 1. A timer's progress says pending if and only if its action is in the wheel. Whoever changes one changes the other in the same
-//!    step. So of a cancellation, a move and the fire exactly one comes first, and the others see it.
-//! 2. Whoever takes an action out of the wheel owns the function: to call it, or to drop it. Of a running timer that is the thread
-//!    that calls it; others leave word what is to become of it (`set_last`, `moved`).
-//! 3. A timer keeps its key from the start to the end, also while its function runs. The end gives it back.
-//! 4. `alarm` is the time at which the leader will look by itself; zero if it is about to look anyway, or if there is none. Whoever
-//!    queues something earlier tells the leader, and whoever queues something later does not.
+//! - **Invariant: pending.** A timer's progress says pending if and only if its action is in the
+//!   wheel. Both change in the same step. So of a cancellation, a move and the fire exactly one
+//!   comes first, and the others see it.
+//! - **Invariant: one owner.** Who takes an action out of the wheel owns the function, to call it
+//!   or to drop it. Of a running timer that is the thread that calls it; others leave word what is
+//!   to become of it (`set_last`, `moved`).
+//! - **Invariant: one key.** A timer keeps its key from the start to the end, also while its
+//!   function runs. The end gives it back.
+//!
+//! The invariants of the threads are in `staff.rs`.
 
 use std::mem;
 use std::sync::Arc;
@@ -19,17 +22,13 @@ use tk_park::sync::lock;
 use crate::outcome::{CancelOutcome, RescheduleOutcome};
 use crate::progress::State;
 use crate::slab::Key;
-use crate::task::{Action, Function, Task};
+use crate::staff::{Seat, Staff};
+use crate::task::{Action, Function, Returned, Task};
 use crate::wheel::{NEVER, Wheel};
 
 pub struct List {
     pub(crate) wheel: Wheel<Action>,
-    /// By 4.
-    pub(crate) alarm: u64,
-    /// Some thread waits for the earliest timer, or is about to.
-    pub(crate) has_leader: bool,
-    /// A thread is on its way to see whether a leader is needed: one that has been notified, or one that is being started.
-    pub(crate) is_coming: bool,
+    pub(crate) staff: Staff,
     /// Nothing is to fire any more.
     pub(crate) is_closed: bool,
 }
@@ -41,7 +40,7 @@ pub struct Due {
     pub(crate) function: Option<Box<dyn Function>>,
     pub(crate) token: Option<KeepAlive>,
     /// What the call came to.
-    pub(crate) panicked: bool,
+    pub(crate) returned: Returned,
     key: Key,
     at: u64,
 }
@@ -49,24 +48,32 @@ pub struct Due {
 /// What comes after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// The timer is queued again; the leader is to be told if it says so.
-    Again { tell: bool },
+    /// The timer is queued again, for this time.
+    Again(u64),
     /// The function has been called for the last time, and has to be dropped before the timer ends.
     Discard,
     /// The timer has ended.
     Ended,
 }
 
+/// Who is to be told that a timer has been queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tell {
+    /// Everybody is awake, or wakes up in time.
+    Nobody,
+    /// The timer is the earliest now.
+    Leader,
+    /// The leader calls a function, and may be too late.
+    Standby,
+    /// There is no leader, but one in reserve.
+    Reserve,
+}
+
 impl Due {
-    /// Calls the function. Lets go of the program if that was the last time.
+    /// Calls the function.
     pub(crate) fn call(&mut self) {
         if let Some(function) = self.function.take() {
-            let (function, result) = function.call();
-            self.function = function;
-            self.panicked = result.is_err();
-        }
-        if self.function.is_none() {
-            drop(self.token.take());
+            (self.function, self.returned) = function.call();
         }
     }
 }
@@ -75,28 +82,32 @@ impl List {
     pub(crate) const fn new() -> List {
         List {
             wheel: Wheel::new(),
-            alarm: 0,
-            has_leader: false,
-            is_coming: false,
+            staff: Staff::new(),
             is_closed: false,
         }
     }
 
-    /// Queues a timer. The leader is to be told if the second value says so.
+    /// Queues a timer. Gives the action back if there is no room for one more.
     #[inline]
-    pub(crate) fn add(&mut self, action: Action, deadline: u64) -> (Key, bool) {
-        let key = self.wheel.insert(deadline, action);
-        (key, self.sets_alarm(deadline))
+    pub(crate) fn add(&mut self, action: Action, deadline: u64) -> Result<(Key, Tell), Action> {
+        let key = self.wheel.insert(deadline, action)?;
+        self.staff.is_resting = false;
+        Ok((key, self.tell(deadline)))
     }
 
-    /// Whether the leader has to look earlier than it will. It is to be told, once.
+    /// Who is to be told of a timer that is due then.
     #[inline]
-    fn sets_alarm(&mut self, deadline: u64) -> bool {
-        let earlier = deadline < self.alarm;
-        if earlier {
-            self.alarm = 0;
+    pub(crate) fn tell(&mut self, deadline: u64) -> Tell {
+        let staff = &mut self.staff;
+        if staff.calls_leader(deadline) {
+            Tell::Leader
+        } else if staff.calls_standby(deadline) {
+            Tell::Standby
+        } else if staff.seat == Seat::Empty && staff.successors > 0 {
+            Tell::Reserve
+        } else {
+            Tell::Nobody
         }
-        earlier
     }
 
     /// Takes the earliest timer that is due by then off the queue, to be called by this thread.
@@ -107,43 +118,57 @@ impl List {
             task: action.task,
             function: Some(action.function),
             token: action.token,
-            panicked: false,
+            returned: Returned::Continue,
             key,
             at,
         })
     }
 
+    /// Whether the function of a running timer, which has returned, will not be called again. From
+    /// here on it is too late for a move.
+    pub(crate) fn is_over(&mut self, due: &Due) -> bool {
+        let Some(repeat) = &due.task.repeat else {
+            return true;
+        };
+        let progress = &due.task.progress;
+        let over = match due.returned {
+            Returned::Break => true,
+            Returned::Panicked => repeat.schedule.ends_on_panic(),
+            Returned::Continue => false,
+        };
+        let over = over || self.is_closed || progress.is_last();
+        if over {
+            progress.set_last(self);
+        }
+        over
+    }
+
     /// After the call of a timer's function: queues the timer again, or ends it.
     pub(crate) fn settle(&mut self, due: &mut Due, now: u64) -> Next {
-        let Due { task, .. } = due;
-        let (Some(repeat), Some(function)) = (&task.repeat, due.function.take()) else {
+        let is_over = self.is_over(due);
+        let (Some(repeat), Some(function)) = (&due.task.repeat, due.function.take()) else {
             self.end(due);
             return Next::Ended;
         };
-        let moved = lock(&repeat.moved).take();
-        let is_last = matches!(task.progress.state(), State::Running { last: true, .. });
-        if is_last || self.is_closed || (due.panicked && repeat.schedule.ends_on_panic()) {
-            // From here on it is too late for a move.
-            task.progress.set_last(self);
+        if is_over {
             due.function = Some(function);
             return Next::Discard;
         }
+        let moved = lock(&repeat.moved).take();
         let next = moved.unwrap_or_else(|| repeat.schedule.next(due.at, now));
-        task.progress.repeat(self);
+        due.task.progress.repeat(self);
         let action = Action {
-            task: Arc::clone(task),
+            task: Arc::clone(&due.task),
             function,
             token: due.token.take(),
         };
         let put_back = self.wheel.put_back(due.key, next, action);
-        debug_assert!(put_back.is_ok(), "a running timer has its key");
-        Next::Again {
-            tell: self.sets_alarm(next),
-        }
+        debug_assert!(put_back.is_ok(), "invariant: one key");
+        Next::Again(next)
     }
 
-    /// Ends a timer whose function has been called for the last time.
-    pub(crate) fn end(&mut self, due: &Due) {
+    /// Ends a timer whose function has been called for the last time, and is gone.
+    fn end(&mut self, due: &Due) {
         let left = self.wheel.remove(due.key);
         debug_assert!(left.is_none(), "the action of a running timer is out");
         due.task.progress.end(self);
@@ -166,24 +191,24 @@ impl List {
         }
     }
 
-    /// Gives a timer another time, if it will be called once more. The leader is to be told if the second value says so.
+    /// Gives a timer another time, if it will be called once more.
     pub(crate) fn reschedule(
         &mut self,
         task: &Task,
         key: Key,
         deadline: u64,
-    ) -> (RescheduleOutcome, bool) {
+    ) -> (RescheduleOutcome, Tell) {
         match (task.progress.state(), &task.repeat) {
             (State::Pending, _) => {
                 self.wheel.reschedule(key, deadline);
-                (RescheduleOutcome::Moved, self.sets_alarm(deadline))
+                (RescheduleOutcome::Moved, self.tell(deadline))
             }
-            (State::Running { last: false, .. }, Some(repeat)) if !self.is_closed => {
+            (State::Running { last: false }, Some(repeat)) if !self.is_closed => {
                 *lock(&repeat.moved) = Some(deadline);
-                (RescheduleOutcome::Moved, false)
+                (RescheduleOutcome::Moved, Tell::Nobody)
             }
-            (State::Running { .. }, _) => (RescheduleOutcome::Running, false),
-            (State::Ended, _) => (RescheduleOutcome::Finished, false),
+            (State::Running { .. }, _) => (RescheduleOutcome::Running, Tell::Nobody),
+            (State::Ended, _) => (RescheduleOutcome::Finished, Tell::Nobody),
         }
     }
 
@@ -197,10 +222,9 @@ impl List {
         actions
     }
 
-    /// The time when the leader has to look, if there is one.
-    pub(crate) fn set_alarm(&mut self) -> Option<u64> {
-        let next = self.wheel.next_deadline();
-        self.alarm = next.unwrap_or(NEVER);
-        next
+    /// The time of the next timer, as far as is known: nothing is due before. [`NEVER`] if there is
+    /// none.
+    pub(crate) fn next(&mut self) -> u64 {
+        self.wheel.next_deadline().unwrap_or(NEVER)
     }
 }

@@ -16,7 +16,8 @@ pub enum CancelOutcome {
     Cancelled,
     /// The function was running. It runs to its end, and is not called again.
     Running,
-    /// The timer had fired for the last time, or had been cancelled before.
+    /// The timer had fired for the last time, or had been cancelled before, or is
+    /// [lost](crate::TimerHandle::is_lost).
     Finished,
 }
 
@@ -53,7 +54,8 @@ pub enum RescheduleOutcome {
     Moved,
     /// The function was running, for the last time. Nothing is changed.
     Running,
-    /// The timer had fired for the last time, or had been cancelled. Nothing is changed.
+    /// The timer had fired for the last time, or had been cancelled, or is
+    /// [lost](crate::TimerHandle::is_lost). Nothing is changed.
     Finished,
 }
 

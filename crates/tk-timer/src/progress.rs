@@ -1,61 +1,53 @@
 //! How far a timer has come, and waiting for its end.
 //!
-//! 1. Whoever changes the progress has the list locked. Everybody may read it.
-//! 2. Whoever wants to wait for the end adds `JOINED` first, unless the timer has ended. It stays until the end. So the one who
-//!    ends the timer finds it, and wakes all who wait; where nobody does, no parking lot is asked.
+//! | value | meaning | changes to |
+//! |---|---|---|
+//! | `PENDING` | it is on the list | `RUNNING`, `ENDED` |
+//! | `RUNNING` | its function runs | `PENDING` if it repeats, `LAST` added, `ENDED` |
+//! | `RUNNING` and `LAST` | the same, and it does not repeat any more | `ENDED` |
+//! | `ENDED` | it has fired for the last time, or was cancelled | |
+//!
+//! Each of them but the last with `JOINED`, if a thread waits or has waited for the end.
+//!
+//! - **Invariant: the list's lock.** The progress changes with the list locked. Any thread may read
+//!   it.
+//! - **Invariant: joined.** A thread that is about to wait for the end adds `JOINED` first, unless
+//!   the timer has ended. It stays until the end. So the thread that ends the timer finds it, and
+//!   wakes all that wait; where none does, no parking lot is asked.
 
-use tk_core::Slot;
 use tk_lock::Lock;
-use tk_park::sync::{AtomicU32, Ordering::*, current_slot};
+use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, Parked, Wait, WaitError, park, unpark_all};
 
 use crate::list::List;
 
-/// | value | meaning | changes to |
-/// |---|---|---|
-/// | 0 | pending: it is on the list | a slot, `ENDED` |
-/// | a slot | its function runs in that thread | 0 if it repeats, `LAST` added, `ENDED` |
-/// | a slot and `LAST` | the same, and it does not repeat any more | `ENDED` |
-/// | `ENDED` | it has fired for the last time, or was cancelled | |
-///
-/// Each of them but the last with `JOINED`, if somebody waits or has waited for the end.
 #[derive(Debug)]
 pub struct Progress(AtomicU32);
 
 const PENDING: u32 = 0;
-/// No slot has this bit.
-const LAST: u32 = 1 << 30;
-const ENDED: u32 = LAST;
-const JOINED: u32 = 1 << 31;
+const RUNNING: u32 = 1;
+const ENDED: u32 = 2;
+const LAST: u32 = 1 << 2;
+const JOINED: u32 = 1 << 3;
 
 /// What a timer's progress says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// It is on the list.
     Pending,
-    /// Its function runs in the thread of this slot.
-    Running { slot: Slot, last: bool },
+    /// Its function runs; for the last time?
+    Running { last: bool },
     /// It has come to its end.
     Ended,
 }
 
-/// Why a join did not wait for the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NotJoined {
-    /// The limit was reached.
-    Limit(WaitError),
-    /// The calling thread runs the timer's function.
-    Own,
-}
-
 fn state(word: u32) -> State {
-    match word & !JOINED {
+    match word & (RUNNING | ENDED) {
         PENDING => State::Pending,
-        ENDED => State::Ended,
-        running => State::Running {
-            slot: Slot::new(running & !LAST).expect("a running timer has the slot of its thread"),
-            last: running & LAST != 0,
+        RUNNING => State::Running {
+            last: word & LAST != 0,
         },
+        _ => State::Ended,
     }
 }
 
@@ -67,7 +59,8 @@ impl Progress {
 
     #[inline]
     pub(crate) fn state(&self) -> State {
-        // Acquire: pairs with the Release in `end`; who sees the end sees what the function did.
+        // Acquire: pairs with the Release in `end`; a thread that sees the end sees what the
+        // function did.
         state(self.0.load(Acquire))
     }
 
@@ -75,9 +68,13 @@ impl Progress {
         self.state() == State::Ended
     }
 
-    /// From pending: the function runs, in the calling thread.
+    pub(crate) fn is_last(&self) -> bool {
+        self.state() == State::Running { last: true }
+    }
+
+    /// From pending: the function runs.
     pub(crate) fn begin(&self, _: &mut List) {
-        self.change(|word| word & JOINED | current_slot().get());
+        self.change(|word| word & JOINED | RUNNING);
     }
 
     /// From running: it does not repeat any more.
@@ -87,13 +84,13 @@ impl Progress {
 
     /// From running: it is on the list again.
     pub(crate) fn repeat(&self, _: &mut List) {
-        self.change(|word| word & JOINED);
+        self.change(|word| word & JOINED | PENDING);
     }
 
-    /// From pending or running: that was it. Wakes all who wait for it.
+    /// From pending or running: that was it. Wakes all that wait for it.
     #[inline]
     pub(crate) fn end(&self, _: &mut List) {
-        // Relaxed: by 1., nobody else changes it.
+        // Relaxed: the list's lock orders the changes.
         let joined = self.0.load(Relaxed) & JOINED != 0;
         // Release: pairs with the Acquire in `state`.
         self.0.store(ENDED, Release);
@@ -102,7 +99,7 @@ impl Progress {
         }
     }
 
-    /// Somebody is about to wait for the end. `false` if it has come.
+    /// A thread is about to wait for the end. `false` if it has come.
     fn expect_end(&self, _: &mut List) -> bool {
         let goes_on = state(self.0.load(Relaxed)) != State::Ended;
         if goes_on {
@@ -112,26 +109,23 @@ impl Progress {
     }
 
     fn change(&self, change: impl FnOnce(u32) -> u32) {
-        // Relaxed: by 1., the list's lock orders it. Others read nothing but the state itself.
+        // Relaxed: the list's lock orders the changes. Others read nothing but the state itself.
         self.0.store(change(self.0.load(Relaxed)), Relaxed);
     }
 
     /// Waits for the end.
     #[track_caller]
-    pub(crate) fn join(&self, list: &Lock<List>, limit: Limit<'_>) -> Result<(), NotJoined> {
+    pub(crate) fn join(&self, list: &Lock<List>, limit: Limit<'_>) -> Result<(), WaitError> {
         let wait = Wait::new("timer");
         loop {
-            match self.state() {
-                State::Ended => return Ok(()),
-                State::Running { slot, .. } if slot == current_slot() => {
-                    return Err(NotJoined::Own);
-                }
-                _ => {}
+            if self.has_ended() {
+                return Ok(());
             }
             if !self.expect_end(&mut list.lock()) {
                 continue;
             }
-            // Relaxed, under the lock of the queue: whoever has ended it and woken all before had that lock too.
+            // Relaxed, under the lock of the queue: a thread that has ended it and woken all before
+            // had that lock too.
             let goes_on = || state(self.0.load(Relaxed)) != State::Ended;
             let error = match park(&self.0, goes_on, &wait, limit) {
                 Parked::TimedOut => WaitError::TimedOut,
@@ -139,10 +133,7 @@ impl Progress {
                 _ => continue,
             };
             // One look more: it may have ended in the moment when the limit was reached.
-            return match self.has_ended() {
-                true => Ok(()),
-                false => Err(NotJoined::Limit(error)),
-            };
+            return if self.has_ended() { Ok(()) } else { Err(error) };
         }
     }
 

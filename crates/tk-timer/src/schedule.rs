@@ -37,8 +37,8 @@ enum Counts {
     FromReturn,
 }
 
-/// What becomes of the times that a timer of fixed rate misses, because its function takes longer than the period, or the
-/// machine is too busy.
+/// What becomes of the times that a timer of fixed rate misses, because its function takes longer
+/// than the period, or the machine is too busy.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,18 +50,21 @@ enum Counts {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MissedTicks {
-    /// They are left out: the next call is due at the first multiple of the period that is still ahead.
+    /// They are left out: the next call is due at the first multiple of the period that is still
+    /// ahead.
     #[default]
     Skip,
-    /// They are made up for: the function is called for each of them, one call after the other, until none is left. The number of
-    /// calls is right in the long run.
+    /// They are made up for: the function is called for each of them, one call after the other,
+    /// until none is left. The number of calls is right in the long run.
     CatchUp,
-    /// They are left out, and the time is counted anew: the next call is due a period after the return of the one that was
-    /// late. Between two calls there is always a period at least, counted from the time when the first was due.
+    /// They are left out, and the time is counted anew: the next call is due a period after the
+    /// return of the one that was late. Between two calls there is always a period at least,
+    /// counted from the time when the first was due.
     Delay,
 }
 
-/// What becomes of a timer that repeats when its function panics. The panic is reported in either case.
+/// What becomes of a timer that repeats when its function panics. The panic is reported in either
+/// case.
 ///
 /// ```
 /// use std::time::Duration;
@@ -83,8 +86,8 @@ pub enum OnPanic {
 impl Schedule {
     /// At a fixed rate: due at whole multiples of the period after the first time.
     ///
-    /// While the function runs it is not called again. Times that are missed because of that are left out, unless
-    /// [`missed_ticks`](Schedule::missed_ticks) says something else.
+    /// While the function runs it is not called again. Times that are missed because of that are
+    /// left out, unless [`missed_ticks`](Schedule::missed_ticks) says something else.
     ///
     /// # Panics
     ///
@@ -197,7 +200,8 @@ impl Schedule {
         self.on_panic == OnPanic::Cancel
     }
 
-    /// The time of the next call, after one that was due then and has returned now. All in nanoseconds.
+    /// The time of the next call, after one that was due then and has returned now. All in
+    /// nanoseconds.
     pub(crate) fn next(&self, due: u64, now: u64) -> u64 {
         let period = nanos(self.period);
         let next = due.saturating_add(period);

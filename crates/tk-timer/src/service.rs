@@ -3,43 +3,54 @@
 use std::cell::Cell;
 use std::fmt;
 use std::io;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use once_cell::sync::Lazy;
-use tk_thread::Builder;
+use once_cell::race::OnceBox;
+use tk_core::__private::run_as;
+use tk_core::Registration;
+use tk_lock::LockGuard;
 
-use crate::guarded::guarded;
+use crate::fork::generation;
+use crate::guarded::{drop_quietly, guarded};
 use crate::list::Due;
 use crate::queue::{Queue, Server};
-use crate::slab::Key;
-use crate::task::{Action, Task};
+use crate::staff::MIN_THREADS;
+use crate::task::Task;
 
-/// What a serving thread is called while it calls no timer's function.
+/// What a serving thread is called in the system while it calls no timer's function.
 const NAME: &str = "tk-timer";
 
-static GLOBAL: Lazy<Queue> = Lazy::new(Queue::new);
-
 thread_local! {
-    /// Whether what this thread starts is a daemon, if nothing else is said: if the thread is one, which it is from its beginning to
-    /// its end. While it calls a timer's function, that stands for the timer.
-    static DAEMON: Cell<Option<bool>> = const { Cell::new(None) };
+    /// The timer whose function this thread runs; null if none.
+    static RUNNING: Cell<*const Task> = const { Cell::new(ptr::null()) };
 }
 
-#[inline]
-pub(crate) fn inherited_daemon() -> bool {
-    DAEMON.get().unwrap_or_else(|| {
-        let daemon = tk_core::current().is_daemon();
-        DAEMON.set(Some(daemon));
-        daemon
-    })
+/// Whether the calling thread runs the function of this timer.
+pub(crate) fn is_running_here(task: &Task) -> bool {
+    ptr::eq(RUNNING.get(), task)
 }
 
 /// Timers, and the threads that wait for them and call their functions.
 ///
-/// There is a [global](TimerService::global) one, which is enough for most programs. It is there at first use, and never ends.
-/// One's own has threads of its own, and ends when it is dropped: its pending timers are cancelled, their functions are
-/// dropped, those that repeat do not do so any more, and its threads end. The drop does not wait for functions that run.
+/// There is a [global](TimerService::global) one, which is enough for most programs. It is made at
+/// first use, and never ends. A service of your own has threads of its own, and ends when it is
+/// dropped: its pending timers are cancelled and their functions are dropped, those that repeat do
+/// not do so any more, and its threads end. The drop does not wait for functions that run.
+///
+/// # Threads
+///
+/// While a timer is pending, a service has three threads: one waits for the earliest timer and
+/// calls the functions, one watches it, and one is in reserve. If a function takes long, the next
+/// thread takes over, and a new one is started for the reserve. So a hundred functions that block
+/// at the same time need a hundred and three threads.
+/// [`set_max_threads`](TimerService::set_max_threads) sets a bound.
+///
+/// A service never calls a function with its last free thread. If the system does not start threads
+/// for a while, timers may be late; the service tries again until it has one, and logs a warning,
+/// at most once a minute.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,86 +68,154 @@ pub struct TimerService {
     home: Home,
 }
 
+/// A queue for each process in which timers are started.
+pub(crate) struct Process {
+    /// In which process this is, counted in forks.
+    generation: u32,
+    queue: Queue,
+    /// For the child of a fork. Its parent's locks may be held by threads that are not in the
+    /// child.
+    child: OnceBox<Process>,
+}
+
+impl Process {
+    fn new() -> Process {
+        Process {
+            generation: generation(),
+            queue: Queue::new(),
+            child: OnceBox::new(),
+        }
+    }
+
+    #[inline]
+    fn here(&self) -> &Process {
+        if self.generation == generation() {
+            self
+        } else {
+            self.in_child()
+        }
+    }
+
+    #[cold]
+    fn in_child(&self) -> &Process {
+        let mut process = self;
+        while process.generation != generation() {
+            process = process.child.get_or_init(|| Box::new(Process::new()));
+        }
+        process
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.generation != generation() {
+            // A thread of the parent may have been in the middle of a change at the fork, and what
+            // is on the list is the parent's to drop.
+            let list = self.queue.list.get_mut();
+            std::mem::forget(std::mem::replace(list, crate::list::List::new()));
+        }
+    }
+}
+
 /// Where a timer is started.
 #[derive(Clone)]
 pub(crate) enum Home {
     Global,
-    Own(Arc<Queue>),
+    Own(Arc<Process>),
 }
 
 impl Home {
+    /// The queue of this process.
     #[inline]
     pub(crate) fn queue(&self) -> &Queue {
-        match self {
-            Home::Global => &GLOBAL,
-            Home::Own(queue) => queue,
-        }
-    }
-
-    /// Queues a timer. If nobody can be found to wait for it, the error says why, and the timer has ended.
-    #[inline]
-    pub(crate) fn start(&self, action: Action, deadline: u64) -> io::Result<Key> {
-        let queue = self.queue();
-        let mut list = queue.list.lock();
-        if list.has_leader {
-            let (key, tell) = list.add(action, deadline);
-            drop(list);
-            queue.tell_leader(tell);
-            return Ok(key);
-        }
-        let task = Arc::clone(&action.task);
-        let (key, _) = list.add(action, deadline);
-        let found = queue.find_leader(list, self);
-        found.or_else(|error| self.withdraw(&task, key, error))?;
-        Ok(key)
-    }
-
-    /// Takes a timer back that nobody waits for, unless somebody has come by now.
-    #[cold]
-    fn withdraw(&self, task: &Task, key: Key, error: io::Error) -> io::Result<()> {
-        let mut list = self.queue().list.lock();
-        if list.has_leader || list.is_coming {
-            return Ok(());
-        }
-        let (_, action) = list.cancel(task, key);
-        drop(list);
-        // If it is not there, it has been called.
-        action.map_or(Ok(()), |action| {
-            action.discard();
-            Err(error)
-        })
+        static GLOBAL: OnceBox<Process> = OnceBox::new();
+        let process = match self {
+            Home::Global => GLOBAL.get_or_init(|| Box::new(Process::new())),
+            Home::Own(process) => process,
+        };
+        &process.here().queue
     }
 }
 
 impl Server for Home {
     fn start_thread(&self) -> io::Result<()> {
         let home = self.clone();
+        // Not a thread of tk-thread: a hook for the start of a thread, or a logger, may start a
+        // timer and wait for it.
+        let registration = Registration::unlisted(NAME);
         let serve = move || {
+            registration.begin();
             least_slack();
-            home.queue().serve(&home);
+            let queue = home.queue();
+            drop(queue.hiring.lock());
+            queue.serve(&home);
         };
-        Builder::new().name(NAME).daemon(true).spawn(serve)?;
+        let mut builder = std::thread::Builder::new().name(NAME.into());
+        if let Some(size) = tk_thread::stack_size() {
+            builder = builder.stack_size(size);
+        }
+        builder.spawn(serve)?;
         Ok(())
     }
 
-    fn warn(&self, error: io::Error) {
-        // The others wait until a function has returned.
-        let _ = guarded(|| log::warn!("no thread to wait for timers for a while: {error}"));
+    fn warn(&self, error: &io::Error) {
+        // The program's logger is the program's code: it may panic.
+        let _ =
+            guarded(|| log::warn!("a timer is late, as there is no thread to call it: {error}"));
     }
 
-    fn call(&self, due: &mut Due) {
-        let me = tk_core::current();
-        me.set_name(Arc::clone(due.task.name()));
-        // The program's logger is the program's code: it may panic.
-        let _ = guarded(|| log::trace!("timer {} fires", due.task.name()));
-        let own = DAEMON.replace(Some(due.token.is_none()));
-        due.call();
-        DAEMON.set(own);
-        me.set_name(NAME);
+    fn call(&self, queue: &Queue, due: &mut Due) -> bool {
+        let before = generation();
+        as_thread_of(due, |due| {
+            due.call();
+            if due.function.is_some() && queue.list.lock().is_over(due) {
+                drop_quietly(due.function.take());
+            }
+        });
+        generation() == before
+    }
+
+    fn discard(&self, due: &mut Due) {
+        as_thread_of(due, |due| drop_quietly(due.function.take()));
+    }
+
+    fn thread(&self) -> Option<u64> {
+        tk_core::current().native_id()
+    }
+
+    fn is_asleep(&self, thread: Option<u64>) -> bool {
+        // Where the system does not say, a function that has taken long is taken for one that
+        // sleeps.
+        thread.and_then(state_of).is_none_or(|state| state != b'R')
     }
 }
 
-/// Has the system wake this thread as close to its time as it can. Threads that a timer's function starts inherit that.
+/// Calls `f` in the calling thread, which is a thread of the timer's own for that time.
+fn as_thread_of(due: &mut Due, f: impl FnOnce(&mut Due)) {
+    let name = Arc::clone(due.task.name());
+    let registration = Registration::new(Arc::clone(&name), due.token.is_none());
+    let task = Arc::as_ptr(&due.task);
+    run_as(registration, || {
+        let outer = RUNNING.replace(task);
+        let thread = tk_thread::current();
+        let _ = guarded(|| log::trace!("timer {name} fires"));
+        tk_thread::__private::start_hooks(&thread);
+        f(due);
+        tk_thread::__private::exit_hooks(&thread);
+        RUNNING.set(outer);
+    });
+}
+
+/// The state of a thread of this process, as Linux writes it in one letter.
+fn state_of(thread: u64) -> Option<u8> {
+    let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
+    // After the name, which may have parentheses and blanks in it.
+    let name_ends = stat.iter().rposition(|byte| *byte == b')')?;
+    stat.get(name_ends + 2).copied()
+}
+
+/// Has the system wake this thread as close to its time as it can. Threads that a timer's function
+/// starts inherit that.
 fn least_slack() {
     #[cfg(target_os = "linux")]
     {
@@ -154,7 +233,7 @@ impl TimerService {
     /// ```
     pub fn new() -> TimerService {
         TimerService {
-            home: Home::Own(Arc::new(Queue::new())),
+            home: Home::Own(Arc::new(Process::new())),
         }
     }
 
@@ -174,7 +253,12 @@ impl TimerService {
         &GLOBAL
     }
 
-    /// The timers that are pending now, those first that are due first. One whose function runs is not among them.
+    /// The timers that are pending, those first that are due first. One whose function runs is not
+    /// among them.
+    ///
+    /// The service goes on meanwhile: the list is looked at in parts of some hundred timers. A
+    /// timer that is pending the whole time is listed once. One that is started, moved, called or
+    /// cancelled meanwhile is listed as it was before or as it is after, or not at all.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -189,18 +273,80 @@ impl TimerService {
     /// ```
     pub fn pending(&self) -> Vec<PendingTimer> {
         let queue = self.home.queue();
-        let list = queue.list.lock();
-        let timers = list.wheel.iter();
-        let timers = timers.map(|(due, action)| (due, Arc::clone(&action.task)));
-        let mut timers: Vec<_> = timers.collect();
-        drop(list);
+        let mut timers = Vec::with_capacity(self.pending_count());
+        for part in 0.. {
+            let list = queue.list.lock();
+            let Some(entries) = list.wheel.part(part) else {
+                break;
+            };
+            timers.extend(entries.map(|(due, action)| (due, Arc::clone(&action.task))));
+            // To a thread that waits for it: this one will want the list again at once.
+            LockGuard::unlock_fair(list);
+        }
         timers.sort_by_key(|(due, _)| *due);
         let pending = timers.into_iter().map(|(due, task)| PendingTimer {
-            name: Arc::clone(task.name()),
-            due: queue.instant(due).filter(|_| due != crate::wheel::NEVER),
-            period: task.repeat.as_ref().map(|repeat| repeat.schedule.period()),
+            due: queue.instant(due),
+            task,
         });
         pending.collect()
+    }
+
+    /// How many timers are pending. Takes no longer if there are many.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_timer::{Timer, TimerService};
+    ///
+    /// let service = TimerService::new();
+    /// Timer::new(Duration::from_secs(60), || ()).start_on(&service);
+    /// assert_eq!(service.pending_count(), 1);
+    /// ```
+    pub fn pending_count(&self) -> usize {
+        self.home.queue().list.lock().wheel.len()
+    }
+
+    /// Sets how many threads the service has at most; `None`, which is how it begins, means that
+    /// there is no bound. Fewer than two count as two: one of them calls functions, the other one
+    /// watches.
+    ///
+    /// With a bound of `n`, at most `n - 1` functions run at the same time. While so many do, other
+    /// timers are late.
+    ///
+    /// Mind that a bound can end in a deadlock: if all functions that run wait for a timer that is
+    /// yet to fire, nobody is left to call its function. This is why there is no bound to begin
+    /// with.
+    ///
+    /// If the service has more threads than that, they end as they come to have nothing to do.
+    ///
+    /// ```
+    /// use tk_timer::TimerService;
+    ///
+    /// let service = TimerService::new();
+    /// assert_eq!(service.max_threads(), None);
+    /// service.set_max_threads(Some(8));
+    /// assert_eq!(service.max_threads(), Some(8));
+    /// ```
+    pub fn set_max_threads(&self, threads: Option<usize>) {
+        let threads = threads.map_or(u32::MAX, |threads| {
+            u32::try_from(threads).map_or(u32::MAX, |threads| threads.max(MIN_THREADS))
+        });
+        let queue = self.home.queue();
+        queue.list.lock().staff.max_threads = threads;
+        queue.wake_all();
+    }
+
+    /// The bound that [`set_max_threads`](TimerService::set_max_threads) has set.
+    ///
+    /// ```
+    /// let service = tk_timer::TimerService::new();
+    /// service.set_max_threads(Some(1));
+    /// assert_eq!(service.max_threads(), Some(2));
+    /// ```
+    pub fn max_threads(&self) -> Option<usize> {
+        match self.home.queue().list.lock().staff.max_threads {
+            u32::MAX => None,
+            threads => Some(threads as usize),
+        }
     }
 
     pub(crate) fn home(&self) -> &Home {
@@ -216,11 +362,15 @@ impl Default for TimerService {
 
 impl Drop for TimerService {
     fn drop(&mut self) {
-        if let Home::Own(queue) = &self.home {
-            queue.close();
+        if let Home::Own(_) = &self.home {
+            self.home.queue().close();
         }
     }
 }
+
+// A panic leaves nothing half changed: the list is changed in steps that call nobody's code.
+impl UnwindSafe for TimerService {}
+impl RefUnwindSafe for TimerService {}
 
 impl fmt::Debug for TimerService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -243,15 +393,27 @@ impl fmt::Debug for TimerService {
 /// let never = service.pending().remove(0);
 /// assert_eq!((never.name(), never.due(), never.period()), ("never", None, None));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PendingTimer {
-    name: Arc<str>,
+    task: Arc<Task>,
     due: Option<Instant>,
-    period: Option<Duration>,
+}
+
+impl UnwindSafe for PendingTimer {}
+impl RefUnwindSafe for PendingTimer {}
+
+impl fmt::Debug for PendingTimer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingTimer")
+            .field("name", &self.task.known_name())
+            .field("due", &self.due())
+            .field("period", &self.period())
+            .finish()
+    }
 }
 
 impl PendingTimer {
-    /// The timer's name.
+    /// The timer's name. A default one takes its number now, if nobody has asked before.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -262,7 +424,7 @@ impl PendingTimer {
     /// assert_eq!(service.pending()[0].name(), "clock");
     /// ```
     pub fn name(&self) -> &str {
-        &self.name
+        self.task.name()
     }
 
     /// When it will fire. `None` if never: the time is too long for the clock.
@@ -290,7 +452,10 @@ impl PendingTimer {
     /// assert_eq!(service.pending()[0].period(), Some(minute));
     /// ```
     pub fn period(&self) -> Option<Duration> {
-        self.period
+        self.task
+            .repeat
+            .as_ref()
+            .map(|repeat| repeat.schedule.period())
     }
 }
 

@@ -1,12 +1,15 @@
 //! Where the wheel keeps its entries: places that are used again, and keys that are not.
 //!
-//! A key is a place and how often it has been used before. A key that has been given back is refused from then on: the place is
-//! at its next use, or waits for it. A place whose numbers are used up is not used again.
+//! A key is a place and how often it has been used before. A key that has been given back is
+//! refused from then on: the place is at its next use, or waits for it. A place whose numbers are
+//! used up is not used again.
 //!
-//! Places come in chunks, so that none ever moves, and making room for one more takes the same time however many there are.
+//! Places come in chunks, so that none ever moves, and making room for one more takes the same time
+//! however many there are. The memory of a chunk without entries is given back, but for one.
 
-/// How many places a chunk has.
-const CHUNK: usize = 512;
+/// How many places a chunk has. So many that an allocator takes the memory from the system as a
+/// piece, and gives it back.
+const CHUNK: usize = if cfg!(any(test, tk_loom)) { 512 } else { 4096 };
 
 /// Stands for no place.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -30,8 +33,10 @@ pub(crate) struct Node<T> {
 /// Where an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Nowhere, and without a value: that has been taken out, or there is no entry.
+    /// Nowhere, and without a value: that has been taken out.
     Out,
+    /// No entry; the next place in the chunk that has none.
+    Free { next: u32 },
     /// In the list of this number, between these two.
     Listed { list: u16, prev: u32, next: u32 },
     /// Among those that are ready, with this number.
@@ -48,49 +53,130 @@ impl Order {
     }
 }
 
+/// Invariants:
+///
+/// - **Room.** `roomy` has the numbers of all chunks that have memory and a place without an entry,
+///   each once, at the position that the chunk knows.
+/// - **Numbers.** A place that is made in a chunk begins with the chunk's `generation`, which no
+///   key to a place of that chunk has had. So the memory of a chunk without entries can be given
+///   back, and an old key is still refused.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
-    chunks: Vec<Vec<Node<T>>>,
-    free: Vec<u32>,
+    chunks: Vec<Chunk<T>>,
+    roomy: Vec<u32>,
+    /// The numbers of those without memory.
+    absent: Vec<u32>,
+    /// Whether a chunk without entries is kept, so that one entry which comes and goes at the
+    /// border of a chunk does not cost an allocation each time.
+    has_spare: bool,
+    entries: usize,
+}
+
+#[derive(Debug)]
+struct Chunk<T> {
+    nodes: Vec<Node<T>>,
+    /// The first place of a list of those that have been given back.
+    free: u32,
+    entries: u32,
+    /// Places whose numbers are used up.
+    used_up: u32,
+    generation: u32,
+    /// Where `roomy` has it; `NONE` if it has not.
+    roomy_at: u32,
+}
+
+impl<T> Chunk<T> {
+    fn is_full(&self) -> bool {
+        (self.entries + self.used_up) as usize == CHUNK
+    }
 }
 
 impl<T> Slab<T> {
     pub(crate) const fn new() -> Slab<T> {
         Slab {
             chunks: Vec::new(),
-            free: Vec::new(),
+            roomy: Vec::new(),
+            absent: Vec::new(),
+            has_spare: false,
+            entries: 0,
         }
     }
 
-    /// Makes an entry without a value, which is nowhere yet.
-    ///
-    /// # Panics
-    ///
-    /// If there are 2³² - 1 entries.
+    /// Makes an entry without a value, which is nowhere yet. `None` if there are 2³² entries less a
+    /// chunk.
     #[inline]
-    pub(crate) fn insert(&mut self) -> Key {
-        let index = match self.free.pop() {
-            Some(index) => index,
-            None => self.grow(),
+    pub(crate) fn insert(&mut self) -> Option<Key> {
+        let number = match self.roomy.last() {
+            Some(number) => *number,
+            None => self.grow()?,
         };
-        self.key(index)
+        let chunk = &mut self.chunks[number as usize];
+        let at = chunk.free;
+        let at = if at == NONE {
+            chunk.nodes.push(Node {
+                deadline: 0,
+                value: None,
+                generation: chunk.generation,
+                place: Place::Out,
+            });
+            chunk.nodes.len() as u32 - 1
+        } else {
+            let node = &mut chunk.nodes[at as usize];
+            if let Place::Free { next } = std::mem::replace(&mut node.place, Place::Out) {
+                chunk.free = next;
+            }
+            at
+        };
+        self.has_spare &= chunk.entries != 0;
+        chunk.entries += 1;
+        let generation = chunk.nodes[at as usize].generation;
+        if chunk.is_full() {
+            self.leave_roomy(number);
+        }
+        self.entries += 1;
+        Some(Key {
+            index: number * CHUNK as u32 + at,
+            generation,
+        })
     }
 
-    fn grow(&mut self) -> u32 {
-        if self.chunks.last().is_none_or(|chunk| chunk.len() == CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
+    /// Makes a chunk with room. Returns its number.
+    #[cold]
+    fn grow(&mut self) -> Option<u32> {
+        let number = match self.absent.pop() {
+            Some(number) => number,
+            None => {
+                let number = u32::try_from(self.chunks.len()).ok()?;
+                if number >= NONE / CHUNK as u32 {
+                    return None;
+                }
+                self.chunks.push(Chunk {
+                    nodes: Vec::new(),
+                    free: NONE,
+                    entries: 0,
+                    used_up: 0,
+                    generation: 0,
+                    roomy_at: NONE,
+                });
+                number
+            }
+        };
+        self.chunks[number as usize].nodes.reserve_exact(CHUNK);
+        self.enter_roomy(number);
+        Some(number)
+    }
+
+    fn enter_roomy(&mut self, number: u32) {
+        self.chunks[number as usize].roomy_at = self.roomy.len() as u32;
+        self.roomy.push(number);
+    }
+
+    fn leave_roomy(&mut self, number: u32) {
+        let at = std::mem::replace(&mut self.chunks[number as usize].roomy_at, NONE);
+        self.roomy.swap_remove(at as usize);
+        if let Some(moved) = self.roomy.get(at as usize) {
+            self.chunks[*moved as usize].roomy_at = at;
         }
-        let before = (self.chunks.len() - 1) * CHUNK;
-        let chunk = self.chunks.last_mut().expect("one has just been seen to");
-        let index = u32::try_from(before + chunk.len()).unwrap_or(NONE);
-        assert!(index != NONE, "too many timers");
-        chunk.push(Node {
-            deadline: 0,
-            value: None,
-            generation: 0,
-            place: Place::Out,
-        });
-        index
     }
 
     /// Gives an entry back, which is nowhere by now. Its key is refused from here on.
@@ -102,16 +188,51 @@ impl<T> Slab<T> {
         debug_assert!(node.value.is_none() && node.place == Place::Out);
         // No key has the last number, so it can be reached, and there it ends.
         node.generation += 1;
-        if node.generation < u32::MAX {
-            self.free.push(key.index);
+        let is_used_up = node.generation == u32::MAX;
+        let (number, at) = split(key.index);
+        let chunk = &mut self.chunks[number];
+        if is_used_up {
+            chunk.used_up += 1;
+        } else {
+            chunk.nodes[at].place = Place::Free { next: chunk.free };
+            chunk.free = at as u32;
         }
+        chunk.entries -= 1;
+        self.entries -= 1;
+        let (is_empty, is_roomy) = (chunk.entries == 0, chunk.roomy_at != NONE);
+        if !is_roomy && !chunk.is_full() {
+            self.enter_roomy(number as u32);
+        }
+        if is_empty {
+            self.emptied(number as u32);
+        }
+    }
+
+    /// Gives the memory of a chunk without entries back, unless it is the spare one.
+    #[cold]
+    fn emptied(&mut self, number: u32) {
+        if !self.has_spare {
+            self.has_spare = true;
+            return;
+        }
+        let chunk = &mut self.chunks[number as usize];
+        let latest = chunk.nodes.iter().map(|node| node.generation).max();
+        // A place whose numbers are used up has to stay.
+        if chunk.used_up > 0 || latest.is_none_or(|latest| latest >= u32::MAX - 1) {
+            return;
+        }
+        chunk.generation = latest.unwrap_or(0);
+        chunk.nodes = Vec::new();
+        chunk.free = NONE;
+        self.leave_roomy(number);
+        self.absent.push(number);
     }
 
     /// The entry of this key, unless it is an old one.
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Node<T>> {
         let (chunk, at) = split(key.index);
-        let node = self.chunks.get_mut(chunk)?.get_mut(at)?;
+        let node = self.chunks.get_mut(chunk)?.nodes.get_mut(at)?;
         (node.generation == key.generation).then_some(node)
     }
 
@@ -119,7 +240,7 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn node_mut(&mut self, index: u32) -> &mut Node<T> {
         let (chunk, at) = split(index);
-        &mut self.chunks[chunk][at]
+        &mut self.chunks[chunk].nodes[at]
     }
 
     /// The key of the entry at this place.
@@ -128,16 +249,17 @@ impl<T> Slab<T> {
         let (chunk, at) = split(index);
         Key {
             index,
-            generation: self.chunks[chunk][at].generation,
+            generation: self.chunks[chunk].nodes[at].generation,
         }
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Node<T>> {
-        self.chunks.iter().flatten()
+    /// The entries of the chunk of this number; `None` if there is none.
+    pub(crate) fn chunk(&self, number: usize) -> Option<&[Node<T>]> {
+        self.chunks.get(number).map(|chunk| &chunk.nodes[..])
     }
 
     pub(crate) fn into_values(self) -> impl Iterator<Item = T> {
-        let nodes = self.chunks.into_iter().flatten();
+        let nodes = self.chunks.into_iter().flat_map(|chunk| chunk.nodes);
         nodes.filter_map(|node| node.value)
     }
 }
@@ -153,10 +275,10 @@ mod tests {
     #[test]
     fn an_old_key_is_refused() {
         let mut slab = Slab::<()>::new();
-        let old = slab.insert();
+        let old = slab.insert().unwrap();
         slab.remove(old);
         assert!(slab.get_mut(old).is_none());
-        let new = slab.insert();
+        let new = slab.insert().unwrap();
         assert_eq!(new.index, old.index);
         assert!(slab.get_mut(old).is_none());
         slab.remove(old);
@@ -166,12 +288,77 @@ mod tests {
     #[test]
     fn a_place_whose_numbers_are_used_up_is_not_used_again() {
         let mut slab = Slab::<()>::new();
-        let first = slab.insert();
+        let first = slab.insert().unwrap();
         slab.node_mut(first.index).generation = u32::MAX - 1;
         let last = slab.key(first.index);
         slab.remove(last);
         assert!(slab.get_mut(last).is_none());
-        assert_ne!(slab.insert().index, first.index);
+        for _ in 0..2 * CHUNK {
+            assert_ne!(slab.insert().unwrap().index, first.index);
+        }
+    }
+
+    #[test]
+    fn memory_is_given_back_and_old_keys_are_refused_all_the_same() {
+        let mut slab = Slab::<()>::new();
+        let allocated = |slab: &Slab<()>| {
+            slab.chunks
+                .iter()
+                .filter(|c| c.nodes.capacity() > 0)
+                .count()
+        };
+        let mut old = Vec::new();
+        for round in 0..3 {
+            let keys: Vec<_> = (0..10 * CHUNK).map(|_| slab.insert().unwrap()).collect();
+            assert_eq!((slab.chunks.len(), allocated(&slab)), (10, 10));
+            for key in &old {
+                assert!(slab.get_mut(*key).is_none());
+            }
+            let (even, odd): (Vec<_>, Vec<_>) =
+                keys.into_iter().partition(|key| key.index % 2 == 0);
+            for key in &even {
+                slab.remove(*key);
+            }
+            assert_eq!(allocated(&slab), 10);
+            for key in odd.iter().rev() {
+                slab.remove(*key);
+            }
+            assert_eq!(allocated(&slab), 1, "round {round}");
+            old.extend(even.into_iter().chain(odd));
+        }
+        // One entry that comes and goes allocates nothing.
+        let key = slab.insert().unwrap();
+        slab.remove(key);
+        assert_eq!(allocated(&slab), 1);
+        assert_eq!(slab.entries, 0);
+    }
+
+    #[test]
+    fn the_chunks_with_room_are_known() {
+        let mut slab = Slab::<()>::new();
+        let mut keys: Vec<_> = (0..4 * CHUNK).map(|_| slab.insert().unwrap()).collect();
+        assert!(slab.roomy.is_empty());
+        // One of each chunk, then those of the middle.
+        for chunk in [3, 1, 0, 2] {
+            slab.remove(keys[chunk * CHUNK + 7]);
+        }
+        let check = |slab: &Slab<()>| {
+            for (at, number) in slab.roomy.iter().enumerate() {
+                assert_eq!(slab.chunks[*number as usize].roomy_at as usize, at);
+            }
+            let roomy = slab.chunks.iter().filter(|c| c.roomy_at != NONE).count();
+            assert_eq!(roomy, slab.roomy.len());
+        };
+        check(&slab);
+        for _ in 0..4 {
+            keys.push(slab.insert().unwrap());
+            check(&slab);
+        }
+        assert!(slab.roomy.is_empty() && slab.chunks.len() == 4);
+        for key in keys {
+            slab.remove(key);
+            check(&slab);
+        }
     }
 
     #[test]

@@ -1,11 +1,16 @@
 //! A timer, in two parts: what its handles share, and what it does.
 
-use std::sync::{Arc, OnceLock};
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
 
 use tk_core::KeepAlive;
 use tk_park::sync::Mutex;
 
 use crate::Schedule;
+use crate::Tick;
+use crate::fork::generation;
 use crate::guarded::{Panicked, drop_quietly, guarded};
 use crate::progress::Progress;
 
@@ -14,8 +19,10 @@ use crate::progress::Progress;
 pub struct Task {
     pub(crate) progress: Progress,
     /// Made up when somebody wants to know it, if it was not given.
-    name: OnceLock<Arc<str>>,
+    name: OnceBox<Arc<str>>,
     pub(crate) repeat: Option<Box<Repeat>>,
+    /// In which process it was started, counted in forks.
+    born: u32,
 }
 
 /// What is known of a timer that repeats.
@@ -35,15 +42,22 @@ impl Task {
         };
         Task {
             progress: Progress::pending(),
-            name: name.map_or_else(OnceLock::new, OnceLock::from),
+            name: name.map_or_else(OnceBox::new, |name| OnceBox::with_value(Box::new(name))),
             repeat: schedule.map(repeat),
+            born: generation(),
         }
+    }
+
+    /// Whether it was started in the process that this one was forked from: nobody will call its
+    /// function here.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.born != generation()
     }
 
     /// The name, which takes the next number now if it was not given.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.name
-            .get_or_init(|| Arc::from(tk_core::next_name(None)))
+            .get_or_init(|| Box::new(Arc::from(tk_core::next_name(None))))
     }
 
     /// The name, if there is one by now.
@@ -69,8 +83,19 @@ impl Action {
     }
 }
 
+/// What a call has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Returned {
+    /// The function has returned. If the timer repeats, it goes on.
+    Continue,
+    /// The function has said that it is not to be called again, or has ended its thread.
+    Break,
+    /// The function has panicked.
+    Panicked,
+}
+
 /// What becomes of a function that has been called: it is there if it can be called again.
-pub type Called = (Option<Box<dyn Function>>, Result<(), Panicked>);
+pub type Called = (Option<Box<dyn Function>>, Returned);
 
 /// A function of the user.
 pub trait Function: Send {
@@ -88,19 +113,33 @@ pub(crate) fn once(f: impl FnOnce() + Send + 'static) -> Box<dyn Function> {
     Box::new(Once(f))
 }
 
-pub(crate) fn again(f: impl FnMut() + Send + 'static) -> Box<dyn Function> {
+pub(crate) fn again<R: Tick>(f: impl FnMut() -> R + Send + 'static) -> Box<dyn Function> {
     Box::new(Again(f))
+}
+
+fn returned(result: Result<ControlFlow<()>, Panicked>) -> Returned {
+    match result {
+        Ok(ControlFlow::Continue(())) => Returned::Continue,
+        Ok(ControlFlow::Break(())) => Returned::Break,
+        // It has ended the thread that it was called in, which is the timer's alone.
+        Err(panicked) if panicked.is_exit => Returned::Break,
+        Err(_) => Returned::Panicked,
+    }
 }
 
 impl<F: FnOnce() + Send> Function for Once<F> {
     fn call(self: Box<Self>) -> Called {
-        (None, guarded(self.0))
+        let result = guarded(|| {
+            (self.0)();
+            ControlFlow::Continue(())
+        });
+        (None, returned(result))
     }
 }
 
-impl<F: FnMut() + Send + 'static> Function for Again<F> {
+impl<R: Tick, F: FnMut() -> R + Send + 'static> Function for Again<F> {
     fn call(mut self: Box<Self>) -> Called {
-        let result = guarded(&mut self.0);
-        (Some(self), result)
+        let result = guarded(|| self.0().goes_on());
+        (Some(self), returned(result))
     }
 }

@@ -8,12 +8,11 @@ use std::time::{Duration, Instant};
 use tk_core::KeepAlive;
 
 use crate::schedule::nanos;
-use crate::service::inherited_daemon;
 use crate::task::{Action, Function, Task, again, once};
-use crate::{Schedule, TimerHandle, TimerService};
+use crate::{Schedule, Tick, TimerHandle, TimerService};
 
-/// A function that is to be called later, and has not been started yet. [`start`](Timer::start) gives the [`TimerHandle`], with
-/// which it is waited for or cancelled.
+/// A function that is to be called later, and has not been started yet. [`start`](Timer::start)
+/// gives the [`TimerHandle`], with which it is waited for or cancelled.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,10 +39,11 @@ enum First {
 }
 
 impl Timer {
-    /// A timer that calls `f` once, when it has been started and this time has passed. Zero means at once; a time too long for
-    /// the clock means never.
+    /// A timer that calls `f` once, when it has been started and this time has passed. Zero means
+    /// at once; a time too long for the clock means never.
     ///
-    /// A panic in `f` is reported to the [excepthook](tk_thread::set_excepthook) under the timer's name, and goes no further.
+    /// A panic in `f` is reported to the [excepthook](tk_thread::set_excepthook) under the timer's
+    /// name, and goes no further.
     ///
     /// ```
     /// use std::time::Duration;
@@ -58,7 +58,8 @@ impl Timer {
         Timer::first(First::After(after), None, once(f))
     }
 
-    /// A timer that calls `f` once, at this time. If that has passed when the timer is started, it means at once.
+    /// A timer that calls `f` once, at this time. If that has passed when the timer is started, it
+    /// means at once.
     ///
     /// ```
     /// use std::time::Instant;
@@ -80,11 +81,15 @@ impl Timer {
         }
     }
 
-    /// A timer that calls `f` again and again, until it is cancelled.
+    /// A timer that calls `f` again and again, until it is cancelled or `f` returns
+    /// [`ControlFlow::Break`](std::ops::ControlFlow::Break). A function that returns nothing goes
+    /// on: see [`Tick`].
     ///
-    /// If a `Duration` is given, `f` is called when this time has passed since the start, and each time that it has passed again.
-    /// The rate is fixed. A [`Schedule`] can say more: a fixed delay instead, when to begin, what becomes of times that are missed,
-    /// and whether the timer goes on after a panic. While `f` runs it is not called again.
+    /// If a `Duration` is given, `f` is called when this time has passed since the start, and each
+    /// time that it has passed again. The rate is fixed. A [`Schedule`] can say more: a fixed delay
+    /// instead, when to begin, what becomes of times that are missed, and whether the timer goes on
+    /// after a panic. While `f` runs it is not called again. [`tk_thread::exit`] in `f` ends the
+    /// timer.
     ///
     /// # Panics
     ///
@@ -102,14 +107,17 @@ impl Timer {
     /// assert!(clock.is_finished());
     /// ```
     #[track_caller]
-    pub fn every(schedule: impl Into<Schedule>, f: impl FnMut() + Send + 'static) -> Timer {
+    pub fn every<R: Tick>(
+        schedule: impl Into<Schedule>,
+        f: impl FnMut() -> R + Send + 'static,
+    ) -> Timer {
         let schedule = schedule.into();
         let first = First::After(schedule.first());
         Timer::first(first, Some(schedule), again(f))
     }
 
-    /// Names the timer. Its function runs in a thread of this name. An empty one means the default, `Thread-N`, where the number is
-    /// taken when somebody wants to know it, or when the timer fires.
+    /// Names the timer. Its function runs in a thread of this name. An empty one means the default,
+    /// `Thread-N`. The number is taken when the name is first asked for, or when the timer fires.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -128,8 +136,10 @@ impl Timer {
         self
     }
 
-    /// Says whether the program may end while the timer is pending: see [`tk_thread::main`]. If it is not said, it may if the
-    /// thread that starts the timer is a daemon; in a timer's function, if that timer is one.
+    /// Says whether the program may end while the timer is pending: see [`tk_thread::main`]. If it
+    /// is not said, it may if the thread that starts the timer is a daemon; in a timer's function,
+    /// if that timer is one. The function runs in a thread that is a daemon if the timer is one,
+    /// and so are the threads that it starts.
     ///
     /// ```
     /// use std::time::Duration;
@@ -142,12 +152,14 @@ impl Timer {
         self
     }
 
-    /// Starts the timer: from now on its time runs. Does not block.
+    /// Starts the timer: from now on its time runs.
+    ///
+    /// Takes longer if the service has too few threads, because it starts them.
     ///
     /// # Panics
     ///
-    /// If there is no thread to wait for it, and the operating system does not start one. [`try_start`](Timer::try_start)
-    /// returns an error then.
+    /// Where [`try_start`](Timer::try_start) returns an error: if there is no thread to call the
+    /// timer and the system does not start one, or if the program is shutting down.
     ///
     /// ```
     /// use std::time::Duration;
@@ -177,14 +189,22 @@ impl Timer {
     #[track_caller]
     pub fn start_on(self, service: &TimerService) -> TimerHandle {
         self.try_start_on(service)
-            .expect("failed to start a thread for timers")
+            .unwrap_or_else(|error| panic!("failed to start a timer: {error}"))
     }
 
     /// As [`start`](Timer::start).
     ///
     /// # Errors
     ///
-    /// If there is no thread to wait for the timer, and the operating system does not start one. Then the function is dropped.
+    /// In each case the function is dropped, and has not been called.
+    ///
+    /// - There is no thread to call the timer, and the system does not start one: the system's
+    ///   error. The service does not count the thread whose function runs at this moment, which may
+    ///   never return.
+    /// - The program is shutting down, because [`tk_thread::main`] has waited for its last thread
+    ///   and timer, or has given up: an error from which [`io::Error::downcast`] gets a
+    ///   [`ShuttingDown`](tk_thread::ShuttingDown). This is so for daemons too.
+    /// - There are four billion timers: [`io::ErrorKind::OutOfMemory`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -214,11 +234,15 @@ impl Timer {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn try_start_on(self, service: &TimerService) -> io::Result<TimerHandle> {
+        let daemon = self
+            .daemon
+            .unwrap_or_else(|| tk_core::current().is_daemon());
+        let token = match daemon {
+            true => KeepAlive::check().map(|()| None),
+            false => KeepAlive::new().map(Some),
+        }
+        .map_err(io::Error::other)?;
         let (home, queue) = (service.home(), service.home().queue());
-        let token = match self.daemon.unwrap_or_else(inherited_daemon) {
-            true => None,
-            false => Some(keep_alive()?),
-        };
         let task = Arc::new(Task::new(self.name, self.schedule));
         let action = Action {
             task: Arc::clone(&task),
@@ -229,14 +253,9 @@ impl Timer {
             First::After(after) => queue.now().saturating_add(nanos(after)),
             First::At(time) => queue.nanos(time),
         };
-        let key = home.start(action, deadline)?;
+        let key = queue.start(action, deadline, home)?;
         Ok(TimerHandle::new(task, key, home.clone()))
     }
-}
-
-/// What holds the program open.
-fn keep_alive() -> io::Result<KeepAlive> {
-    KeepAlive::new().map_err(io::Error::other)
 }
 
 impl fmt::Debug for Timer {

@@ -1,7 +1,7 @@
 //! A hierarchical timing wheel: entries by deadline, put in, moved and taken off in constant time.
 //!
-//! It has no clock and no thread. Time is a number of nanoseconds from a beginning that the user chooses, and the wheel is told
-//! it when it matters.
+//! It has no clock and no thread. Time is a number of nanoseconds from a beginning that the user
+//! chooses, and the wheel is told it when it matters.
 //!
 //! ```text
 //!   deadline   |  7  |  6  |  5  |  4  |  3  |  2  |  1  |  0  |      16 bits      |
@@ -16,26 +16,33 @@
 //! ```
 //!
 //! 1. The wheel's tick only grows. It is never after the time that the wheel has been told last.
-//! 2. Where an entry is follows from its deadline and the wheel's tick: it is ready if its tick is not after the wheel's; or else
-//!    at the level of the first digit in which the two differ, in the list of its own digit there. That digit is greater than
-//!    the wheel's, as the entry is later.
-//! 3. So all that is ready is earlier than all in lists; all of a level earlier than all of the next; and of the lists of a level,
-//!    those of smaller digits are earlier. The first list with something in it, level by level, has the earliest entries.
-//! 4. When the wheel's tick grows, 2. stays true of all lists whose beginning is after it. Those whose beginning is not are
-//!    emptied on the way, the first one first, and each entry goes where it belongs: to a level below, or to those that are
-//!    ready. So an entry moves eight times at most, and at no time but when somebody wants to know what is due.
-//! 5. Entries of one deadline are always in the same place, by 2. A list is in the order of insertion, and is emptied in that order;
-//!    those that are ready are numbered in the order in which they come. So equal deadlines are served in the order of insertion.
-//!    An entry that is moved to another deadline is inserted anew.
-//! 6. A list knows a time which none of its entries is before: the earliest deadline of all that have been put in since it was last
-//!    empty. It is exact, unless the entry that it comes from has been taken off since. To find the next one would mean to look
-//!    at the whole list, time and again when entries are taken off in the order of their deadlines.
-//! 7. Of those that are ready, the heap may have more than there are: what is taken off is left there, until it comes out or makes up
-//!    half of it. An entry is known by its number, so what has been left is not taken for it.
+//! 2. Where an entry is follows from its deadline and the wheel's tick: it is ready if its tick is
+//!    not after the wheel's; or else at the level of the first digit in which the two differ, in
+//!    the list of its own digit there. That digit is greater than the wheel's, as the entry is
+//!    later.
+//! 3. So all that is ready is earlier than all in lists; all of a level earlier than all of the
+//!    next; and of the lists of a level, those of smaller digits are earlier. The first list with
+//!    something in it, level by level, has the earliest entries.
+//! 4. When the wheel's tick grows, 2. stays true of all lists whose beginning is after it. Those
+//!    whose beginning is not are emptied on the way, the first one first, and each entry goes where
+//!    it belongs: to a level below, or to those that are ready. So an entry moves eight times at
+//!    most, and at no time but when somebody wants to know what is due.
+//! 5. Entries of one deadline are always in the same place, by 2. A list is in the order of
+//!    insertion, and is emptied in that order; those that are ready are numbered in the order in
+//!    which they come. So equal deadlines are served in the order of insertion. An entry that is
+//!    moved to another deadline is inserted anew.
+//! 6. A list knows a time which none of its entries is before: the earliest deadline of all that
+//!    have been put in since it was last empty. It is exact, unless the entry that it comes from
+//!    has been taken off since. To find the next one would mean to look at the whole list, time and
+//!    again when entries are taken off in the order of their deadlines.
+//! 7. Of those that are ready, the heap may have more than there are: what is taken off is left
+//!    there, until it comes out or makes up half of it. An entry is known by its number, so what
+//!    has been left is not taken for it.
 //!
-//! By 6. the wheel may name a time at which nothing is due any more, but never one that no entry had, and each at most once: when
-//! the time has come, by 4., the list is emptied. So whoever sleeps until the time that the wheel names wakes up in vain at most
-//! once for each entry that was taken off or moved, and mostly not at all; and never only because the wheel turns.
+//! By 6. the wheel may name a time at which nothing is due any more, but never one that no entry
+//! had, and each at most once: when the time has come, by 4., the list is emptied. So whoever
+//! sleeps until the time that the wheel names wakes up in vain at most once for each entry that was
+//! taken off or moved, and mostly not at all; and never only because the wheel turns.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -56,6 +63,8 @@ const NEVER_LIST: usize = LEVELS * SLOTS;
 
 /// As long as fewer have been left in the heap, they stay there.
 const LITTER: usize = 64;
+/// A heap with more room than this gives memory back after a peak.
+const ROOMY: usize = 1024;
 
 /// Entries by deadline.
 #[derive(Debug)]
@@ -124,15 +133,24 @@ impl<T> Wheel<T> {
         self.queued == 0
     }
 
-    /// Puts an entry in, after all others of the same deadline.
-    #[inline]
-    pub fn insert(&mut self, deadline: u64, value: T) -> Key {
-        let key = self.slab.insert();
-        self.enqueue(key.index, deadline, value);
-        key
+    /// How many entries wait for their deadlines.
+    pub fn len(&self) -> usize {
+        self.queued
     }
 
-    /// Takes an entry off for good, and returns its value. `None` if the value has been taken out, or if the key is an old one.
+    /// Puts an entry in, after all others of the same deadline. Gives the value back if there is no
+    /// room.
+    #[inline]
+    pub fn insert(&mut self, deadline: u64, value: T) -> Result<Key, T> {
+        let Some(key) = self.slab.insert() else {
+            return Err(value);
+        };
+        self.enqueue(key.index, deadline, value);
+        Ok(key)
+    }
+
+    /// Takes an entry off for good, and returns its value. `None` if the value has been taken out,
+    /// or if the key is an old one.
     #[inline]
     pub fn remove(&mut self, key: Key) -> Option<T> {
         let value = self.dequeue(key);
@@ -140,8 +158,8 @@ impl<T> Wheel<T> {
         value
     }
 
-    /// Gives an entry another deadline, after all others of that. `false` if its value has been taken out, or if the key is an old
-    /// one.
+    /// Gives an entry another deadline, after all others of that. `false` if its value has been
+    /// taken out, or if the key is an old one.
     pub fn reschedule(&mut self, key: Key, deadline: u64) -> bool {
         match self.dequeue(key) {
             Some(value) => {
@@ -152,8 +170,15 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// Takes out the value of the earliest entry if it is due by then, and returns it with its key and its deadline. The key stays
-    /// good until it is [removed](Wheel::remove).
+    /// Whether an entry is due by then.
+    pub fn is_due(&mut self, now: u64) -> bool {
+        self.advance(now);
+        self.first_ready()
+            .is_some_and(|first| first.deadline <= now)
+    }
+
+    /// Takes out the value of the earliest entry if it is due by then, and returns it with its key
+    /// and its deadline. The key stays good until it is [removed](Wheel::remove).
     pub fn take_due(&mut self, now: u64) -> Option<(Key, u64, T)> {
         self.advance(now);
         let first = self.first_ready().filter(|first| first.deadline <= now)?;
@@ -166,8 +191,8 @@ impl<T> Wheel<T> {
         Some((key, first.deadline, value))
     }
 
-    /// Puts back a value that has been taken out, under the key that it had, with a new deadline, after all others of that. Gives it
-    /// back if the key is an old one.
+    /// Puts back a value that has been taken out, under the key that it had, with a new deadline,
+    /// after all others of that. Gives it back if the key is an old one.
     pub fn put_back(&mut self, key: Key, deadline: u64, value: T) -> Result<(), T> {
         match self.slab.get_mut(key) {
             Some(node) if node.place == Place::Out => {
@@ -178,7 +203,8 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// A time which nothing is due before; there is an entry of that deadline, or there was one. `None` if nothing will ever be due.
+    /// A time which nothing is due before; there is an entry of that deadline, or there was one.
+    /// `None` if nothing will ever be due.
     pub fn next_deadline(&mut self) -> Option<u64> {
         let first = self.first_ready().map(|first| first.deadline);
         first.or_else(|| {
@@ -187,10 +213,18 @@ impl<T> Wheel<T> {
         })
     }
 
+    /// The entries of a part of the wheel that wait for their deadlines, with these, in no order.
+    /// `None` if there is no part of this number. An entry stays in its part from its insertion to
+    /// its removal.
+    pub fn part(&self, number: usize) -> Option<impl Iterator<Item = (u64, &T)>> {
+        let nodes = self.slab.chunk(number)?.iter();
+        Some(nodes.filter_map(|node| Some((node.deadline, node.value.as_ref()?))))
+    }
+
     /// The entries that wait for their deadlines, with these, in no order.
+    #[cfg(any(test, tk_loom))]
     pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        let nodes = self.slab.iter();
-        nodes.filter_map(|node| Some((node.deadline, node.value.as_ref()?)))
+        (0..).map_while(|number| self.part(number)).flatten()
     }
 
     /// The values of the entries that wait for their deadlines, in no order.
@@ -248,7 +282,8 @@ impl<T> Wheel<T> {
         };
     }
 
-    /// Takes an entry from where it is, with its value. `None` if it is nowhere, or if the key is an old one.
+    /// Takes an entry from where it is, with its value. `None` if it is nowhere, or if the key is
+    /// an old one.
     #[inline]
     fn dequeue(&mut self, key: Key) -> Option<T> {
         let node = self.slab.get_mut(key)?;
@@ -260,7 +295,7 @@ impl<T> Wheel<T> {
                 self.litter += 1;
                 self.tidy();
             }
-            Place::Out => unreachable!("what has a value is somewhere"),
+            Place::Out | Place::Free { .. } => unreachable!("what has a value is somewhere"),
         }
         Some(value)
     }
@@ -294,7 +329,8 @@ impl<T> Wheel<T> {
         }
     }
 
-    /// The first list with something in it, by 3., and its first tick. Not the one of those that never come.
+    /// The first list with something in it, by 3., and its first tick. Not the one of those that
+    /// never come.
     fn first_list(&self) -> Option<(usize, u64)> {
         if self.levels == 0 {
             return None;
@@ -312,7 +348,8 @@ impl<T> Wheel<T> {
         while self.tick < now {
             match self.first_list() {
                 Some((number, start)) if start <= now => {
-                    // As far as the list goes, but not past the time: what is due goes straight to where it belongs.
+                    // As far as the list goes, but not past the time: what is due goes straight to
+                    // where it belongs.
                     let ticks = 1 << (number / SLOTS * DIGIT_BITS as usize);
                     self.tick = now.min(start + (ticks - 1));
                     self.empty(number);
@@ -346,6 +383,9 @@ impl<T> Wheel<T> {
             self.ready.pop();
             self.litter -= 1;
         }
+        if self.ready.capacity() > ROOMY {
+            self.ready = BinaryHeap::new();
+        }
         None
     }
 
@@ -355,6 +395,9 @@ impl<T> Wheel<T> {
             let Wheel { slab, ready, .. } = self;
             ready.retain(|Reverse(entry)| is_there(slab, entry));
             self.litter = 0;
+            if ready.capacity() > ROOMY.max(4 * ready.len()) {
+                ready.shrink_to(2 * ready.len());
+            }
         }
     }
 }

@@ -51,21 +51,26 @@ impl Note {
     }
 }
 
+/// A queue with two successors that never do anything: the leader, which is the model's, may call
+/// functions.
 fn queue() -> Arc<Model> {
-    Arc::new(Model::new())
+    let model = Model::new(0);
+    model.hire(2);
+    model
 }
 
 /// A thread that serves until the model is closed.
 fn serve(model: &Arc<Model>) -> thread::JoinHandle<()> {
+    model.hire(1);
     let model = model.clone();
-    thread::spawn(move || model.serve())
+    thread::spawn(move || Model::serve(&model))
 }
 
 #[test]
 fn of_a_cancellation_and_the_fire_exactly_one_wins() {
     explore("timer: cancel against fire", Some(3), || {
         let (model, calls) = (queue(), Calls::default());
-        let timer = model.start(0, None, calls.counter());
+        let timer = model.queue(0, None, calls.counter());
         let server = serve(&model);
         let outcome = model.cancel(&timer);
         if outcome == CancelOutcome::Cancelled {
@@ -87,7 +92,7 @@ fn of_a_cancellation_and_the_fire_exactly_one_wins() {
 fn a_move_wins_or_the_fire_does() {
     explore("timer: reschedule against fire", Some(3), || {
         let (model, calls) = (queue(), Calls::default());
-        let timer = model.start(0, None, calls.counter());
+        let timer = model.queue(0, None, calls.counter());
         let server = serve(&model);
         let outcome = model.reschedule(&timer, NEVER);
         if outcome == RescheduleOutcome::Moved {
@@ -109,7 +114,7 @@ fn a_repeating_timer_that_is_moved_while_it_runs_goes_there() {
     explore("timer: reschedule against a repetition", Some(2), || {
         let (model, calls) = (queue(), Calls::default());
         // The clock stands still: after the first call it would be due in ten nanoseconds.
-        let timer = model.start(0, Some(period()), calls.counter());
+        let timer = model.queue(0, Some(period()), calls.counter());
         let server = serve(&model);
         assert_eq!(model.reschedule(&timer, 7), RescheduleOutcome::Moved);
         // It was pending, or running, or pending again.
@@ -133,7 +138,7 @@ fn who_joins_sees_what_the_function_did_and_does_not_sleep_for_ever() {
     explore("timer: join against the end", Some(3), || {
         let model = queue();
         let value = Arc::new(Note::default());
-        let timer = model.start(0, None, {
+        let timer = model.queue(0, None, {
             let value = value.clone();
             move || value.write()
         });
@@ -150,7 +155,7 @@ fn who_looks_sees_what_the_function_did() {
     explore("timer: look at the end", Some(3), || {
         let model = queue();
         let value = Arc::new(Note::default());
-        let timer = model.start(0, None, {
+        let timer = model.queue(0, None, {
             let value = value.clone();
             move || value.write()
         });
@@ -168,7 +173,7 @@ fn who_looks_sees_what_the_function_did() {
 fn a_join_that_times_out_against_a_cancellation() {
     explore("timer: timeout of a join against cancel", Some(3), || {
         let model = queue();
-        let timer = model.start(NEVER, None, || ());
+        let timer = model.queue(NEVER, None, || ());
         let joiner = thread::spawn({
             let (model, timer) = (model.clone(), timer.clone());
             move || model.join(&timer, Limit::until(Instant(1)))
@@ -185,9 +190,9 @@ fn a_join_that_times_out_against_a_cancellation() {
 fn the_leader_is_told_of_what_is_earlier() {
     explore("timer: start against the leader's sleep", Some(3), || {
         let (model, calls) = (queue(), Calls::default());
-        model.start(NEVER, None, || ());
+        model.queue(NEVER, None, || ());
         let server = serve(&model);
-        let timer: Timer = model.start(0, None, calls.counter());
+        let timer: Timer = model.queue(0, None, calls.counter());
         model.join(&timer, Limit::none());
         model.close();
         server.join().unwrap();
@@ -202,7 +207,7 @@ fn the_leader_is_told_of_what_is_moved_ahead() {
         Some(3),
         || {
             let model = queue();
-            let timer = model.start(NEVER, None, || ());
+            let timer = model.queue(NEVER, None, || ());
             let server = serve(&model);
             assert_eq!(model.reschedule(&timer, 0), RescheduleOutcome::Moved);
             model.join(&timer, Limit::none());
@@ -213,17 +218,17 @@ fn the_leader_is_told_of_what_is_moved_ahead() {
 }
 
 #[test]
-fn a_function_that_waits_for_another_timer_has_a_successor() {
-    explore("timer: leader and follower", Some(1), || {
-        let model = queue();
+fn a_function_that_waits_for_another_timer_is_overtaken() {
+    explore("timer: leader and standby", Some(1), || {
+        let model = Model::new(0);
+        model.hire(1);
         let second = Arc::new(std::sync::OnceLock::new());
-        // Waits until the second has ended: so somebody else has to call that.
-        let first = model.start(0, None, {
+        // Waits until the second has ended: so another thread has to call that.
+        let first = model.queue(0, None, {
             let (model, second) = (model.clone(), second.clone());
             move || assert!(model.join(second.get().unwrap(), Limit::none()))
         });
-        assert!(second.set(model.start(0, None, || ())).is_ok());
-        // One of the two may come late, and be needed all the same.
+        assert!(second.set(model.queue(0, None, || ())).is_ok());
         let servers = [serve(&model), serve(&model)];
         model.join(&first, Limit::none());
         model.close();
@@ -234,17 +239,20 @@ fn a_function_that_waits_for_another_timer_has_a_successor() {
 }
 
 #[test]
-fn a_follower_that_sleeps_is_called_for() {
-    explore("timer: a sleeping follower", Some(1), || {
-        let model = queue();
-        let second = Arc::new(std::sync::OnceLock::new());
-        let first = model.start(1, None, {
-            let (model, second) = (model.clone(), second.clone());
-            move || assert!(model.join(second.get().unwrap(), Limit::none()))
+fn a_function_that_starts_a_timer_and_waits_for_it_is_overtaken() {
+    explore("timer: a sleeping standby", Some(1), || {
+        let model = Model::new(0);
+        model.hire(1);
+        let first = model.queue(1, None, {
+            let model = model.clone();
+            move || {
+                let second = model.queue(0, None, || ());
+                assert!(model.join(&second, Limit::none()));
+            }
         });
-        assert!(second.set(model.start(1, None, || ())).is_ok());
         let servers = [serve(&model), serve(&model)];
-        // Nothing is due before this, so they may both sleep by then.
+        // Nothing is due before this, so they may both sleep by then; the standby for good, as
+        // there is one timer only.
         thread::yield_now();
         advance(1);
         model.join(&first, Limit::none());
@@ -256,17 +264,131 @@ fn a_follower_that_sleeps_is_called_for() {
 }
 
 #[test]
-fn an_idle_leader_does_not_leave_what_has_come() {
-    explore("timer: start against a leader that leaves", Some(2), || {
-        let model = queue();
-        let server = serve(&model);
-        // So long does a leader stay that has nothing to wait for.
-        advance(10_000_000_000);
-        let timer = model.start(0, None, || ());
-        let successor = (!model.has_leader()).then(|| serve(&model));
-        model.join(&timer, Limit::none());
+fn functions_that_are_short_run_in_the_order_of_their_times() {
+    explore("timer: order", Some(1), || {
+        let model = Model::new(0);
+        model.hire(1);
+        // The clock stands still: no call takes so long.
+        model.set_patience(1);
+        let order = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let timers = [1, 2].map(|number| {
+            let order = order.clone();
+            model.queue(0, None, move || {
+                thread::yield_now();
+                order.lock().unwrap().push(number);
+            })
+        });
+        let servers = [serve(&model), serve(&model)];
+        for timer in &timers {
+            model.join(timer, Limit::none());
+        }
+        assert_eq!(*order.lock().unwrap(), [1, 2]);
         model.close();
-        for server in [Some(server), successor].into_iter().flatten() {
+        for server in servers {
+            server.join().unwrap();
+        }
+    });
+}
+
+/// Two threads start a timer each, and the system starts so many threads.
+fn two_starters(name: &'static str, can_start: usize) {
+    explore(name, Some(1), move || {
+        let model = Model::new(can_start);
+        let other = thread::spawn({
+            let model = model.clone();
+            move || {
+                if let Ok(timer) = Model::start(&model, 0, || ()) {
+                    assert!(model.join(&timer, Limit::none()));
+                }
+            }
+        });
+        if let Ok(timer) = Model::start(&model, 0, || ()) {
+            assert!(model.join(&timer, Limit::none()));
+        }
+        other.join().unwrap();
+        model.close();
+        model.join_threads();
+    });
+}
+
+#[test]
+fn a_start_without_a_thread_is_an_error_of_each_starter() {
+    two_starters("timer: two starters and no thread", 0);
+}
+
+#[test]
+fn a_start_with_a_thread_too_few_is_an_error_of_each_starter() {
+    two_starters("timer: two starters and one thread", 1);
+}
+
+#[test]
+fn a_timer_that_is_late_for_lack_of_a_thread_is_called_when_there_is_one() {
+    explore("timer: a thread is refused for a while", Some(1), || {
+        let model = Model::new(0);
+        let second = Arc::new(std::sync::OnceLock::new());
+        let first = model.queue(0, None, {
+            let (model, second) = (model.clone(), second.clone());
+            move || assert!(model.join(second.get().unwrap(), Limit::none()))
+        });
+        assert!(second.set(model.queue(0, None, || ())).is_ok());
+        // One is in the first function, and the other one must not call the second and leave
+        // nobody.
+        let servers = [serve(&model), serve(&model)];
+        while model.refusals() == 0 {
+            thread::yield_now();
+        }
+        assert!(!second.get().unwrap().has_ended());
+        model.allow(1);
+        // The refusal may be noted after this; then the system is asked again somewhat later.
+        while !first.has_ended() {
+            advance(1_000_000_000);
+            thread::yield_now();
+        }
+        model.close();
+        for server in servers {
+            server.join().unwrap();
+        }
+        model.join_threads();
+    });
+}
+
+#[test]
+fn a_thread_that_comes_back_is_the_successor_of_a_leader_without_one() {
+    explore("timer: a busy thread comes back", Some(1), || {
+        let model = Model::new(0);
+        let gate = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+        model.queue(0, None, {
+            let gate = gate.clone();
+            move || {
+                while !gate.load(Ordering::Relaxed) {
+                    thread::yield_now();
+                }
+            }
+        });
+        let second = model.queue(0, None, || ());
+        let servers = [serve(&model), serve(&model)];
+        thread::yield_now();
+        gate.store(true, Ordering::Relaxed);
+        model.join(&second, Limit::none());
+        model.close();
+        for server in servers {
+            server.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn an_idle_leader_does_not_leave_what_has_come() {
+    explore("timer: start against a leader that leaves", Some(1), || {
+        let model = Model::new(0);
+        let servers = [serve(&model), serve(&model)];
+        // So long does a leader stay that has nothing to wait for; and the others leave with it.
+        advance(10_000_000_000);
+        if let Ok(timer) = Model::start(&model, 0, || ()) {
+            assert!(model.join(&timer, Limit::none()));
+        }
+        model.close();
+        for server in servers {
             server.join().unwrap();
         }
     });
@@ -276,7 +398,7 @@ fn an_idle_leader_does_not_leave_what_has_come() {
 fn a_cancellation_of_a_running_timer_ends_it() {
     explore("timer: cancel against a repetition", Some(2), || {
         let (model, calls) = (queue(), Calls::default());
-        let timer = model.start(0, Some(period()), calls.counter());
+        let timer = model.queue(0, Some(period()), calls.counter());
         let server = serve(&model);
         assert_ne!(model.cancel(&timer), CancelOutcome::Finished);
         // The clock stands still: it is not due again.
@@ -291,7 +413,7 @@ fn a_cancellation_of_a_running_timer_ends_it() {
 fn who_joins_while_the_function_runs_is_woken_by_a_later_end() {
     explore("timer: join against a repetition", Some(2), || {
         let model = queue();
-        let timer = model.start(0, Some(period()), || ());
+        let timer = model.queue(0, Some(period()), || ());
         let server = serve(&model);
         let joiner = thread::spawn({
             let (model, timer) = (model.clone(), timer.clone());
@@ -311,7 +433,7 @@ fn who_joins_while_the_function_runs_is_woken_by_a_later_end() {
 fn a_close_against_a_repetition_ends_it() {
     explore("timer: close against a repetition", Some(2), || {
         let (model, calls) = (queue(), Calls::default());
-        let timer = model.start(0, Some(period()), calls.counter());
+        let timer = model.queue(0, Some(period()), calls.counter());
         let server = serve(&model);
         model.close();
         assert!(model.join(&timer, Limit::none()));

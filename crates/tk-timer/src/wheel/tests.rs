@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What the wheel is to be: entries sorted by deadline, those of one deadline by the order of insertion.
+/// What the wheel is to be: entries sorted by deadline, those of one deadline by the order of
+/// insertion.
 #[derive(Default)]
 struct Oracle {
     sorted: BTreeMap<(u64, u64), u64>,
@@ -63,7 +64,7 @@ impl Pair {
         let value = self.entries.len() as u64;
         self.deadlines.insert(deadline);
         self.entries.push(Entry {
-            key: self.wheel.insert(deadline, value),
+            key: self.wheel.insert(deadline, value).unwrap(),
             place: Some(self.oracle.insert(deadline, value)),
         });
     }
@@ -170,7 +171,8 @@ impl Random {
         (self.next() >> 16) % bound
     }
 
-    /// From the past to centuries ahead, each magnitude as often as another; now and then one that there was before, or never.
+    /// From the past to centuries ahead, each magnitude as often as another; now and then one that
+    /// there was before, or never.
     fn deadline(&mut self, now: u64, last: u64) -> u64 {
         match self.below(16) {
             0 => self.below(now.max(1)),
@@ -302,14 +304,14 @@ fn a_time_that_is_named_is_exact_when_nothing_was_taken_off() {
 fn what_is_due_at_one_time_comes_in_the_order_of_insertion() {
     const HOUR: u64 = 3_600_000_000_000;
     let mut wheel = Wheel::new();
-    wheel.insert(HOUR, 0);
+    wheel.insert(HOUR, 0).unwrap();
     // Another list, as the wheel has turned; but one that the first is moved to before.
     for (n, now) in [1, HOUR / 2, HOUR - 1_000_000, HOUR - 1]
         .into_iter()
         .enumerate()
     {
         assert!(wheel.take_due(now).is_none());
-        wheel.insert(HOUR, n + 1);
+        wheel.insert(HOUR, n + 1).unwrap();
     }
     for n in 0..5 {
         assert_eq!(wheel.take_due(HOUR).map(|taken| taken.2), Some(n));
@@ -321,7 +323,7 @@ fn what_is_due_at_one_time_comes_in_the_order_of_insertion() {
 fn a_deadline_is_kept_to_the_nanosecond() {
     let mut wheel = Wheel::new();
     for deadline in [1_000_001, 1_000_000, 999_999] {
-        wheel.insert(deadline, ());
+        wheel.insert(deadline, ()).unwrap();
     }
     for deadline in [999_999, 1_000_000, 1_000_001] {
         assert_eq!(wheel.next_deadline(), Some(deadline));
@@ -333,7 +335,7 @@ fn a_deadline_is_kept_to_the_nanosecond() {
 #[test]
 fn what_was_taken_out_keeps_its_key() {
     let mut wheel = Wheel::new();
-    let key = wheel.insert(5, "a");
+    let key = wheel.insert(5, "a").unwrap();
     assert_eq!(wheel.take_due(5), Some((key, 5, "a")));
     assert!(wheel.is_empty());
     assert_eq!(wheel.iter().count(), 0);
@@ -351,7 +353,7 @@ fn what_is_taken_off_just_before_it_is_due_leaves_no_litter() {
     let mut wheel = Wheel::new();
     assert!(wheel.take_due(1 << 40).is_none());
     for n in 0..10_000 {
-        let key = wheel.insert(n, ());
+        let key = wheel.insert(n, ()).unwrap();
         assert!(wheel.reschedule(key, n + 1));
         assert_eq!(wheel.remove(key), Some(()));
     }
@@ -362,8 +364,8 @@ fn what_is_taken_off_just_before_it_is_due_leaves_no_litter() {
 #[test]
 fn never_is_later_than_any_time() {
     let mut wheel = Wheel::new();
-    let key = wheel.insert(NEVER, "never");
-    wheel.insert(NEVER - 1, "late");
+    let key = wheel.insert(NEVER, "never").unwrap();
+    wheel.insert(NEVER - 1, "late").unwrap();
     assert_eq!(wheel.next_deadline(), Some(NEVER - 1));
     assert_eq!(wheel.take_due(NEVER).map(|taken| taken.2), Some("late"));
     assert_eq!(wheel.take_due(NEVER).map(|taken| taken.2), None);

@@ -160,7 +160,8 @@ fn a_captured_value_whose_drop_waits_for_another_timer_gets_it() {
     running.wait();
     assert_eq!(handle.cancel(), CancelOutcome::Running);
     go_on.set();
-    // The function is dropped by the thread that called it, while another one waits for the other timer.
+    // The function is dropped by the thread that called it, while another one waits for the other
+    // timer.
     other.reschedule(Duration::from_millis(1));
     handle.join().unwrap();
     assert!(other.is_finished());

@@ -1,12 +1,14 @@
 //! The integration tests of tk-timer.
 #![cfg(not(tk_loom))]
 
+mod hostile;
 mod inside;
 #[path = "../../../tk-park/tests/it/parked.rs"]
 mod parked;
 mod reschedule;
 mod schedule;
 mod service;
+mod thread;
 mod timer;
 
 use std::time::Duration;
