@@ -37,6 +37,9 @@ use crate::BarrierError;
 use crate::round::{Outcome, Round};
 use crate::state::{Guard, Needs, State, StateLock};
 
+#[cfg(all(test, not(tk_loom)))]
+mod tests;
+
 /// A point where a number of threads wait for each other, again and again.
 ///
 /// What each party did before it arrived is seen by the action, and by all parties that pass.
@@ -254,53 +257,35 @@ impl Barrier {
     #[track_caller]
     pub fn wait_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<usize, BarrierError> {
         let limit = limit.into();
-        // Before the state is locked: it may register the thread.
+        // Before the state is locked, because it may register the thread.
         let me = self.action.as_ref().map(|_| current_owner());
-        let mut waited_outside = None;
-        let (round, index, wait) = loop {
-            let mut state = self.state.lock_with(Needs::Current);
-            let round = state.current();
-            if let Some(outcome) = round.outcome() {
-                drop(state);
-                outcome.for_others()?;
-                unreachable!("a round that has passed is not the current one");
-            }
-            if state.arrived < self.parties {
-                if waited_outside.is_some() && state.arrived + 1 < self.parties {
-                    // *Outside*: it would break the round as it comes.
-                    limit.check().map_err(BarrierError::NotAdmitted)?;
+        let mut waited = None;
+        let (round, index) = loop {
+            match self.arrive(me, waited.is_some(), limit) {
+                Arrival::Refused(error) => return Err(error),
+                Arrival::Counted(round, index) => break (round, index),
+                Arrival::Last(round, index) => return self.finish(&round, index, limit),
+                Arrival::Full { is_own_action, .. } if is_own_action && limit.is_none() => {
+                    panic!("the action of a barrier waits at that barrier")
                 }
-                let index = state.arrived;
-                state.arrived += 1;
-                if state.arrived == self.parties {
-                    state.acting = me;
-                    drop(state);
-                    return self.finish(&round, index, limit);
+                Arrival::Full { round, .. } => {
+                    let wait = match waited {
+                        Some(wait) => wait,
+                        None => Wait::new("barrier"),
+                    };
+                    waited = Some(wait);
+                    // What became of this round concerns its parties.
+                    self.sleep(&round, wait, limit)
+                        .map_err(BarrierError::NotAdmitted)?;
                 }
-                drop(state);
-                break (round, index, waited_outside);
             }
-            let is_own_action = me.is_some_and(Owner::is_known) && state.acting == me;
-            drop(state);
-            assert!(
-                !(is_own_action && limit.is_none()),
-                "the action of a barrier waits at that barrier"
-            );
-            let wait = match waited_outside {
-                Some(wait) => wait,
-                None => Wait::new("barrier"),
-            };
-            waited_outside = Some(wait);
-            // What became of this round concerns its parties.
-            self.sleep(&round, wait, limit)
-                .map_err(BarrierError::NotAdmitted)?;
         };
-        let wait = match wait {
+        let wait = match waited {
             Some(wait) => wait,
             None => Wait::new("barrier"),
         };
-        // A party looks at its own round, whose outcome stays: whatever becomes of the barrier
-        // meanwhile, nothing is missed.
+        // A party looks at its own round, whose outcome stays. Whatever becomes of the barrier
+        // meanwhile, the party misses nothing.
         self.spins.spin_for_a_wake_up(limit, || {
             if round.outcome().is_some() {
                 return ControlFlow::Break(true);
@@ -312,6 +297,39 @@ impl Barrier {
             Err(error) => self.give_up(&round, error),
         };
         passed.map(|()| index)
+    }
+
+    /// Counts the thread `me` in the current round, if that takes it. `has_waited` says that the
+    /// thread found a round full before.
+    fn arrive(&self, me: Option<Owner>, has_waited: bool, limit: Limit<'_>) -> Arrival {
+        let mut state = self.state.lock_with(Needs::Current);
+        let round = state.current();
+        if let Some(outcome) = round.outcome() {
+            let broken = outcome.for_others();
+            return Arrival::Refused(broken.expect_err("a round that has passed is not current"));
+        }
+        if state.arrived == self.parties {
+            let is_own_action = me.is_some_and(Owner::is_known) && state.acting == me;
+            return Arrival::Full {
+                round,
+                is_own_action,
+            };
+        }
+        let is_last = state.arrived + 1 == self.parties;
+        if has_waited
+            && !is_last
+            && let Err(error) = limit.check()
+        {
+            // *Outside*: it would break the round as it comes.
+            return Arrival::Refused(BarrierError::NotAdmitted(error));
+        }
+        let index = state.arrived;
+        state.arrived += 1;
+        if is_last {
+            state.acting = me;
+            return Arrival::Last(round, index);
+        }
+        Arrival::Counted(round, index)
     }
 
     /// What the last party does.
@@ -493,6 +511,21 @@ impl Barrier {
     pub fn is_broken(&self) -> bool {
         self.state.lock().is_broken()
     }
+}
+
+/// What a thread finds when it comes to the barrier.
+enum Arrival {
+    /// It is a party of this round, with this index, and has to wait.
+    Counted(Arc<Round>, usize),
+    /// It is the last party of this round.
+    Last(Arc<Round>, usize),
+    /// The parties of this round are complete, and the action runs: in this very thread or in another.
+    Full {
+        round: Arc<Round>,
+        is_own_action: bool,
+    },
+    /// It does not count.
+    Refused(BarrierError),
 }
 
 /// What tells the waiters of a round from those of others. While one of them waits, it has a share
