@@ -76,6 +76,7 @@ pub fn pulses(round: &Round) -> Tally {
     let event = Event::new();
     let others = round.threads - 1;
     let released = AtomicUsize::new(0);
+    let pulses = AtomicUsize::new(0);
     let last_lap = AtomicUsize::new(usize::MAX);
     let sleepers = || {
         let waits_here = |record: &tk_core::Record| {
@@ -95,6 +96,10 @@ pub fn pulses(round: &Round) -> Tally {
                     worker.wait(Limits::None, |limit| event.wait_with(limit));
                     released.fetch_add(1, SeqCst);
                     lap += 1;
+                    // Between the set and the clear a second wait would return, too.
+                    while pulses.load(SeqCst) < lap {
+                        std::thread::yield_now();
+                    }
                 }
                 return;
             }
@@ -109,6 +114,7 @@ pub fn pulses(round: &Round) -> Tally {
                 }
                 event.set();
                 event.clear();
+                pulses.store(lap, SeqCst);
                 // The watchdog finds one who is left.
                 while released.load(SeqCst) < others * lap {
                     std::thread::yield_now();
