@@ -34,10 +34,15 @@
 //! been there for [`STARVATION_THRESHOLD`], the release makes it the owner (a handoff), so that no running thread can take
 //! the lock first. A thread that was woken and lost the race queues again, at the end, but its time counts from the start
 //! of its wait. The time of a thread that a notification has moved here counts from the notification.
+//!
+//! **Spinning is waiting.** A thread that waits spins for some microseconds before it enters the queue, where a handoff
+//! would find it. So a fair release that finds the queue empty, but `spinning` set, gives way until the spinning thread has
+//! taken the lock.
 
 use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tk_core::__private::fork::is_lost;
@@ -97,6 +102,9 @@ pub struct RawLock {
     /// First, so that the lock and its queue have one address: see [`crate::__private`].
     pub(crate) word: AtomicU32,
     spins: SpinHistory,
+    /// Whether a thread has spun for the lock since the last fair release, which waits for such a thread to take the lock.
+    /// An estimate, which orders nothing, and so not one of the atomics of `sync`.
+    spinning: AtomicBool,
 }
 
 #[cfg(not(tk_loom))]
@@ -150,6 +158,7 @@ impl RawLock {
         RawLock {
             word: AtomicU32::new(0),
             spins: SpinHistory::new(),
+            spinning: AtomicBool::new(false),
         }
     }
 
@@ -331,17 +340,33 @@ impl RawLock {
         }
     }
 
-    /// Releases the lock, which is held, and makes the first thread in the queue its owner, if there is one.
+    /// Releases the lock, which is held, and makes the first thread in the queue its owner, if there is one. If the queue
+    /// is empty, but a thread spins for the lock, gives way until that has taken it.
     pub(crate) fn release_fair(&self) {
+        let spinning = self.spinning.load(Relaxed);
+        if spinning {
+            self.spinning.store(false, Relaxed);
+        }
         self.release_held(Unlock::Handoff);
+        if spinning && !self.is_locked() {
+            // A thread that has begun to wait is not to be overtaken by this one, which runs and would be faster. The
+            // thread may have given up spinning long ago, so this is for a moment only, and once.
+            give_way(|| {
+                if self.is_locked() {
+                    ControlFlow::Break(true)
+                } else {
+                    ControlFlow::Continue(())
+                }
+            });
+        }
     }
 
-    /// Lets the first thread in the queue have the lock, if there is one, and takes the lock again. `me` holds it.
+    /// Lets a waiting thread have the lock, if there is one, and takes the lock again. `me` holds it.
     #[inline]
     #[track_caller]
     pub(crate) fn bump_as(&self, me: Owner) {
         // Relaxed: the queue is looked at with its lock held.
-        if is_parked(self.word.load(Relaxed)) {
+        if is_parked(self.word.load(Relaxed)) || self.spinning.load(Relaxed) {
             self.release_fair();
             let taken = self.acquire_as(me, Limit::none());
             debug_assert_eq!(taken, Ok(()));
@@ -369,10 +394,19 @@ impl RawLock {
     /// If others are parked, there are more threads than the lock can serve: only a thread that was woken from the queue
     /// busy-waits then, because its turn has come.
     pub(crate) fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
-        let mut look = || match self.try_take(self.word.load(Relaxed), me) {
-            Ok(()) => ControlFlow::Break(true),
-            Err(word) if is_parked(word) && !was_woken => ControlFlow::Break(false),
-            Err(_) => ControlFlow::Continue(()),
+        let mut look = || {
+            let Err(word) = self.try_take(self.word.load(Relaxed), me) else {
+                return ControlFlow::Break(true);
+            };
+            // A fair release may have taken it off for another thread.
+            if !self.spinning.load(Relaxed) {
+                self.spinning.store(true, Relaxed);
+            }
+            if is_parked(word) && !was_woken {
+                ControlFlow::Break(false)
+            } else {
+                ControlFlow::Continue(())
+            }
         };
         self.try_take(self.word.load(Relaxed), me).is_ok()
             || self.spins.spin(&mut look)

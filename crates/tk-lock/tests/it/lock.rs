@@ -146,6 +146,26 @@ fn a_fair_release_hands_the_lock_over_at_once() {
 }
 
 #[test]
+fn a_fair_release_gives_way_to_a_thread_that_may_spin() {
+    if std::thread::available_parallelism().is_ok_and(|n| n.get() == 1) {
+        // Nobody spins.
+        return;
+    }
+    let moment = Duration::from_micros(2);
+    for _ in 0..20 {
+        let lock = Lock::new(());
+        let guard = lock.lock();
+        let spins = || lock.try_lock_for(Duration::from_millis(1)).is_none();
+        std::thread::scope(|s| assert!(start(s, spins).join()));
+        // The release can't know that the other spins no more. Without giving way it takes a twentieth of this time.
+        let start = Instant::now();
+        LockGuard::unlock_fair(guard);
+        assert!(start.elapsed() >= moment);
+        assert!(!lock.is_locked());
+    }
+}
+
+#[test]
 fn a_fair_release_with_nobody_waiting_frees_the_lock() {
     let lock = Lock::new(());
     LockGuard::unlock_fair(lock.lock());
