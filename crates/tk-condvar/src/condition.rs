@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use tk_lock::{Lock, LockExt, LockGuard};
@@ -218,6 +219,10 @@ impl<T: ?Sized> fmt::Debug for Condition<T> {
     }
 }
 
+// As std's `Mutex`. There is no poisoning: a panic leaves the value as it is, and the lock free.
+impl<T: ?Sized> UnwindSafe for Condition<T> {}
+impl<T: ?Sized> RefUnwindSafe for Condition<T> {}
+
 impl<T> From<T> for Condition<T> {
     fn from(value: T) -> Condition<T> {
         Condition::new(value)
@@ -241,7 +246,7 @@ pub struct ConditionGuard<'a, T: ?Sized> {
 }
 
 impl<T: ?Sized> ConditionGuard<'_, T> {
-    /// Gives up the lock and waits for a notification. Has the lock again when it returns.
+    /// Releases the lock and waits for a notification. Holds the lock again when it returns.
     ///
     /// There are no spurious wake-ups. But another thread may have been there between the notification and the return, so
     /// look at the value again, or use [`wait_while`](ConditionGuard::wait_while).
@@ -265,7 +270,7 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
         self.changed.wait(&mut self.value);
     }
 
-    /// Gives up the lock and waits for a notification, at most for that long. Returns whether there was one.
+    /// Releases the lock and waits for a notification, for at most `timeout`. Returns whether there was one.
     ///
     /// ```
     /// # use tk_condvar::Condition;
@@ -278,7 +283,7 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
         self.changed.wait_for(&mut self.value, timeout)
     }
 
-    /// Gives up the lock and waits for a notification, at most until that time. Returns whether there was one.
+    /// Releases the lock and waits for a notification, until `deadline` at most. Returns whether there was one.
     ///
     /// ```
     /// # use tk_condvar::Condition;
@@ -307,7 +312,7 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
         self.changed.wait_with(&mut self.value, limit)
     }
 
-    /// Waits while `condition` says so. It is asked at once, and after each notification.
+    /// Waits while `condition` returns `true`. It is called immediately, and after each notification, with the lock held.
     ///
     /// ```
     /// # use tk_condvar::Condition;
@@ -319,8 +324,8 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
         self.changed.wait_while(&mut self.value, condition);
     }
 
-    /// Waits while `condition` says so, at most for that long. Returns whether it has come to an end: what the condition says
-    /// last counts, also when the time is over.
+    /// Waits while `condition` returns `true`, for at most `timeout`. Returns `true` if `condition` returned `false`. It is
+    /// called once more when the time is over.
     ///
     /// ```
     /// # use tk_condvar::Condition;
@@ -337,7 +342,7 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
         self.wait_while_with(condition, timeout).is_ok()
     }
 
-    /// Waits while `condition` says so, at most until that time. Returns whether it has come to an end.
+    /// Waits while `condition` returns `true`, until `deadline` at most. Returns `true` if `condition` returned `false`.
     ///
     /// ```
     /// # use tk_condvar::Condition;
@@ -354,8 +359,8 @@ impl<T: ?Sized> ConditionGuard<'_, T> {
         self.wait_while_with(condition, deadline).is_ok()
     }
 
-    /// Waits while `condition` says so, or until the limit is reached: then says which limit that was. A condition that no
-    /// longer says so when the limit is reached is a success.
+    /// Waits while `condition` returns `true`, or until the limit is reached. The error says which limit that was. `condition`
+    /// is called once more when the limit is reached: if it returns `false`, the wait was a success.
     ///
     /// ```
     /// # use tk_condvar::Condition;

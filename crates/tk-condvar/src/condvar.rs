@@ -65,7 +65,7 @@ impl Condvar {
         }
     }
 
-    /// Gives up the lock and waits for a notification. Has the lock again when it returns.
+    /// Releases the lock and waits for a notification. Holds the lock again when it returns.
     ///
     /// # Panics
     ///
@@ -93,7 +93,7 @@ impl Condvar {
         debug_assert_eq!(notified, Ok(()));
     }
 
-    /// Gives up the lock and waits for a notification, at most for that long. Returns whether there was one.
+    /// Releases the lock and waits for a notification, for at most `timeout`. Returns whether there was one.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -108,7 +108,7 @@ impl Condvar {
         self.wait_with(guard, timeout).is_ok()
     }
 
-    /// Gives up the lock and waits for a notification, at most until that time. Returns whether there was one.
+    /// Releases the lock and waits for a notification, until `deadline` at most. Returns whether there was one.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -147,7 +147,7 @@ impl Condvar {
         unsafe { self.raw.wait(raw_lock(guard), limit) }
     }
 
-    /// Waits while `condition` says so. It is asked at once, and after each notification.
+    /// Waits while `condition` returns `true`. It is called immediately, and after each notification, with the lock held.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -167,8 +167,8 @@ impl Condvar {
         debug_assert_eq!(met, Ok(()));
     }
 
-    /// Waits while `condition` says so, at most for that long. Returns whether it has come to an end: what the condition says
-    /// last counts, also when the time is over.
+    /// Waits while `condition` returns `true`, for at most `timeout`. Returns `true` if `condition` returned `false`. It is
+    /// called once more when the time is over.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -189,7 +189,7 @@ impl Condvar {
         self.wait_while_with(guard, condition, timeout).is_ok()
     }
 
-    /// Waits while `condition` says so, at most until that time. Returns whether it has come to an end.
+    /// Waits while `condition` returns `true`, until `deadline` at most. Returns `true` if `condition` returned `false`.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -209,8 +209,8 @@ impl Condvar {
         self.wait_while_with(guard, condition, deadline).is_ok()
     }
 
-    /// Waits while `condition` says so, or until the limit is reached: then says which limit that was. A condition that no
-    /// longer says so when the limit is reached is a success.
+    /// Waits while `condition` returns `true`, or until the limit is reached. The error says which limit that was. `condition`
+    /// is called once more when the limit is reached: if it returns `false`, the wait was a success.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -259,7 +259,7 @@ impl Condvar {
         self.notify(1) == 1
     }
 
-    /// Wakes every thread that waits. Returns how many. Never blocks.
+    /// Wakes every waiting thread. Returns how many. Never blocks.
     ///
     /// They go on one after the other, as each gets the lock.
     ///

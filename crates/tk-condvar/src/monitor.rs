@@ -2,6 +2,7 @@
 
 use std::cell::{Ref, RefCell, RefMut};
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
 use tk_lock::__private as seam;
@@ -247,6 +248,10 @@ impl<T: ?Sized> fmt::Debug for Monitor<T> {
     }
 }
 
+// As std's `Mutex`. There is no poisoning: a panic leaves the value as it is, ends what it has lent, and releases the lock.
+impl<T: ?Sized> UnwindSafe for Monitor<T> {}
+impl<T: ?Sized> RefUnwindSafe for Monitor<T> {}
+
 impl<T> From<T> for Monitor<T> {
     fn from(value: T) -> Monitor<T> {
         Monitor::new(value)
@@ -385,7 +390,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
         unsafe { self.changed.wait(suspended.lock(), limit) }
     }
 
-    /// Waits while `condition` says so. It is asked at once, and after each notification.
+    /// Waits while `condition` returns `true`. It is called immediately, and after each notification, with the lock held.
     ///
     /// ```
     /// # use tk_condvar::Monitor;
@@ -398,7 +403,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
         debug_assert_eq!(met, Ok(()));
     }
 
-    /// Waits while `condition` says so, at most for that long. Returns whether it has come to an end.
+    /// Waits while `condition` returns `true`, for at most `timeout`. Returns `true` if `condition` returned `false`.
     ///
     /// ```
     /// # use tk_condvar::Monitor;
@@ -415,7 +420,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
         self.wait_while_with(condition, timeout).is_ok()
     }
 
-    /// Waits while `condition` says so, at most until that time. Returns whether it has come to an end.
+    /// Waits while `condition` returns `true`, until `deadline` at most. Returns `true` if `condition` returned `false`.
     ///
     /// ```
     /// # use tk_condvar::Monitor;
@@ -432,8 +437,8 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
         self.wait_while_with(condition, deadline).is_ok()
     }
 
-    /// Waits while `condition` says so, or until the limit is reached: then says which limit that was. A condition that no
-    /// longer says so when the limit is reached is a success.
+    /// Waits while `condition` returns `true`, or until the limit is reached. The error says which limit that was. `condition`
+    /// is called once more when the limit is reached: if it returns `false`, the wait was a success.
     ///
     /// ```
     /// # use tk_condvar::Monitor;

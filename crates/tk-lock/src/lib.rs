@@ -1,9 +1,8 @@
 //! Locks that know their owner.
 //!
-//! [`Lock<T>`] guards a value, and [`RLock<T>`] can be locked again by the thread that has it. [`RawLock`] and [`RawRLock`]
-//! guard nothing: they are Python's `Lock` and `RLock`. A lock takes 8 bytes beside the value, a reentrant one 24. They are
-//! fair to those who wait, and visible: while a thread waits for a lock, its [record](tk_core::Record) says for which one, at
-//! which line, and who has it.
+//! [`Lock<T>`] guards a value, and [`RLock<T>`] can be locked again by the thread that holds it. [`RawLock`] and
+//! [`RawRLock`] guard nothing: they are Python's `Lock` and `RLock`. A lock takes 8 bytes beside the value, a reentrant one
+//! 24. While a thread waits for a lock, its [record](tk_core::Record) says for which one, at which line, and who holds it.
 //!
 //! ```
 //! use tk_lock::Lock;
@@ -17,7 +16,7 @@
 //! assert_eq!(SCORES.lock().len(), 2);
 //! ```
 //!
-//! Every lock can be waited for with a limit: a time, a [`StopToken`], or both. For a `Lock` the last two are in [`LockExt`]:
+//! Every wait for a lock can have a limit: a time, a [`StopToken`], or both. [`LockExt`] adds the last two to a `Lock`:
 //!
 //! ```
 //! use std::time::Duration;
@@ -28,13 +27,31 @@
 //! assert!(lock.lock_with(&StopSource::new().token()).is_ok());
 //! ```
 //!
-//! The guards of `Lock` are `lock_api`'s, so that mapped guards and the like are there. There is no poison: a guard that is dropped
-//! by a panic releases its lock like any other.
+//! The guards of `Lock` are `lock_api`'s, with mapped guards and the like. There is no poisoning: a guard that a panic drops
+//! releases its lock like any other.
 //!
-//! # Who gets a lock
+//! # Fairness
 //!
-//! A free lock goes to whoever takes it first; a thread that runs gets it faster than one that must wake up. But a thread
-//! that has waited for a millisecond is handed the lock by the next release that wakes somebody, so that nobody starves.
+//! A running thread may take a free lock before the threads in the queue (barging), because it is faster than a thread that
+//! has to wake up. But each release that finds a queue looks at the clock: if the first thread in the queue has been there
+//! for a millisecond, the release hands the lock to it. The time of a thread that a condition variable has notified counts
+//! from the notification. A fair release ([`unlock_fair`](RLockGuard::unlock_fair), [`bump`](RLockGuard::bump)) hands the
+//! lock over in any case.
+//!
+//! A thread that waits spins for some microseconds before it enters the queue. A fair release that finds the queue empty,
+//! but a thread that spins, lets that have the lock.
+//!
+//! # Locks that nobody will release
+//!
+//! A thread that locks a `Lock` which it holds would wait for itself: without a limit, that panics. If a thread ends and has
+//! leaked a guard, the lock stays held, and all others wait. In the child of a fork, the threads that exist in the parent
+//! alone never release their locks: a wait without a limit for such a lock panics, and names the holder. Waits with a limit
+//! reach it in all these cases.
+//!
+//! # Allocators
+//!
+//! A lock allocates nothing, so that a global allocator can use one. A thread's first lock of all registers the thread, which
+//! allocates: the allocator is called again then, and finds the lock free.
 //!
 //! # Features
 //!

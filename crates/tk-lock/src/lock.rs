@@ -15,7 +15,7 @@ use crate::RawLock;
 /// assert_eq!(lock.try_lock_for(Duration::from_millis(1)).as_deref(), Some(&2));
 /// ```
 ///
-/// Relocking a lock that the thread itself holds could only wait for ever. It panics:
+/// A thread that locks a lock which it holds would wait for itself forever. It panics instead:
 ///
 /// ```should_panic
 /// # use tk_lock::Lock;
@@ -24,7 +24,9 @@ use crate::RawLock;
 /// let second = lock.lock();
 /// ```
 ///
-/// [`LockExt`] adds a lock with a [`Limit`].
+/// [`LockExt`] adds a wait with a [`Limit`].
+#[doc(alias = "Mutex")]
+#[doc(alias = "threading.Lock")]
 pub type Lock<T> = lock_api::Mutex<RawLock, T>;
 
 /// Gives access to the value of a [`Lock`], and releases the lock when dropped.
@@ -62,11 +64,12 @@ pub type MappedLockGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawLock, T>;
 /// assert!(Lock::new(1).lock_with(Duration::from_millis(1)).is_ok());
 /// ```
 pub trait LockExt<T: ?Sized> {
-    /// Takes the lock. Blocks while it is held, until the limit is reached, and says which limit that was.
+    /// Takes the lock. Blocks while it is held, until the limit is reached. The error says which limit that was.
     ///
     /// # Panics
     ///
-    /// If this thread holds the lock, and there is no limit: as [`lock`](lock_api::Mutex::lock).
+    /// If there is no limit ([`Limit::none`], or a time too long for the clock), as [`lock`](lock_api::Mutex::lock): if this
+    /// thread holds the lock, or if this is the child of a fork and a thread that exists in the parent alone holds it.
     ///
     /// ```
     /// use tk_lock::{Lock, LockExt, StopSource, WaitError};

@@ -10,6 +10,7 @@ use tk_park::{Limit, StopSource, WaitError};
 
 use crate::parked::{Running, is_parked, message, start, start_parked, until};
 
+assert_impl_all!(Condvar: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Condvar: Send, Sync, Default);
 assert_impl_all!(RawCondvar: Send, Sync, lock_api::RawCondvar);
 

@@ -9,6 +9,7 @@ use tk_park::{StopSource, WaitError};
 
 use crate::parked::{is_parked, message, start, start_parked};
 
+assert_impl_all!(Monitor<Cell<u32>>: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Monitor<Cell<u32>>: Send, Sync, Default);
 assert_not_impl_any!(Monitor<Rc<u32>>: Send, Sync);
 assert_not_impl_any!(MonitorGuard<'static, u32>: Send, Sync);
