@@ -151,13 +151,13 @@ fn a_fair_release_gives_way_to_a_thread_that_may_spin() {
         // Nobody spins.
         return;
     }
-    let moment = Duration::from_micros(2);
+    let moment = Duration::from_micros(4);
     for _ in 0..20 {
         let lock = Lock::new(());
         let guard = lock.lock();
         let spins = || lock.try_lock_for(Duration::from_millis(1)).is_none();
         std::thread::scope(|s| assert!(start(s, spins).join()));
-        // The release can't know that the other spins no more. Without giving way it takes a twentieth of this time.
+        // The release can't know that the other spins no more. Without giving way it takes half that time, once in a while at least.
         let start = Instant::now();
         LockGuard::unlock_fair(guard);
         assert!(start.elapsed() >= moment);
