@@ -29,6 +29,18 @@ fn daemon(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     handle
 }
 
+/// A daemon of a program that is about to end. When the program has ended, it calls `f`.
+pub fn left_behind(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    daemon(|| {
+        main_thread().join().unwrap();
+        // The main function has returned; the program ends in a moment.
+        while Builder::new().daemon(true).spawn(|| ()).is_ok() {
+            std::thread::yield_now();
+        }
+        f();
+    })
+}
+
 /// Says so when it is destroyed, after a while.
 struct Slow(Cell<&'static str>);
 
@@ -74,9 +86,16 @@ cases! {
             let never = tk_timer::Timer::new(Duration::from_secs(3600), || say("never"));
             drop(never.daemon(true).start());
         });
-        let late = tk_timer::Timer::new(A_WHILE, || say("never")).daemon(false);
-        say(&late.try_start().unwrap_err().to_string());
-    } => |ended| ended.printed(&["fired", "the program is shutting down"]);
+        say("end");
+    } => |ended| ended.printed(&["fired", "end"]);
+
+    a_timer_of_a_program_that_has_ended_is_refused: || {
+        let left_behind = tk_thread::main(|| left_behind(|| {
+            let late = tk_timer::Timer::new(A_WHILE, || say("never")).daemon(false);
+            say(&late.try_start().unwrap_err().to_string());
+        }));
+        left_behind.join().unwrap();
+    } => |ended| ended.printed(&["the program is shutting down"]);
 
     test_1_join_on_shutdown: || tk_thread::main(|| {
         holder(|| {
@@ -184,12 +203,14 @@ cases! {
     }) => |ended| ended.printed(&["thread"]);
 
     test_start_new_thread_at_finalization: || {
-        tk_thread::main(|| ());
-        for daemon in [false, true] {
-            let error = Builder::new().daemon(daemon).spawn(|| say("never")).unwrap_err();
-            say(&error.to_string());
-            assert!(error.downcast::<tk_thread::ShuttingDown>().is_ok());
-        }
+        let left_behind = tk_thread::main(|| left_behind(|| {
+            for daemon in [false, true] {
+                let error = Builder::new().daemon(daemon).spawn(|| say("never")).unwrap_err();
+                say(&error.to_string());
+                assert!(error.downcast::<tk_thread::ShuttingDown>().is_ok());
+            }
+        }));
+        left_behind.join().unwrap();
         assert_eq!(tk_thread::active_count(), 1);
     } => |ended| ended.printed(&["the program is shutting down"; 2]);
 
@@ -238,7 +259,7 @@ cases! {
 
     a_grace_that_is_over_names_the_stragglers: || {
         basic_config().format("%(levelname)s %(message)s").init();
-        Shutdown::new().grace(A_WHILE).run(|| {
+        let result = Shutdown::new().grace(A_WHILE).run(|| {
             static LOCK: RawLock = RawLock::new();
             LOCK.acquire();
             let waiter = Builder::new().name("waiter").daemon(false).spawn(|| LOCK.acquire()).unwrap();
@@ -250,10 +271,15 @@ cases! {
             while waiter.waiting().is_none() {
                 std::thread::yield_now();
             }
+            "value"
         });
-        say("end");
+        let expired = result.unwrap_err();
+        let mut names: Vec<_> = expired.stragglers().iter().map(|straggler| straggler.name()).collect();
+        names.sort_unstable();
+        say(&names.join(" "));
+        say(expired.into_value());
     } => |ended| {
-        assert_eq!(ended.stdout, "end\n", "{ended:#?}");
+        assert_eq!(ended.stdout, "runner waiter\nvalue\n", "{ended:#?}");
         ended.complained(&[
             "WARNING the program ends without <Thread(waiter, started ",
             "which waits for lock 0x",
@@ -266,8 +292,8 @@ cases! {
     };
 
     a_grace_that_is_not_needed_is_not_waited_for: || {
-        Shutdown::new().grace(Duration::MAX).run(|| drop(holder(|| sleep(A_WHILE))));
-        Shutdown::new().grace(Duration::ZERO).run(|| drop(daemon(|| sleep(Duration::MAX))));
+        Shutdown::new().grace(Duration::MAX).run(|| drop(holder(|| sleep(A_WHILE)))).unwrap();
+        Shutdown::new().grace(Duration::ZERO).run(|| drop(daemon(|| sleep(Duration::MAX)))).unwrap();
     } => |ended| ended.printed(&[]);
 
     a_worker_may_end_the_program_while_the_main_thread_waits: || tk_thread::main(|| {

@@ -73,10 +73,10 @@ cases! {
 
     test_system_exit: || {
         run("quiet", || exit());
-        run("quiet", || panic_any(Exit));
+        run("quiet", || panic_any(Exit::SUCCESS));
         set_excepthook(|_| say("never"));
         run("quiet", || exit());
-        run("quiet", || panic_any(Exit));
+        run("quiet", || panic_any(Exit::SUCCESS));
     } => |ended| ended.printed(&[]);
 
     test_custom_excepthook: || {

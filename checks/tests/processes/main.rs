@@ -15,6 +15,7 @@ mod locks;
 #[cfg(unix)]
 mod logging;
 mod start;
+mod thread;
 mod timer;
 
 use std::io::Write;
@@ -139,6 +140,7 @@ fn main() -> ExitCode {
         local::CASES,
         start::CASES,
         timer::CASES,
+        thread::CASES,
         #[cfg(unix)]
         fork::CASES,
         #[cfg(unix)]

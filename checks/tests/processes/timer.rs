@@ -181,13 +181,15 @@ cases! {
     } => |ended| ended.printed(&[]);
 
     no_timer_is_started_when_the_program_has_ended: || {
-        tk_thread::main(|| ());
-        for daemon in [false, true] {
-            let late = Timer::new(Duration::ZERO, || say("never")).daemon(daemon);
-            let error = late.try_start().unwrap_err();
-            say(&error.to_string());
-            assert!(error.downcast::<tk_thread::ShuttingDown>().is_ok());
-        }
+        let left_behind = tk_thread::main(|| crate::end::left_behind(|| {
+            for daemon in [false, true] {
+                let late = Timer::new(Duration::ZERO, || say("never")).daemon(daemon);
+                let error = late.try_start().unwrap_err();
+                say(&error.to_string());
+                assert!(error.downcast::<tk_thread::ShuttingDown>().is_ok());
+            }
+        }));
+        left_behind.join().unwrap();
     } => |ended| ended.printed(&["the program is shutting down"; 2]);
 
     a_logger_that_panics_ends_no_service: || {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
+use crate::program::Program;
 use crate::{Owner, Record, Slot, ThreadId, os, registry};
 
 thread_local! {
@@ -280,6 +281,7 @@ fn take_id(id: ThreadId) {
 
 fn become_current(record: Record) {
     take_id(record.id());
+    record.program().note();
     SLOT.set(record.slot().get());
     // A thread whose guard is gone has a record that nobody will take out of the registry, where it does not show.
     let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
@@ -320,6 +322,11 @@ impl Suspended {
         if let Some(record) = &self.record {
             record.tell_name_again();
         }
+        let program = self
+            .record
+            .as_ref()
+            .map_or_else(Program::root, Record::program);
+        program.note();
         let _ = GUARD.try_with(|guard| guard.0.replace(self.record));
         inner
     }
@@ -361,6 +368,14 @@ impl Registration {
         Registration::prepared(name, daemon, |_| ())
     }
 
+    /// As [`new`](Registration::new), for a thread that belongs to this program, and not to that of the calling thread.
+    #[doc(hidden)]
+    pub fn of_program(name: impl Into<Arc<str>>, daemon: bool, program: &Program) -> Registration {
+        let registration = Registration::new(name, daemon);
+        registration.record().set_program(program.clone());
+        registration
+    }
+
     /// As [`new`](Registration::new), for a thread that only serves the kit itself: a daemon that [`enumerate`] does not
     /// list.
     ///
@@ -377,6 +392,11 @@ impl Registration {
         daemon: bool,
         prepare: impl FnOnce(&Record),
     ) -> Registration {
+        let program = Program::current();
+        let prepare = |record: &Record| {
+            record.set_program(program);
+            prepare(record);
+        };
         Registration(Some(registry::claim(name.into(), daemon, prepare)))
     }
 

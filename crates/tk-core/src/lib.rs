@@ -39,12 +39,15 @@
 
 mod current;
 mod fork;
+mod gone;
+mod guard;
 mod id;
 mod keep_alive;
 #[cfg(feature = "logging")]
 pub mod logging;
 mod name;
 mod os;
+mod program;
 mod record;
 mod registry;
 mod run_as;
@@ -55,16 +58,21 @@ pub use current::{
     peek_slot_and_id,
 };
 pub use id::{Owner, Slot, ThreadId};
-pub use keep_alive::{KeepAlive, ShuttingDown};
+pub use keep_alive::{Holder, KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
 pub use record::Record;
 pub use registry::{active_count, enumerate, main_thread, thread_at, thread_by_owner};
 pub use waiting::{Waiting, WaitingGuard};
 
-/// What the other crates of the kit share with this one. No part of the public interface.
+/// What the other crates of the kit share with this one. No part of the public interface: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::guard::{call_guarded, drop_guarded, log_guarded};
     pub use crate::id::skip_ids;
+    pub use crate::keep_alive::list_holders;
+    pub use crate::os::can_tell_gone;
+    pub use crate::program::Program;
+    pub use crate::registry::ending;
     pub use crate::run_as::run_as;
 
     /// What the child of a fork needs: see `fork/mod.rs`.

@@ -8,9 +8,9 @@
 //!
 //! Nothing here panics or asks [`std::thread::current`], which panics in a thread's last destructors.
 
+pub use imp::can_tell_gone;
 pub(crate) use imp::{
-    can_tell_gone, current_is_main, current_name, current_native_id, is_gone, set_current_name,
-    set_name,
+    current_is_main, current_name, current_native_id, is_gone, set_current_name, set_name,
 };
 
 /// The longest name, in bytes, that the operating system shows.
@@ -140,7 +140,7 @@ mod imp {
     }
 
     #[cfg(tk_blind)]
-    pub(crate) fn can_tell_gone() -> bool {
+    pub fn can_tell_gone() -> bool {
         false
     }
 
@@ -150,7 +150,9 @@ mod imp {
     }
 
     #[cfg(not(tk_blind))]
-    pub(crate) use asking::{can_tell_gone, is_gone};
+    pub use asking::can_tell_gone;
+    #[cfg(not(tk_blind))]
+    pub(crate) use asking::is_gone;
 
     #[cfg(not(tk_blind))]
     mod asking {
@@ -167,7 +169,7 @@ mod imp {
         static ANSWERS: AtomicU8 = AtomicU8::new(UNKNOWN);
 
         /// Whether [`is_gone`] can be believed: not so where a filter of system calls answers in the kernel's place.
-        pub(crate) fn can_tell_gone() -> bool {
+        pub fn can_tell_gone() -> bool {
             // Relaxed, here and below: the answer stands for itself.
             match ANSWERS.load(Ordering::Relaxed) {
                 UNKNOWN => ask(),
@@ -217,7 +219,7 @@ mod imp {
 
     pub(crate) fn set_name(_: u64, _: &str) {}
 
-    pub(crate) fn can_tell_gone() -> bool {
+    pub fn can_tell_gone() -> bool {
         false
     }
 

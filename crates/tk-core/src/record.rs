@@ -4,12 +4,14 @@ use std::any::{Any, TypeId};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::time::Instant;
 
 use once_cell::race::OnceBox;
 
 use crate::fork::{Inherit, Mutex};
-use crate::{Owner, Slot, ThreadId, Waiting, current, fork, name, os, registry};
+use crate::program::Program;
+use crate::{Owner, Slot, ThreadId, Waiting, current, fork, gone, name, os, registry};
 
 /// A function kept for later.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -49,7 +51,7 @@ impl RefUnwindSafe for Record {}
 struct Inner {
     id: ThreadId,
     slot: Slot,
-    daemon: bool,
+    daemon: AtomicBool,
     /// How the thread came to be registered.
     origin: Origin,
     /// In which process the thread is.
@@ -57,6 +59,10 @@ struct Inner {
     /// Zero while unknown.
     native_id: AtomicU64,
     state: AtomicU8,
+    /// When the thread left the registry, if its OS thread was about to end then. That of a thread that has run as another
+    /// one goes on.
+    left_at: Mutex<Option<Instant>>,
+    program: Mutex<Program>,
     /// The name that the thread was registered under. `None` is a name that nobody has asked for yet.
     first_name: Option<Arc<str>>,
     /// What it is called instead, and the lock under which the system is told.
@@ -160,11 +166,13 @@ impl Record {
         Record(Arc::new(Inner {
             id,
             slot,
-            daemon,
+            daemon: AtomicBool::new(daemon),
             origin,
             generation: AtomicU32::new(fork::generation()),
             native_id: AtomicU64::new(0),
             state: AtomicU8::new(STARTING),
+            left_at: Mutex::new(None),
+            program: Mutex::new(Program::root()),
             first_name: name,
             new_name: Mutex::new(None),
             waiting: Mutex::new(Waits::anew()),
@@ -301,7 +309,24 @@ impl Record {
     /// assert!(!tk_core::main_thread().is_daemon());
     /// ```
     pub fn is_daemon(&self) -> bool {
-        self.0.daemon && !self.is_main()
+        // Relaxed: the flag stands for itself.
+        self.0.daemon.load(Ordering::Relaxed) && !self.is_main()
+    }
+
+    /// Changes the flag, for the time in which the thread is the main one of a program. Returns what it was.
+    #[doc(hidden)]
+    pub fn set_daemon(&self, daemon: bool) -> bool {
+        self.0.daemon.swap(daemon, Ordering::Relaxed)
+    }
+
+    /// The program that the thread belongs to.
+    #[doc(hidden)]
+    pub fn program(&self) -> Program {
+        self.0.program.lock().clone()
+    }
+
+    pub(crate) fn set_program(&self, program: Program) -> Program {
+        std::mem::replace(&mut *self.0.program.lock(), program)
     }
 
     /// Whether the thread has been started and has not come to its end.
@@ -317,6 +342,20 @@ impl Record {
     pub fn is_alive(&self) -> bool {
         // Acquire: pairs with `set_finished`; who sees the end sees what the thread did before.
         self.0.state.load(Ordering::Acquire) != FINISHED && !self.is_lost()
+    }
+
+    /// Whether the thread has ended altogether: it is not alive, and the system has no thread of its number any longer.
+    /// Between the two, destructors may run that the kit can't see. Where the system can't be asked, they don't count.
+    #[doc(hidden)]
+    pub fn is_gone(&self) -> bool {
+        if self.is_alive() {
+            return false;
+        }
+        let left = *self.0.left_at.lock();
+        let (Some(id), Some(left)) = (self.native_id(), left) else {
+            return true;
+        };
+        self.is_lost() || !os::can_tell_gone() || gone::has_ended(id, left)
     }
 
     /// Whether the thread is not in this process: this is the child of a fork, and the thread was another one than that
@@ -445,6 +484,11 @@ impl Record {
         self.set_running();
         let name = new_name.as_deref().unwrap_or(&first);
         os::set_current_name(name::cut(name, os::NAME_LIMIT));
+    }
+
+    /// The thread leaves the registry, and its OS thread is about to end.
+    pub(crate) fn note_leaving(&self) {
+        self.0.left_at.lock().get_or_insert_with(Instant::now);
     }
 
     /// Says that the thread is at its end, and whether this call was the first to say so.

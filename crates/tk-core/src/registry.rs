@@ -173,6 +173,15 @@ impl Table {
         }
     }
 
+    /// Those that are RETIRED, the longest retired first.
+    fn retired(&self) -> impl Iterator<Item = &Record> {
+        let index = |slot: Slot| slot.index().checked_sub(self.before);
+        let entry = move |slot| self.entries.get(index(slot)?);
+        let first = self.retired.ends.map(|(first, _)| first);
+        let slots = std::iter::successors(first, move |slot| entry(*slot)?.next);
+        slots.filter_map(|slot| self.at(slot))
+    }
+
     fn take_retired(&mut self) -> Option<Slot> {
         let Queue { ends, length } = self.retired;
         let (first, last) = ends?;
@@ -372,6 +381,7 @@ pub(crate) fn enroll(id: ThreadId, late: bool) -> Record {
     let record = Record::new(id, take_slot(), name, true, origin);
     record.set_running();
     if late {
+        record.note_leaving();
         record.set_finished();
         let mut table = TABLE.lock();
         let old = table
@@ -408,6 +418,8 @@ fn is_lent(name: &str) -> bool {
 /// The thread ends: it leaves `enumerate`, and its slot is free as soon as it is safe. That is at once unless the system can
 /// say when the thread is gone. Returns false if the thread has left already.
 pub(crate) fn retire(record: &Record, can_tell_gone: bool) -> bool {
+    // Before it is seen to have finished.
+    record.note_leaving();
     let mut table = TABLE.lock();
     if !record.set_finished() {
         return false;
@@ -431,6 +443,23 @@ fn retire_gone() {
         if record.may_go_unsaid() && os::is_gone(record.native_id()) && retire(&record, true) {
             record.run_on_finish();
         }
+    }
+}
+
+/// The threads that are not alive any more, and of which the system still has a thread.
+pub fn ending() -> Vec<Record> {
+    let mut records = Vec::new();
+    loop {
+        let table = TABLE.lock();
+        let needed = table.retired.length;
+        if needed <= records.capacity() {
+            records.extend(table.retired().cloned());
+            drop(table);
+            records.retain(|record| !record.is_gone());
+            return records;
+        }
+        drop(table);
+        records.reserve(needed);
     }
 }
 

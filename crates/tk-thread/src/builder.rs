@@ -4,13 +4,14 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tk_core::__private::{Program, drop_guarded, log_guarded};
 use tk_core::{KeepAlive, Registration, function_name, next_name};
 
-use crate::excepthook::{drop_quietly, watch_panics};
+use crate::excepthook::watch_panics;
 use crate::handle::Packet;
 use crate::hook::{self, Moment};
 use crate::scope::Members;
-use crate::shared::{GONE, LEFT, Shared};
+use crate::shared::Shared;
 use crate::{JoinHandle, Run, Scope, ScopedJoinHandle, Thread, guarded};
 
 /// How a thread is to be started.
@@ -221,6 +222,7 @@ impl Builder {
     ) -> io::Result<(std::thread::Builder, Registration, Thread)> {
         watch_panics();
         tk_park::watch_forks();
+        let program = Program::current();
 
         let stack_size = self.stack_size.or_else(stack_size);
         if stack_size == Some(0) {
@@ -231,8 +233,8 @@ impl Builder {
             .unwrap_or_else(|| tk_core::current().is_daemon());
         // From here on the thread holds the program open.
         let keep_alive = match daemon {
-            true => KeepAlive::check().map(|()| None),
-            false => KeepAlive::new().map(Some),
+            true => KeepAlive::check_for(&program).map(|()| None),
+            false => KeepAlive::of_kit(&program).map(Some),
         }
         .map_err(io::Error::other)?;
         let name = match self.name {
@@ -250,16 +252,16 @@ impl Builder {
         // From here on the thread is in the registry. If it can't be started, the closure is dropped, and the registration in
         // it takes all of this back.
         let scope = scope.cloned();
-        let end = if scope.is_some() { GONE } else { LEFT };
         let mut shared = None;
         let registration = Registration::prepared(name, daemon, |record| {
             if let Some(scope) = &scope {
                 scope.enter();
             }
-            shared = Some(Shared::starting(record, end, || {
+            let scoped = scope.is_some();
+            shared = Some(Shared::starting(record, scoped, |record| {
                 drop(keep_alive);
                 if let Some(scope) = scope {
-                    scope.leave();
+                    scope.leave(record);
                 }
             }));
         });
@@ -280,12 +282,9 @@ fn run<T>(
     registration.begin();
     thread.shared().set_running();
 
-    let result = guarded(|| {
-        // The program's logger is the program's code: it may panic, and is not called outside of what catches that.
-        log::trace!("{thread:?} begins");
-        hook::call(Moment::Start, &thread);
-        f()
-    });
+    log_guarded(|| log::trace!("{thread:?} begins"));
+    hook::call(Moment::Start, &thread);
+    let result = guarded(f);
     hook::call(Moment::Exit, &thread);
     let end = if result.is_ok() {
         "returns"
@@ -295,11 +294,8 @@ fn run<T>(
 
     // If nobody waits for the value, it is dropped here. A panic in that is reported as well, and must not reach the standard
     // library, which would end the program.
-    drop_quietly(guarded(move || {
-        packet.put(result);
-        drop(packet);
-        log::trace!("{thread:?} {end}");
-    }));
+    drop_guarded(guarded(|| packet.hand_over(result)));
+    log_guarded(|| log::trace!("{thread:?} {end}"));
 }
 
 /// The size of the stacks of threads whose [builder](Builder::stack_size) does not say another one, in bytes. `None` if the
@@ -351,7 +347,8 @@ fn no_stack() -> io::Error {
 ///
 /// # Panics
 ///
-/// If the operating system does not start it; [`Builder::spawn`] returns an error then.
+/// If the operating system does not start it, or if the program has ended (see [`main`](crate::main())) and this thread is left
+/// over from it. [`Builder::spawn`] returns an error then.
 ///
 /// ```
 /// fn worker() -> u32 {
@@ -369,14 +366,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    Builder::new().spawn(f).expect("failed to start a thread")
+    started(Builder::new().spawn(f))
 }
 
 /// Starts a thread that calls `f` with these arguments, and is called after `f`.
 ///
 /// # Panics
 ///
-/// If the operating system does not start it; [`Builder::spawn_with`] returns an error then.
+/// As [`spawn`]. [`Builder::spawn_with`] returns an error instead.
 ///
 /// ```
 /// fn greet(name: &str) -> String {
@@ -392,7 +389,11 @@ where
     A: Send + 'static,
     T: Send + 'static,
 {
-    Builder::new()
-        .spawn_with(f, arguments)
-        .expect("failed to start a thread")
+    started(Builder::new().spawn_with(f, arguments))
+}
+
+/// The handle of a thread that was started by a function that returns no error.
+#[track_caller]
+pub(crate) fn started<H>(result: io::Result<H>) -> H {
+    result.unwrap_or_else(|error| panic!("failed to start a thread: {error}"))
 }

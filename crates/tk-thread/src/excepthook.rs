@@ -28,8 +28,12 @@ use std::io::Write;
 use std::panic::{
     AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook,
 };
-use std::sync::{Arc, Once, PoisonError, RwLock};
+use std::sync::{Arc, Once};
 
+use tk_core::__private::fork::Mutex;
+use tk_core::__private::{call_guarded, drop_guarded};
+
+use crate::program::exit_without_unwinding;
 use crate::{Panicked, Thread, current};
 
 /// What is called with a panic that has ended a thread: see [`set_excepthook`].
@@ -44,7 +48,7 @@ use crate::{Panicked, Thread, current};
 pub type ExceptHook = dyn Fn(&UncaughtPanic<'_>) + Send + Sync;
 
 /// The program's own hook, if it has set one.
-static HOOK: RwLock<Option<Arc<ExceptHook>>> = RwLock::new(None);
+static HOOK: Mutex<Option<Arc<ExceptHook>>> = Mutex::constant(None);
 
 thread_local! {
     /// How many edges the calling thread is inside of.
@@ -283,8 +287,8 @@ fn write_panic(
 #[doc(alias = "threading.excepthook")]
 pub fn set_excepthook(hook: impl Fn(&UncaughtPanic<'_>) + Send + Sync + 'static) {
     watch_panics();
-    let old = replace_hook(Some(Arc::new(hook)));
-    drop(old);
+    // It may be the last of its handles.
+    drop_guarded(replace_hook(Some(Arc::new(hook))));
 }
 
 /// Restores the default, and returns the hook that was set, if there was one.
@@ -303,8 +307,7 @@ pub fn take_excepthook() -> Option<Arc<ExceptHook>> {
 
 /// The lock is not held any more when the old hook is dropped: it is the user's.
 fn replace_hook(hook: Option<Arc<ExceptHook>>) -> Option<Arc<ExceptHook>> {
-    let mut place = HOOK.write().unwrap_or_else(PoisonError::into_inner);
-    std::mem::replace(&mut *place, hook)
+    std::mem::replace(&mut *HOOK.lock(), hook)
 }
 
 /// Writes `Exception in thread NAME:`, the message and the line to the standard error: for a hook that does something
@@ -325,13 +328,11 @@ pub fn default_excepthook(panic: &UncaughtPanic<'_>) {
 /// By the macro, which knows the standard error of the moment: that of a test is kept for when it fails. It panics if that
 /// can't be written to.
 fn print(text: &str) {
-    if let Err(payload) = catch_unwind(|| eprint!("{text}")) {
-        drop(payload);
-    }
+    call_guarded(|| eprint!("{text}"));
 }
 
 /// At the panic, where a panic would end the program.
-fn print_at_panic(text: &str) {
+pub(crate) fn print_at_panic(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
@@ -356,11 +357,18 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     if info.payload().is::<Exit>() {
         return;
     }
+    // If it is locked, for the moment of a change, the default will do.
+    let own_hook = HOOK.try_lock().and_then(|hook| hook.clone());
+    if cfg!(panic = "abort")
+        && let Some(hook) = &own_hook
+    {
+        // There is no edge to come.
+        return tell_at_panic(info, &**hook);
+    }
     let name = tk_core::current().name();
     let earlier = take_note().filter(|note| !note.told);
-    // Locked by this very thread, or for the moment of a change: then the default will do.
-    let own_hook = HOOK.try_read().is_ok_and(|hook| hook.is_some());
-    let told = !own_hook || earlier.is_some() || cfg!(panic = "abort");
+    let told = own_hook.is_none() || earlier.is_some();
+    drop_guarded(own_hook);
     if let Some(earlier) = earlier {
         let mut text = format!("Exception in thread {name}:\n");
         let _ = write_panic(&mut text, &earlier.message, earlier.location.as_ref(), None);
@@ -373,14 +381,28 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
     let note = Note {
         message: message_of(info.payload()).to_owned(),
         location: info.location().map(PanicLocation::of),
-        backtrace: match told {
-            true => Backtrace::disabled(),
-            false => Backtrace::capture(),
+        backtrace: if told {
+            Backtrace::disabled()
+        } else {
+            Backtrace::capture()
         },
         told,
     };
     // The place may be gone, in a destructor of a thread-local value.
     let _ = NOTE.try_with(|place| place.replace(Some(note)));
+}
+
+/// Calls the program's excepthook at a panic that ends the process.
+#[cold]
+fn tell_at_panic(info: &PanicHookInfo<'_>, hook: &ExceptHook) {
+    let backtrace = Backtrace::capture();
+    hook(&UncaughtPanic {
+        thread: current(),
+        message: message_of(info.payload()),
+        payload: info.payload(),
+        location: info.location().map(PanicLocation::of).as_ref(),
+        backtrace: Some(&backtrace),
+    });
 }
 
 fn take_note() -> Option<Note> {
@@ -400,19 +422,23 @@ pub(crate) fn message_of(payload: &(dyn Any + Send)) -> &str {
     }
 }
 
-/// Inside of an edge while this exists.
-struct Edge;
+/// Inside of an edge while this exists. A note belongs to the innermost edge: one that stands for a panic which is on its way
+/// to an outer edge is put aside, and one that is left when the edge is left stands for a panic that was caught.
+struct Edge {
+    outer: Option<Note>,
+}
 
 impl Edge {
     fn enter() -> Edge {
         EDGES.set(EDGES.get() + 1);
-        Edge
+        Edge { outer: take_note() }
     }
 }
 
 impl Drop for Edge {
     fn drop(&mut self) {
         EDGES.set(EDGES.get() - 1);
+        let _ = NOTE.try_with(|place| place.replace(self.outer.take()));
     }
 }
 
@@ -431,19 +457,22 @@ pub fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch(f).map_err(report)
 }
 
-fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Box<dyn Any + Send>> {
+/// A panic that has arrived at an edge, and the note that may be of it.
+type Caught = (Box<dyn Any + Send>, Option<Note>);
+
+fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
     let _edge = Edge::enter();
-    catch_unwind(AssertUnwindSafe(f))
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| (payload, take_note()))
 }
 
 /// At the edge.
-fn report(payload: Box<dyn Any + Send>) -> Panicked {
+fn report((payload, note): Caught) -> Panicked {
     let thread = current();
     if payload.is::<Exit>() {
         return Panicked::new(thread.name().into(), payload, None);
     }
     let message = message_of(&*payload);
-    let note = take_note().filter(|note| note.message == message);
+    let note = note.filter(|note| note.message == message);
     let panic = UncaughtPanic {
         thread: thread.clone(),
         message,
@@ -451,16 +480,16 @@ fn report(payload: Box<dyn Any + Send>) -> Panicked {
         location: note.as_ref().and_then(|note| note.location.as_ref()),
         backtrace: note.as_ref().map(|note| &note.backtrace),
     };
-    let hook = HOOK.read().unwrap_or_else(PoisonError::into_inner).clone();
+    let hook = HOOK.lock().clone();
     match hook {
         Some(hook) => {
-            if let Err(second) = catch(|| hook(&panic)) {
-                report_hook(&*second);
+            if let Err((second, note)) = catch(|| hook(&panic)) {
+                report_hook(&*second, note);
                 default_excepthook(&panic);
-                drop_quietly(second);
+                drop_guarded(second);
             }
             // It may be the last of its handles.
-            drop_quietly(hook);
+            drop_guarded(hook);
         }
         None if note.as_ref().is_some_and(|note| note.told) => {}
         None => default_excepthook(&panic),
@@ -473,9 +502,9 @@ fn report(payload: Box<dyn Any + Send>) -> Panicked {
 }
 
 /// The hook has panicked.
-fn report_hook(payload: &(dyn Any + Send)) {
+fn report_hook(payload: &(dyn Any + Send), note: Option<Note>) {
     let message = message_of(payload);
-    let note = take_note().filter(|note| note.message == message);
+    let note = note.filter(|note| note.message == message);
     // It has been told if the hook was taken away meanwhile.
     if payload.is::<Exit>() || note.as_ref().is_some_and(|note| note.told) {
         return;
@@ -486,30 +515,64 @@ fn report_hook(payload: &(dyn Any + Send)) {
     print(&(text + "\n"));
 }
 
-/// A value of a user that panics when it is dropped goes no further than that.
-pub(crate) fn drop_quietly<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        std::mem::forget(payload);
-    }
-}
-
-/// The payload of a panic that ends a thread without a word: see [`exit`].
+/// The payload of a panic that ends a thread without a word: see [`exit`] and [`exit_with`].
 ///
 /// ```
-/// use tk_thread::{Exit, exit, spawn};
+/// use tk_thread::{Exit, exit_with, spawn};
 ///
-/// let error = spawn(|| exit()).join().unwrap_err();
-/// assert!(error.into_payload().is::<Exit>());
+/// let error = spawn(|| exit_with(3)).join().unwrap_err();
+/// let exit = *error.into_payload().downcast::<Exit>().unwrap();
+/// assert_eq!(exit, Exit::with(3));
 /// ```
 #[doc(alias = "SystemExit")]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Exit;
+pub struct Exit {
+    status: i32,
+}
 
-/// Ends the calling thread: what is on its stack is dropped, and nothing is reported. The join returns an error for which
-/// [`Panicked::is_exit`] is true.
+impl Exit {
+    /// The payload of [`exit`]: the status is zero.
+    ///
+    /// ```
+    /// use tk_thread::{Exit, spawn};
+    ///
+    /// let error = spawn(|| std::panic::panic_any(Exit::SUCCESS)).join().unwrap_err();
+    /// assert!(error.is_exit());
+    /// ```
+    pub const SUCCESS: Exit = Exit { status: 0 };
+
+    /// The payload of [`exit_with`].
+    ///
+    /// ```
+    /// assert_eq!(tk_thread::Exit::with(0), tk_thread::Exit::SUCCESS);
+    /// ```
+    pub const fn with(status: i32) -> Exit {
+        Exit { status }
+    }
+
+    /// The status that the process is to end with, if this ends it.
+    ///
+    /// ```
+    /// assert_eq!(tk_thread::Exit::with(3).status(), 3);
+    /// ```
+    pub const fn status(self) -> i32 {
+        self.status
+    }
+}
+
+/// Ends the calling thread: what is on its stack is dropped, and nothing is reported.
 ///
-/// In the function of [`main`](crate::main()) it ends the program when all that this waits for has ended. In any other thread that the
-/// kit has not started it is a panic with the payload [`Exit`].
+/// | called in | what it does |
+/// |---|---|
+/// | a thread of the kit | the thread ends as if it had returned; its join is an error with [`Panicked::is_exit`] |
+/// | the function of [`main`](crate::main()), on the main thread | the function ends; then the exit hooks run, the program waits for all that holds it open, and the process ends with success |
+/// | a timer's function | the function ends |
+/// | an exit hook, a hook of threads, the excepthook | the hook ends |
+/// | any other thread | it is a panic with the payload [`Exit`], of which nothing is reported |
+///
+/// It unwinds, as a panic does: `catch_unwind` catches it, and a [`Drop`] that is run by it must not panic. In a program with
+/// `panic = "abort"` nothing can be unwound. There, in the function of `main`, it runs the exit hooks, waits, and ends the
+/// process without dropping what is on the stack; in any other place it says so on the standard error and aborts the process.
 ///
 /// ```
 /// let error = tk_thread::spawn(|| tk_thread::exit()).join().unwrap_err();
@@ -518,5 +581,30 @@ pub struct Exit;
 #[doc(alias = "_thread.exit")]
 #[doc(alias = "pthread_exit")]
 pub fn exit() -> ! {
-    resume_unwind(Box::new(Exit))
+    exit_with(0)
+}
+
+/// As [`exit`], with a status. In the function of [`main`](crate::main()), on the main thread, it is that of the process; of
+/// another thread it is what [`Panicked::exit_status`] says.
+///
+/// ```
+/// let error = tk_thread::spawn(|| tk_thread::exit_with(3)).join().unwrap_err();
+/// assert_eq!(error.exit_status(), Some(3));
+/// ```
+///
+/// ```no_run
+/// fn main() {
+///     tk_thread::main(|| {
+///         tk_thread::spawn(|| println!("the process waits for me, and ends with 3"));
+///         tk_thread::exit_with(3);
+///     });
+/// }
+/// ```
+#[doc(alias = "sys.exit")]
+pub fn exit_with(status: i32) -> ! {
+    let exit = Exit::with(status);
+    if cfg!(panic = "abort") {
+        exit_without_unwinding(exit);
+    }
+    resume_unwind(Box::new(exit))
 }

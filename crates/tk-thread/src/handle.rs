@@ -1,17 +1,19 @@
 //! The handle that gives the thread's value.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
-use std::panic::resume_unwind;
-use std::sync::Arc;
+use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tk_park::sync::{Mutex, lock};
+use tk_core::__private::{call_guarded, drop_guarded};
+use tk_park::sync::lock;
 
-use crate::excepthook::{Exit, PanicLocation, drop_quietly, message_of};
+use crate::excepthook::{Exit, PanicLocation, message_of};
 use crate::scope::Members;
-use crate::{StopOnDrop, Thread};
+use crate::{JoinError, StopOnDrop, Thread};
 
 /// Where a thread leaves its value.
 pub(crate) struct Packet<T> {
@@ -28,26 +30,35 @@ impl<T> Packet<T> {
         })
     }
 
-    pub(crate) fn put(&self, result: Result<T, Panicked>) {
+    /// The last act of the thread: it leaves its value here. If there is no handle to ask for it, the value is dropped, with
+    /// the panic that this may be.
+    pub(crate) fn hand_over(self: Arc<Self>, result: Result<T, Panicked>) {
         *lock(&self.result) = Some(result);
+        if let Some(packet) = Arc::into_inner(self) {
+            packet.discard();
+        }
     }
 
     fn take(&self) -> Option<Result<T, Panicked>> {
         lock(&self.result).take()
     }
-}
 
-/// A scope is told of a panic that nobody has asked for.
-impl<T> Drop for Packet<T> {
-    fn drop(&mut self) {
-        if let Some(scope) = &self.scope
-            && let Some(Err(panicked)) = self.take()
+    /// Drops a value that nobody has asked for. A scope is told of a panic.
+    fn discard(&self) {
+        let result = self.take();
+        if let (Some(scope), Some(Err(panicked))) = (&self.scope, &result)
             && !panicked.is_exit()
         {
             scope.note_panic();
-            // The payload is the user's.
-            drop_quietly(panicked);
         }
+        drop(result);
+    }
+}
+
+/// A handle may be dropped anywhere. A panic in the drop of the value has been told by the panic hook, and goes no further.
+impl<T> Drop for Packet<T> {
+    fn drop(&mut self) {
+        call_guarded(|| self.discard());
     }
 }
 
@@ -109,6 +120,23 @@ impl<T> JoinHandle<T> {
         if let Err(error) = self.thread.join() {
             panic!("{error}");
         }
+        self.take_value()
+    }
+
+    /// As [`join`](JoinHandle::join), for a thread whose OS handle another one has, who joins it by this function.
+    #[track_caller]
+    pub(crate) fn join_by(self, join: impl FnOnce()) -> Result<T, Panicked> {
+        let record = self.thread.record();
+        if self.thread.is_current() {
+            panic!("{}", JoinError::CurrentThread);
+        }
+        if !record.is_lost() {
+            self.thread.shared().join_by(record, join);
+        }
+        self.take_value()
+    }
+
+    fn take_value(self) -> Result<T, Panicked> {
         let result = self.packet.take();
         result.unwrap_or_else(|| Err(Panicked::lost(&self.thread)))
     }
@@ -119,6 +147,7 @@ impl<T> JoinHandle<T> {
     /// let sleeper = tk_thread::spawn(|| tk_thread::sleep_with(&tk_thread::stop_token()));
     /// drop(sleeper.stop_on_drop());
     /// ```
+    #[track_caller]
     pub fn stop_on_drop(self) -> StopOnDrop<T> {
         StopOnDrop::new(self)
     }
@@ -133,6 +162,10 @@ impl<T> Deref for JoinHandle<T> {
     }
 }
 
+/// The value is the thread's until it is handed over whole.
+impl<T> UnwindSafe for JoinHandle<T> {}
+impl<T> RefUnwindSafe for JoinHandle<T> {}
+
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("JoinHandle").field(&self.thread).finish()
@@ -140,6 +173,18 @@ impl<T> fmt::Debug for JoinHandle<T> {
 }
 
 /// The error of joining a thread that panicked.
+///
+/// It is an [`Error`] that can be sent and shared, so `?` turns it into a `Box<dyn Error + Send + Sync>` or what else a
+/// program uses.
+///
+/// ```
+/// use std::error::Error;
+///
+/// fn sum() -> Result<u32, Box<dyn Error + Send + Sync>> {
+///     Ok(tk_thread::spawn(|| 1 + 1).join()?)
+/// }
+/// assert_eq!(sum().unwrap(), 2);
+/// ```
 ///
 /// ```
 /// let error = tk_thread::Builder::new()
@@ -152,20 +197,30 @@ impl<T> fmt::Debug for JoinHandle<T> {
 /// ```
 pub struct Panicked {
     name: Arc<str>,
-    payload: Box<dyn Any + Send>,
+    message: Cow<'static, str>,
+    exit: Option<Exit>,
     location: Option<PanicLocation>,
+    /// Can be taken out, and not looked at: so the error can be shared with other threads. There until it is taken out.
+    payload: Mutex<Option<Payload>>,
 }
+
+type Payload = Box<dyn Any + Send>;
 
 impl Panicked {
     pub(crate) fn new(
         name: Arc<str>,
-        payload: Box<dyn Any + Send>,
+        payload: Payload,
         location: Option<PanicLocation>,
     ) -> Panicked {
         Panicked {
             name,
-            payload,
+            message: match payload.downcast_ref::<&'static str>() {
+                Some(message) => Cow::Borrowed(message),
+                None => Cow::Owned(message_of(&*payload).to_owned()),
+            },
+            exit: payload.downcast_ref().copied(),
             location,
+            payload: Mutex::new(Some(payload)),
         }
     }
 
@@ -193,7 +248,7 @@ impl Panicked {
     /// assert_eq!(error.message(), "out of paint");
     /// ```
     pub fn message(&self) -> &str {
-        message_of(&*self.payload)
+        &self.message
     }
 
     /// The line that panicked; see [`UncaughtPanic::location`](crate::UncaughtPanic::location).
@@ -213,7 +268,18 @@ impl Panicked {
     /// assert!(error.is_exit());
     /// ```
     pub fn is_exit(&self) -> bool {
-        self.payload.is::<Exit>()
+        self.exit.is_some()
+    }
+
+    /// The status that the thread gave to [`exit_with`](crate::exit_with), or zero for [`exit`](crate::exit). `None` if it
+    /// panicked.
+    ///
+    /// ```
+    /// let error = tk_thread::spawn(|| tk_thread::exit_with(3)).join().unwrap_err();
+    /// assert_eq!(error.exit_status(), Some(3));
+    /// ```
+    pub fn exit_status(&self) -> Option<i32> {
+        self.exit.map(Exit::status)
     }
 
     /// What `panic!` or `panic_any` was given.
@@ -222,8 +288,14 @@ impl Panicked {
     /// let error = tk_thread::spawn(|| std::panic::panic_any(7)).join().unwrap_err();
     /// assert_eq!(*error.into_payload().downcast::<i32>().unwrap(), 7);
     /// ```
-    pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload
+    pub fn into_payload(mut self) -> Box<dyn Any + Send> {
+        self.take_payload()
+            .expect("the payload is there until it is taken out")
+    }
+
+    fn take_payload(&mut self) -> Option<Payload> {
+        let payload = self.payload.get_mut();
+        payload.unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Goes on panicking, in this thread.
@@ -234,15 +306,16 @@ impl Panicked {
     /// }
     /// ```
     pub fn resume(self) -> ! {
-        resume_unwind(self.payload)
+        resume_unwind(self.into_payload())
     }
 }
 
 impl fmt::Display for Panicked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.is_exit() {
-            true => write!(f, "thread `{}` ended by exit", self.name),
-            false => write!(f, "thread `{}` panicked: {}", self.name, self.message()),
+        match self.exit_status() {
+            Some(0) => write!(f, "thread `{}` ended by exit", self.name),
+            Some(status) => write!(f, "thread `{}` ended by exit with {status}", self.name),
+            None => write!(f, "thread `{}` panicked: {}", self.name, self.message),
         }
     }
 }
@@ -258,3 +331,10 @@ impl fmt::Debug for Panicked {
 }
 
 impl Error for Panicked {}
+
+/// The payload is the program's, and may panic when it is dropped. An error goes anywhere, so that goes no further.
+impl Drop for Panicked {
+    fn drop(&mut self) {
+        drop_guarded(self.take_payload());
+    }
+}

@@ -1,12 +1,16 @@
 //! Functions that every thread calls when it begins and when it ends.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use crate::{Thread, excepthook, guarded};
+use tk_core::__private::drop_guarded;
+use tk_core::__private::fork::Mutex;
 
-static HOOKS: RwLock<Vec<Entry>> = RwLock::new(Vec::new());
+use crate::{Thread, guarded};
+
+/// A list is not changed but replaced: a thread that calls the hooks has one of its own.
+static HOOKS: Mutex<Option<Arc<Vec<Entry>>>> = Mutex::constant(None);
 
 /// How many there are: a program without hooks takes no lock for them.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -72,18 +76,33 @@ pub fn on_thread_exit(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHook
 fn register(moment: Moment, function: Arc<dyn Fn(&Thread) + Send + Sync>) -> ThreadHook {
     static LAST: AtomicU64 = AtomicU64::new(0);
     let number = LAST.fetch_add(1, Ordering::Relaxed);
-    let mut hooks = hooks();
-    hooks.push(Entry {
+    let entry = Entry {
         number,
         moment,
         function,
-    });
-    COUNT.store(hooks.len(), Ordering::Relaxed);
+    };
+    change(|list| list.push(entry.clone()));
     ThreadHook { number }
 }
 
-fn hooks() -> RwLockWriteGuard<'static, Vec<Entry>> {
-    HOOKS.write().unwrap_or_else(PoisonError::into_inner)
+/// Replaces the list by a changed copy. Nothing is allocated or dropped with the list locked.
+fn change(change: impl Fn(&mut Vec<Entry>)) {
+    loop {
+        let old = HOOKS.lock().clone();
+        let mut list = old.as_deref().cloned().unwrap_or_default();
+        change(&mut list);
+        let (length, new) = (list.len(), Some(Arc::new(list)));
+        let mut hooks = HOOKS.lock();
+        let is_old = hooks.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
+        if is_old {
+            let replaced = std::mem::replace(&mut *hooks, new);
+            COUNT.store(length, Ordering::Relaxed);
+            drop(hooks);
+            // The functions are the program's. They may be dropped here, or by a thread that calls them now.
+            drop_guarded((replaced, old));
+            return;
+        }
+    }
 }
 
 /// Calls the hooks of this moment, with nothing locked.
@@ -97,20 +116,21 @@ pub(crate) fn call(moment: Moment, thread: &Thread) {
 
 #[cold]
 fn call_all(moment: Moment, thread: &Thread) {
-    let hooks = HOOKS.read().unwrap_or_else(PoisonError::into_inner);
+    let hooks = HOOKS.lock().clone();
     let mut ours: Vec<_> = hooks
         .iter()
-        .filter(|h| h.moment == moment)
+        .flat_map(|list| list.iter())
+        .filter(|hook| hook.moment == moment)
         .cloned()
         .collect();
-    drop(hooks);
+    drop_guarded(hooks);
     if moment == Moment::Exit {
         ours.reverse();
     }
     for hook in ours {
         // What has panicked has been reported.
         let result = guarded(|| (hook.function)(thread));
-        excepthook::drop_quietly((result, hook));
+        drop_guarded((result, hook));
     }
 }
 
@@ -144,13 +164,7 @@ impl ThreadHook {
 
 impl Drop for ThreadHook {
     fn drop(&mut self) {
-        let mut hooks = hooks();
-        let place = hooks.iter().position(|hook| hook.number == self.number);
-        let ours = place.map(|place| hooks.remove(place));
-        COUNT.store(hooks.len(), Ordering::Relaxed);
-        drop(hooks);
-        // The user's, with nothing locked.
-        drop(ours);
+        change(|list| list.retain(|hook| hook.number != self.number));
     }
 }
 

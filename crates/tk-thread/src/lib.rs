@@ -90,12 +90,12 @@ mod thread;
 
 pub use builder::{Builder, set_stack_size, spawn, spawn_with, stack_size};
 pub use excepthook::{
-    ExceptHook, Exit, PanicLocation, UncaughtPanic, default_excepthook, exit, guarded,
+    ExceptHook, Exit, PanicLocation, UncaughtPanic, default_excepthook, exit, exit_with, guarded,
     set_excepthook, take_excepthook,
 };
 pub use handle::{JoinHandle, Panicked};
 pub use hook::{ThreadHook, on_thread_exit, on_thread_start};
-pub use program::{Shutdown, at_exit, main};
+pub use program::{GraceExpired, Shutdown, at_exit, main};
 pub use run::Run;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use sleep::{sleep, sleep_until, sleep_with};
@@ -105,7 +105,7 @@ pub use thread::{
     stop_token, thread_at,
 };
 #[doc(no_inline)]
-pub use tk_core::{ShuttingDown, Slot, ThreadId, Waiting};
+pub use tk_core::{Holder, KeepAlive, ShuttingDown, Slot, ThreadId, Waiting};
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 

@@ -1,5 +1,6 @@
 //! Tasks that are values.
 
+use crate::builder::started;
 use crate::{Builder, JoinHandle};
 
 /// Something that a thread can run: what Python does by a subclass of `Thread`.
@@ -49,7 +50,7 @@ pub trait Run: Send + Sized + 'static {
     ///
     /// # Panics
     ///
-    /// If the operating system does not start it.
+    /// As [`spawn`](crate::spawn()).
     ///
     /// ```
     /// use tk_thread::Run;
@@ -70,6 +71,6 @@ pub trait Run: Send + Sized + 'static {
     /// ```
     #[track_caller]
     fn start(self) -> JoinHandle<Self::Output> {
-        Builder::new().run(self).expect("failed to start a thread")
+        started(Builder::new().run(self))
     }
 }

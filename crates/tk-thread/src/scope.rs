@@ -5,6 +5,7 @@
 //! 2. Ours counts a thread from before its start until it has left the registry, with its thread-local values destroyed;
 //!    and does not return before the count is zero. Only threads of the scope start others in it, so that it stays at zero.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -12,9 +13,12 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
+use tk_core::Record;
+use tk_park::sync::{AtomicBool, AtomicU32, Mutex, Ordering::*, lock};
 use tk_park::{Limit, Wait, park, unpark_all};
 
+use crate::builder::started;
+use crate::shared::wait_until_gone;
 use crate::{Builder, JoinHandle, Panicked, Thread};
 
 /// What the threads of a scope and the scope itself have in common.
@@ -22,14 +26,30 @@ pub(crate) struct Members {
     running: AtomicU32,
     /// One has panicked, and nobody has asked for its value.
     panicked: AtomicBool,
+    /// Those that have left the registry, and may still run their last destructors.
+    ending: Mutex<VecDeque<Record>>,
 }
+
+/// How many threads are asked, when one leaves, whether they are gone.
+const ENDING_ASKED: usize = 4;
 
 impl Members {
     pub(crate) fn enter(&self) {
         self.running.fetch_add(1, Relaxed);
     }
 
-    pub(crate) fn leave(&self) {
+    pub(crate) fn leave(&self, record: &Record) {
+        if !record.is_gone() {
+            let mut ending = lock(&self.ending);
+            for _ in 0..ENDING_ASKED {
+                match ending.pop_front() {
+                    Some(record) if !record.is_gone() => ending.push_back(record),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
+            ending.push_back(record.clone());
+        }
         // Release: pairs with the Acquire in `wait`. The chain of decrements is one release sequence.
         if self.running.fetch_sub(1, Release) == 1 {
             unpark_all(&self.running, 0);
@@ -41,14 +61,18 @@ impl Members {
         self.panicked.store(true, Relaxed);
     }
 
+    /// Waits until no thread is left, and none is in its last destructors.
     fn wait(&self, location: &'static Location<'static>) {
         let are_running = || self.running.load(Acquire) != 0;
-        if !are_running() {
-            return;
-        }
         let wait = Wait::new("scope").asked_for_at(location);
         while are_running() {
             park(&self.running, are_running, &wait, Limit::none());
+        }
+        loop {
+            let record = lock(&self.ending).pop_front();
+            let Some(record) = record else { return };
+            let gone = wait_until_gone(&record, &self.running, &wait, Limit::none());
+            debug_assert!(gone.is_ok(), "there is no limit");
         }
     }
 }
@@ -79,6 +103,7 @@ where
     let members = Arc::new(Members {
         running: AtomicU32::new(0),
         panicked: AtomicBool::new(false),
+        ending: Mutex::new(VecDeque::new()),
     });
     let location = Location::caller();
     let result = std::thread::scope(|inner| {
@@ -159,7 +184,7 @@ impl<'scope> Scope<'scope, '_> {
     ///
     /// # Panics
     ///
-    /// If the operating system does not start it.
+    /// As [`spawn`](crate::spawn()).
     ///
     /// ```
     /// let text = String::from("hello");
@@ -172,9 +197,7 @@ impl<'scope> Scope<'scope, '_> {
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        Builder::new()
-            .spawn_scoped(self, f)
-            .expect("failed to start a thread")
+        started(Builder::new().spawn_scoped(self, f))
     }
 }
 
@@ -235,10 +258,11 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// ```
     #[track_caller]
     pub fn join(self) -> Result<T, Panicked> {
-        let value = self.handle.join();
-        // It has left the registry, and is about to end.
-        let _ = self.os_thread.join();
-        value
+        let ScopedJoinHandle { handle, os_thread } = self;
+        handle.join_by(|| {
+            // What the thread had to say of a panic it has said elsewhere.
+            let _ = os_thread.join();
+        })
     }
 }
 

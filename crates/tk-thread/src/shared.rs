@@ -1,101 +1,178 @@
 //! What the handles on a thread share: how far it has come.
 //!
 //! ```text
-//!   STARTING  ------->  RUNNING  ------->  LEFT  ----------------->  GONE
-//!              begins             its guard is     a joiner has joined
-//!                                 destroyed        the OS thread
+//!   STARTING  ------->  RUNNING  ------->  LEFT  ------------------------>  GONE
+//!              begins             its guard is     somebody has seen that
+//!                                 destroyed        the OS thread has ended
 //! ```
 //!
-//! 1. The progress only grows. Each step wakes all who wait for one.
-//! 2. `LEFT` comes from the thread itself, when it has left the registry. That happens in the destructor of the oldest of
-//!    its thread-local values, so the younger ones are destroyed before. The thread itself is about to end.
-//! 3. Whoever then wants to be sure that it has ended joins the OS thread. One does it, the others wait for `GONE`.
-//!    What is left of the thread takes no time worth limiting. If the one has no limit, there is no need to wait for `LEFT`
-//!    before: it sleeps once, not twice.
-//! 4. A thread that was not started here, or in a scope, has no OS handle to join: it goes from `RUNNING` to `GONE`. (A
-//!    scope has the OS handle itself.)
+//! # Invariants
 //!
-//! The thread keeps its share until `LEFT`; after that it belongs to the handles alone. When the last of them is dropped, so
-//! is the OS handle, and the system forgets the thread. (The registry may keep a record for longer.)
+//! 1. *Progress only grows.* Each step wakes all threads that wait for one.
+//! 2. *`LEFT` comes from the thread itself*, when it has left the registry. That happens in the destructor of the oldest of
+//!    its thread-local values if the kit has started the thread, so the younger ones are destroyed before. What may be left
+//!    are destructors that Rust knows nothing of (those of a C library's thread-specific data), and in a thread that the kit
+//!    has not started, the thread-local values that are older than its first use of the kit. This is the thread's *tail*.
+//! 3. *No tail outlasts a join.* After `LEFT`, a join asks the system until the thread is gone, or until its limit is
+//!    reached. Most tails take some ten microseconds.
+//! 4. *An ended thread costs memory only.* The thread gives its OS handle away when it reaches `LEFT`, so that the system
+//!    gets the stack back as soon as the thread ends. Only a join without a limit that comes before takes the handle: it
+//!    sleeps once, until the very end, instead of twice.
+//! 5. *No user code runs with the handle locked.* A start that fails drops the thread's closure.
+//!
+//! Where the system can't be asked whether a thread is gone, the handle stays until a join, and the join waits by it: with
+//! a limit through a thread that is started for that. A thread that the kit has not started has no handle; there, its join
+//! returns at `LEFT`.
+//!
+//! The main thread is `GONE` when the function given to `main` has returned.
 
+use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use once_cell::sync::OnceCell;
+use tk_core::__private::fork::{Inherit, Mutex};
+use tk_core::__private::{Program, can_tell_gone};
 use tk_core::Record;
-use tk_park::sync::{AtomicU32, Mutex, Ordering::*, lock};
-use tk_park::{Limit, Parked, StopSource, Wait, WaitError, park, unpark_all};
+use tk_park::sync::{AtomicU32, Ordering::*};
+use tk_park::{Limit, Parked, StopSource, Wait, WaitError, Word, park, unpark_all};
 
 const STARTING: u32 = 0;
 pub(crate) const RUNNING: u32 = 1;
-pub(crate) const LEFT: u32 = 2;
-pub(crate) const GONE: u32 = 3;
+const LEFT: u32 = 2;
+const GONE: u32 = 3;
 
 pub(crate) struct Shared {
     progress: AtomicU32,
-    /// Locked by the starting thread until the handle is there.
-    os_thread: Mutex<Option<JoinHandle<()>>>,
+    os_thread: Mutex<OsThread>,
     /// The thread's own; made when it is first asked for.
-    stop: OnceCell<StopSource>,
+    stop: Mutex<Option<StopSource>>,
+}
+
+/// The OS handle of a thread that the kit has started.
+enum OsThread {
+    /// There never is one: the kit has not started the thread, or a scope has the handle.
+    None,
+    /// The start has not returned it yet.
+    Expected,
+    There(JoinHandle<()>),
+    /// A join has it, or the thread has given it away.
+    Taken,
+}
+
+/// The child of a fork joins no thread of its parent.
+impl Inherit for OsThread {
+    fn anew() -> OsThread {
+        OsThread::Taken
+    }
 }
 
 impl Shared {
-    fn new(progress: u32) -> Arc<Shared> {
+    fn new(progress: u32, os_thread: OsThread) -> Arc<Shared> {
         Arc::new(Shared {
             progress: AtomicU32::new(progress),
-            os_thread: Mutex::new(None),
-            stop: OnceCell::new(),
+            os_thread: Mutex::new(os_thread),
+            stop: Mutex::new(None),
         })
     }
 
-    /// For a thread that is about to be started, before others can find its record. When it has left the registry it has
-    /// come to `end`, which is `LEFT` or `GONE`, and `then` is called.
+    /// For a thread that is about to be started, before others can find its record. When it has left the registry, `then`
+    /// is called.
     pub(crate) fn starting(
         record: &Record,
-        end: u32,
-        then: impl FnOnce() + Send + 'static,
+        scoped: bool,
+        then: impl FnOnce(&Record) + Send + 'static,
     ) -> Arc<Shared> {
-        let shared = Shared::new(STARTING);
+        let os_thread = if scoped {
+            OsThread::None
+        } else {
+            OsThread::Expected
+        };
+        let shared = Shared::new(STARTING, os_thread);
         let place: Arc<Weak<Shared>> = record.attachment(|| Arc::new(Arc::downgrade(&shared)));
         debug_assert!(place.ptr_eq(&Arc::downgrade(&shared)));
-        // The thread keeps its share until it has left.
-        let kept = Arc::clone(&shared);
-        record.on_finish(move || {
-            kept.advance(end);
-            then();
-        });
+        shared.leave_at_the_end_of(record, then);
         shared
     }
 
     /// That of a thread which may have been started anywhere.
     pub(crate) fn of(record: &Record) -> Arc<Shared> {
         let place = record.attachment(|| {
-            let shared = Shared::new(RUNNING);
+            let shared = Shared::new(RUNNING, OsThread::None);
             let weak = Arc::downgrade(&shared);
-            record.on_finish(move || shared.advance(GONE));
+            shared.leave_at_the_end_of(record, |_| ());
             Arc::new(weak)
         });
-        // If nobody has it any more, the thread has ended.
-        place.upgrade().unwrap_or_else(|| Shared::new(GONE))
+        // If nobody has it any more, the thread has left.
+        place
+            .upgrade()
+            .unwrap_or_else(|| Shared::new(LEFT, OsThread::None))
     }
 
-    /// Starts the OS thread with `start`. Nobody joins it before its handle is here.
+    /// The thread keeps its share until it has left.
+    fn leave_at_the_end_of(
+        self: &Arc<Self>,
+        record: &Record,
+        then: impl FnOnce(&Record) + Send + 'static,
+    ) {
+        let (kept, leaver) = (Arc::clone(self), record.clone());
+        record.on_finish(move || {
+            kept.leave(&leaver);
+            then(&leaver);
+        });
+    }
+
+    fn leave(&self, record: &Record) {
+        if can_tell_gone() {
+            // Invariant 4.
+            drop(self.replace_os_thread(OsThread::Taken));
+        }
+        // The process ends with its main thread. There is no tail to wait for.
+        self.advance(if record.is_main() { GONE } else { LEFT });
+    }
+
+    fn replace_os_thread(&self, with: OsThread) -> OsThread {
+        std::mem::replace(&mut *self.os_thread.lock(), with)
+    }
+
+    /// Starts the OS thread with `start`.
     pub(crate) fn start(
         &self,
         start: impl FnOnce() -> std::io::Result<JoinHandle<()>>,
     ) -> std::io::Result<()> {
-        let mut os_thread = lock(&self.os_thread);
-        let started = start().map(|handle| *os_thread = Some(handle));
-        drop(os_thread);
-        if started.is_err() {
-            // Somebody may have found it in the registry, and wait for it.
-            self.advance(GONE);
+        match start() {
+            Ok(handle) => {
+                let mut os_thread = self.os_thread.lock();
+                let unwanted = match *os_thread {
+                    OsThread::Expected => {
+                        *os_thread = OsThread::There(handle);
+                        None
+                    }
+                    // The thread has left already.
+                    _ => Some(handle),
+                };
+                drop(os_thread);
+                drop(unwanted);
+                if !can_tell_gone() {
+                    // A join may wait for the handle.
+                    unpark_all(&self.progress, 0);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // Another thread may have found it in the registry, and wait for it.
+                self.advance(GONE);
+                Err(error)
+            }
         }
-        started
     }
 
-    pub(crate) fn stop(&self) -> &StopSource {
-        self.stop.get_or_init(StopSource::new)
+    pub(crate) fn stop(&self) -> StopSource {
+        if let Some(stop) = &*self.stop.lock() {
+            return stop.clone();
+        }
+        let made = StopSource::new();
+        self.stop.lock().get_or_insert(made).clone()
     }
 
     pub(crate) fn set_running(&self) {
@@ -108,36 +185,119 @@ impl Shared {
     }
 
     fn advance(&self, to: u32) {
-        // Release: pairs with the Acquire in `wait_for_progress`; who has joined a thread sees what it did.
-        self.progress.store(to, Release);
+        // Release: pairs with the Acquire in `has_come_to`; a thread that has joined this one sees what it did.
+        self.progress.fetch_max(to, Release);
         unpark_all(&self.progress, 0);
     }
 
-    /// Waits until the thread is gone altogether.
+    /// Has all who wait look again.
+    pub(crate) fn look_again(&self) {
+        unpark_all(&self.progress, 0);
+    }
+
+    fn has_come_to(&self, to: u32) -> bool {
+        // Acquire: pairs with the Release in `advance`.
+        self.progress.load(Acquire) >= to
+    }
+
+    /// Waits until the thread is gone altogether, by a function that joins its OS thread.
     #[track_caller]
-    pub(crate) fn join(&self, record: &Record, limit: Limit<'_>) -> Result<(), WaitError> {
-        if record.is_lost() {
+    pub(crate) fn join_by(&self, record: &Record, join: impl FnOnce()) {
+        let wait = Wait::new("join").held_by(Some(record.owner()));
+        self.join_visibly(&wait, join);
+    }
+
+    fn join_visibly(&self, wait: &Wait, join: impl FnOnce()) {
+        let shown = wait.show(&self.progress);
+        join();
+        drop(shown);
+        self.advance(GONE);
+    }
+
+    /// Waits until the thread is gone altogether.
+    pub(crate) fn join(
+        self: &Arc<Self>,
+        record: &Record,
+        limit: Limit<'_>,
+        location: &'static Location<'static>,
+    ) -> Result<(), WaitError> {
+        if record.is_lost() || self.has_come_to(GONE) {
             return Ok(());
         }
+        // A thread that has called `main` counts as gone, to the threads of its program, when its function has returned.
+        let program = Program::current();
+        let runs_main = program.main() == Some(record);
+        let has_returned = || runs_main && program.main_has_returned();
+        let wait = Wait::new("join")
+            .held_by(Some(record.owner()))
+            .asked_for_at(location);
         if limit.is_none()
+            && !runs_main
             && let Some(os_thread) = self.take_os_thread()
         {
-            let wait = Wait::new("join").held_by(Some(record.owner()));
-            let shown = wait.show(&self.progress);
-            self.join_os_thread(os_thread);
-            drop(shown);
+            // What the thread had to say of a panic it has said elsewhere.
+            self.join_visibly(&wait, || drop(os_thread.join()));
             return Ok(());
         }
-        self.wait_for_progress(LEFT, "join", record, limit)?;
-        match self.take_os_thread() {
-            Some(os_thread) => self.join_os_thread(os_thread),
-            None => self.wait_for_progress(GONE, "join", record, Limit::none())?,
+        let reached = || self.has_come_to(LEFT) || has_returned();
+        self.wait_until(reached, &wait, limit)?;
+        if self.has_come_to(GONE) || has_returned() {
+            return Ok(());
         }
-        Ok(())
+        if can_tell_gone() {
+            wait_until_gone(record, &self.progress, &wait, limit)?;
+            self.advance(GONE);
+            return Ok(());
+        }
+        self.join_by_handle(&wait, limit)
+    }
+
+    /// The tail of a thread where only its handle can tell that it is gone.
+    #[cold]
+    fn join_by_handle(self: &Arc<Self>, wait: &Wait, limit: Limit<'_>) -> Result<(), WaitError> {
+        loop {
+            if let Some(os_thread) = self.take_os_thread() {
+                if limit.is_none() {
+                    self.join_os_thread(os_thread);
+                } else {
+                    self.join_elsewhere(os_thread);
+                }
+            }
+            let handle_is_free =
+                || matches!(*self.os_thread.lock(), OsThread::There(_) | OsThread::None);
+            self.wait_until(|| self.has_come_to(GONE) || handle_is_free(), wait, limit)?;
+            if self.has_come_to(GONE) || matches!(*self.os_thread.lock(), OsThread::None) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Joins the OS thread in a thread that is started for that, or here if there is none to be had.
+    fn join_elsewhere(self: &Arc<Self>, os_thread: JoinHandle<()>) {
+        let handle = Arc::new(Mutex::new(Some(os_thread)));
+        let (shared, taken) = (Arc::clone(self), Arc::clone(&handle));
+        let join = move || {
+            let os_thread = taken.lock().take();
+            os_thread
+                .into_iter()
+                .for_each(|it| shared.join_os_thread(it));
+        };
+        let builder = std::thread::Builder::new().name("tk-join".into());
+        if builder.spawn(join).is_err() {
+            let os_thread = handle.lock().take();
+            os_thread.into_iter().for_each(|it| self.join_os_thread(it));
+        }
     }
 
     fn take_os_thread(&self) -> Option<JoinHandle<()>> {
-        lock(&self.os_thread).take()
+        let mut os_thread = self.os_thread.lock();
+        match std::mem::replace(&mut *os_thread, OsThread::Taken) {
+            OsThread::There(handle) => Some(handle),
+            other => {
+                *os_thread = other;
+                None
+            }
+        }
     }
 
     fn join_os_thread(&self, os_thread: JoinHandle<()>) {
@@ -146,22 +306,27 @@ impl Shared {
         self.advance(GONE);
     }
 
+    /// Waits until the thread has begun to run. Does not wait for one that never will.
     #[track_caller]
-    pub(crate) fn wait_for_progress(
+    pub(crate) fn wait_started(&self, record: &Record, limit: Limit<'_>) -> Result<(), WaitError> {
+        if record.is_lost() || self.has_come_to(RUNNING) {
+            return Ok(());
+        }
+        let wait = Wait::new("start").held_by(Some(record.owner()));
+        self.wait_until(|| self.has_come_to(RUNNING), &wait, limit)
+    }
+
+    fn wait_until(
         &self,
-        to: u32,
-        kind: &'static str,
-        record: &Record,
+        reached: impl Fn() -> bool,
+        wait: &Wait,
         limit: Limit<'_>,
     ) -> Result<(), WaitError> {
-        // Acquire: pairs with the Release in `advance`.
-        let reached = || self.progress.load(Acquire) >= to;
         if reached() {
             return Ok(());
         }
-        let wait = Wait::new(kind).held_by(Some(record.owner()));
         loop {
-            let parked = park(&self.progress, || !reached(), &wait, limit);
+            let parked = park(&self.progress, || !reached(), wait, limit);
             // Also if the limit was reached: it may have come so far in that moment.
             if reached() {
                 return Ok(());
@@ -172,5 +337,51 @@ impl Shared {
                 _ => {}
             }
         }
+    }
+}
+
+/// How long a thread that waits for the end of a tail gives way to it before it sleeps.
+const SHORT_TAIL: Duration = Duration::from_micros(30);
+const FIRST_PAUSE: Duration = Duration::from_micros(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Waits until a thread that has left the registry is gone altogether: asks the system again and again, less and less
+/// often. Nothing announces the end of a thread, which runs none of our code by then. The thread is seen to wait for `word`.
+pub(crate) fn wait_until_gone(
+    record: &Record,
+    word: &impl Word,
+    wait: &Wait,
+    limit: Limit<'_>,
+) -> Result<(), WaitError> {
+    let begun = Instant::now();
+    while !record.is_gone() {
+        limit.check()?;
+        if begun.elapsed() > SHORT_TAIL {
+            return wait_for_long_tail(record, word, wait, limit);
+        }
+        std::thread::yield_now();
+    }
+    Ok(())
+}
+
+#[cold]
+fn wait_for_long_tail(
+    record: &Record,
+    word: &impl Word,
+    wait: &Wait,
+    limit: Limit<'_>,
+) -> Result<(), WaitError> {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        // Whether it is unparked (another thread has seen the end) or the pause is over, it looks again.
+        let parked = park(word, || true, wait, limit.or_after(pause));
+        if record.is_gone() {
+            return Ok(());
+        }
+        match parked {
+            Parked::Stopped => return Err(WaitError::Stopped),
+            _ => limit.check()?,
+        }
+        pause = LONGEST_PAUSE.min(pause * 2);
     }
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::panic::Location;
+
+use tk_core::__private::call_guarded;
+use tk_park::Limit;
 
 use crate::{JoinHandle, Panicked, Thread};
 
@@ -9,7 +13,8 @@ use crate::{JoinHandle, Panicked, Thread};
 ///
 /// Made by [`JoinHandle::stop_on_drop`]. The drop blocks until the thread has noticed: its waits have to carry
 /// [`stop_token`](crate::stop_token), or it has to look at it. A panic of the thread has been reported by the time, and
-/// goes no further. Dropped by the thread itself, the handle asks for the stop, and does not wait.
+/// goes no further. Dropped by the thread itself, the handle asks for the stop, and does not wait. The record of a thread
+/// that waits in the drop shows the line that made the handle.
 ///
 /// ```
 /// use std::time::Duration;
@@ -26,11 +31,20 @@ use crate::{JoinHandle, Panicked, Thread};
 /// ```
 #[doc(alias = "jthread")]
 #[must_use = "the thread is stopped when this is dropped"]
-pub struct StopOnDrop<T>(Option<JoinHandle<T>>);
+pub struct StopOnDrop<T> {
+    /// There until it is dropped or taken out.
+    handle: Option<JoinHandle<T>>,
+    /// The line that asked for this. A drop has none.
+    location: &'static Location<'static>,
+}
 
 impl<T> StopOnDrop<T> {
+    #[track_caller]
     pub(crate) fn new(handle: JoinHandle<T>) -> StopOnDrop<T> {
-        StopOnDrop(Some(handle))
+        StopOnDrop {
+            handle: Some(handle),
+            location: Location::caller(),
+        }
     }
 
     /// Waits until the thread is gone, without asking it to stop, and returns its value: as [`JoinHandle::join`].
@@ -58,7 +72,7 @@ impl<T> StopOnDrop<T> {
     /// assert_eq!(handle.join().unwrap(), 7);
     /// ```
     pub fn into_inner(mut self) -> JoinHandle<T> {
-        self.0
+        self.handle
             .take()
             .expect("a handle is there until it is dropped")
     }
@@ -66,10 +80,13 @@ impl<T> StopOnDrop<T> {
 
 impl<T> Drop for StopOnDrop<T> {
     fn drop(&mut self) {
-        if let Some(handle) = self.0.take() {
-            handle.request_stop();
+        if let Some(handle) = self.handle.take() {
+            // A callback that panics has been told of by the panic hook. It takes nothing from the wait.
+            call_guarded(|| {
+                handle.request_stop();
+            });
             // The one error is that this is the thread itself.
-            let _ = handle.thread().join();
+            let _ = handle.thread().join_at(Limit::none(), self.location);
         }
     }
 }
@@ -79,7 +96,7 @@ impl<T> Deref for StopOnDrop<T> {
     type Target = Thread;
 
     fn deref(&self) -> &Thread {
-        let handle = self.0.as_ref();
+        let handle = self.handle.as_ref();
         handle
             .expect("a handle is there until it is dropped")
             .thread()

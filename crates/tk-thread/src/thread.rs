@@ -2,13 +2,15 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tk_core::__private::Program;
 use tk_core::{Record, Slot, ThreadId, Waiting};
 use tk_park::{Limit, StopToken, WaitError};
 
-use crate::shared::{RUNNING, Shared};
+use crate::shared::Shared;
 
 /// A thread, whoever started it.
 ///
@@ -37,7 +39,11 @@ impl Thread {
         Thread { record, shared }
     }
 
-    pub(crate) fn shared(&self) -> &Shared {
+    pub(crate) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
@@ -104,7 +110,8 @@ impl Thread {
     /// Waits until the thread has begun to run, as Python's `start` does. To spawn a thread does not: it would take longer
     /// than all the rest.
     ///
-    /// Blocks until then, which is a moment.
+    /// Blocks until then, which is a moment. Does not wait for a thread that never will: its start has failed, or this is the
+    /// child of a fork, and the thread is one of the parent's.
     ///
     /// ```
     /// let handle = tk_thread::spawn(|| ());
@@ -152,8 +159,7 @@ impl Thread {
     /// ```
     #[track_caller]
     pub fn wait_started_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
-        self.shared
-            .wait_for_progress(RUNNING, "start", &self.record, limit.into())
+        self.shared.wait_started(&self.record, limit.into())
     }
 
     /// Whether the thread has not come to its end.
@@ -228,8 +234,8 @@ impl Thread {
     /// Waits until the thread is gone: it has returned or panicked, its thread-local values are destroyed, and it is not
     /// in [`enumerate`] any more. Any number of threads may, any number of times.
     ///
-    /// Blocks until then. The main thread counts as gone when the function given to [`main`](crate::main()) has
-    /// returned.
+    /// Blocks until then. The [main thread](main_thread) counts as gone when the function given to
+    /// [`main`](crate::main()) has returned. In the child of a fork, threads of the parent count as gone.
     ///
     /// # Errors
     ///
@@ -286,12 +292,29 @@ impl Thread {
     /// ```
     #[track_caller]
     pub fn join_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), JoinError> {
-        if self.record == tk_core::current() {
+        self.join_at(limit.into(), Location::caller())
+    }
+
+    /// As [`join_with`](Thread::join_with), asked for by this line.
+    pub(crate) fn join_at(
+        &self,
+        limit: Limit<'_>,
+        location: &'static Location<'static>,
+    ) -> Result<(), JoinError> {
+        if self.is_current() {
             return Err(JoinError::CurrentThread);
         }
-        Ok(self.shared.join(&self.record, limit.into())?)
+        Ok(self.shared.join(&self.record, limit, location)?)
+    }
+
+    pub(crate) fn is_current(&self) -> bool {
+        self.record == tk_core::current()
     }
 }
+
+/// A handle changes nothing of the thread's that a panic could leave half changed.
+impl UnwindSafe for Thread {}
+impl RefUnwindSafe for Thread {}
 
 impl PartialEq for Thread {
     fn eq(&self, other: &Thread) -> bool {
@@ -381,12 +404,17 @@ pub fn stop_token() -> StopToken {
 
 /// The thread that the program began with. Its name is `MainThread`. In the child of a fork it is the one that forked.
 ///
+/// If the calling thread belongs to a program that runs in another thread (see [`main`](crate::main())), it is that
+/// thread, the one that called `main`.
+///
 /// ```
 /// assert_eq!(tk_thread::main_thread().name(), "MainThread");
 /// ```
 #[doc(alias = "threading.main_thread")]
 pub fn main_thread() -> Thread {
-    Thread::of(tk_core::main_thread())
+    let program = Program::current();
+    let main = program.main().cloned();
+    Thread::of(main.unwrap_or_else(tk_core::main_thread))
 }
 
 /// Every thread that is alive: the main thread first, then the others in the order in which they were started.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
-use tk_core::__private::run_as;
-use tk_core::Registration;
+use tk_core::__private::{Program, run_as};
+use tk_core::{KeepAlive, Registration};
 use tk_lock::LockGuard;
 
 use crate::fork::generation;
@@ -193,7 +193,10 @@ impl Server for Home {
 /// Calls `f` in the calling thread, which is a thread of the timer's own for that time.
 fn as_thread_of(due: &mut Due, f: impl FnOnce(&mut Due)) {
     let name = Arc::clone(due.task.name());
-    let registration = Registration::new(Arc::clone(&name), due.token.is_none());
+    // What the function starts belongs to the program that the timer holds open.
+    let program = due.token.as_ref().map(KeepAlive::program);
+    let program = program.cloned().unwrap_or_else(Program::root);
+    let registration = Registration::of_program(Arc::clone(&name), due.token.is_none(), &program);
     let task = Arc::as_ptr(&due.task);
     run_as(registration, || {
         let outer = RUNNING.replace(task);

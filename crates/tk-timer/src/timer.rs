@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tk_core::__private::Program;
 use tk_core::KeepAlive;
 
 use crate::schedule::nanos;
@@ -237,9 +238,10 @@ impl Timer {
         let daemon = self
             .daemon
             .unwrap_or_else(|| tk_core::current().is_daemon());
+        let program = Program::current();
         let token = match daemon {
-            true => KeepAlive::check().map(|()| None),
-            false => KeepAlive::new().map(Some),
+            true => KeepAlive::check_for(&program).map(|()| None),
+            false => KeepAlive::of_kit(&program).map(Some),
         }
         .map_err(io::Error::other)?;
         let (home, queue) = (service.home(), service.home().queue());

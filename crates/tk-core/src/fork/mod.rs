@@ -18,7 +18,7 @@
 //! In the child, before `fork` returns there:
 //!
 //! 1. The generation is counted up.
-//! 2. Nothing holds the child's program open: see `KeepAlive`.
+//! 2. Nothing holds the child's program open, because the words of programs carry their generation: see `program.rs`.
 //! 3. The thread that forked gets an id if it has none. Its id is the main thread's from here on.
 //! 4. Its record is of the new generation, and the registry has this one thread. Slots of the lost threads are not given
 //!    to others: a crate that keeps values by slot has not been told that those threads have ended.
@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub use mutex::{Inherit, Mutex, MutexGuard};
 
-use crate::{KeepAlive, Owner, Record, ThreadId, current, registry, thread_by_owner};
+use crate::{Owner, Record, ThreadId, current, registry, thread_by_owner};
 
 /// The generation of the first process.
 pub(crate) const FIRST: u32 = 1;
@@ -111,7 +111,6 @@ unsafe extern "C" fn in_child() {
     GENERATION.store(parent.wrapping_add(1), Ordering::Relaxed);
     // Relaxed: there is one thread.
     LAST_OF_PARENT.store(ThreadId::last(), Ordering::Relaxed);
-    KeepAlive::forked();
     let main = current::survive();
     registry::survive(main);
 }

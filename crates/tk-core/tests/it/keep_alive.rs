@@ -1,53 +1,135 @@
-//! The count of what holds the program open. It is one for the whole program: all is tested in one place.
+//! What holds a program open. The program of the process is one for all tests: those that end one make one.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tk_core::__private::Program;
 use tk_core::{KeepAlive, ShuttingDown};
+
+/// A program of its own, as a call of `main` in a test makes one.
+fn program() -> Program {
+    Program::of(tk_core::current())
+}
 
 static WOKEN: AtomicUsize = AtomicUsize::new(0);
 
 #[test]
-fn the_one_who_drops_the_last_token_calls_the_function() {
-    let held = KeepAlive::new().unwrap();
-    assert!(KeepAlive::on_last(|| {
+fn the_thread_that_drops_the_last_token_calls_the_function() {
+    let program = program();
+    Program::on_last(|| {
         WOKEN.fetch_add(1, Ordering::Relaxed);
-    }));
-    assert!(
-        !KeepAlive::on_last(|| unreachable!()),
-        "only the first is kept"
-    );
+    });
+    Program::on_last(|| unreachable!("only the first is kept"));
+    let new = || KeepAlive::of_kit(&program);
+    let held = new().unwrap();
     std::thread::scope(|s| {
         for _ in 0..4 {
             s.spawn(|| {
                 for _ in 0..1000 {
-                    let token = KeepAlive::new().unwrap();
-                    assert!(KeepAlive::count() >= 2);
+                    let token = new().unwrap();
+                    assert!(program.tokens() >= 2);
                     drop(token);
                 }
             });
         }
     });
-    assert_eq!(WOKEN.load(Ordering::Relaxed), 0);
+    // Others may have dropped a token of another program meanwhile.
+    let before = WOKEN.load(Ordering::Relaxed);
     drop(held);
-    assert_eq!((WOKEN.load(Ordering::Relaxed), KeepAlive::count()), (1, 0));
+    assert!(WOKEN.load(Ordering::Relaxed) > before);
+    assert_eq!(program.tokens(), 0);
 
     // The program ends when nothing holds it open; then nothing can.
-    let held = KeepAlive::new().unwrap();
-    assert!(!KeepAlive::end());
+    let held = new().unwrap();
+    assert!(!program.end());
     drop(held);
-    assert!(KeepAlive::end() && KeepAlive::end());
-    assert_eq!(KeepAlive::new().unwrap_err(), ShuttingDown::new());
-    assert_eq!(KeepAlive::count(), 0);
-
-    // It may begin anew, and be ended with somebody left behind, who goes without a sound.
-    let woken = WOKEN.load(Ordering::Relaxed);
-    let held = KeepAlive::begin();
-    KeepAlive::end_now();
-    assert!(!KeepAlive::end() && KeepAlive::new().is_err());
-    assert_eq!(KeepAlive::count(), 1);
-    drop(held);
+    assert!(program.end() && program.end());
+    assert_eq!(new().unwrap_err(), ShuttingDown::new());
     assert_eq!(
-        (WOKEN.load(Ordering::Relaxed), KeepAlive::count()),
-        (woken, 0)
+        KeepAlive::check_for(&program).unwrap_err(),
+        ShuttingDown::new()
     );
+    assert_eq!(program.tokens(), 0);
+
+    // It may begin anew, and be ended with a token left behind.
+    let held = KeepAlive::begin(&program);
+    program.end_now();
+    assert!(!program.end() && new().is_err());
+    assert_eq!(program.tokens(), 1);
+    drop(held);
+    assert_eq!(program.tokens(), 0);
+}
+
+#[test]
+fn the_end_of_one_program_refuses_nothing_to_another() {
+    let (ended, other) = (program(), program());
+    ended.end_now();
+    assert!(KeepAlive::of_kit(&ended).is_err());
+    assert!(KeepAlive::of_kit(&other).is_ok() && KeepAlive::new().is_ok());
+}
+
+#[test]
+fn a_thread_belongs_to_the_program_that_it_has_entered() {
+    std::thread::spawn(|| {
+        let program = program();
+        assert_eq!(Program::current(), Program::root());
+        assert_eq!(program.enter(), Program::root());
+        assert_eq!(Program::current(), program);
+        let token = KeepAlive::new().unwrap();
+        assert_eq!((program.tokens(), KeepAlive::count()), (1, 1));
+        // What it starts belongs to it, too.
+        let registration = tk_core::Registration::new("inside", false);
+        std::thread::spawn(move || {
+            registration.begin();
+            assert_eq!(KeepAlive::count(), 1);
+        })
+        .join()
+        .unwrap();
+        drop(token);
+        assert_eq!(Program::root().enter(), program);
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn tokens_are_listed_by_name_and_line() {
+    let program = program();
+    std::thread::spawn(move || {
+        program.enter();
+        let unnamed = KeepAlive::new().unwrap();
+        let named = KeepAlive::named("upload").unwrap();
+        let of_kit = KeepAlive::of_kit(&program).unwrap();
+        let list = |program: &Program| program.holders();
+        let holders = list(&program);
+        let shown: Vec<_> = holders.iter().map(ToString::to_string).collect();
+        assert_eq!(shown.len(), 2, "{shown:?}");
+        assert!(shown[0].starts_with("keep-alive (unnamed), taken at "));
+        assert!(shown[1].starts_with("keep-alive upload, taken at "));
+        assert!(shown[1].contains("keep_alive.rs:"));
+        assert_eq!(
+            (holders[1].kind(), holders[1].name()),
+            ("keep-alive", "upload")
+        );
+        assert!(format!("{named:?}").contains("upload"));
+        drop((unnamed, named, of_kit));
+        assert!(list(&program).is_empty());
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn fifty_thousand_tokens_are_dropped_in_any_order() {
+    let program = program();
+    std::thread::spawn(move || {
+        program.enter();
+        let mut tokens: Vec<_> = (0..50_000).map(|_| KeepAlive::new().unwrap()).collect();
+        assert_eq!(program.holders().len(), 50_000);
+        while tokens.len() > 1 {
+            drop(tokens.swap_remove(tokens.len() / 2));
+        }
+        assert_eq!(program.tokens(), 1);
+    })
+    .join()
+    .unwrap();
 }

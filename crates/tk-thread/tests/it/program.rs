@@ -116,8 +116,7 @@ fn daemons_are_left_behind() {
 
 #[test]
 fn a_worker_may_join_the_main_thread() {
-    // The harness runs the child in a thread of its own, which is not the main thread. So the part that matters is that
-    // the worker gets through at all, after the function of `main`.
+    // The harness runs the child in a thread of its own, which is the main thread to the program that it runs.
     let output = run("joins_main");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(said(&output), ["end of main", "end of thread"]);
@@ -131,10 +130,10 @@ fn a_panic_of_the_main_function_is_carried_out_after_the_wait() {
 }
 
 #[test]
-fn a_logger_that_panics_loses_no_value() {
+fn a_logger_that_panics_loses_neither_function_nor_value() {
     let output = run("logger");
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(said(&output), ["value 7", "panicked"]);
+    assert_eq!(said(&output), ["value 7", "returned"]);
 }
 
 /// Panics at the end of a thread, or, in the thread called `unlucky`, at its beginning.
