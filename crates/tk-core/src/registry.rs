@@ -117,14 +117,22 @@ impl Table {
     }
 
     fn at(&self, slot: Slot) -> Option<&Record> {
-        let at = slot.index().checked_sub(self.before)?;
-        self.entries.get(at)?.record.as_ref()
+        match slot.index().checked_sub(self.before) {
+            Some(at) => self.entries.get(at)?.record.as_ref(),
+            None => self.main_before().filter(|main| main.slot() == slot),
+        }
     }
 
     fn records(&self) -> impl Iterator<Item = &Record> {
-        self.entries
-            .iter()
-            .filter_map(|entry| entry.record.as_ref())
+        let entries = self.entries.iter();
+        let records = entries.filter_map(|entry| entry.record.as_ref());
+        self.main_before().into_iter().chain(records)
+    }
+
+    /// The main thread's record, if the thread has forked and its slot is one of those that were lost.
+    fn main_before(&self) -> Option<&Record> {
+        let main = self.main.as_ref();
+        main.filter(|main| main.slot().index() < self.before)
     }
 
     /// A slot that is nobody's, if there is one or room for one more.

@@ -38,7 +38,7 @@ use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, Parked, StopSource, Wait, WaitError, Word, park, unpark_all};
 
 const STARTING: u32 = 0;
-pub(crate) const RUNNING: u32 = 1;
+const RUNNING: u32 = 1;
 const LEFT: u32 = 2;
 const GONE: u32 = 3;
 
