@@ -28,7 +28,7 @@ pub(crate) fn named_by_std() -> Option<std::thread::Thread> {
 /// Whether the standard library says that this is the main thread. Its name alone does not: any thread may be named so. The
 /// library gives the first id to the main thread, before any code of the program runs.
 #[cfg(any(tk_blind, not(target_os = "linux")))]
-fn is_main_to_std() -> bool {
+pub(crate) fn is_main_to_std() -> bool {
     named_by_std().is_some_and(|thread| {
         thread.name() == Some("main") && format!("{:?}", thread.id()) == "ThreadId(1)"
     })
