@@ -2,15 +2,16 @@
 //!
 //! # The end of a thread
 //!
-//! A thread lists the nodes that it claims, and `drop_values` empties the list when the thread ends: the latest node
-//! first. A value's `Drop` is user code, and may set values anew, so each node has a *generation*: 0 for what was set
-//! before the end, and one more than its own for what is set while a value is dropped. Values of the generations below
-//! `GENERATIONS` are dropped. Those of the last one are leaked, and no initializer is called to make one. So the end of a
+//! A thread lists the nodes that it claims, and `drop_values` empties the list when the thread
+//! ends: the latest node first. A value's `Drop` is user code, and may set values anew, so each
+//! node has a *generation*: 0 for what was set before the end, and one more than its own for what
+//! is set while a value is dropped. Values of the generations below `GENERATIONS` are dropped.
+//! Those of the last one are leaked, and no initializer is called to make one. So the end of a
 //! thread is bounded, as it is with the keys of POSIX threads.
 //!
-//! Without the bound, a value that uses its own `Local` when it is dropped would keep its thread from ending: the
-//! initializer makes a new value, which is dropped, and so on. If the rest were left for the next thread in the slot to
-//! drop, that thread would be caught in the same way.
+//! Without the bound, a value that uses its own `Local` when it is dropped would keep its thread
+//! from ending: the initializer makes a new value, which is dropped, and so on. If the rest were
+//! left for the next thread in the slot to drop, that thread would be caught in the same way.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +25,8 @@ use crate::sync::{at_thread_exit, peek, register, thread_local};
 /// How many generations of values a thread drops when it ends.
 pub(crate) const GENERATIONS: u32 = if cfg!(tk_loom) { 2 } else { 32 };
 
-/// A list is swept when it has this many nodes, and then when it has twice as many as it was left with.
+/// A list is swept when it has this many nodes, and then when it has twice as many as it was left
+/// with.
 const SWEEP_AT_LEAST: usize = 32;
 
 thread_local! {
@@ -34,8 +36,8 @@ thread_local! {
 
 /// A thread's slot, and the id under which it owns nodes.
 ///
-/// The two belong together while no user code runs, which could make the thread another one (`Registration::begin`). So
-/// a `Caller` is made anew for each use.
+/// The two belong together while no user code runs, which could make the thread another one
+/// (`Registration::begin`). So a `Caller` is made anew for each use.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) slot: u32,
@@ -45,14 +47,16 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// The calling thread. Does not register it: the slot is zero if it has none, and no node is there.
+    /// The calling thread. Does not register it: the slot is zero if it has none, and no node is
+    /// there.
     #[inline]
     pub(crate) fn peek() -> Caller {
         let (slot, id) = peek();
         Caller::new(slot, id)
     }
 
-    /// The calling thread, about to claim a node: registered, and with its end watched, if it can be.
+    /// The calling thread, about to claim a node: registered, and with its end watched, if it can
+    /// be.
     ///
     /// User code may run (the allocator), but not after the thread has been found to be this one.
     pub(crate) fn current() -> Caller {
@@ -71,8 +75,9 @@ impl Caller {
         }
     }
 
-    /// Lists a node that the thread has just claimed, so that its value is dropped when the thread ends. If its end is
-    /// not watched, the value stays until the next thread in the slot comes, or the `Local` goes.
+    /// Lists a node that the thread has just claimed, so that its value is dropped when the thread
+    /// ends. If its end is not watched, the value stays until the next thread in the slot comes, or
+    /// the `Local` goes.
     #[inline]
     pub(crate) fn list<T>(self, node: Unlisted<'_, T>) {
         THREAD.with(|thread| {
@@ -83,13 +88,14 @@ impl Caller {
         });
     }
 
-    /// Whether the thread is dropping the last generation of its values, so that no more are to be made.
+    /// Whether the thread is dropping the last generation of its values, so that no more are to be
+    /// made.
     pub(crate) fn drops_last_generation() -> bool {
         THREAD.with(|thread| thread.generation.get() == GENERATIONS)
     }
 }
 
-/// What a thread knows of its values. No user code runs while the list is borrowed.
+/// The state of a thread. No user code runs while the list is borrowed.
 struct Thread {
     list: RefCell<List>,
     sweep_at: Cell<usize>,
@@ -127,16 +133,16 @@ impl Thread {
         if self.watched.get() == id {
             return;
         }
-        // It fails in a late destructor, and if functions at the end of a thread add others without an end: what is set
-        // then is not listed.
+        // It fails in a late destructor, and if functions at the end of a thread add others without
+        // an end: what is set then is not listed.
         let end = End(id);
         if at_thread_exit(Box::new(move || end.reached())).is_ok() {
             self.watched.set(id);
         }
     }
 
-    /// Lets go of the nodes of `Local`s that are gone, so that the list is at most twice as long as the living ones
-    /// need, and a push takes constant time on average.
+    /// Lets go of the nodes of `Local`s that are gone, so that the list is at most twice as long as
+    /// the living ones need, and a push takes constant time on average.
     #[cold]
     fn sweep(&self) {
         let mut orphans = self.list.borrow_mut().remove_orphans();
@@ -153,8 +159,9 @@ impl Thread {
 
     /// The end of the thread: drops its values, the latest first, and those that are set meanwhile.
     ///
-    /// It may call itself, if a value's `Drop` makes the thread another one, which ends before the `Drop` does. Then the
-    /// inner call drops all that is left, and the generations go on from where they are.
+    /// It may call itself, if a value's `Drop` makes the thread another one, which ends before the
+    /// `Drop` does. Then the inner call drops all that is left, and the generations go on from
+    /// where they are.
     fn drop_values(&self) {
         let outer = self.generation.get();
         while let Some((share, generation)) = self.pop() {
@@ -187,8 +194,8 @@ impl End {
     }
 }
 
-/// If the end is not reached, because nobody calls the function that waits for it, the thread must not have a list when
-/// its slot goes to another thread.
+/// If the end is not reached, because nobody calls the function that waits for it, the thread must
+/// not have a list when its slot goes to another thread.
 impl Drop for End {
     fn drop(&mut self) {
         THREAD.with(|thread| {

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// The calling thread has no value in this [`Local`](crate::Local), which has no initialiser either.
+/// The calling thread has no value in this [`Local`](crate::Local), which has no initializer
+/// either.
 ///
 /// ```
 /// use tk_local::{Local, Unset};
@@ -24,9 +25,11 @@ impl fmt::Display for Unset {
 
 impl Error for Unset {}
 
-/// Why the calling thread cannot use its value right now: what the `try_` methods of [`Local`](crate::Local) return.
+/// Why the calling thread cannot use its value right now: what the `try_` methods of
+/// [`Local`](crate::Local) return.
 ///
-/// All but the first are about what the same thread is doing further up its stack; no other thread has a part in it.
+/// All but the first are about what the same thread is doing further up its stack; no other thread
+/// has a part in it.
 ///
 /// ```
 /// use tk_local::{AccessError, Local};
@@ -38,16 +41,18 @@ impl Error for Unset {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// There is no value, nor an initialiser that would make one.
+    /// There is no value, nor an initializer that would make one.
     Unset,
-    /// The thread is in a `with_borrow`, or in the `clone` of a `get`, and so the value cannot be changed.
+    /// The thread is in a `with_borrow`, or in the `clone` of a `get`, and so the value cannot be
+    /// changed.
     Borrowed,
     /// The thread is in a `with_borrow_mut`.
     BorrowedMut,
-    /// The thread is in the initialiser.
+    /// The thread is in the initializer.
     Initializing,
-    /// The thread is ending, and drops its 32nd generation of values, each of them made while the one before was
-    /// dropped. No initializer is called any more. See [when a value is dropped](crate#when-a-value-is-dropped).
+    /// The thread is ending, and drops its 32nd generation of values, each of them made while the
+    /// one before was dropped. No initializer is called any more. See [when a value is
+    /// dropped](crate#when-a-value-is-dropped).
     ThreadEnding,
 }
 
@@ -60,7 +65,7 @@ impl fmt::Display for AccessError {
                 f.write_str("this thread's value is already mutably borrowed")
             }
             AccessError::Initializing => {
-                f.write_str("this thread's value is used by its own initialiser")
+                f.write_str("this thread's value is used by its own initializer")
             }
             AccessError::ThreadEnding => {
                 f.write_str("this thread is ending and makes no more values")

@@ -1,4 +1,4 @@
-//! The values of all threads, for who has the `Local` to itself.
+//! The values of all threads, for a thread with exclusive access to the `Local`.
 
 #![forbid(unsafe_code)]
 
@@ -15,8 +15,9 @@ use crate::node::{Node, Visit};
 impl<T, F> Local<T, F> {
     /// The values of all threads that have one, to look at them and to change them.
     ///
-    /// The `Local` is borrowed mutably, and so no thread can use its value meanwhile. But a thread may end. Its value is
-    /// then dropped by itself if it has not been reached yet, and else by the [`ValueMut`] when that is dropped.
+    /// The `Local` is borrowed mutably, and so no thread can use its value meanwhile. But a thread
+    /// may end. Its value is then dropped by itself if it has not been reached yet, and else by the
+    /// [`ValueMut`] when that is dropped.
     ///
     /// To look at the values while their threads use them, see [`SharedLocal`](crate::SharedLocal).
     ///
@@ -37,7 +38,7 @@ impl<T, F> Local<T, F> {
     }
 }
 
-/// What [`Local::iter_mut`] returns.
+/// The iterator of [`Local::iter_mut`].
 ///
 /// ```
 /// let mut local = tk_local::Local::new();
@@ -70,9 +71,11 @@ impl<T> fmt::Debug for IterMut<'_, T> {
     }
 }
 
-/// The value of some thread, for who has the [`Local`] to itself. It is reached through [`Deref`] and [`DerefMut`].
+/// The value of some thread, lent by [`Local::iter_mut`]. It is reached through [`Deref`] and
+/// [`DerefMut`].
 ///
-/// When it is dropped, the thread has its value again. If the thread has ended meanwhile, the value is dropped.
+/// When it is dropped, the thread has its value again. If the thread has ended meanwhile, the value
+/// is dropped.
 ///
 /// ```
 /// let mut local = tk_local::Local::new();
@@ -82,7 +85,7 @@ impl<T> fmt::Debug for IterMut<'_, T> {
 /// ```
 pub struct ValueMut<'a, T> {
     visit: Visit<'a, T>,
-    /// For who shares or sends this, it is a mutable reference.
+    /// To share or send a guard is to share or send a mutable reference.
     mutable: PhantomData<&'a mut T>,
 }
 
@@ -100,7 +103,8 @@ impl<T> DerefMut for ValueMut<'_, T> {
     }
 }
 
-// As a mutable reference, and an iterator over such: not unwind safe, but through a shared reference as the value.
+// As a mutable reference, and an iterator over such: not unwind safe, but through a shared
+// reference as the value.
 impl<T: RefUnwindSafe> RefUnwindSafe for ValueMut<'_, T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for IterMut<'_, T> {}
 
@@ -111,7 +115,8 @@ impl<T: fmt::Debug> fmt::Debug for ValueMut<'_, T> {
     }
 }
 
-/// The values of all threads that have one, in no particular order. They are taken out before this returns.
+/// The values of all threads that have one, in no particular order. They are taken out before this
+/// returns.
 ///
 /// A value whose thread ends at the same time is either among them, or is dropped by its thread.
 ///

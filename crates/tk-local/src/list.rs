@@ -1,7 +1,7 @@
 //! The nodes that a thread owns, and has to vacate when it ends.
 //!
-//! The list goes through the nodes themselves, so that nothing is allocated, and no user code runs, between the claim of
-//! a node and its place in the list. The latest node is the first.
+//! The list goes through the nodes themselves, so that nothing is allocated, and no user code runs,
+//! between the claim of a node and its place in the list. The latest node is the first.
 
 use crate::node::Share;
 

@@ -1,4 +1,4 @@
-//! The typed face.
+//! [`Local`] itself: the methods, over the table and the nodes.
 
 use std::any::TypeId;
 use std::fmt;
@@ -12,12 +12,13 @@ use crate::{AccessError, SetError, Unset};
 
 /// One value per thread, per object.
 ///
-/// Each thread that uses the object has a value of its own in it, or none. No thread ever sees the value of another
-/// one, not even that of a thread which is gone and whose slot it has got.
+/// Each thread that uses the object has a value of its own in it, or none. No thread ever sees the
+/// value of another one, not even that of a thread that is gone and had the same slot.
 ///
-/// A value begins when its thread sets it, or, with an initialiser, when its thread first reads it. It is dropped when
-/// it is taken or replaced, when its thread ends, by that thread, or when the `Local` is dropped, by who drops that.
-/// See the [crate's page](crate#when-a-value-is-dropped) for the details.
+/// A value begins when its thread sets it, or, with an initializer, when its thread first reads it.
+/// The thread drops it when it takes or replaces the value, or when it ends. If the `Local` is
+/// dropped before that, the value goes with it. See the [crate's
+/// page](crate#when-a-value-is-dropped) for the details.
 ///
 /// Reading costs a few loads and two stores; it takes no lock and waits for nobody.
 ///
@@ -64,13 +65,19 @@ impl<T> Local<T> {
 }
 
 impl<T, F> Local<T, F> {
-    /// With a function that makes a thread's value when the thread first reads it, and again after it was taken.
+    /// With an initializer: a function that makes a thread's value when the thread first reads it,
+    /// and again after it was taken.
     ///
-    /// In a static, this is a function or a closure that captures nothing. Otherwise it may capture what it needs; it
-    /// is called by many threads.
+    /// In a static, this is a function or a closure that captures nothing. Otherwise it may capture
+    /// what it needs; it is called by many threads.
     ///
-    /// If it panics, the thread still has no value, and the next read calls it again. It must not use the same `Local`:
-    /// that panics, or in the `try_` methods is [`AccessError::Initializing`].
+    /// If it panics, the thread still has no value, and the next read calls it again. It must not
+    /// use the same `Local`: that panics, or in the `try_` methods is
+    /// [`AccessError::Initializing`].
+    ///
+    /// If a value uses its own `Local` when it is dropped at the end of its thread, the initializer
+    /// makes a new one, for 32 generations. Then a read panics, or in the `try_` methods is
+    /// [`AccessError::ThreadEnding`].
     ///
     /// ```
     /// use tk_local::Local;
@@ -101,11 +108,11 @@ impl<T, F> Local<T, F> {
     }
 }
 
-/// What does not call the initialiser.
+/// Methods that do not call the initializer.
 impl<T: 'static, F> Local<T, F> {
-    /// Whether the calling thread has a value. Does not call the initialiser, and does not panic.
+    /// Whether the calling thread has a value. Does not call the initializer, and does not panic.
     ///
-    /// True also while the value is borrowed, false while the initialiser runs.
+    /// True also while the value is borrowed, false while the initializer runs.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -121,11 +128,12 @@ impl<T: 'static, F> Local<T, F> {
         self.owned().is_some_and(|owned| owned.is_set())
     }
 
-    /// Sets the calling thread's value, and drops the one it had. Does not call the initialiser.
+    /// Sets the calling thread's value, and drops the one it had. Does not call the initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser. [`try_set`](Local::try_set) does not.
+    /// In a closure that borrows this value, and in its initializer. [`try_set`](Local::try_set)
+    /// does not.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -144,7 +152,7 @@ impl<T: 'static, F> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// Gives the value back in a closure that borrows the present one, and in the initialiser.
+    /// Gives the value back in a closure that borrows the present one, and in the initializer.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -157,11 +165,12 @@ impl<T: 'static, F> Local<T, F> {
         self.try_replace(value).map(drop)
     }
 
-    /// Sets the calling thread's value and returns the one it had. Does not call the initialiser.
+    /// Sets the calling thread's value and returns the one it had. Does not call the initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser. [`try_replace`](Local::try_replace) does not.
+    /// In a closure that borrows this value, and in its initializer.
+    /// [`try_replace`](Local::try_replace) does not.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -182,7 +191,7 @@ impl<T: 'static, F> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// Gives the value back in a closure that borrows the present one, and in the initialiser.
+    /// Gives the value back in a closure that borrows the present one, and in the initializer.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -201,12 +210,13 @@ impl<T: 'static, F> Local<T, F> {
             .map_err(|(value, reason)| SetError::new(value, reason))
     }
 
-    /// Takes the calling thread's value, if it has one, and leaves it without. Does not call the initialiser; the next
-    /// read does.
+    /// Takes the calling thread's value, if it has one, and leaves it without. Does not call the
+    /// initializer; the next read does.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser. [`try_take`](Local::try_take) does not.
+    /// In a closure that borrows this value, and in its initializer. [`try_take`](Local::try_take)
+    /// does not.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -227,7 +237,7 @@ impl<T: 'static, F> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// In a closure that borrows the value, and in the initialiser. Never [`AccessError::Unset`].
+    /// In a closure that borrows the value, and in the initializer. Never [`AccessError::Unset`].
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -249,7 +259,7 @@ impl<T: 'static, F> Local<T, F> {
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser.
+    /// In a closure that borrows this value, and in its initializer.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -300,7 +310,7 @@ impl<T: 'static, F> Local<T, F> {
     }
 }
 
-/// What calls the initialiser, if there is one and the thread has no value.
+/// Methods that call the initializer, if there is one and the thread has no value.
 impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// Calls `f` with the calling thread's value, and returns what it returns.
     ///
@@ -308,12 +318,13 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// [`Unset`] if the thread has no value. Never with an initialiser.
+    /// [`Unset`] if the thread has no value. Never with an initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value mutably, and in its initialiser.
-    /// [`try_with_borrow`](Local::try_with_borrow) does not. If `f` or the initialiser panics.
+    /// In a closure that borrows this value mutably, and in its initializer.
+    /// [`try_with_borrow`](Local::try_with_borrow) does not. If `f` or the initializer panics. At
+    /// the end of a thread, if [no more values are made](AccessError::ThreadEnding).
     ///
     /// ```
     /// # use tk_local::{Local, Unset};
@@ -335,11 +346,12 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// If the thread has no value, in a closure that borrows it mutably, and in its initialiser.
+    /// If the thread has no value, in a closure that borrows it mutably, in its initializer, and at
+    /// the end of a thread if no more values are made.
     ///
     /// # Panics
     ///
-    /// If `f` or the initialiser panics.
+    /// If `f` or the initializer panics.
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -359,12 +371,13 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// [`Unset`] if the thread has no value. Never with an initialiser.
+    /// [`Unset`] if the thread has no value. Never with an initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser.
-    /// [`try_with_borrow_mut`](Local::try_with_borrow_mut) does not. If `f` or the initialiser panics.
+    /// In a closure that borrows this value, and in its initializer.
+    /// [`try_with_borrow_mut`](Local::try_with_borrow_mut) does not. If `f` or the initializer
+    /// panics. At the end of a thread, if [no more values are made](AccessError::ThreadEnding).
     ///
     /// ```
     /// # use tk_local::Local;
@@ -385,11 +398,12 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     ///
     /// # Errors
     ///
-    /// If the thread has no value, in a closure that borrows it, and in its initialiser.
+    /// If the thread has no value, in a closure that borrows it, in its initializer, and at the end
+    /// of a thread if no more values are made.
     ///
     /// # Panics
     ///
-    /// If `f` or the initialiser panics.
+    /// If `f` or the initializer panics.
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -410,11 +424,14 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
         Ok(f(exclusive.get()))
     }
 
-    /// A clone of the calling thread's value. `None` if it has none, which cannot be with an initialiser.
+    /// A clone of the calling thread's value. `None` if it has none, which cannot be with an
+    /// initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value mutably, and in its initialiser. If the initialiser or `clone` panics.
+    /// In a closure that borrows this value mutably, and in its initializer. If the initializer or
+    /// `clone` panics. At the end of a thread, if [no more values are
+    /// made](AccessError::ThreadEnding).
     ///
     /// ```
     /// # use tk_local::Local;
@@ -439,8 +456,8 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     }
 }
 
-/// Whether `clone` is known to be a copy and to run nobody's code, so that the value need not be borrowed meanwhile. The
-/// compiler knows the answer.
+/// Whether `clone` is known to be a copy and to run nobody's code, so that the value need not be
+/// borrowed meanwhile. The compiler knows the answer.
 #[inline]
 fn is_plain<T: 'static>() -> bool {
     macro_rules! is_one_of {
@@ -466,8 +483,8 @@ pub(crate) fn fail(of: &str, error: AccessError) -> ! {
     panic!("tk_local::{of}: {error}")
 }
 
-/// Drops the values of all threads. If some of that panics, the rest is dropped nonetheless, and the first panic goes
-/// on.
+/// Drops the values of all threads. If one of them panics, the rest is dropped nonetheless, and the
+/// first panic goes on.
 impl<T, F> Drop for Local<T, F> {
     fn drop(&mut self) {
         let mut first = None;
@@ -488,7 +505,8 @@ impl<T, F> Drop for Local<T, F> {
     }
 }
 
-// As `std::thread::LocalKey`, whatever the value: a panic ends the borrow, and the `Local` is whole again.
+// As `std::thread::LocalKey`, whatever the value: a panic ends the borrow, and the `Local` is whole
+// again.
 impl<T, F: UnwindSafe> UnwindSafe for Local<T, F> {}
 impl<T, F: RefUnwindSafe> RefUnwindSafe for Local<T, F> {}
 

@@ -2,9 +2,9 @@
 //!
 //! # Owners
 //!
-//! A node stands at a slot. A slot passes from a thread that is gone to a new one, so a node also bears the id of its
-//! owner, which no other thread ever has. A thread owns a node if the node is at the thread's slot and bears the
-//! thread's id.
+//! A node stands at a slot. A slot passes from a thread that is gone to a new one, so a node also
+//! bears the id of its owner, which no other thread ever has. A thread owns a node if the node is
+//! at the thread's slot and bears the thread's id.
 //!
 //! ```text
 //!                    claim                          vacate, as the thread ends
@@ -18,9 +18,9 @@
 //!
 //! # States and operations
 //!
-//! The flag is the state. *Owner* stands for the calls of the owner, *vacate* for the end of the owner's thread, *claim*
-//! for the next thread in the slot; *visit* is one step of `iter_mut`, and *empty* takes the values out as the `Local`
-//! goes.
+//! The flag is the state. *Owner* stands for the calls of the owner, *vacate* for the end of the
+//! owner's thread, *claim* for the next thread in the slot; *visit* is one step of `iter_mut`, and
+//! *empty* takes the values out as the `Local` goes.
 //!
 //! | flag | value | owner | vacate | claim | visit | empty |
 //! |---|---|---|---|---|---|---|
@@ -32,53 +32,59 @@
 //! | `VISITED` | yes | an error | → `ORPHANED` | take → claimer's | – | take → `EMPTY` |
 //! | `ORPHANED` | yes | an error | – | take → claimer's | – | take → `EMPTY` |
 //!
-//! The visitor's guard ends a visit: `VISITED` → `PRESENT`, and `ORPHANED` → `EMPTY`, nobody's. *Take* moves the value
-//! out by way of `EXCLUSIVE`.
+//! The visitor's guard ends a visit: `VISITED` → `PRESENT`, and `ORPHANED` → `EMPTY`, nobody's.
+//! *Take* moves the value out by way of `EXCLUSIVE`.
 //!
 //! # Invariants
 //!
-//! **Shares.** A node is freed when the last share in it is given up. The table has one in each of its nodes until it is
-//! dropped, and a thread has one in each node of its list. A new share is taken only by a thread that borrows the
-//! `Local`, so while the table has its own. This is the reference count of an `Arc`.
+//! **Shares.** A node is freed when the last share in it is given up. The table has one in each of
+//! its nodes until it is dropped, and a thread has one in each node of its list. A new share is
+//! taken only by a thread that borrows the `Local`, so while the table has its own. This is the
+//! reference count of an `Arc`.
 //!
-//! **Listed once.** A thread lists a node when it claims it, and unlists it when it vacates it, in one step with giving
-//! up its share: no user code runs in between. A node that is in a list has an owner, or had one that is ending, and so
-//! is claimed by nobody. So at a claim the table's share is the only one.
+//! **Listed once.** A thread lists a node when it claims it, and unlists it when it vacates it, in
+//! one step with giving up its share: no user code runs in between. A node that is in a list has an
+//! owner, or had one that is ending, and so is claimed by nobody. So at a claim the table's share
+//! is the only one.
 //!
-//! Without the one step, a value's `Drop` could claim the node again while the share of the first time is still
-//! counted, and the list would have it twice.
+//! Without the one step, a value's `Drop` could claim the node again while the share of the first
+//! time is still counted, and the list would have it twice.
 //!
-//! **One owner.** At any time at most one thread owns a node, because no two threads have one slot at a time, nor ever
-//! one id, and `owner` is only changed to the id of the thread that changes it, or to `NOBODY`. A thread's list is
-//! emptied before its slot is given back, under a lock of tk-core. So the next owner comes after all that, and after
-//! the rest of the thread, its last destructors, in time only.
+//! **One owner.** At any time at most one thread owns a node, because no two threads have one slot
+//! at a time, nor ever one id, and `owner` is only changed to the id of the thread that changes it,
+//! or to `NOBODY`. A thread's list is emptied before its slot is given back, under a lock of
+//! tk-core. So the next owner comes after all that, and after the rest of the thread, its last
+//! destructors, in time only.
 //!
-//! **Borrows.** The owner's calls and claims borrow the `Local`; visit, the end of a visit, and empty have it mutably.
-//! So these two groups exclude each other. Vacate needs no borrow and may run at the same time as the second group. It
-//! never runs at the same time as a call of the owner, which is the same thread, nor as a claim, because of *one
-//! owner*. A visit that a claim or a call finds is therefore one that was forgotten, and has ended.
+//! **Borrows.** The owner's calls and claims borrow the `Local`; visit, the end of a visit, and
+//! empty have it mutably. So these two groups exclude each other. Vacate needs no borrow and may
+//! run at the same time as the second group. It never runs at the same time as a call of the owner,
+//! which is the same thread, nor as a claim, because of *one owner*. A visit that a claim or a call
+//! finds is therefore one that was forgotten, and has ended.
 //!
-//! **Writers.** Where two operations may overlap, both change the flag by compare-exchange: vacate, visit and its end,
-//! and empty. Claim does too, because it may come after a late destructor in time only: a read-modify-write sees the
-//! last change. All other changes are a load and a store by the thread that owns the node or has set the flag, with no
-//! user code in between.
+//! **Writers.** Where two operations may overlap, both change the flag by compare-exchange: vacate,
+//! visit and its end, and empty. Claim does too, because it may come after a late destructor in
+//! time only: a read-modify-write sees the last change. All other changes are a load and a store by
+//! the thread that owns the node or has set the flag, with no user code in between.
 //!
-//! **One way out.** A value leaves the node by the thread that has changed the flag to `EXCLUSIVE`, by the owner's
-//! call while it is `PRESENT`, or at the end of a visit while it is `ORPHANED`. Each changes the flag to `EMPTY` next.
-//! So each value leaves once.
+//! **One way out.** A value leaves the node by the thread that has changed the flag to `EXCLUSIVE`,
+//! by the owner's call while it is `PRESENT`, or at the end of a visit while it is `ORPHANED`. Each
+//! changes the flag to `EMPTY` next. So each value leaves once.
 //!
-//! **Order.** A change to `PRESENT` or `EMPTY` is a Release; taking a value out by compare-exchange and a claim are an
-//! Acquire. So what one thread did to the value happens before what the next one does. The owner needs no order with
-//! itself, and exclusive access to the `Local` comes after all its borrows.
+//! **Order.** A change to `PRESENT` or `EMPTY` is a Release; taking a value out by compare-exchange
+//! and a claim are an Acquire. So what one thread did to the value happens before what the next one
+//! does. The owner needs no order with itself, and exclusive access to the `Local` comes after all
+//! its borrows.
 //!
-//! **User code.** Initializers, closures, `Clone` and `Drop` run when no flag is set but the one that the table above
-//! shows for them, no lock is held, and the node is not used again, or only through a guard that keeps the flag. A value
-//! is dropped after it has left and after the share has been given up; so its `Drop` may do anything to any node, and
-//! may drop the `Local` itself. The global allocator counts as user code.
+//! **User code.** Initializers, closures, `Clone` and `Drop` run when no flag is set but the one
+//! that the table above shows for them, no lock is held, and the node is not used again, or only
+//! through a guard that keeps the flag. A value is dropped after it has left and after the share
+//! has been given up; so its `Drop` may do anything to any node, and may drop the `Local` itself.
+//! The global allocator counts as user code.
 //!
-//! **No late values.** When the table gives up its share, the node has no value, and gets none: that takes a borrow of
-//! the `Local`. (In the child of a fork, it may have one that was in use by a thread that does not exist there. That one
-//! is leaked.)
+//! **No late values.** When the table gives up its share, the node has no value, and gets none:
+//! that takes a borrow of the `Local`. (In the child of a fork, it may have one that was in use by
+//! a thread that does not exist there. That one is leaked.)
 
 use std::any::Any;
 use std::marker::PhantomData;
@@ -120,14 +126,16 @@ impl<T> Link<T> {
         NonNull::new(self.0.load(Acquire))
     }
 
-    /// Appends a node, which nobody owns yet, unless there is one already. Runs user code: the allocator.
+    /// Appends a node, which nobody owns yet, unless there is one already. Runs user code: the
+    /// allocator.
     fn set(&self)
     where
         T: 'static,
     {
         let new = Node::new();
-        // Release: pairs with the Acquire in `pointer`. An exchange, because the allocator may have used the same
-        // `Local`, and because a former thread in this slot may have set the pointer in a late destructor.
+        // Release: pairs with the Acquire in `pointer`. An exchange, because the allocator may have
+        // used the same `Local`, and because a former thread in this slot may have set the pointer
+        // in a late destructor.
         let set = self
             .0
             .compare_exchange(ptr::null_mut(), new.as_ptr(), Release, Relaxed);
@@ -140,17 +148,20 @@ impl<T> Link<T> {
 
 /// The nodes of one slot in a table: one, and more only if former threads still use theirs.
 ///
-/// A thread ceases to be itself in the middle of a borrow by `Registration::begin` or `process::exit`. Where the system
-/// can't be asked whether a thread is gone, its slot is free at once.
+/// A thread ceases to be itself in the middle of a borrow by `Registration::begin` or
+/// `process::exit`. Where the system can't be asked whether a thread is gone, its slot is free
+/// immediately.
 pub(crate) struct Chain<T>(Link<T>, PhantomData<Box<Node<T>>>);
 
 /// What [`Chain::claim`] did.
 pub(crate) enum Claim<'a, T> {
     /// The thread owns a node already.
     Owned(Owned<'a, T>),
-    /// The thread owns this node now, and is to list it right away. The value is that of a former owner.
+    /// The thread owns this node now, and is to list it right away. The value is that of a former
+    /// owner.
     New(Owned<'a, T>, Unlisted<'a, T>, Option<T>),
-    /// There was no node to be had, and the allocator has run to make one. The thread has to look again who it is.
+    /// There was no node to be had, and the allocator has run to make one. The thread has to look
+    /// again who it is.
     Again,
 }
 
@@ -186,8 +197,8 @@ impl<T> Chain<T> {
         self.iter().find(|node| node.is_owned_by(id)).map(Owned)
     }
 
-    /// Makes the calling thread, which has the slot and this id, own a node. Runs user code only before it returns
-    /// [`Claim::Again`].
+    /// Makes the calling thread, which has the slot and this id, own a node. Runs user code only
+    /// before it returns [`Claim::Again`].
     pub(crate) fn claim(&self, id: u64) -> Claim<'_, T>
     where
         T: 'static,
@@ -230,7 +241,7 @@ impl<T> Drop for Chain<T> {
     }
 }
 
-/// What one slot has in a table.
+/// The place for one value.
 #[repr(C)]
 pub(crate) struct Node<T> {
     /// First, so that a pointer to the one is a pointer to the other.
@@ -246,8 +257,8 @@ struct InUse;
 
 /// What a thread's list needs to know of a node, whatever the type of its value.
 struct Head {
-    /// The id of the owner, or `NOBODY`. Relaxed throughout: a thread looks for its own id, which it alone writes. All
-    /// else that matters is ordered by the flag.
+    /// The id of the owner, or `NOBODY`. Relaxed throughout: a thread looks for its own id, which
+    /// it alone writes. All else that matters is ordered by the flag.
     owner: AtomicU64,
     /// How many shares there are: the table's, and that of a thread's list.
     shares: AtomicU32,
@@ -274,17 +285,18 @@ struct Listed {
     generation: u32,
 }
 
-// SAFETY: `value` is used by one thread at a time, and by the next one after it (*borrows*, *writers*, *order*). To share
-// or send a node is therefore to send values, for which `T: Send` is asked. That a closure of `with_borrow` shares its
-// reference with other threads takes `T: Sync`, which the compiler asks for there. `listed` is used by the thread that
-// has the node in its list. The next one has the node in its list after the share of the first was given up (*listed
-// once*), which `Unlisted::list` orders.
+// SAFETY: `value` is used by one thread at a time, and by the next one after it (*borrows*,
+// *writers*, *order*). To share or send a node is therefore to send values, for which `T: Send` is
+// asked. That a closure of `with_borrow` shares its reference with other threads takes `T: Sync`,
+// which the compiler asks for there. `listed` is used by the thread that has the node in its list.
+// The next one has the node in its list after the share of the first was given up (*listed once*),
+// which `Unlisted::list` orders.
 unsafe impl<T: Send> Sync for Node<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Node<T> {}
 
-/// A node that the calling thread has just claimed, and has to put into its list, or leave unlisted if its end is not
-/// watched.
+/// A node that the calling thread has just claimed, and has to put into its list, or leave unlisted
+/// if its end is not watched.
 #[must_use]
 pub(crate) struct Unlisted<'a, T>(&'a Node<T>);
 
@@ -292,8 +304,9 @@ impl<T> Unlisted<'_, T> {
     /// A share for the list of the calling thread.
     pub(crate) fn share(self) -> Share {
         let head = &self.0.head;
-        // The table's share is there, because the `Local` is borrowed (*shares*). Acquire: pairs with the Release in
-        // `Node::release`, after which the former owner's list does not use `listed` any more.
+        // The table's share is there, because the `Local` is borrowed (*shares*). Acquire: pairs
+        // with the Release in `Node::release`, after which the former owner's list does not use
+        // `listed` any more.
         let before = head.shares.fetch_add(1, Acquire);
         if cfg!(any(debug_assertions, tk_loom)) {
             assert_eq!(before, 1, "a node is in one list");
@@ -302,7 +315,8 @@ impl<T> Unlisted<'_, T> {
     }
 }
 
-/// A thread's share in a node that it lists. A list never drops one, but gives it up by [`leave`](Share::leave).
+/// A thread's share in a node that it lists. A list never drops one, but gives it up by
+/// [`leave`](Share::leave).
 #[must_use]
 pub(crate) struct Share(NonNull<Head>);
 
@@ -316,13 +330,15 @@ impl Share {
     #[inline]
     pub(crate) fn link(self, next: Option<Share>, generation: u32) -> Share {
         self.head().listed.with_mut(|listed| {
-            // SAFETY: the node is in the list of this thread, which is not looking at `listed` elsewhere.
+            // SAFETY: the node is in the list of this thread, which is not looking at `listed`
+            // elsewhere.
             unsafe { *listed = Listed { next, generation } }
         });
         self
     }
 
-    /// The nodes behind this one, which are cut off, and the generation that was noted with this one.
+    /// The nodes behind this one, which are cut off, and the generation that was noted with this
+    /// one.
     #[inline]
     pub(crate) fn unlink(&self) -> (Option<Share>, u32) {
         self.head().listed.with_mut(|listed| {
@@ -338,27 +354,32 @@ impl Share {
         self.head().shares.load(Relaxed) == 1
     }
 
-    /// Vacates the node, gives up the share, and then drops the value. The value's `Drop` is user code, and nothing of
-    /// the node is used after it begins. If this is the last share, there is no value (*no late values*).
+    /// Vacates the node, gives up the share, and then drops the value. The value's `Drop` is user
+    /// code, and nothing of the node is used after it begins. If this is the last share, there is
+    /// no value (*no late values*).
     pub(crate) fn leave(self) {
-        // SAFETY: the function is the one for the node's type, and the share is given up here, once, as it is moved.
+        // SAFETY: the function is the one for the node's type, and the share is given up here,
+        // once, as it is moved.
         unsafe { (self.head().give_up)(self.0, Fate::Dropped) }
     }
 
-    /// Vacates the node, gives up the share, and forgets the value. Runs the allocator only, if this is the last share.
+    /// Vacates the node, gives up the share, and forgets the value. Runs the allocator only, if
+    /// this is the last share.
     pub(crate) fn leak(self) {
         // SAFETY: as in `leave`.
         unsafe { (self.head().give_up)(self.0, Fate::Leaked) }
     }
 
-    /// Gives up the share and lets the value stay. Runs the allocator only, if this is the last share.
+    /// Gives up the share and lets the value stay. Runs the allocator only, if this is the last
+    /// share.
     pub(crate) fn abandon(self) {
         // SAFETY: as in `leave`.
         unsafe { (self.head().give_up)(self.0, Fate::Kept) }
     }
 }
 
-/// Vacates a node unless its value is kept, gives up the share, and drops the value unless it is leaked.
+/// Vacates a node unless its value is kept, gives up the share, and drops the value unless it is
+/// leaked.
 ///
 /// # Safety
 ///
@@ -377,9 +398,9 @@ unsafe fn give_up<T>(head: NonNull<Head>, fate: Fate) {
         std::mem::forget(value);
         return;
     }
-    // Last of all. If the value's `Drop` sets a value in the same `Local`, it finds a node that nobody owns and that is in
-    // no list (*listed once*). Had the share not been given up yet, the node would be in the list, have this share too, and
-    // be listed for a second time.
+    // Last of all. If the value's `Drop` sets a value in the same `Local`, it finds a node that
+    // nobody owns and that is in no list (*listed once*). Had the share not been given up yet, the
+    // node would be in the list, have this share too, and be listed for a second time.
     drop_quietly(value);
 }
 
@@ -414,8 +435,9 @@ impl<T> Node<T> {
     unsafe fn release(node: NonNull<Node<T>>) {
         // SAFETY: the caller has a share (*shares*).
         let shares = unsafe { &(*node.as_ptr()).head.shares };
-        // Release: what was done to the node is done before it is freed, and before another list has it (pairs with
-        // `Unlisted::share`). Acquire: the one that frees it comes after all others.
+        // Release: what was done to the node is done before it is freed, and before another list
+        // has it (pairs with `Unlisted::share`). Acquire: the one that frees it comes after all
+        // others.
         if shares.fetch_sub(1, AcqRel) == 1 {
             // SAFETY: it came from a `Box` (`new`), and there is no other share (*shares*).
             let node = unsafe { Box::from_raw(node.as_ptr()) };
@@ -426,8 +448,8 @@ impl<T> Node<T> {
 
     #[inline]
     fn next(&self) -> Option<&Node<T>> {
-        // SAFETY: whoever has a reference to this node has borrowed the table, or is the last thing that the table does;
-        // the table has a share in the next node too (*shares*).
+        // SAFETY: a caller with a reference to this node borrows the table, which has a share in
+        // the next node too (*shares*).
         self.next.pointer().map(|node| unsafe { node.as_ref() })
     }
 
@@ -439,9 +461,9 @@ impl<T> Node<T> {
     /// Takes out what a former thread has left, for the thread that has the slot now.
     fn take_stale(&self) -> Result<Option<T>, InUse> {
         loop {
-            // An exchange, though no other thread changes the flag now: it sees the last change of all, also one by a
-            // late destructor, which this thread comes after in time only. Acquire: pairs with the Release of that
-            // change.
+            // An exchange, though no other thread changes the flag now: it sees the last change of
+            // all, also one by a late destructor, which this thread comes after in time only.
+            // Acquire: pairs with the Release of that change.
             match self.flag.compare_exchange(EMPTY, EMPTY, Acquire, Relaxed) {
                 Ok(_) => return Ok(None),
                 // A visit that is seen here has been forgotten (*borrows*).
@@ -461,7 +483,8 @@ impl<T> Node<T> {
     ///
     /// It is there, and nobody else uses it.
     unsafe fn move_out(&self) -> T {
-        // SAFETY: by the caller's promise; the flag says next that it is there no more (*one way out*).
+        // SAFETY: by the caller's promise; the flag says next that it is there no more (*one way
+        // out*).
         let value = self
             .value
             .with_mut(|value| unsafe { (*value).assume_init_read() });
@@ -482,8 +505,9 @@ impl<T> Node<T> {
 
     /// Takes the value out as the thread ends, unless it is in use, and makes the node nobody's.
     ///
-    /// A value that is visited is left to the visitor. If it is in use otherwise, either the thread ends in the middle
-    /// of a borrow or an initializer, and the value stays for the next owner; or the `Local` is taking it out.
+    /// A value that is visited is left to the visitor. If it is in use otherwise, either the thread
+    /// ends in the middle of a borrow or an initializer, and the value stays for the next owner; or
+    /// the `Local` is taking it out.
     fn vacate(&self) -> Option<T> {
         loop {
             match self.flag.load(Relaxed) {
@@ -495,7 +519,8 @@ impl<T> Node<T> {
                     }
                 }
                 VISITED => {
-                    // Relaxed: what this thread did to the value, it did before the `Local` was borrowed mutably.
+                    // Relaxed: what this thread did to the value, it did before the `Local` was
+                    // borrowed mutably.
                     let left = self
                         .flag
                         .compare_exchange(VISITED, ORPHANED, Relaxed, Relaxed);
@@ -510,7 +535,8 @@ impl<T> Node<T> {
         None
     }
 
-    /// Takes the value out, for the one thread that has the `Local` to itself. Not one that its own thread is taking out.
+    /// Takes the value out, for the one thread that has the `Local` to itself. Not one that its own
+    /// thread is taking out.
     pub(crate) fn empty(&self) -> Option<T> {
         loop {
             match self.flag.load(Relaxed) {
@@ -557,7 +583,8 @@ impl<'a, T> Owned<'a, T> {
         Ok(Shared(self.0))
     }
 
-    /// Clones the value, which must be there, and does not set the flag: for a `clone` that runs no user code.
+    /// Clones the value, which must be there, and does not set the flag: for a `clone` that runs no
+    /// user code.
     #[inline]
     pub(crate) fn copy(self) -> Result<T, AccessError>
     where
@@ -567,8 +594,8 @@ impl<'a, T> Owned<'a, T> {
         if flag < PRESENT {
             return Err(in_use(flag));
         }
-        // SAFETY: this thread owns the node, and the value is there and is not written (*borrows*): nothing else runs
-        // now.
+        // SAFETY: this thread owns the node, and the value is there and is not written (*borrows*):
+        // nothing else runs now.
         Ok(self
             .0
             .value
@@ -596,7 +623,8 @@ impl<'a, T> Owned<'a, T> {
                 Ok(None)
             }
             PRESENT => {
-                // SAFETY: this thread owns the node, and the flag is `PRESENT` (*borrows*, *writers*).
+                // SAFETY: this thread owns the node, and the flag is `PRESENT` (*borrows*,
+                // *writers*).
                 let old = self
                     .0
                     .value
@@ -618,11 +646,12 @@ impl<'a, T> Owned<'a, T> {
         }
     }
 
-    /// Puts there what `init` makes, if nothing is there, and keeps it from being changed. If `init` panics, nothing is
-    /// there.
+    /// Puts there what `init` makes, if nothing is there, and keeps it from being changed. If
+    /// `init` panics, nothing is there.
     ///
-    /// The flag is neither `PRESENT` nor `EMPTY` from the beginning to the end. User code runs in between, and afterwards
-    /// the thread may not own the node any more; but nobody claims it with this flag.
+    /// The flag is neither `PRESENT` nor `EMPTY` from the beginning to the end. User code runs in
+    /// between, and afterwards the thread may not own the node any more; but nobody claims it with
+    /// this flag.
     pub(crate) fn get_or_init(
         self,
         init: impl FnOnce() -> T,
@@ -640,7 +669,8 @@ impl<'a, T> Owned<'a, T> {
 
     /// For a place in which there is nothing, and which nobody else uses.
     fn put(&self, value: T, flag: isize) {
-        // SAFETY: this thread owns the node and the flag is `EMPTY`, or it has set the flag to `INITIALIZING` (*writers*).
+        // SAFETY: this thread owns the node and the flag is `EMPTY`, or it has set the flag to
+        // `INITIALIZING` (*writers*).
         self.0
             .value
             .with_mut(|place| unsafe { ptr::write(place, MaybeUninit::new(value)) });
@@ -676,8 +706,8 @@ pub(crate) struct Shared<'a, T>(&'a Node<T>);
 impl<'a, T> Shared<'a, T> {
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: the value is there and is not written while the flag is shared, which it is as long as this guard
-        // lives (*writers*).
+        // SAFETY: the value is there and is not written while the flag is shared, which it is as
+        // long as this guard lives (*writers*).
         self.0
             .value
             .with(|value| unsafe { (*value).assume_init_ref() })
@@ -713,8 +743,9 @@ pub(crate) struct Exclusive<'a, T>(&'a Node<T>);
 impl<T> Exclusive<'_, T> {
     #[inline]
     pub(crate) fn get(&mut self) -> &mut T {
-        // SAFETY: the value is there, and nobody else touches it while the flag is `EXCLUSIVE`, which it is as long as
-        // this guard lives (*writers*). The guard itself is borrowed as long as the result.
+        // SAFETY: the value is there, and nobody else touches it while the flag is `EXCLUSIVE`,
+        // which it is as long as this guard lives (*writers*). The guard itself is borrowed as long
+        // as the result.
         self.0
             .value
             .with_mut(|value| unsafe { (*value).assume_init_mut() })
@@ -735,8 +766,8 @@ pub(crate) struct Visit<'a, T>(&'a Node<T>);
 
 impl<T> Visit<'_, T> {
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: the value is there, and nobody else touches it while the flag is `VISITED` or `ORPHANED`, which it is as
-        // long as this guard lives (*borrows*).
+        // SAFETY: the value is there, and nobody else touches it while the flag is `VISITED` or
+        // `ORPHANED`, which it is as long as this guard lives (*borrows*).
         self.0
             .value
             .with(|value| unsafe { (*value).assume_init_ref() })
@@ -761,8 +792,8 @@ impl<T> Drop for Visit<'_, T> {
             .is_err();
         if orphaned {
             self.0.head.owner.store(NOBODY, Relaxed);
-            // SAFETY: the flag is `ORPHANED`: the thread has nothing more to do with the value, and this thread, the
-            // visitor, is done with it (*one way out*).
+            // SAFETY: the flag is `ORPHANED`: the thread has nothing more to do with the value, and
+            // this thread, the visitor, is done with it (*one way out*).
             let value = unsafe { self.0.move_out() };
             // Last of all: user code.
             drop_quietly(Some(value));
@@ -770,7 +801,8 @@ impl<T> Drop for Visit<'_, T> {
     }
 }
 
-/// Drops the value of a thread that has no use for a panic: the panic hook has reported it, and it goes no further.
+/// Drops the value of a thread that has no use for a panic: the panic hook has reported it, and it
+/// goes no further.
 pub(crate) fn drop_quietly<T>(value: Option<T>) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         discard(payload);

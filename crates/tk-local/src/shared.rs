@@ -2,21 +2,25 @@
 //!
 //! # Invariants
 //!
-//! **Listed.** A thread's value is an [`Arc`], of which the thread has one in its [`Entry`] and the list another one, in
-//! the entry's place. An entry is listed from when it is made until it is dropped.
+//! **Listed.** A thread's value is an [`Arc`], of which the thread has one in its [`Entry`] and the
+//! list another one, in the entry's place. An entry is listed from when it is made until it is
+//! dropped.
 //!
-//! **No user code under the lock.** The list is locked to add a value, to remove one and to copy them all, and for nothing
-//! else. A value that is removed is dropped after that. Nor is memory allocated or freed meanwhile: what is needed is
-//! allocated before, and a list that has become too small is freed afterwards. So neither a value's `Drop` nor the global
-//! allocator runs under the lock, and both may use the same `SharedLocal`.
+//! **No user code under the lock.** The list is locked to add a value, to remove one and to copy
+//! them all, and for nothing else. A value that is removed is dropped after that. Nor is memory
+//! allocated or freed meanwhile: what is needed is allocated before, and a list that has become too
+//! small is freed afterwards. So neither a value's `Drop` nor the global allocator runs under the
+//! lock, and both may use the same `SharedLocal`.
 //!
 //! **No lock to read.** A thread reads its own value through its entry.
 //!
-//! **Forks.** The child of a fork has one thread, so one value, if any. The lock is one that a child can always take. If no
-//! thread had it at the fork, the list has the values of the lost threads too, and does not show them. Otherwise the list
-//! may be half changed, and is forgotten; the thread's own value is listed again when the thread next looks at the list.
+//! **Forks.** The child of a fork has one thread, so one value, if any. The lock is one that a
+//! child can always take. If no thread had it at the fork, the list has the values of the lost
+//! threads too, and does not show them. Otherwise the list may be half changed, and is forgotten;
+//! the thread's own value is listed again when the thread next looks at the list.
 //!
-//! An entry is a value of a [`Local`], so all that is said there about the end of a thread holds for it.
+//! An entry is a value of a [`Local`], so all that is said there about the end of a thread holds
+//! for it.
 
 #![forbid(unsafe_code)]
 
@@ -36,16 +40,20 @@ use crate::{AccessError, Local, SetError, Unset};
 
 /// One value per thread, per object, for all threads to look at.
 ///
-/// As a [`Local`], each thread has a value of its own in it, or none. Unlike there, a value cannot be changed, only set
-/// anew, and in return [`iter`](SharedLocal::iter) gives the values of all threads: counters to be summed up, or what each
-/// worker is at. What is to change has an atomic or a lock in it.
+/// As a [`Local`], each thread has a value of its own in it, or none. Unlike there, a value cannot
+/// be changed, only set anew, and in return [`iter`](SharedLocal::iter) gives the values of all
+/// threads: counters to be summed up, or what each worker is at. What is to change has an atomic or
+/// a lock in it.
 ///
-/// A thread reads its value without a lock. To set it and to end takes a lock for a moment, of the `SharedLocal`.
+/// A thread reads its value without a lock. To set it and to end takes a lock for a moment, of the
+/// `SharedLocal`.
 ///
 /// # When a value is dropped
 ///
-/// As the value of a `Local`, and by the same thread; but if some thread has it from `iter` or `get` at that time, then
-/// by who lets go of it last.
+/// As the value of a `Local`, and by the same thread. But if another thread has it from `iter` or
+/// `get` at that time, the last of them drops it.
+///
+/// In the child of a fork, `iter` gives the values of the child's own threads only.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -137,7 +145,8 @@ impl<T> Places<T> {
         }
     }
 
-    /// Puts the value into a free place, or gives it back if there is none and no room for another place.
+    /// Puts the value into a free place, or gives it back if there is none and no room for another
+    /// place.
     fn add(&mut self, value: Arc<T>) -> Result<usize, Arc<T>> {
         let place = self.free;
         if place == self.places.capacity() {
@@ -284,8 +293,8 @@ impl<T> SharedLocal<T> {
 }
 
 impl<T, F> SharedLocal<T, F> {
-    /// With a function that makes a thread's value when the thread first reads it, and again after it was taken. As
-    /// [`Local::with_init`].
+    /// With a function that makes a thread's value when the thread first reads it, and again after
+    /// it was taken. As [`Local::with_init`].
     ///
     /// ```
     /// use tk_local::SharedLocal;
@@ -301,10 +310,12 @@ impl<T, F> SharedLocal<T, F> {
         }
     }
 
-    /// The values of the threads that have one now, those that were set earlier first. Does not call the initialiser.
+    /// The values of the threads that have one now, those that were set earlier first. Does not
+    /// call the initializer.
     ///
-    /// All of them had one at the same moment, in this call. Those that are set later are not among them, and those that are
-    /// dropped by their threads meanwhile still are: they live as long as somebody has them.
+    /// All of them had one at the same moment, in this call. Those that are set later are not among
+    /// them, and those that are dropped by their threads meanwhile still are: they live as long as
+    /// somebody has them.
     ///
     /// ```
     /// use tk_local::SharedLocal;
@@ -345,7 +356,7 @@ impl<T, F> SharedLocal<T, F> {
     }
 }
 
-/// What does not call the initialiser.
+/// Methods that do not call the initializer.
 impl<T: 'static, F> SharedLocal<T, F> {
     /// Whether the calling thread has a value. As [`Local::is_set`].
     ///
@@ -364,7 +375,8 @@ impl<T: 'static, F> SharedLocal<T, F> {
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser. [`try_set`](SharedLocal::try_set) does not.
+    /// In a closure that borrows this value, and in its initializer.
+    /// [`try_set`](SharedLocal::try_set) does not.
     ///
     /// ```
     /// # use tk_local::SharedLocal;
@@ -385,7 +397,7 @@ impl<T: 'static, F> SharedLocal<T, F> {
     ///
     /// # Errors
     ///
-    /// Gives the value back in a closure that borrows the present one, and in the initialiser.
+    /// Gives the value back in a closure that borrows the present one, and in the initializer.
     ///
     /// ```
     /// # use tk_local::SharedLocal;
@@ -402,12 +414,12 @@ impl<T: 'static, F> SharedLocal<T, F> {
         Ok(())
     }
 
-    /// Takes the calling thread's value, if it has one, and leaves it without. Others may have it too, from
-    /// [`iter`](SharedLocal::iter) or [`get`](SharedLocal::get).
+    /// Takes the calling thread's value, if it has one, and leaves it without. Others may have it
+    /// too, from [`iter`](SharedLocal::iter) or [`get`](SharedLocal::get).
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initialiser.
+    /// In a closure that borrows this value, and in its initializer.
     ///
     /// ```
     /// # use tk_local::SharedLocal;
@@ -426,17 +438,19 @@ impl<T: 'static, F> SharedLocal<T, F> {
     }
 }
 
-/// What calls the initialiser, if there is one and the thread has no value.
+/// Methods that call the initializer, if there is one and the thread has no value.
 impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
     /// Calls `f` with the calling thread's value, and returns what it returns.
     ///
     /// # Errors
     ///
-    /// [`Unset`] if the thread has no value. Never with an initialiser.
+    /// [`Unset`] if the thread has no value. Never with an initializer.
     ///
     /// # Panics
     ///
-    /// In the value's initialiser; [`try_with`](SharedLocal::try_with) does not. If `f` or the initialiser panics.
+    /// In the value's initializer; [`try_with`](SharedLocal::try_with) does not. If `f` or the
+    /// initializer panics. At the end of a thread, if [no more values are
+    /// made](AccessError::ThreadEnding).
     ///
     /// ```
     /// # use tk_local::{SharedLocal, Unset};
@@ -458,11 +472,12 @@ impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
     ///
     /// # Errors
     ///
-    /// If the thread has no value, and in its initialiser.
+    /// If the thread has no value, in its initializer, and at the end of a thread if no more values
+    /// are made.
     ///
     /// # Panics
     ///
-    /// If `f` or the initialiser panics.
+    /// If `f` or the initializer panics.
     ///
     /// ```
     /// # use tk_local::{AccessError, SharedLocal};
@@ -476,12 +491,13 @@ impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
         self.mine.try_with_borrow_or(init, |entry| f(&entry.value))
     }
 
-    /// The calling thread's value, to be kept or given to others. `None` if it has none, which cannot be with an
-    /// initialiser.
+    /// The calling thread's value, to be kept or given to others. `None` if it has none, which
+    /// cannot be with an initializer.
     ///
     /// # Panics
     ///
-    /// In the value's initialiser. If the initialiser panics.
+    /// In the value's initializer. If the initializer panics. At the end of a thread, if
+    /// [no more values are made](AccessError::ThreadEnding).
     ///
     /// ```
     /// # use tk_local::SharedLocal;
@@ -504,7 +520,8 @@ impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
     }
 }
 
-// Threads share the values, as through an `Arc`, and the `SharedLocal` is whole again after a panic.
+// Threads share the values, as through an `Arc`, and the `SharedLocal` is whole again after a
+// panic.
 impl<T: RefUnwindSafe, F: UnwindSafe> UnwindSafe for SharedLocal<T, F> {}
 impl<T: RefUnwindSafe, F: RefUnwindSafe> RefUnwindSafe for SharedLocal<T, F> {}
 

@@ -1,7 +1,8 @@
 //! The one place that names atomics, cells and thread-locals.
 //!
-//! Under `--cfg tk_loom` they are loom's, so that a model can explore the end of a thread against all else. The pages and
-//! pointers that lead to a node are std's in either case: each is written once, and no other thread races that write.
+//! Under `--cfg tk_loom` they are loom's, so that a model can explore the end of a thread against
+//! all else. The pages and pointers that lead to a node are std's in either case: each is written
+//! once, and no other thread races that write.
 
 #[cfg(not(tk_loom))]
 mod real {

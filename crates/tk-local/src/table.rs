@@ -6,9 +6,10 @@
 //!           far     -> page -> page -> ... -> leaf of nodes  all others
 //! ```
 //!
-//! Each level of pages takes five bits of the slot. A page or a node is made when a value is to be put there. So the
-//! memory of a table is in proportion to the number of slots that had a value, however large they are, and to nothing
-//! else. Pages stay until the table goes; nodes may stay longer, see [`crate::node`].
+//! Each level of pages takes five bits of the slot. A page or a node is made when a value is to be
+//! put there. So the memory of a table is in proportion to the number of slots that had a value,
+//! however large they are, and to nothing else. Pages stay until the table goes; nodes may stay
+//! longer, see [`crate::node`].
 //!
 //! No thread has slot zero, and so there is never a node: a thread without a slot looks there.
 
@@ -139,9 +140,11 @@ impl<T> Table<T> {
         }
     }
 
-    /// The calling thread's node, which it claims now if it owns none. May drop what a former thread has left in it.
+    /// The calling thread's node, which it claims now if it owns none. May drop what a former
+    /// thread has left in it.
     ///
-    /// Each time that user code has run, it starts anew: the thread may own a node by now, or be another one.
+    /// Each time that user code has run, it starts anew: the thread may own a node by now, or be
+    /// another one.
     #[inline(never)]
     pub(crate) fn own(&self) -> Owned<'_, T>
     where
@@ -189,7 +192,8 @@ mod tests {
     use super::*;
     use crate::node::Share;
 
-    /// What [`Table::own`] does, for any caller that owns no node. The share is `None` for one whose end is not watched.
+    /// What [`Table::own`] does, for any caller that owns no node. The share is `None` for one
+    /// whose end is not watched.
     fn claim<T: 'static>(
         table: &Table<T>,
         caller: Caller,

@@ -1,4 +1,5 @@
-//! A global allocator that uses `Local`s each time that memory is allocated or freed, but for what it allocates itself.
+//! A global allocator that uses `Local`s each time that memory is allocated or freed, but for what
+//! it allocates itself.
 #![cfg(not(tk_loom))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -40,7 +41,8 @@ fn meddle() {
     BUSY.set(false);
 }
 
-// SAFETY: it is the system's allocator. What it does besides allocates in the same way, and does not unwind.
+// SAFETY: it is the system's allocator. What it does besides allocates in the same way, and does
+// not unwind.
 unsafe impl GlobalAlloc for Meddling {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         meddle();
@@ -58,7 +60,8 @@ unsafe impl GlobalAlloc for Meddling {
 #[global_allocator]
 static ALLOCATOR: Meddling = Meddling;
 
-/// Runs `f` with an allocator that meddles. The thread is registered before: while that is under way, it has no slot.
+/// Runs `f` with an allocator that meddles. The thread is registered before: while that is under
+/// way, it has no slot.
 fn meddled_with<R>(f: impl FnOnce() -> R) -> R {
     tk_core::current_slot();
     BUSY.set(false);

@@ -1,4 +1,5 @@
-//! Models of a thread's end, against the drop of the `Local` and all else that may come at that time.
+//! Models of a thread's end, against the drop of the `Local` and all else that may come at that
+//! time.
 #![cfg(tk_loom)]
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -42,7 +43,8 @@ impl Tally {
     }
 }
 
-/// A value whose drop sets another one in the same `Local`, so many times in a row, and then lets go of the `Local`.
+/// A value whose drop sets another one in the same `Local`, so many times in a row, and then lets
+/// go of the `Local`.
 struct Again {
     left: usize,
     local: Option<Arc<Local<Again>>>,
@@ -155,8 +157,9 @@ fn a_thread_that_ends_while_the_values_are_taken_out() {
     });
 }
 
-/// What the next thread in a slot knows of the one before: that it has left the registry, whose lock it took for that,
-/// and that it is gone, as the system says. Whatever the last destructors did in between has no part in the lock.
+/// What the next thread in a slot knows of the one before: that it has left the registry, whose
+/// lock it took for that, and that it is gone, as the system says. Whatever the last destructors
+/// did in between has no part in the lock.
 fn next_thread_after(name: &str, late: fn(&Local<Counted>, &Tally)) {
     explore(name, None, move || {
         let (tally, local) = (Tally::default(), Arc::new(Local::new()));
@@ -239,7 +242,8 @@ fn a_late_value_against_the_drop_of_the_local() {
     });
 }
 
-/// A thread of the model that sets a value whose drop sets others, lets go of the `Local`, and ends.
+/// A thread of the model that sets a value whose drop sets others, lets go of the `Local`, and
+/// ends.
 fn setter_again(left: usize, local: &Arc<Local<Again>>, tally: &Tally) -> thread::JoinHandle<()> {
     let (local, tally) = (local.clone(), tally.clone());
     thread::spawn(move || {
@@ -252,7 +256,8 @@ fn setter_again(left: usize, local: &Arc<Local<Again>>, tally: &Tally) -> thread
 
 #[test]
 fn a_drop_that_sets_again_against_the_drop_of_the_local() {
-    // In a model, a thread drops two generations. The last value is leaked then, or dropped with the `Local`.
+    // In a model, a thread drops two generations. The last value is leaked then, or dropped with
+    // the `Local`.
     for left in [1, 2] {
         explore("local: drop that sets against drop", None, move || {
             let (tally, local) = (Tally::default(), Arc::new(Local::new()));

@@ -1,5 +1,5 @@
-//! Memory grows with the values that are set: not with the number of `Local`s times that of threads, nor with the threads
-//! that were.
+//! Memory grows with the values that are set: not with the number of `Local`s times that of
+//! threads, nor with the threads that were.
 #![cfg(not(tk_loom))]
 
 use std::alloc::{GlobalAlloc, Layout, System};

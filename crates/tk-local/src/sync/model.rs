@@ -27,7 +27,8 @@ pub fn begin_thread(slot: u32, id: u64) {
     ME.with(|me| me.set((slot, id)));
 }
 
-/// What tk-core does at the end of a thread. What the thread does after it, it does in its last destructors.
+/// What tk-core does at the end of a thread. What the thread does after it, it does in its last
+/// destructors.
 pub fn end_thread() {
     while let Some(f) = AT_EXIT.with(|list| list.borrow_mut().as_mut().and_then(Vec::pop)) {
         f();

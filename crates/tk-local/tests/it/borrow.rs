@@ -155,7 +155,7 @@ fn a_clone_that_uses_its_own_local_may_only_read() {
 }
 
 #[test]
-fn the_initialiser_runs_once_per_thread_and_again_after_a_take() {
+fn the_initializer_runs_once_per_thread_and_again_after_a_take() {
     let runs = AtomicUsize::new(0);
     let local = Local::with_init(|| runs.fetch_add(1, SeqCst));
     assert!(!local.is_set());
@@ -172,7 +172,7 @@ fn the_initialiser_runs_once_per_thread_and_again_after_a_take() {
 }
 
 #[test]
-fn an_initialiser_that_uses_its_own_local_is_told() {
+fn an_initializer_that_uses_its_own_local_is_told() {
     static RUNS: AtomicUsize = AtomicUsize::new(0);
     static LOCAL: Local<u32> = Local::with_init(|| {
         RUNS.fetch_add(1, SeqCst);
@@ -193,7 +193,7 @@ fn an_initialiser_that_uses_its_own_local_is_told() {
         let message = panic_in(|| LOCAL.get());
         assert_eq!(
             message,
-            "tk_local::Local: this thread's value is used by its own initialiser"
+            "tk_local::Local: this thread's value is used by its own initializer"
         );
         // Another thread has nothing to do with it, and no lock stands in its way.
         if RUNS.load(SeqCst) == 1 {
@@ -210,7 +210,7 @@ fn an_initialiser_that_uses_its_own_local_is_told() {
 }
 
 #[test]
-fn an_initialiser_that_panics_leaves_the_value_unset() {
+fn an_initializer_that_panics_leaves_the_value_unset() {
     let runs = AtomicUsize::new(0);
     let local = Local::with_init(|| match runs.fetch_add(1, SeqCst) {
         0 | 1 => panic!("not yet"),
@@ -224,7 +224,7 @@ fn an_initialiser_that_panics_leaves_the_value_unset() {
 }
 
 #[test]
-fn an_initialiser_may_use_another_local() {
+fn an_initializer_may_use_another_local() {
     let first = Local::with_init(|| 1);
     let second = Local::with_init(|| first.get().unwrap() + 1);
     assert_eq!(second.get(), Some(2));

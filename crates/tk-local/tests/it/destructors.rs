@@ -148,7 +148,8 @@ fn a_value_left_by_a_late_destructor_is_not_seen_and_goes_with_the_next_one() {
     let (mut slots, mut reused) = (HashSet::new(), 0);
     // The slots where a value is left.
     let mut left = HashSet::new();
-    // Where tk cannot ask whether a thread is gone, such a late destructor may keep the slot for ever.
+    // Where tk cannot ask whether a thread is gone, such a late destructor may keep the slot for
+    // ever.
     while reused < 20 && slots.len() < 1000 {
         let (in_thread, counter) = (Arc::clone(&local), tally.clone());
         let (sender, receiver) = mpsc::channel();
@@ -237,7 +238,7 @@ fn ends_the_process() {
 
 /// On some systems that runs the thread-local destructors, in the middle of a borrow.
 #[test]
-fn a_program_may_end_in_a_borrow_and_in_an_initialiser() {
+fn a_program_may_end_in_a_borrow_and_in_an_initializer() {
     let output = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",

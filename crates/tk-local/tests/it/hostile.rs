@@ -1,5 +1,6 @@
-//! User code that does its worst, in each place where there is any: when a value is dropped, made, cloned, shown or looked
-//! at. It sets and makes values, panics, drops the `Local`, starts and ends threads.
+//! User code that does its worst, in each place where there is any: when a value is dropped, made,
+//! cloned, shown or looked at. It sets and makes values, panics, drops the `Local`, starts and ends
+//! threads.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -56,7 +57,8 @@ fn in_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     thread::scope(|s| s.spawn(f).join().unwrap())
 }
 
-/// Calls `f` in one thread after the other until some slot has had `uses` of them. Gives each its turn in its slot.
+/// Calls `f` in one thread after the other until some slot has had `uses` of them. Gives each its
+/// turn in its slot.
 fn in_reused_slot(uses: usize, f: impl Fn(usize) + Sync) {
     let mut turns: HashMap<Slot, usize> = HashMap::new();
     loop {
@@ -386,7 +388,8 @@ fn a_value_that_a_late_destructor_has_left_may_do_all_that_in_the_next_thread() 
     while threads < slots.len() + 10 && threads < 200 {
         let counter = tally.clone();
         let slot = in_thread(|| {
-            // Destroyed after the values have been dropped: it is there before the thread is registered.
+            // Destroyed after the values have been dropped: it is there before the thread is
+            // registered.
             LATE.set(Some(hostile(&tally, move || {
                 assert!(!local.is_set());
                 let (sets, takes) = (counter.clone(), counter.clone());
@@ -409,8 +412,8 @@ fn a_value_that_a_late_destructor_has_left_may_do_all_that_in_the_next_thread() 
         slots.insert(slot);
         threads += 1;
     }
-    // In each slot, the last late value is left. Where the system can't tell that a thread is gone, late destructors get a
-    // slot of their own.
+    // In each slot, the last late value is left. Where the system can't tell that a thread is gone,
+    // late destructors get a slot of their own.
     let left = tally.made() - tally.dropped();
     assert!((slots.len()..=threads).contains(&left), "{left} left");
 }
@@ -638,7 +641,8 @@ fn a_shared_value_may_be_the_last_to_have_its_local() {
     assert_eq!((tally.made(), tally.dropped_by_maker()), (40, 40));
 }
 
-/// With a loop of our own, as ThreadSanitizer doesn't see how the standard library waits for a mutex.
+/// With a loop of our own, as ThreadSanitizer doesn't see how the standard library waits for a
+/// mutex.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     loop {
         match mutex.try_lock() {
@@ -649,8 +653,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     }
 }
 
-/// Values that use a few `Local`s at random when they are dropped, in threads that come and go, while the `Local`s come and
-/// go too.
+/// Values that use a few `Local`s at random when they are dropped, in threads that come and go,
+/// while the `Local`s come and go too.
 #[test]
 fn hostile_values_in_many_threads_at_once() {
     const THREADS: usize = 4;
@@ -741,7 +745,8 @@ fn hostile_values_in_many_threads_at_once() {
             });
         }
     });
-    // Values have the world, which has the `Local`s that have the values. What is left is dropped by hand.
+    // Values have the world, which has the `Local`s that have the values. What is left is dropped
+    // by hand.
     while tally.made() > tally.dropped() {
         for place in world.locals.iter() {
             let local = std::mem::take(&mut *lock(place));

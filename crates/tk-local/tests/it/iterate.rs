@@ -305,7 +305,7 @@ fn a_shared_local_says_what_cannot_be() {
 }
 
 #[test]
-fn a_panic_in_a_shared_initialiser_leaves_nothing_behind() {
+fn a_panic_in_a_shared_initializer_leaves_nothing_behind() {
     let runs = AtomicUsize::new(0);
     let local = SharedLocal::with_init(|| match runs.fetch_add(1, SeqCst) {
         0 => panic!("not yet"),

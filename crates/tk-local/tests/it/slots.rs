@@ -121,15 +121,16 @@ fn a_value_outlives_its_threads_record_as_long_as_it_is_borrowed() {
         .join()
         .unwrap();
     });
-    // The second was dropped with the thread, the first waits for the next thread there, or for this:
+    // The second was dropped with the thread, the first waits for the next thread there, or for
+    // this:
     assert_eq!(tally.dropped(), 1);
     drop(local);
     assert_eq!((tally.made(), tally.dropped()), (2, 2));
 }
 
-/// A thread that becomes another one in the middle of an initialiser.
+/// A thread that becomes another one in the middle of an initializer.
 #[test]
-fn an_initialiser_may_make_its_thread_another_one() {
+fn an_initializer_may_make_its_thread_another_one() {
     let tally = Tally::default();
     let local = Local::with_init(|| {
         let value = tally.value();

@@ -18,8 +18,8 @@ struct Counts {
 pub(crate) struct Counted {
     tally: Tally,
     maker: ThreadId,
-    /// One while the value is there. A value that is dropped twice is freed twice, which the allocator and the checkers
-    /// see.
+    /// One while the value is there. A value that is dropped twice is freed twice, which the
+    /// allocator and the checkers see.
     heap: Box<AtomicUsize>,
 }
 
@@ -58,7 +58,8 @@ impl Drop for Counted {
         self.heap.store(0, SeqCst);
         let counts = &self.tally.0;
         counts.dropped.fetch_add(1, SeqCst);
-        // The thread's handle is gone in late destructors, where `current` makes another with the same id.
+        // The thread's handle is gone in late destructors, where `current` makes another with the
+        // same id.
         if thread::current().id() == self.maker {
             counts.dropped_by_maker.fetch_add(1, SeqCst);
         }

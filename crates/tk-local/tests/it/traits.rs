@@ -51,14 +51,14 @@ assert_impl_all!(AccessError: Error, Send, Sync, Copy, From<Unset>);
 assert_impl_all!(SetError<Cell<u32>>: Error, Send);
 
 #[test]
-fn a_static_can_have_an_initialiser() {
+fn a_static_can_have_an_initializer() {
     static LOCAL: Local<Vec<u32>> = Local::with_init(|| vec![1]);
     assert_eq!(LOCAL.get(), Some(vec![1]));
 }
 
 #[test]
 fn an_unused_local_is_small() {
-    // 32 entries, two pages, and the initialiser.
+    // 32 entries, two pages, and the initializer.
     assert!(size_of::<Local<[u64; 100]>>() <= 35 * size_of::<usize>());
 }
 
