@@ -185,6 +185,7 @@ impl StopSource {
     /// ```
     /// assert!(!tk_park::StopSource::new().stop_requested());
     /// ```
+    #[inline]
     pub fn stop_requested(&self) -> bool {
         self.0.stop_requested()
     }
@@ -220,6 +221,7 @@ impl StopToken {
     /// source.request_stop();
     /// assert!(token.stop_requested());
     /// ```
+    #[inline]
     pub fn stop_requested(&self) -> bool {
         self.0.stop_requested()
     }

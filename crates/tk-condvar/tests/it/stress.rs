@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 
 use tk_condvar::{Condition, Condvar};
 use tk_lock::Lock;
-use tk_park::{Limit, StopSource};
+use tk_park::Limit;
 
-use crate::parked::{Random, start, until};
+use crate::parked::{Random, Renewed, start, until};
 
 /// Whoever is counted as notified says so, and nobody else, whatever times out or stops meanwhile.
 #[test]
@@ -13,7 +13,7 @@ fn each_notification_is_received_by_one_thread() {
     let (condvar, lock) = (Condvar::new(), Lock::new(0usize));
     let sent = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
-    let source = std::sync::Mutex::new(StopSource::new());
+    let source = Renewed::new();
     std::thread::scope(|s| {
         let waiters: Vec<_> = (0..4)
             .map(|seed| {
@@ -21,7 +21,7 @@ fn each_notification_is_received_by_one_thread() {
                 start(s, move || {
                     let mut random = Random::new(seed + 1);
                     while !over.load(Relaxed) {
-                        let token = source.lock().unwrap().token();
+                        let token = source.token();
                         let limit = Limit::after(random.moment()).or_stop(&token);
                         let mut received = lock.lock();
                         if condvar.wait_with(&mut received, limit).is_ok() {
@@ -42,8 +42,7 @@ fn each_notification_is_received_by_one_thread() {
             sent.fetch_add(n, Relaxed);
             drop(guard);
             if random.below(4) == 0 {
-                let used = std::mem::take(&mut *source.lock().unwrap());
-                used.request_stop();
+                source.request_stop();
             }
         }
         over.store(true, Relaxed);

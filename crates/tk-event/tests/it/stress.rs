@@ -2,16 +2,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 
 use tk_event::Event;
-use tk_park::{Limit, StopSource};
+use tk_park::Limit;
 
-use crate::parked::{Random, start, until};
+use crate::parked::{Random, Renewed, start, until};
 
 /// A waiter without a limit is released by each set, also when others time out and stop around it.
 #[test]
 fn no_set_is_missed_whatever_times_out_or_stops() {
     let (event, over) = (Event::new(), AtomicBool::new(false));
     let released = AtomicU64::new(0);
-    let source = std::sync::Mutex::new(StopSource::new());
+    let source = Renewed::new();
     std::thread::scope(|s| {
         let patient = start(s, || {
             while !over.load(Relaxed) {
@@ -25,7 +25,7 @@ fn no_set_is_missed_whatever_times_out_or_stops() {
                 start(s, move || {
                     let mut random = Random::new(seed + 1);
                     while !over.load(Relaxed) {
-                        let token = source.lock().unwrap().token();
+                        let token = source.token();
                         let limit = Limit::after(random.moment()).or_stop(&token);
                         let _ = event.wait_with(limit);
                     }
@@ -38,8 +38,7 @@ fn no_set_is_missed_whatever_times_out_or_stops() {
             let before = released.load(Relaxed);
             event.set();
             if random.below(2) == 0 {
-                let used = std::mem::take(&mut *source.lock().unwrap());
-                used.request_stop();
+                source.request_stop();
             }
             until("the patient one is released", || {
                 released.load(Relaxed) > before

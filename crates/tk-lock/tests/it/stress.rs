@@ -3,9 +3,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
 
 use tk_lock::{Lock, LockExt, LockGuard, RawLock};
-use tk_park::{Limit, StopSource};
+use tk_park::Limit;
 
-use crate::parked::{Random, start};
+use crate::parked::{Random, Renewed, start};
 
 const THREADS: u64 = 4;
 const TIME: Duration = Duration::from_millis(250);
@@ -22,7 +22,7 @@ fn one_thread_at_a_time_whatever_times_out_or_stops() {
     let count = Plain(UnsafeCell::new(0));
     let taken = AtomicU64::new(0);
     let over = AtomicBool::new(false);
-    let source = std::sync::Mutex::new(StopSource::new());
+    let source = Renewed::new();
     std::thread::scope(|s| {
         let threads: Vec<_> = (0..THREADS)
             .map(|seed| {
@@ -30,7 +30,7 @@ fn one_thread_at_a_time_whatever_times_out_or_stops() {
                 start(s, move || {
                     let mut random = Random::new(seed + 1);
                     while !over.load(Relaxed) {
-                        let token = source.lock().unwrap().token();
+                        let token = source.token();
                         let got = match random.below(4) {
                             0 => {
                                 lock.acquire();
@@ -58,8 +58,7 @@ fn one_thread_at_a_time_whatever_times_out_or_stops() {
             .collect();
         let start = Instant::now();
         while start.elapsed() < TIME {
-            let used = std::mem::take(&mut *source.lock().unwrap());
-            used.request_stop();
+            source.request_stop();
             std::thread::yield_now();
         }
         over.store(true, Relaxed);

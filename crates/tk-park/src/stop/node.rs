@@ -199,6 +199,7 @@ impl Node {
         self.links.is_some()
     }
 
+    #[inline]
     pub(super) fn stop_requested(&self) -> bool {
         // Acquire: pairs with the Release in `set_flag`; who sees the request sees what came before it.
         self.stopped.load(Ordering::Acquire)

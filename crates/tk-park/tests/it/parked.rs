@@ -10,7 +10,10 @@ use std::sync::mpsc;
 use std::thread::{Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
+// Not std's: ThreadSanitizer does not see what that hands over.
+use tk_core::__private::fork::Mutex;
 use tk_core::{Owner, Record};
+use tk_park::{StopSource, StopToken};
 
 /// How long a test waits for what must happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -108,6 +111,25 @@ impl<T> Running<'_, T> {
     pub fn outcome(self) -> std::thread::Result<T> {
         until(&format!("{:?} ends", self.record), || self.is_finished());
         self.handle.join()
+    }
+}
+
+/// A source of stops that is replaced when it has been used up.
+pub struct Renewed(Mutex<Option<StopSource>>);
+
+impl Renewed {
+    pub fn new() -> Renewed {
+        Renewed(Mutex::new(Some(StopSource::new())))
+    }
+
+    pub fn token(&self) -> StopToken {
+        self.0.lock().as_ref().unwrap().token()
+    }
+
+    pub fn request_stop(&self) {
+        let new = StopSource::new();
+        let used = self.0.lock().replace(new);
+        used.unwrap().request_stop();
     }
 }
 

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tk_park::{Limit, Parked, Requeue, StopSource, Wait, park, requeue, unpark_n};
 
-use crate::parked::{Random, start};
+use crate::parked::{Random, Renewed, start};
 
 const SLEEPERS: u64 = 4;
 const TIME: Duration = Duration::from_millis(250);
@@ -15,14 +15,14 @@ fn each_wake_up_is_received_by_one_thread() {
     let (sent, received) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let over = AtomicBool::new(false);
     // Replaced by the stopper when it has been used up.
-    let source = std::sync::Mutex::new(StopSource::new());
+    let source = Renewed::new();
     std::thread::scope(|s| {
         for seed in 0..SLEEPERS {
             let (words, received, over, source) = (&words, &received, &over, &source);
             s.spawn(move || {
                 let mut random = Random::new(seed + 1);
                 while !over.load(Relaxed) {
-                    let token = source.lock().unwrap().token();
+                    let token = source.token();
                     let limit = Limit::after(random.moment()).or_stop(&token);
                     let wait = Wait::new("test");
                     let word = &words[random.below(2) as usize];
@@ -34,8 +34,7 @@ fn each_wake_up_is_received_by_one_thread() {
         }
         let stopper = start(s, || {
             while !over.load(Relaxed) {
-                let used = std::mem::take(&mut *source.lock().unwrap());
-                used.request_stop();
+                source.request_stop();
             }
         });
         let mut random = Random::new(99);

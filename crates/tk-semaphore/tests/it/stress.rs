@@ -1,10 +1,10 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
-use tk_park::{Limit, StopSource};
+use tk_park::Limit;
 use tk_semaphore::Semaphore;
 
-use crate::parked::{Random, start};
+use crate::parked::{Random, Renewed, start};
 
 const PERMITS: usize = 4;
 
@@ -14,7 +14,7 @@ fn permits_are_conserved() {
     let semaphore = Semaphore::new(PERMITS);
     let out = AtomicUsize::new(0);
     let over = AtomicBool::new(false);
-    let source = std::sync::Mutex::new(StopSource::new());
+    let source = Renewed::new();
     std::thread::scope(|s| {
         let threads: Vec<_> = (0..5)
             .map(|seed| {
@@ -22,7 +22,7 @@ fn permits_are_conserved() {
                 start(s, move || {
                     let mut random = Random::new(seed + 1);
                     while !over.load(Relaxed) {
-                        let token = source.lock().unwrap().token();
+                        let token = source.token();
                         let n = random.below(PERMITS as u64 + 1) as usize;
                         let permit = match random.below(4) {
                             0 => semaphore.acquire_many(n).ok(),
@@ -49,8 +49,7 @@ fn permits_are_conserved() {
             .collect();
         let start = Instant::now();
         while start.elapsed() < Duration::from_millis(300) {
-            let used = std::mem::take(&mut *source.lock().unwrap());
-            used.request_stop();
+            source.request_stop();
             std::thread::yield_now();
         }
         over.store(true, Relaxed);
