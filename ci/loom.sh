@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 crates=("$@")
 if [ ${#crates[@]} -eq 0 ]; then
-    crates=(tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local tk-timer)
+    crates=(tk-core tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local tk-timer)
 fi
 
 # A target directory of its own: other flags would have everything built anew each time.

@@ -9,6 +9,8 @@ mod excepthook;
 mod fork;
 #[cfg(unix)]
 mod fork_stop;
+#[cfg(unix)]
+mod identity;
 mod local;
 #[cfg(unix)]
 mod locks;
@@ -143,6 +145,8 @@ fn main() -> ExitCode {
         thread::CASES,
         #[cfg(unix)]
         fork::CASES,
+        #[cfg(unix)]
+        identity::CASES,
         #[cfg(unix)]
         fork_stop::CASES,
         #[cfg(unix)]

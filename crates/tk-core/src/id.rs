@@ -260,3 +260,19 @@ impl fmt::Debug for Slot {
         write!(f, "Slot({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_is_too_large_for_a_word_is_anonymous() {
+        let owner = |id| Owner::of(ThreadId::from_number(NonZeroU64::new(id).unwrap()));
+        let last = u64::from(Owner::MAX) - 1;
+        assert_eq!(u64::from(owner(last).get()), last);
+        assert!(owner(last).is_known());
+        for id in [last + 1, last + 2, 1 << 32, (1 << 32) + 1, u64::MAX] {
+            assert_eq!(owner(id), Owner::ANONYMOUS);
+        }
+    }
+}

@@ -36,17 +36,15 @@ use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
-use super::sys::{AtomicU32, Cell, Ordering, generation, generation_so_far, spin, wait, wake_one};
+use super::sys::{
+    AtomicU32, Cell, LOOKS, Ordering, generation, generation_so_far, spin, wait, wake_one,
+};
 
 const FREE: u32 = 1;
 const LOCKED: u32 = 2;
 const CONTENDED: u32 = 3;
 
 const STATE: u32 = 0b11;
-
-/// How often a thread looks before it sleeps. What the lock protects takes less time than that, unless the holder has
-/// lost its processor.
-const LOOKS: u32 = 64;
 
 const fn word(generation: u32, state: u32) -> u32 {
     generation << 2 | state

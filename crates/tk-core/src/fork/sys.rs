@@ -6,6 +6,10 @@ use std::cell::UnsafeCell;
 
 pub(super) use super::{generation, generation_so_far};
 
+/// How often a thread looks before it sleeps. What the lock protects takes less time than that, unless the holder has
+/// lost its processor.
+pub(super) const LOOKS: u32 = 64;
+
 pub(super) struct Cell<T>(UnsafeCell<T>);
 
 impl<T> Cell<T> {

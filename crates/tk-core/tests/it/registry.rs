@@ -437,3 +437,202 @@ fn an_owner_is_the_same_in_a_late_destructor() {
     .unwrap();
     assert_eq!(receiver.recv().unwrap(), receiver.recv().unwrap());
 }
+
+#[test]
+fn a_record_keeps_one_value_of_each_type() {
+    // As two versions of a crate do, each with a type of its own.
+    struct One(u32);
+    struct Other(u32);
+    let record = current();
+    assert_eq!(record.attachment(|| Arc::new(One(1))).0, 1);
+    assert_eq!(record.attachment(|| Arc::new(Other(2))).0, 2);
+    assert_eq!(record.attachment::<One>(|| unreachable!()).0, 1);
+    assert_eq!(record.attachment::<Other>(|| unreachable!()).0, 2);
+    // What makes a value may ask for another.
+    struct Outer(Arc<One>);
+    let outer = record.attachment(|| Arc::new(Outer(record.attachment(|| unreachable!()))));
+    assert_eq!(outer.0.0, 1);
+}
+
+#[test]
+fn threads_that_attach_at_once_get_the_same_value() {
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+    struct Value<const N: usize>(usize);
+    impl<const N: usize> Drop for Value<N> {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    const THREADS: usize = 4;
+    static MADE: AtomicUsize = AtomicUsize::new(0);
+    for _ in 0..100 {
+        let record = thread::spawn(current).join().unwrap();
+        let barrier = Barrier::new(THREADS);
+        let attach = |number| {
+            barrier.wait();
+            let make = |n| {
+                MADE.fetch_add(1, Ordering::Relaxed);
+                n
+            };
+            let a = record.attachment(|| Arc::new(Value::<0>(make(number)))).0;
+            let b = record.attachment(|| Arc::new(Value::<1>(make(number)))).0;
+            (a, b)
+        };
+        let seen: HashSet<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..THREADS)
+                .map(|n| scope.spawn(move || attach(n)))
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        assert_eq!(seen.len(), 1);
+    }
+    // Those that lost are gone, and the registry may keep the others as long as it likes.
+    let (made, dropped) = (
+        MADE.load(Ordering::Relaxed),
+        DROPPED.load(Ordering::Relaxed),
+    );
+    assert!(dropped <= made && made - dropped <= 200, "{made} {dropped}");
+}
+
+/// A panic's payload, and a capture, that panics when it is dropped.
+struct Bomb(&'static AtomicUsize);
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        if !thread::panicking() {
+            panic!("a drop panics, as it should");
+        }
+    }
+}
+
+#[test]
+fn functions_for_the_end_may_do_what_they_like() {
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    let (sender, receiver) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let me = current();
+        let (at_exit, finish) = (sender.clone(), sender.clone());
+        assert!(at_thread_exit(Box::new(|| std::panic::panic_any(Bomb(&DROPS)))).is_ok());
+        me.on_finish(|| std::panic::panic_any(Bomb(&DROPS)));
+        let bomb = Bomb(&DROPS);
+        assert!(at_thread_exit(Box::new(move || drop(bomb))).is_ok());
+        // They may rename, ask, list, wait, log, start threads, and add to either list.
+        let busy = move |sender: mpsc::Sender<&'static str>, what| {
+            let me = current();
+            me.set_name("at its end");
+            assert!(enumerate().len() + active_count() > 0);
+            assert_eq!(thread_at(current_slot()), Some(me.clone()));
+            thread::spawn(current).join().unwrap();
+            let registration = Registration::new("never begins", true);
+            drop(registration);
+            me.on_finish(|| std::panic::panic_any(Bomb(&DROPS)));
+            sender.send(what).unwrap();
+        };
+        assert!(at_thread_exit(Box::new(move || busy(at_exit, "exit"))).is_ok());
+        if cfg!(all(target_os = "linux", not(tk_blind))) {
+            me.on_finish(move || busy(finish, "finish"));
+        } else {
+            me.on_finish(move || finish.send("finish").unwrap());
+        }
+        me
+    });
+    let record = thread.join().unwrap();
+    assert!(!record.is_alive());
+    assert_eq!(receiver.iter().collect::<Vec<_>>(), ["exit", "finish"]);
+    assert!(DROPS.load(Ordering::Relaxed) >= 4);
+}
+
+#[test]
+fn a_function_for_the_end_that_adds_itself_does_not_keep_the_thread() {
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    static REFUSED: AtomicUsize = AtomicUsize::new(0);
+    fn again() {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        if let Err(f) = at_thread_exit(Box::new(again)) {
+            REFUSED.fetch_add(1, Ordering::Relaxed);
+            drop(f);
+        }
+    }
+    thread::spawn(|| assert!(at_thread_exit(Box::new(again)).is_ok()))
+        .join()
+        .unwrap();
+    assert!(CALLS.load(Ordering::Relaxed) > 4);
+    assert_eq!(REFUSED.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn what_was_never_called_is_dropped_with_the_last_handle_and_may_panic() {
+    static DROPS: AtomicUsize = AtomicUsize::new(0);
+    let registration = Registration::new("never begins", true);
+    let record = registration.record().clone();
+    // Called by the drop of the registration, not by a thread's end; it drops its captures, one of which panics.
+    for _ in 0..10_000 {
+        let bomb = Bomb(&DROPS);
+        record.on_finish(move || {
+            let _bomb = bomb;
+        });
+    }
+    drop(registration);
+    assert_eq!(DROPS.load(Ordering::Relaxed), 10_000);
+    record.on_finish(|| ());
+}
+
+thread_local!(static BEGINS: RefCell<Option<BeginsLate>> = const { RefCell::new(None) });
+
+struct BeginsLate(Option<Registration>, mpsc::Sender<Record>);
+
+impl Drop for BeginsLate {
+    fn drop(&mut self) {
+        let registration = self.0.take().unwrap();
+        let record = registration.record().clone();
+        registration.begin();
+        assert_eq!(current(), record);
+        let _ = self.1.send(record);
+    }
+}
+
+#[test]
+fn a_registration_that_begins_in_a_destructor_ends_with_the_thread() {
+    static ENDED: AtomicUsize = AtomicUsize::new(0);
+    for late in [false, true] {
+        let registration = Registration::new("begins at the end", false);
+        registration.record().on_finish(|| {
+            ENDED.fetch_add(1, Ordering::Relaxed);
+        });
+        let (sender, receiver) = mpsc::channel();
+        thread::spawn(move || {
+            // What is older than the guard is destroyed after it.
+            if !late {
+                current();
+            }
+            BEGINS.set(Some(BeginsLate(Some(registration), sender)));
+            current();
+        })
+        .join()
+        .unwrap();
+        let record = receiver.recv().unwrap();
+        assert!(!record.is_alive() && !enumerate().contains(&record));
+    }
+    assert_eq!(ENDED.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_registration_can_begin_in_a_thread_that_has_begun_another() {
+    let (first, second) = (
+        Registration::new("first", false),
+        Registration::new("second", false),
+    );
+    let records = (first.record().clone(), second.record().clone());
+    thread::spawn(move || {
+        first.begin();
+        let slot = current_slot();
+        second.begin();
+        assert_ne!(slot, current_slot());
+        assert_eq!(&*current().name(), "second");
+        assert!(named("first").is_empty());
+    })
+    .join()
+    .unwrap();
+    assert!(!records.0.is_alive() && !records.1.is_alive());
+}

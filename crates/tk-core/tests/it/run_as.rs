@@ -1,6 +1,6 @@
 //! A thread that is another one for a while.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use tk_core::__private::run_as;
@@ -99,19 +99,19 @@ fn a_thread_without_a_record_has_none_afterwards() {
 
 #[test]
 fn slots_are_used_again() {
-    static LARGEST: AtomicU32 = AtomicU32::new(0);
     let work = || {
         current();
+        let mut slots = HashSet::new();
         for _ in 0..1000 {
             run_as(Registration::new("inner", true), || {
-                LARGEST.fetch_max(current_slot().get(), Relaxed);
+                slots.insert(current_slot());
                 assert_eq!(thread_at(current_slot()), Some(current()));
             });
         }
+        slots.len()
     };
-    std::thread::spawn(work).join().unwrap();
-    // Other tests have threads too, but not so many.
-    assert!(LARGEST.load(Relaxed) < 500);
+    // Threads of other tests may take one that has just become free, but not so often.
+    assert!(std::thread::spawn(work).join().unwrap() < 500);
 }
 
 #[test]

@@ -62,3 +62,47 @@ fn it_works_in_a_destructor_after_the_guard() {
     .unwrap();
     assert_eq!(receiver.recv(), Ok(true));
 }
+
+#[test]
+fn a_wait_inside_another_shows_while_it_lasts() {
+    let kind = || current().waiting().map(|waiting| waiting.kind());
+    thread::spawn(move || {
+        waiting_for("outer").during(|| {
+            assert_eq!(kind(), Some("outer"));
+            let entered = waiting_for("inner").enter();
+            assert_eq!(kind(), Some("inner"));
+            drop(entered);
+            assert_eq!(kind(), Some("outer"));
+            waiting_for("inner").during(|| assert_eq!(kind(), Some("inner")));
+            assert_eq!(kind(), Some("outer"));
+            let panics = || waiting_for("inner").during(|| std::panic::resume_unwind(Box::new(7)));
+            assert!(std::panic::catch_unwind(panics).is_err());
+            assert_eq!(kind(), Some("outer"));
+        });
+        assert_eq!(kind(), None);
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn a_guard_that_is_forgotten_is_not_seen_after_the_next_wait_nor_after_the_end() {
+    let kind = || current().waiting().map(|waiting| waiting.kind());
+    let record = thread::spawn(move || {
+        std::mem::forget(waiting_for("forgotten").enter());
+        drop(waiting_for("next").enter());
+        assert_eq!(kind(), None);
+        waiting_for("outer").during(|| {
+            std::mem::forget(waiting_for("forgotten").enter());
+            waiting_for("inner").during(|| ());
+            assert_eq!(kind(), Some("outer"));
+            std::mem::forget(waiting_for("forgotten").enter());
+        });
+        assert_eq!(kind(), None);
+        std::mem::forget(waiting_for("forgotten").enter());
+        current()
+    })
+    .join()
+    .unwrap();
+    assert_eq!(record.waiting(), None);
+}

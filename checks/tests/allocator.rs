@@ -1,0 +1,140 @@
+//! A global allocator behind a lock of the kit. All of the kit runs on top of it, so nothing of the kit may allocate in a
+//! state in which it cannot be asked for that lock.
+//!
+//! The program is its own process, with no harness: the lock is there before `main`.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tk_core::{Registration, at_thread_exit, current, enumerate, main_thread};
+use tk_lock::Lock;
+
+/// Counts what is in use, and makes room for contention.
+struct Guarded {
+    in_use: Lock<isize>,
+    waits: AtomicUsize,
+}
+
+// SAFETY: it is the system's, one call at a time.
+unsafe impl GlobalAlloc for Guarded {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let mut in_use = self.lock();
+        *in_use += 1;
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        let mut in_use = self.lock();
+        *in_use -= 1;
+        // SAFETY: the caller keeps the contract.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+impl Guarded {
+    fn lock(&self) -> tk_lock::LockGuard<'_, isize> {
+        self.in_use.try_lock().unwrap_or_else(|| {
+            self.waits.fetch_add(1, Ordering::Relaxed);
+            self.in_use.lock()
+        })
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Guarded = Guarded {
+    in_use: Lock::new(0),
+    waits: AtomicUsize::new(0),
+};
+
+/// Uses the kit when it is dropped, and the allocator.
+struct AtEnd(Vec<u8>);
+
+impl Drop for AtEnd {
+    fn drop(&mut self) {
+        self.0 = vec![1; 100];
+        let name = current().name();
+        log::error!("{} ends", name.len());
+    }
+}
+
+thread_local! {
+    static OLD: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+    static YOUNG: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
+}
+
+/// All that a thread can do that has to do with its record.
+fn live() {
+    OLD.set(Some(AtEnd(Vec::new())));
+    let me = current();
+    YOUNG.set(Some(AtEnd(Vec::new())));
+    me.set_name(format!("renamed {}", me.id()));
+    log::error!("{me:?} logs");
+    assert!(enumerate().contains(&me));
+    assert!(at_thread_exit(Box::new(|| drop(vec![2; 200]))).is_ok());
+    drop(Registration::new("never begins", true));
+    me.on_finish(|| drop(vec![3; 300]));
+    let value = me.attachment(|| std::sync::Arc::new(vec![4; 400]));
+    assert_eq!(value.len(), 400);
+}
+
+fn main() {
+    #[cfg(unix)]
+    // SAFETY: a program that hangs is ended by the signal.
+    unsafe {
+        libc::alarm(120);
+    }
+    assert!(current().is_main() && current() == main_thread());
+    assert_eq!(&*main_thread().name(), "MainThread");
+    tk_core::logging::basic_config()
+        .stream(std::io::sink())
+        .init();
+
+    static LOCK: Lock<u32> = Lock::new(0);
+    let work = || {
+        for _ in 0..20 {
+            let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(live)).collect();
+            *LOCK.lock() += 1;
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        }
+    };
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(work)).collect();
+    // So many names are made, dropped and read meanwhile that the allocator's lock is fought over.
+    for round in 0..2000 {
+        for thread in enumerate() {
+            drop((
+                thread.name(),
+                format!("{thread:?} {:?} {round}", thread.waiting()),
+            ));
+        }
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(*LOCK.lock(), 80);
+
+    // Threads of the kit have their names, and their numbers are theirs.
+    let named = tk_thread::Builder::new()
+        .name("of the kit")
+        .spawn(|| current().name());
+    assert_eq!(&*named.unwrap().join().unwrap(), "of the kit");
+    tk_thread::main(|| {
+        let threads: Vec<_> = (0..16)
+            .map(|n| tk_thread::spawn(move || vec![n; n]))
+            .collect();
+        for (n, thread) in threads.into_iter().enumerate() {
+            assert_eq!(thread.join().unwrap().len(), n);
+        }
+        tk_timer::Timer::new(std::time::Duration::from_millis(1), || drop(vec![5; 500]))
+            .start()
+            .join()
+            .unwrap();
+    });
+    println!(
+        "test allocator ... ok ({} waits)",
+        ALLOCATOR.waits.load(Ordering::Relaxed)
+    );
+}

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# The tests that depend on who a thread is, three times: as the system answers; where it cannot be asked whether a thread is
+# gone, nor which one is the main thread (--cfg tk_blind, as on systems other than Linux); and where a filter of system
+# calls refuses the question. Takes the names of the modes (asked, blind, refused), or else runs all.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target="${CARGO_TARGET_DIR:-target}"
+crates=(tk-core tk-local tk-lock tk-thread)
+checks=(--test allocator --test processes --test conformance)
+
+suites() {
+    "$@" cargo test --locked "${crates[@]/#/-p}" --lib --tests
+    "$@" cargo test --locked -p tk-checks "${checks[@]}"
+}
+
+asked() {
+    suites env
+}
+
+# A target directory of its own: other flags would have everything built anew each time.
+blind() {
+    suites env CARGO_TARGET_DIR="$target/blind" RUSTFLAGS="${RUSTFLAGS:-} --cfg tk_blind"
+}
+
+refused() {
+    cargo build --locked -p tk-checks --bin refuse_kill
+    suites "$target/debug/refuse_kill"
+}
+
+modes=("$@")
+if [ ${#modes[@]} -eq 0 ]; then
+    modes=(asked blind refused)
+fi
+for mode in "${modes[@]}"; do
+    printf '\n== %s\n' "$mode"
+    "$mode"
+done
