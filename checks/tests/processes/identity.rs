@@ -401,16 +401,18 @@ cases! {
             use_in_round(rounds, Some("known"), || { current(); });
         }
         use_in_round(3, Some("a name of more than fifteen bytes"), || ());
-        // They are gone, also those whose end nobody could tell the registry.
-        if cfg!(not(tk_blind)) {
+        // They are gone, also those whose end nobody could tell the registry, if the system can be asked.
+        // SAFETY: signal zero only asks.
+        if cfg!(not(tk_blind)) && unsafe { libc::kill(libc::getpid(), 0) } == 0 {
             assert_eq!((active_count(), enumerate()), (1, vec![current()]));
         }
     } => |ended| {
         assert!(ended.status.success(), "{ended:#?}");
         let count = |line| ended.stderr.lines().filter(|l| *l == line).count();
-        assert_eq!((count("quiet late"), count("known late")), (4, 4), "{ended:#?}");
-        // As much as the system knows of it.
-        assert_eq!(count("a name of more late") + count("a name of more  late"), 1, "{ended:#?}");
+        assert_eq!(count("known late"), 4, "{ended:#?}");
+        // In the later rounds the standard library does not know its name any more, but the system does: as much as fits.
+        assert!(count("quiet late") >= 1, "{ended:#?}");
+        assert_eq!(count("a name of more  late"), 1, "{ended:#?}");
     };
 
     the_main_thread_is_the_main_one_whoever_asks_first: || {
