@@ -5,14 +5,16 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tk_core::{Registration, at_thread_exit, current, enumerate, main_thread};
 use tk_lock::Lock;
 
-/// Counts what is in use, and makes room for contention.
+/// Counts what is in use. Waits for its lock at first by looking again and again, and later by sleeping, so that both are
+/// tried: one who only looks sees a lock of the kit that is held during an allocation, whoever wants it.
 struct Guarded {
     in_use: Lock<isize>,
+    sleeps: AtomicBool,
     waits: AtomicUsize,
 }
 
@@ -35,16 +37,23 @@ unsafe impl GlobalAlloc for Guarded {
 
 impl Guarded {
     fn lock(&self) -> tk_lock::LockGuard<'_, isize> {
-        self.in_use.try_lock().unwrap_or_else(|| {
+        loop {
+            if let Some(guard) = self.in_use.try_lock() {
+                return guard;
+            }
             self.waits.fetch_add(1, Ordering::Relaxed);
-            self.in_use.lock()
-        })
+            if self.sleeps.load(Ordering::Relaxed) {
+                return self.in_use.lock();
+            }
+            std::thread::yield_now();
+        }
     }
 }
 
 #[global_allocator]
 static ALLOCATOR: Guarded = Guarded {
     in_use: Lock::new(0),
+    sleeps: AtomicBool::new(false),
     waits: AtomicUsize::new(0),
 };
 
@@ -79,6 +88,38 @@ fn live() {
     assert_eq!(value.len(), 400);
 }
 
+/// Threads that come and go while the lock of the allocator is fought over.
+fn many_lives() {
+    static LIVES: Lock<u32> = Lock::new(0);
+    let before = *LIVES.lock();
+    let work = || {
+        for _ in 0..10 {
+            let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(live)).collect();
+            *LIVES.lock() += 1;
+            for thread in threads {
+                thread.join().unwrap();
+            }
+        }
+    };
+    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(work)).collect();
+    // Names are made, dropped and read meanwhile.
+    for round in 0..1000 {
+        for thread in enumerate() {
+            drop((
+                thread.name(),
+                format!("{thread:?} {:?} {round}", thread.waiting()),
+            ));
+        }
+    }
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(*LIVES.lock(), before + 40);
+}
+
+/// Whether the parking lot allocates nothing.
+const SLEEPS: bool = false;
+
 fn main() {
     #[cfg(unix)]
     // SAFETY: a program that hangs is ended by the signal.
@@ -91,30 +132,9 @@ fn main() {
         .stream(std::io::sink())
         .init();
 
-    static LOCK: Lock<u32> = Lock::new(0);
-    let work = || {
-        for _ in 0..20 {
-            let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(live)).collect();
-            *LOCK.lock() += 1;
-            for thread in threads {
-                thread.join().unwrap();
-            }
-        }
-    };
-    let threads: Vec<_> = (0..4).map(|_| std::thread::spawn(work)).collect();
-    // So many names are made, dropped and read meanwhile that the allocator's lock is fought over.
-    for round in 0..2000 {
-        for thread in enumerate() {
-            drop((
-                thread.name(),
-                format!("{thread:?} {:?} {round}", thread.waiting()),
-            ));
-        }
-    }
-    for thread in threads {
-        thread.join().unwrap();
-    }
-    assert_eq!(*LOCK.lock(), 80);
+    many_lives();
+    ALLOCATOR.sleeps.store(SLEEPS, Ordering::Relaxed);
+    many_lives();
 
     // Threads of the kit have their names, and their numbers are theirs.
     let named = tk_thread::Builder::new()
