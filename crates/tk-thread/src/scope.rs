@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use tk_core::Record;
@@ -166,6 +166,9 @@ impl Clone for Scope<'_, '_> {
 }
 
 impl Copy for Scope<'_, '_> {}
+
+// As the standard library's scope: starting a thread leaves nothing half done.
+impl RefUnwindSafe for Scope<'_, '_> {}
 
 impl<'scope> Scope<'scope, '_> {
     pub(crate) fn members(self) -> &'scope Arc<Members> {
