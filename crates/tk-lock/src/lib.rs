@@ -50,8 +50,9 @@
 //!
 //! # Allocators
 //!
-//! A lock allocates nothing, so that a global allocator can use one. A thread's first lock of all registers the thread, which
-//! allocates: the allocator is called again then, and finds the lock free.
+//! To lock and unlock allocates nothing, and a thread that registers with its first lock of all finds the lock free when the
+//! allocator is called for that. But a thread that goes to sleep for the first time allocates, in `parking_lot_core`. So a
+//! global allocator that uses a lock takes it with `try_lock` in a loop, and does not sleep for it.
 //!
 //! # Features
 //!
