@@ -2,6 +2,8 @@
 
 use std::ops::ControlFlow;
 // Not those of `sync`: this is an estimate, which orders nothing, and no model depends on it.
+#[cfg(not(tk_loom))]
+use std::sync::atomic::AtomicU32;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
@@ -280,16 +282,27 @@ const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
 
 /// The budget in pauses.
 #[cfg(not(tk_loom))]
+#[inline]
 fn budget() -> u32 {
-    use once_cell::sync::OnceCell;
-
-    static BUDGET: OnceCell<u32> = OnceCell::new();
-    // `get` first: it is one load, and `get_or_init` may have to wait for another thread's measurement.
-    match BUDGET.get() {
-        Some(budget) => *budget,
-        None => *BUDGET.get_or_init(measure),
+    // Relaxed: the number is all there is. Two threads may measure at once, and either result will do.
+    // To wait for another thread's measurement would be wrong: in the child of a fork that thread may
+    // not be there.
+    match BUDGET.load(Relaxed) {
+        UNKNOWN => {
+            let budget = measure().min(UNKNOWN - 1);
+            BUDGET.store(budget, Relaxed);
+            budget
+        }
+        budget => budget,
     }
 }
+
+#[cfg(not(tk_loom))]
+static BUDGET: AtomicU32 = AtomicU32::new(UNKNOWN);
+
+/// Nobody has measured yet.
+#[cfg(not(tk_loom))]
+const UNKNOWN: u32 = u32::MAX;
 
 /// One look in each spin of a model. It stands between the start of a wait and the sleep, so that a model finds what changes
 /// before the look and what changes after it. A second look would only multiply the executions.
