@@ -11,3 +11,5 @@ mapfile -t crates < <(grep -l '^\[features\]' crates/*/Cargo.toml | xargs -n 1 d
 for features in --all-features --no-default-features; do
     cargo test "${crates[@]/#/-p}" "$features" --locked
 done
+
+ci/abort.sh

@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | the default | `Exception in thread NAME:`, and the panic hook that was there | nothing more |
 //! | the program's own | the panic is noted | it is called |
+//! | the program's own, with `panic = "abort"` | it is called | there is none |
 //!
 //! 1. A panic is told once.
 //! 2. A panic that was only noted is told when another one comes before the edge: by then it has been caught, or the second
@@ -19,6 +20,8 @@
 //! 3. At the edge the note is believed if it has the message of the panic that arrives. It may be that of another one, which
 //!    was caught; and a payload that was sent on with `resume_unwind` has no note, as it has not been told here.
 //! 4. With the payload [`Exit`] nothing is told anywhere.
+//! 5. A note belongs to the innermost edge. The one of an outer edge, which stands for a panic on its way there, is put aside
+//!    until the inner edge is left.
 
 use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -266,6 +269,8 @@ fn write_panic(
 /// A hook that panics itself is reported too, and then the panic that it was called for, as the default would do. A panic
 /// that the thread catches by itself is not the hook's affair. A thread that ends by [`exit`] is none either, nor is one that
 /// the kit has not started.
+///
+/// In a program with `panic = "abort"` the hook is called at the panic itself, and the process is aborted when it has returned.
 ///
 /// For this the kit sets a panic hook when it starts its first thread, around the one that it finds. A program that has a
 /// panic hook of its own should set it before.
