@@ -22,7 +22,6 @@ pub struct Model {
     queue: Queue,
     /// How many threads the system starts before it refuses one.
     can_start: AtomicUsize,
-    refusals: AtomicUsize,
     started: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -40,7 +39,6 @@ impl Server for Threads {
         let model = &self.0;
         // Not a part of the model: it is locked by the thread that hires.
         if model.can_start.load(SeqCst) == 0 {
-            model.refusals.fetch_add(1, SeqCst);
             return Err(io::ErrorKind::WouldBlock.into());
         }
         model.can_start.fetch_sub(1, SeqCst);
@@ -84,7 +82,6 @@ impl Model {
         Arc::new(Model {
             queue,
             can_start: AtomicUsize::new(can_start),
-            refusals: AtomicUsize::new(0),
             started: Mutex::new(Vec::new()),
         })
     }
@@ -152,9 +149,10 @@ impl Model {
         self.queue.list.lock().staff.set_patience(nanos);
     }
 
-    /// How often the system has refused a thread.
-    pub fn refusals(&self) -> usize {
-        self.refusals.load(SeqCst)
+    /// Whether the system has refused a thread, and will be asked again later.
+    pub fn is_refused(&self) -> bool {
+        let list = self.queue.list.lock();
+        list.staff.hire_at().is_some_and(|at| at > 0)
     }
 
     /// Has the system start so many more threads.

@@ -173,7 +173,7 @@ impl Queue {
         if wait {
             return Ok(());
         }
-        let Err(error) = self.hire(server) else {
+        let Err(error) = self.hire(server, true) else {
             return Ok(());
         };
         let mut list = self.list.lock();
@@ -190,13 +190,15 @@ impl Queue {
     }
 
     /// Starts threads until there are enough. An error is that of the thread that could not be
-    /// started.
-    pub(crate) fn hire(&self, server: &impl Server) -> io::Result<()> {
+    /// started. If it is not `urgent`, the system is not asked again too soon after a refusal.
+    pub(crate) fn hire(&self, server: &impl Server, urgent: bool) -> io::Result<()> {
         // One at a time: two starters would start twice as many threads as are needed.
         let _hiring = self.hiring.lock();
         loop {
             let list = self.list.lock();
-            if list.is_closed || list.staff.is_full() {
+            let is_full = list.is_closed || list.staff.is_full();
+            let is_soon = list.staff.hire_at().is_some_and(|at| at > self.now());
+            if is_full || is_soon && !urgent {
                 return Ok(());
             }
             drop(list);
@@ -294,7 +296,7 @@ impl Queue {
             if hire_at.is_some_and(|at| at <= now) && !list.wheel.is_empty() {
                 drop(list);
                 // If it fails, the service still has its successor: this thread. It will try again.
-                let _ = self.hire(server);
+                let _ = self.hire(server, false);
                 list = self.list.lock();
                 continue;
             }
@@ -450,7 +452,7 @@ impl Queue {
         let (now, hire_at) = (self.now(), list.staff.hire_at());
         if hire_at.is_some_and(|at| at <= now) {
             drop(list);
-            let hired = self.hire(server);
+            let hired = self.hire(server, false);
             list = self.list.lock();
             if let Err(error) = hired
                 && list.staff.successors == 0
