@@ -5,20 +5,21 @@ use std::fmt;
 use std::io;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
-use tk_core::__private::{Program, run_as};
-use tk_core::{KeepAlive, Registration};
+use tk_core::__private::{Program, fork, list_holders, log_guarded, run_as};
+use tk_core::{Holder, KeepAlive, Registration};
 use tk_lock::LockGuard;
 
 use crate::fork::generation;
-use crate::guarded::{drop_quietly, guarded};
+use crate::guarded::drop_quietly;
 use crate::list::Due;
 use crate::queue::{Queue, Server};
 use crate::staff::MIN_THREADS;
-use crate::task::Task;
+use crate::task::{Action, Task};
 
 /// What a serving thread is called in the system while it calls no timer's function.
 const NAME: &str = "tk-timer";
@@ -117,6 +118,56 @@ impl Drop for Process {
     }
 }
 
+/// How many pending timers are named when a program ends without them.
+const NAMED: usize = 100;
+
+/// The services of the program's own, so that their timers can be named.
+///
+/// The list allocates while it is locked. No thread waits for it while it holds another lock.
+fn services() -> &'static fork::Mutex<Vec<Weak<Process>>> {
+    static SERVICES: OnceBox<fork::Mutex<Vec<Weak<Process>>>> = OnceBox::new();
+    SERVICES.get_or_init(|| Box::new(fork::Mutex::new(Vec::new())))
+}
+
+/// Names the pending timers that hold this program open, those first that are due first.
+fn holders(program: &Program, holders: &mut Vec<Holder>) {
+    let own: Vec<_> = services().lock().iter().filter_map(Weak::upgrade).collect();
+    let homes = own.into_iter().map(Home::Own).chain([Home::Global]);
+    let mut timers = Vec::new();
+    for home in homes {
+        let queue = home.queue();
+        for part in 0.. {
+            let list = queue.list.lock();
+            let Some(entries) = list.wheel.part(part) else {
+                break;
+            };
+            let holds = |action: &Action| {
+                action
+                    .token
+                    .as_ref()
+                    .is_some_and(|t| t.program() == program)
+            };
+            let entries = entries.filter(|(_, action)| holds(action));
+            timers.extend(entries.map(|(due, action)| (queue.instant(due), action.task.clone())));
+        }
+    }
+    // `None` is never.
+    timers.sort_by_key(|(due, _)| (due.is_none(), *due));
+    let now = Instant::now();
+    let more = timers.len().saturating_sub(NAMED);
+    for (due, task) in timers.into_iter().take(NAMED) {
+        let due = match due.map(|due| due.saturating_duration_since(now)) {
+            Some(after) => format!("which is due in {after:.1?}"),
+            None => "which is never due".to_owned(),
+        };
+        holders.push(Holder::new("timer", Arc::clone(task.name()), due));
+    }
+    if more > 0 {
+        let text = format!("{more} more timers");
+        holders.push(Holder::with_text("timer", "(more)", text));
+    }
+}
+
 /// Where a timer is started.
 #[derive(Clone)]
 pub(crate) enum Home {
@@ -125,6 +176,23 @@ pub(crate) enum Home {
 }
 
 impl Home {
+    fn own() -> Home {
+        let process = Arc::new(Process::new());
+        services().lock().push(Arc::downgrade(&process));
+        Home::Own(process)
+    }
+
+    /// Has the timers named that hold a program open.
+    pub(crate) fn list_holders() {
+        // In which process it has been seen to.
+        static LISTED: AtomicU32 = AtomicU32::new(u32::MAX);
+        // Relaxed: to do it twice does no harm.
+        if LISTED.load(Relaxed) != generation() {
+            list_holders(holders);
+            LISTED.store(generation(), Relaxed);
+        }
+    }
+
     /// The queue of this process.
     #[inline]
     pub(crate) fn queue(&self) -> &Queue {
@@ -159,9 +227,8 @@ impl Server for Home {
     }
 
     fn warn(&self, error: &io::Error) {
-        // The program's logger is the program's code: it may panic.
-        let _ =
-            guarded(|| log::warn!("a timer is late, as there is no thread to call it: {error}"));
+        // The program's logger is the program's code.
+        log_guarded(|| log::warn!("a timer is late, as there is no thread to call it: {error}"));
     }
 
     fn call(&self, queue: &Queue, due: &mut Due) -> bool {
@@ -201,7 +268,7 @@ fn as_thread_of(due: &mut Due, f: impl FnOnce(&mut Due)) {
     run_as(registration, || {
         let outer = RUNNING.replace(task);
         let thread = tk_thread::current();
-        let _ = guarded(|| log::trace!("timer {name} fires"));
+        log_guarded(|| log::trace!("timer {name} fires"));
         tk_thread::__private::start_hooks(&thread);
         f(due);
         tk_thread::__private::exit_hooks(&thread);
@@ -235,9 +302,7 @@ impl TimerService {
     /// assert!(service.pending().is_empty());
     /// ```
     pub fn new() -> TimerService {
-        TimerService {
-            home: Home::Own(Arc::new(Process::new())),
-        }
+        TimerService { home: Home::own() }
     }
 
     /// The one that timers are started on if nothing else is said.
@@ -365,7 +430,14 @@ impl Default for TimerService {
 
 impl Drop for TimerService {
     fn drop(&mut self) {
-        if let Home::Own(_) = &self.home {
+        if let Home::Own(process) = &self.home {
+            let mut all = services().lock();
+            let place = all
+                .iter()
+                .position(|other| ptr::eq(other.as_ptr(), &raw const **process));
+            let ours = place.map(|place| all.swap_remove(place));
+            drop(all);
+            drop(ours);
             self.home.queue().close();
         }
     }

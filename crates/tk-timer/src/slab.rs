@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(size_of::<Node<Arc<()>>>(), node_of::<Arc<()>>());
         assert_eq!(size_of::<Node<Action>>(), node_of::<Action>());
         if cfg!(target_pointer_width = "64") {
-            assert_eq!(size_of::<Action>(), 32);
+            assert_eq!(size_of::<Action>(), 40);
         }
     }
 }

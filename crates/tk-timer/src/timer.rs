@@ -9,6 +9,7 @@ use tk_core::__private::Program;
 use tk_core::KeepAlive;
 
 use crate::schedule::nanos;
+use crate::service::Home;
 use crate::task::{Action, Function, Task, again, once};
 use crate::{Schedule, Tick, TimerHandle, TimerService};
 
@@ -244,6 +245,9 @@ impl Timer {
             false => KeepAlive::of_kit(&program).map(Some),
         }
         .map_err(io::Error::other)?;
+        if token.is_some() {
+            Home::list_holders();
+        }
         let (home, queue) = (service.home(), service.home().queue());
         let task = Arc::new(Task::new(self.name, self.schedule));
         let action = Action {

@@ -323,7 +323,7 @@ fn a_start_with_a_thread_too_few_is_an_error_of_each_starter() {
 
 #[test]
 fn a_timer_that_is_late_for_lack_of_a_thread_is_called_when_there_is_one() {
-    explore("timer: a thread is refused for a while", Some(1), || {
+    explore("timer: a thread is refused for a while", Some(0), || {
         let model = Model::new(0);
         let second = Arc::new(std::sync::OnceLock::new());
         let first = model.queue(0, None, {
