@@ -93,8 +93,8 @@ fn chain(depth: usize) -> Vec<StopSource> {
     chain
 }
 
-const MANY: usize = 100_000;
-const DEEP: usize = 50_000;
+const MANY: usize = 50_000;
+const DEEP: usize = 20_000;
 
 #[test]
 fn a_request_goes_through_a_long_chain() {
