@@ -45,7 +45,8 @@ pub const MAX_STOPS: usize = 4;
 /// What ends a wait that is not granted: a deadline, stop tokens, or both. The first to come ends it. Without any of them
 /// the wait goes on forever.
 ///
-/// A limit is made from a `Duration`, an `Option<Duration>`, an `Instant` or a `&StopToken`, or with the functions below:
+/// A limit is made from a `Duration`, an `Option<Duration>`, an `Instant`, a `&StopToken` or an array of these, or with the
+/// functions below:
 ///
 /// - A `Duration` is counted from the moment of the conversion. One that the clock cannot hold means forever.
 /// - `None` means forever.
@@ -292,6 +293,24 @@ impl From<Instant> for Limit<'_> {
 impl<'a> From<&'a StopToken> for Limit<'a> {
     fn from(token: &'a StopToken) -> Self {
         Limit::stop(token)
+    }
+}
+
+/// The first token that is stopped ends the wait. More than [`MAX_STOPS`] tokens do not compile.
+///
+/// ```
+/// use tk_park::{Limit, StopSource};
+///
+/// let (program, request) = (StopSource::new(), StopSource::new());
+/// let (program_token, request_token) = (program.token(), request.token());
+/// let either = Limit::from([&program_token, &request_token]);
+/// request.request_stop();
+/// assert!(either.is_over());
+/// ```
+impl<'a, const N: usize> From<[&'a StopToken; N]> for Limit<'a> {
+    fn from(tokens: [&'a StopToken; N]) -> Self {
+        const { assert!(N <= MAX_STOPS, "a limit has at most four stop tokens") };
+        tokens.into_iter().fold(Limit::none(), Limit::or_stop)
     }
 }
 

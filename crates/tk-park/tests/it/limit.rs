@@ -82,10 +82,12 @@ fn each_token_of_a_limit_counts() {
         let sources = [(); MAX_STOPS].map(|()| StopSource::new());
         let tokens = sources.each_ref().map(StopSource::token);
         let limit = tokens.iter().fold(Limit::none(), Limit::or_stop);
+        let array = Limit::from(tokens.each_ref());
         assert_eq!(limit.stop_tokens().count(), MAX_STOPS);
-        assert!(!limit.is_over());
+        assert!(!limit.is_over() && !array.is_over());
         sources[stopped].request_stop();
         assert_eq!(limit.check(), Err(WaitError::Stopped));
+        assert_eq!(array.check(), Err(WaitError::Stopped));
     }
 }
 
