@@ -83,7 +83,7 @@ impl Thread {
         self.record.id()
     }
 
-    /// The thread's slot: a small number that no other live thread has. What a [`Waiting`] says of a holder is its slot.
+    /// The thread's slot: a small number that no other live thread has.
     ///
     /// ```
     /// let me = tk_thread::current();
@@ -432,15 +432,13 @@ pub fn enumerate() -> Vec<Thread> {
     tk_core::enumerate().into_iter().map(Thread::of).collect()
 }
 
-/// The thread that has this slot, if one has it: the one that a thread waits for, say.
+/// The thread that has this slot, if one has it.
+///
+/// To find the thread that another one waits for, pass [`Waiting::holder`] to [`tk_core::thread_by_owner`].
 ///
 /// ```
-/// for thread in tk_thread::enumerate() {
-///     let holder = thread.waiting().and_then(|waiting| waiting.holder());
-///     if let Some(holder) = holder.and_then(tk_thread::thread_at) {
-///         println!("{} waits for {}", thread.name(), holder.name());
-///     }
-/// }
+/// let me = tk_thread::current();
+/// assert_eq!(tk_thread::thread_at(me.slot()), Some(me));
 /// ```
 pub fn thread_at(slot: Slot) -> Option<Thread> {
     tk_core::thread_at(slot).map(Thread::of)
