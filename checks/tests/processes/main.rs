@@ -8,6 +8,8 @@ mod excepthook;
 #[cfg(unix)]
 mod fork;
 #[cfg(unix)]
+mod fork_parking;
+#[cfg(unix)]
 mod fork_stop;
 #[cfg(unix)]
 mod identity;
@@ -153,6 +155,8 @@ fn main() -> ExitCode {
         locks::CASES,
         #[cfg(unix)]
         logging::CASES,
+        #[cfg(unix)]
+        fork_parking::CASES,
     ];
     let cases: Vec<&'static Case> = lists.into_iter().flatten().collect();
     if let Ok(name) = std::env::var("TK_PROCESS") {

@@ -87,7 +87,7 @@ impl RawCondvar {
                 released = true;
                 // Queued before released.
                 seam::release(lock);
-                self.spin_for_notification(waiter, lock, limit);
+                self.spin_for_notification(waiter, limit);
             };
             // SAFETY: to release a lock may unpark, but does not park.
             match unsafe { park_then(&self.lock, enter, release_and_spin, &wait, limit) } {
@@ -129,11 +129,9 @@ impl RawCondvar {
     }
 
     /// Spins for a notification, in the queue: a notification counts this thread already.
-    fn spin_for_notification(&self, me: &Waiter, lock: &RawLock, limit: Limit<'_>) {
-        // A requeue does not tell the one thread that it unparks, but it leaves the queue empty, and the lock free.
-        let alone = || self.lock.load(Relaxed) == 0 && !lock.is_locked();
+    fn spin_for_notification(&self, me: &Waiter, limit: Limit<'_>) {
         self.spins.spin_for_a_wake_up(limit, || {
-            if me.is_unparked() || alone() {
+            if me.is_unparked() {
                 ControlFlow::Break(true)
             } else {
                 ControlFlow::Continue(())
@@ -189,14 +187,6 @@ impl RawCondvar {
 
     #[cold]
     fn notify_requeue(&self, notify: Notify) -> usize {
-        // The starvation bound of the lock counts from here on.
-        let note = |waiter: &Waiter| {
-            waiter.note_moved();
-            notify.rest()
-        };
-        unpark_filter(&self.lock, note, |unparked| {
-            self.clear_lock_unless(unparked.more)
-        });
         loop {
             let address = self.lock.load(Relaxed);
             if address == 0 {
@@ -244,14 +234,6 @@ enum Notify {
 }
 
 impl Notify {
-    /// What to do with those behind the first in the queue.
-    fn rest(self) -> Choice {
-        match self {
-            Notify::One => Choice::End,
-            Notify::All => Choice::Skip,
-        }
-    }
-
     fn operation(self, lock_is_held: bool) -> Requeue {
         match (self, lock_is_held) {
             (Notify::One, true) => Requeue::MoveOne,

@@ -72,7 +72,7 @@ pub mod __private {
     pub use crate::keep_alive::list_holders;
     pub use crate::os::can_tell_gone;
     pub use crate::program::Program;
-    pub use crate::registry::ending;
+    pub use crate::registry::{ending, slots};
     pub use crate::run_as::run_as;
 
     /// What the child of a fork needs: see `fork/mod.rs`.

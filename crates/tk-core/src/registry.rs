@@ -54,6 +54,12 @@ static TABLE: Mutex<Table> = Mutex::constant(Table::empty_after(0));
 /// How many slots there are, for a child that doesn't get the table.
 static SLOTS: AtomicU32 = AtomicU32::new(0);
 
+/// How many slots there are, taken and free.
+pub fn slots() -> usize {
+    // Relaxed: an estimate of how many threads there are.
+    SLOTS.load(Ordering::Relaxed) as usize
+}
+
 /// The id of the main thread. It changes in the child of a fork alone, while there is one thread.
 static MAIN: AtomicU64 = AtomicU64::new(ThreadId::MAIN.get());
 

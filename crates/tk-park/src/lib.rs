@@ -71,6 +71,7 @@
 
 mod fork;
 mod limit;
+mod lot;
 mod park;
 mod spin;
 mod stop;
@@ -79,8 +80,9 @@ pub mod sync;
 
 pub use fork::watch_forks;
 pub use limit::{Limit, MAX_STOPS, WaitError, deadline_after, later};
+pub use lot::Waiter;
 pub use park::{
-    Choice, Parked, Requeue, Unparked, Wait, Waiter, Word, park, park_then, requeue, unpark_all,
+    Choice, Parked, Requeue, Unparked, Wait, Word, park, park_then, requeue, unpark_all,
     unpark_filter, unpark_n, unpark_one,
 };
 pub use spin::{Spin, SpinHistory, give_way};

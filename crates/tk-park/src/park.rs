@@ -1,22 +1,18 @@
 //! Parking on a word, and unparking from it.
 //!
-//! A thin layer over the parking lot. What it adds:
+//! The public face of the lot (`lot.rs`). What it adds:
 //!
-//! 1. *A ticket.* A parked thread is known to the lot by the address of a [`Waiter`] on its own stack. The ticket is
-//!    valid while the thread is in the queue: it leaves `park` only after it has been taken out of the queue, which
-//!    happens with the queue locked. So a filter, which runs with the queue locked, may read the ticket of each thread
-//!    that it is shown.
-//! 2. *Stopping.* A wait with tokens puts its key and its ticket on each token's list before it parks, and takes them off
-//!    after. A stop sets a token's flag, then looks for the ticket in the queue. The check of the flag and the
-//!    entry into the queue are one step, with the queue locked: either the thread sees the flag and does not
-//!    park, or the stop sees the ticket.
-//! 3. *The record.* It is written when the thread is in the queue, and cleared when it is awake.
+//! 1. *Stopping.* A wait with a token puts its key and its ticket, which finds the waiter, on the token's list before it parks,
+//!    and takes them off after. A stop sets the token's flag, then unparks the waiter of the ticket. The check of the flag and
+//!    the entry into the queue are one step, with the queue locked: either the thread sees the flag and does not park, or
+//!    the stop finds it in the queue.
+//! 2. *The record.* It is written when the thread is in the queue, and cleared when it is awake.
 //!
 //! # Keys
 //!
 //! A key is the address of an atomic word of the kind that is in [`Word`]. Such a word is in nobody else's hands than
 //! those who have a reference to it, and no two of them overlap: who keeps the word private is alone with its queue.
-//! That is why parking is safe here, though not in the crate below.
+//! That is why parking is safe here, though not in the lot.
 
 use std::panic::Location;
 use std::pin::pin;
@@ -24,9 +20,9 @@ use std::pin::pin;
 use tk_core::Owner;
 
 use crate::Limit;
+use crate::lot::{Outcome, Waiter};
 use crate::stop::StopWaits;
-use crate::sync::parking::{self, FilterOp, ParkResult, ParkToken, RequeueOp, UnparkToken};
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_owner};
+use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_owner, parking};
 
 /// An atomic word that threads can park on.
 ///
@@ -210,152 +206,6 @@ impl Wait {
     }
 }
 
-/// A parked thread, as the one who unparks sees it.
-///
-/// ```
-/// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Choice, Waiter, unpark_filter};
-///
-/// let first = |_: &Waiter| Choice::End;
-/// assert_eq!(unpark_filter(&AtomicU32::new(0), first, |_| 0).count, 0);
-/// ```
-#[derive(Debug)]
-pub struct Waiter {
-    mark: usize,
-    owner: Owner,
-    since: Instant,
-    /// When the thread was moved to another queue, in nanoseconds after `since`; [`NOT_MOVED`] before. Written and read
-    /// with the queue locked. Not one of the atomics of `sync`: the queue's lock orders it.
-    moved: std::sync::atomic::AtomicU64,
-    /// Not one of those of `sync`: it orders nothing.
-    unparked: std::sync::atomic::AtomicBool,
-}
-
-const NOT_MOVED: u64 = u64::MAX;
-
-impl Waiter {
-    /// What the thread gave to [`Wait::marked`], or zero.
-    ///
-    /// ```
-    /// use tk_park::{Choice, Waiter};
-    ///
-    /// let marked = |waiter: &Waiter| match waiter.mark() {
-    ///     0 => Choice::Skip,
-    ///     _ => Choice::Unpark,
-    /// };
-    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), marked, |_| 0);
-    /// ```
-    pub fn mark(&self) -> usize {
-        self.mark
-    }
-
-    /// The thread, as the owner of a lock that is handed to it.
-    ///
-    /// ```
-    /// use tk_park::{Choice, Waiter};
-    ///
-    /// // Another thread than this one.
-    /// let me = tk_core::current_owner();
-    /// let other = |waiter: &Waiter| {
-    ///     if waiter.owner() == me { Choice::Skip } else { Choice::Unpark }
-    /// };
-    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), other, |_| 0);
-    /// ```
-    pub fn owner(&self) -> Owner {
-        self.owner
-    }
-
-    /// Since when the thread waits.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use tk_park::{Choice, Waiter};
-    ///
-    /// // Who has waited for long.
-    /// let patient = |waiter: &Waiter| match waiter.since().elapsed() > Duration::from_millis(1) {
-    ///     true => Choice::Unpark,
-    ///     false => Choice::End,
-    /// };
-    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), patient, |_| 0);
-    /// ```
-    pub fn since(&self) -> Instant {
-        self.since
-    }
-
-    /// Since when the thread waits for what this queue is for: [`since`](Waiter::since), or the time when it was
-    /// [moved](requeue) here, if the one who moved it has noted that.
-    ///
-    /// ```
-    /// use tk_park::{Choice, Waiter};
-    ///
-    /// let first = |waiter: &Waiter| {
-    ///     assert!(waiter.queued_since() >= waiter.since());
-    ///     Choice::End
-    /// };
-    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), first, |_| 0);
-    /// ```
-    pub fn queued_since(&self) -> Instant {
-        // Relaxed: the queue is locked.
-        match self.moved.load(std::sync::atomic::Ordering::Relaxed) {
-            NOT_MOVED => self.since,
-            nanos => {
-                let moved = crate::later(self.since, std::time::Duration::from_nanos(nanos));
-                moved.unwrap_or(self.since)
-            }
-        }
-    }
-
-    /// Notes that the thread is about to be moved to another queue. The lot does not show whom it moves, so a filter does
-    /// this before, for those who may be moved.
-    #[doc(hidden)]
-    pub fn note_moved(&self) {
-        let nanos = self.since.elapsed().as_nanos();
-        let nanos = u64::try_from(nanos).unwrap_or(NOT_MOVED);
-        // Relaxed: the queue is locked.
-        self.moved
-            .store(nanos, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// Whether the thread has been unparked by a filter, which may be about to happen still. It orders nothing: who finds it
-    /// so goes on to sleep, and is woken at once. For those who look out before they sleep: see [`park_then`].
-    ///
-    /// ```
-    /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::{Choice, Limit, Parked, Wait, Waiter, park_then, unpark_filter};
-    ///
-    /// let word = AtomicU32::new(0);
-    /// let look_out = |me: &Waiter| {
-    ///     # unpark_filter(&word, |_| Choice::Unpark, |_| 0);
-    ///     // … another thread unparks this one …
-    ///     assert!(me.is_unparked());
-    /// };
-    /// // SAFETY: `look_out` does not park.
-    /// let parked = unsafe { park_then(&word, || true, look_out, &Wait::new("bell"), Limit::none()) };
-    /// assert_eq!(parked, Parked::Unparked(0));
-    /// ```
-    pub fn is_unparked(&self) -> bool {
-        self.unparked.load(std::sync::atomic::Ordering::Relaxed)
-    }
-
-    fn note_unparked(&self) {
-        self.unparked
-            .store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-
-    /// The ticket.
-    fn ticket(&self) -> usize {
-        (&raw const *self).expose_provenance()
-    }
-
-    /// # Safety
-    ///
-    /// The ticket is that of a thread in a queue which is locked, and stays so for `'a`.
-    unsafe fn of_ticket<'a>(ticket: usize) -> &'a Waiter {
-        // SAFETY: by the caller's promise and 1. above, the waiter is on the stack of a thread that is inside `park`.
-        unsafe { &*std::ptr::with_exposed_provenance(ticket) }
-    }
-}
-
 /// How a call of [`park`] ended.
 ///
 /// ```
@@ -397,16 +247,6 @@ pub struct Unparked {
     pub more: bool,
 }
 
-impl Unparked {
-    fn new(result: parking::UnparkResult) -> Unparked {
-        Unparked {
-            count: result.unparked_threads,
-            requeued: result.requeued_threads,
-            more: result.have_more_threads,
-        }
-    }
-}
-
 /// What to do with one parked thread.
 ///
 /// ```
@@ -433,7 +273,7 @@ pub enum Choice {
 }
 
 /// The token that a stop unparks with. Those of users are smaller.
-const STOPPED: UnparkToken = UnparkToken(1 << 16);
+const STOPPED: u32 = 1 << 16;
 
 /// Puts the calling thread to sleep on `word` until it is unparked or the limit is reached.
 ///
@@ -446,7 +286,9 @@ const STOPPED: UnparkToken = UnparkToken(1 << 16);
 /// late for the thread to see it. A primitive for which that counts looks at its word once more after
 /// [`Parked::TimedOut`] and [`Parked::Stopped`].
 ///
-/// `validate` is to be short. It must not park or unpark: that may wait for ever. If it panics, the program ends.
+/// `validate` is called once, and is to be short. It must not park or unpark, nor do what may (such as to allocate, if the
+/// global allocator parks), nor fork: that may wait forever. If it panics, the program ends. What it has captured is dropped when
+/// nothing is locked any more.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -461,7 +303,7 @@ const STOPPED: UnparkToken = UnparkToken(1 << 16);
 /// ```
 pub fn park(
     word: &impl Word,
-    validate: impl FnOnce() -> bool,
+    validate: impl FnMut() -> bool,
     wait: &Wait,
     limit: Limit<'_>,
 ) -> Parked {
@@ -477,8 +319,8 @@ pub fn park(
 ///
 /// # Safety
 ///
-/// `before_sleep` must not park, in this crate or in any other that is built on the same parking lot. It may unpark. If
-/// it panics, the program ends.
+/// `before_sleep` must not park for good: while it does, nobody sees that this thread is unparked. It may unpark. It must not
+/// fork: in the child, nobody can wake this thread. If it panics, the program ends.
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
@@ -492,53 +334,45 @@ pub fn park(
 /// ```
 pub unsafe fn park_then(
     word: &impl Word,
-    validate: impl FnOnce() -> bool,
-    before_sleep: impl FnOnce(&Waiter),
+    mut validate: impl FnMut() -> bool,
+    mut before_sleep: impl FnMut(&Waiter),
     wait: &Wait,
     limit: Limit<'_>,
 ) -> Parked {
-    let waiter = Waiter {
-        mark: wait.mark,
-        owner: current_owner(),
-        since: wait.since,
-        moved: std::sync::atomic::AtomicU64::new(NOT_MOVED),
-        unparked: std::sync::atomic::AtomicBool::new(false),
-    };
+    let waiter = Waiter::new(wait.mark, current_owner(), wait.since);
     let key = word.key();
     // Dropped before `waiter`: no stop finds the ticket any more when that goes.
     let stops = pin!(StopWaits::new());
     stops.enlist(&limit, key, waiter.ticket());
 
     let mut stopped = false;
-    let mut requeued = false;
     let mut entered = None;
-    // SAFETY: the key is the address of a word that the caller has a reference to (see "Keys" above). `validate` may
-    // misbehave only in ways that end or hang the program. `before_sleep` is in the caller's hands; writing the
-    // record does not park: tk-core is not built on a parking lot.
-    let result = unsafe {
+    let mut validate = || {
+        stopped = limit.stop_requested();
+        !stopped && validate()
+    };
+    let mut before_sleep = || {
+        entered = Some(wait.enter(key));
+        before_sleep(&waiter);
+    };
+    // SAFETY: the waiter is new. The key is the address of a word that the caller has a reference to (see "Keys" above).
+    let outcome = unsafe {
         parking::park(
+            &waiter,
             key,
-            || {
-                stopped = limit.stop_requested();
-                !stopped && validate()
-            },
-            || {
-                entered = Some(wait.enter(key));
-                before_sleep(&waiter);
-            },
-            |timed_out_key, _| requeued = timed_out_key != key,
-            ParkToken(waiter.ticket()),
+            &mut validate,
+            &mut before_sleep,
             limit.deadline(),
         )
     };
     drop(entered);
-    match result {
-        ParkResult::Unparked(STOPPED) => Parked::Stopped,
-        ParkResult::Unparked(UnparkToken(token)) => Parked::Unparked(token as u16),
-        ParkResult::Invalid if stopped => Parked::Stopped,
-        ParkResult::Invalid => Parked::Invalid,
-        ParkResult::TimedOut if requeued => Parked::Requeued,
-        ParkResult::TimedOut => Parked::TimedOut,
+    match outcome {
+        Outcome::Unparked(STOPPED) => Parked::Stopped,
+        Outcome::Unparked(token) => Parked::Unparked(token as u16),
+        Outcome::Invalid if stopped => Parked::Stopped,
+        Outcome::Invalid => Parked::Invalid,
+        Outcome::TimedOut(last_key) if last_key != key => Parked::Requeued,
+        Outcome::TimedOut(_) => Parked::TimedOut,
     }
 }
 
@@ -548,7 +382,7 @@ pub unsafe fn park_then(
 /// from [`park`]. It is called also if there was no thread.
 ///
 /// Both run with the word's queue locked: what they do to the word is one step with the unparking. They are to be
-/// short. They must not park or unpark: that may wait for ever. If one panics, the program ends.
+/// short, and the same rules hold for them as for `validate` of [`park`].
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
@@ -564,28 +398,10 @@ pub unsafe fn park_then(
 pub fn unpark_filter(
     word: &impl Word,
     mut filter: impl FnMut(&Waiter) -> Choice,
-    callback: impl FnOnce(Unparked) -> u16,
+    mut callback: impl FnMut(Unparked) -> u16,
 ) -> Unparked {
-    // SAFETY: for the key and the closures, as in `park`. The tickets are those of threads that parked on this word
-    // through this crate, and the queue is locked while the filter runs.
-    let result = unsafe {
-        parking::unpark_filter(
-            word.key(),
-            |token| {
-                let waiter = Waiter::of_ticket(token.0);
-                match filter(waiter) {
-                    Choice::Unpark => {
-                        waiter.note_unparked();
-                        FilterOp::Unpark
-                    }
-                    Choice::Skip => FilterOp::Skip,
-                    Choice::End => FilterOp::Stop,
-                }
-            },
-            |result| UnparkToken(callback(Unparked::new(result)).into()),
-        )
-    };
-    Unparked::new(result)
+    // SAFETY: the key is as in `park`, and every thread that parks takes any token.
+    unsafe { parking::unpark_filter(word.key(), &mut filter, &mut |done| callback(done).into()) }
 }
 
 /// Unparks the thread that has been parked on `word` for the longest time. `callback` is as in [`unpark_filter`].
@@ -594,7 +410,7 @@ pub fn unpark_filter(
 /// let word = std::sync::atomic::AtomicU32::new(0);
 /// assert_eq!(tk_park::unpark_one(&word, |_| 0).count, 0);
 /// ```
-pub fn unpark_one(word: &impl Word, callback: impl FnOnce(Unparked) -> u16) -> Unparked {
+pub fn unpark_one(word: &impl Word, callback: impl FnMut(Unparked) -> u16) -> Unparked {
     unpark_n(word, 1, callback)
 }
 
@@ -605,7 +421,7 @@ pub fn unpark_one(word: &impl Word, callback: impl FnOnce(Unparked) -> u16) -> U
 /// let word = std::sync::atomic::AtomicU32::new(0);
 /// assert!(!tk_park::unpark_n(&word, 3, |_| 0).more);
 /// ```
-pub fn unpark_n(word: &impl Word, n: usize, callback: impl FnOnce(Unparked) -> u16) -> Unparked {
+pub fn unpark_n(word: &impl Word, n: usize, callback: impl FnMut(Unparked) -> u16) -> Unparked {
     let mut left = n;
     let filter = |_: &Waiter| {
         if left == 0 {
@@ -652,7 +468,8 @@ pub enum Requeue {
 }
 
 /// Unparks threads from `from`, or moves them to the end of the queue of the word at the address `to` without waking
-/// them: as `decide` says, the longest parked first. Or does nothing, and returns `None`, if that is what it says.
+/// them: as `decide` says, the longest parked first. Or does nothing, and returns `None`, if that is what it says. If nobody is
+/// parked on `from`, `decide` is not called.
 ///
 /// `decide` and `callback` are as in [`park`] and [`unpark_filter`], and run with both queues locked. The token goes to
 /// the thread that is unparked.
@@ -683,29 +500,15 @@ pub enum Requeue {
 pub unsafe fn requeue(
     from: &impl Word,
     to: usize,
-    decide: impl FnOnce() -> Option<Requeue>,
-    callback: impl FnOnce(Unparked) -> u16,
+    mut decide: impl FnMut() -> Option<Requeue>,
+    mut callback: impl FnMut(Unparked) -> u16,
 ) -> Option<Unparked> {
-    let mut decided = None;
-    // SAFETY: for the closures and the first key, as in `park`; for the second key, by the caller's promise.
-    let result = unsafe {
-        parking::unpark_requeue(
-            from.key(),
-            to,
-            || {
-                decided = decide();
-                match decided {
-                    None => RequeueOp::Abort,
-                    Some(Requeue::UnparkOne) => RequeueOp::UnparkOne,
-                    Some(Requeue::MoveOne) => RequeueOp::RequeueOne,
-                    Some(Requeue::UnparkOneMoveRest) => RequeueOp::UnparkOneRequeueRest,
-                    Some(Requeue::MoveAll) => RequeueOp::RequeueAll,
-                }
-            },
-            |_, result| UnparkToken(callback(Unparked::new(result)).into()),
-        )
-    };
-    decided.map(|_| Unparked::new(result))
+    // SAFETY: the first key is as in `park`, the second one is so by the caller's promise.
+    unsafe {
+        parking::requeue(from.key(), to, &mut decide, &mut |done| {
+            callback(done).into()
+        })
+    }
 }
 
 /// Unparks the thread of this ticket, if it is still in the queue of this key, so that it sees a stop.
@@ -714,19 +517,6 @@ pub unsafe fn requeue(
 ///
 /// The thread of the ticket has not left `park` yet, and can't leave it before this call returns.
 pub(crate) unsafe fn unpark_stopped(key: usize, ticket: usize) {
-    // SAFETY: the thread is inside `park`, so its word is there, and the queue is that of a word of ours. The
-    // closures do nothing that they must not.
-    unsafe {
-        parking::unpark_filter(
-            key,
-            |token| {
-                if token.0 != ticket {
-                    return FilterOp::Skip;
-                }
-                Waiter::of_ticket(ticket).note_unparked();
-                FilterOp::Unpark
-            },
-            |_| STOPPED,
-        )
-    };
+    // SAFETY: the waiter lies on the stack of that thread.
+    unsafe { parking::unpark_one_of(Waiter::of_ticket(ticket), key, STOPPED) };
 }

@@ -178,7 +178,7 @@ impl SpinHistory {
     pub fn park(
         &self,
         word: &impl Word,
-        validate: impl FnOnce() -> bool,
+        validate: impl FnMut() -> bool,
         wait: &Wait,
         limit: Limit<'_>,
     ) -> Parked {

@@ -1,8 +1,24 @@
-//! The one place that names atomics, clocks and the parking lot.
+//! The one place that names atomics, clocks and how the system puts a thread to sleep.
 //!
 //! Everything in the kit that orders memory takes its parts from here. Under `--cfg tk_loom` they are loom's, with a
-//! model of the parking lot and a clock that a model moves by hand. No part of the public interface: it changes
-//! without notice.
+//! model of the futex and a clock that a model moves by hand. No part of the public interface: it changes without
+//! notice.
+
+/// Whether the system has futexes that the parking lot uses. Elsewhere a thread sleeps on a condition variable of std.
+/// `--cfg tk_no_futex` takes them away, so that the tests can run that way on Linux too.
+macro_rules! with_futexes {
+    ($($item:item)*) => { $(
+        #[cfg(any(tk_loom, all(any(target_os = "linux", target_os = "android"), not(tk_no_futex))))]
+        $item
+    )* };
+}
+macro_rules! without_futexes {
+    ($($item:item)*) => { $(
+        #[cfg(not(any(tk_loom, all(any(target_os = "linux", target_os = "android"), not(tk_no_futex)))))]
+        $item
+    )* };
+}
+pub(crate) use {with_futexes, without_futexes};
 
 #[cfg(not(tk_loom))]
 mod real {
@@ -10,7 +26,6 @@ mod real {
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::time::Instant;
 
-    pub(crate) use parking_lot_core as parking;
     pub use tk_core::{current_id, current_owner, current_slot};
 
     /// The time in microseconds, from some point of the past on.
@@ -20,17 +35,65 @@ mod real {
         static START: OnceCell<Instant> = OnceCell::new();
         START.get_or_init(Instant::now).elapsed().as_micros() as u64
     }
+
+    /// What the parking lot is made of. Its objects are made at run time, so that in a model they are loom's own.
+    pub(crate) mod lot {
+        pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+
+        pub(crate) use tk_core::__private::{fork::generation, slots as threads};
+
+        /// The least number of threads that a table is made for.
+        pub(crate) const FEWEST_THREADS: usize = 16;
+        /// So many buckets for each thread: most keys have a bucket for themselves.
+        pub(crate) const BUCKETS_PER_THREAD: usize = 2;
+
+        /// A number in which all bits depend on all bits of the key below (Fibonacci hashing), and the highest depend on most.
+        pub(crate) fn hash(key: usize) -> usize {
+            const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
+            key.wrapping_mul((GOLDEN_RATIO >> (64 - usize::BITS)) as usize)
+        }
+
+        /// std's, with loom's methods.
+        pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+        impl<T> UnsafeCell<T> {
+            pub(crate) const fn new(value: T) -> UnsafeCell<T> {
+                UnsafeCell(std::cell::UnsafeCell::new(value))
+            }
+
+            #[inline]
+            pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+                f(self.0.get())
+            }
+
+            #[inline]
+            pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+                f(self.0.get())
+            }
+        }
+    }
 }
 
+with_futexes! {
+    #[cfg(not(tk_loom))]
+    #[path = "sync/futex.rs"]
+    pub(crate) mod futex;
+}
+without_futexes! {
+    #[path = "sync/poll.rs"]
+    pub(crate) mod futex;
+}
+#[cfg(tk_loom)]
+#[path = "sync/model_futex.rs"]
+pub(crate) mod futex;
 #[cfg(tk_loom)]
 #[path = "sync/model.rs"]
 mod model;
 #[cfg(tk_loom)]
 #[path = "sync/model_parking.rs"]
-pub(crate) mod model_parking;
-
-#[cfg(tk_loom)]
-pub(crate) use model_parking as parking;
+pub(crate) mod parking;
+#[cfg(not(tk_loom))]
+pub(crate) use crate::lot as parking;
 
 #[cfg(tk_loom)]
 pub use model::*;

@@ -7,6 +7,8 @@ use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance};
 use tk_park::{Limit, Parked, StopSource, Wait, park, unpark_all, unpark_one};
 
+#[path = "loom/lot.rs"]
+mod lot;
 #[path = "it/model.rs"]
 mod model;
 #[path = "loom/stop.rs"]

@@ -7,7 +7,7 @@ pub use loom::sync::atomic::{Ordering, fence};
 pub use loom::sync::{Mutex, MutexGuard};
 use tk_core::{Owner, Slot, ThreadId};
 
-pub use super::model_parking::advance;
+pub use super::parking::{advance, use_the_real_lot};
 
 /// Logical time, in nanoseconds. Only [`advance`] moves it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -16,13 +16,18 @@ pub struct Instant(pub u64);
 impl Instant {
     /// The logical time.
     pub fn now() -> Instant {
-        Instant(super::model_parking::now())
+        Instant(super::futex::now())
     }
 
     /// As in std.
     pub fn checked_add(self, duration: Duration) -> Option<Instant> {
         let nanos = u64::try_from(duration.as_nanos()).ok()?;
         self.0.checked_add(nanos).map(Instant)
+    }
+
+    /// As in std.
+    pub fn saturating_duration_since(self, earlier: Instant) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 
     /// As in std.
@@ -33,7 +38,7 @@ impl Instant {
 
 /// The logical time in microseconds.
 pub fn micros() -> u64 {
-    super::model_parking::now() / 1000
+    super::futex::now() / 1000
 }
 
 loom::lazy_static! {
@@ -94,6 +99,55 @@ pub fn current_owner() -> Owner {
 /// The number of a model's thread as an id.
 pub fn current_id() -> ThreadId {
     ThreadId::of_model(current_slot().get().into())
+}
+
+/// What the parking lot is made of. Its objects are made at run time, so they are loom's own.
+pub(crate) mod lot {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize as StdUsize, Ordering::Relaxed};
+
+    pub(crate) use loom::cell::UnsafeCell;
+    pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
+
+    /// A table for one thread has one bucket, so that all keys are neighbors.
+    pub(crate) const FEWEST_THREADS: usize = 1;
+    pub(crate) const BUCKETS_PER_THREAD: usize = 1;
+
+    loom::lazy_static! {
+        // Not loom's: they are no part of what is modeled.
+        static ref THREADS: StdUsize = StdUsize::new(FEWEST_THREADS);
+        static ref KEYS: Mutex<Vec<usize>> = Mutex::new(Vec::new());
+    }
+
+    /// No model forks.
+    pub(crate) fn generation() -> u32 {
+        1
+    }
+
+    pub(crate) fn threads() -> usize {
+        THREADS.load(Relaxed)
+    }
+
+    pub(super) fn set_threads(n: usize) {
+        THREADS.store(n, Relaxed);
+    }
+
+    /// The keys in the order of their first use, from the top: where an address lies is chance, and a model is not.
+    pub(crate) fn hash(key: usize) -> usize {
+        let mut keys = KEYS.lock().unwrap();
+        let at = keys.iter().position(|known| *known == key);
+        let number = at.unwrap_or_else(|| {
+            keys.push(key);
+            keys.len() - 1
+        });
+        number.reverse_bits()
+    }
+}
+
+/// How many threads the parking lot takes the program to have: the next wait makes its table larger for so many. A model's
+/// table has one bucket for each.
+pub fn set_threads(n: usize) {
+    lot::set_threads(n);
 }
 
 /// loom's atomics cannot be made in a constant. These are made at the first touch, which has to come from the thread

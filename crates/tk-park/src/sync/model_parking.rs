@@ -1,84 +1,88 @@
-//! A parking lot for models: the functions of parking_lot_core that the kit calls, over one queue for all keys and a
-//! clock that stands still until a model moves it. A model with a thread that calls [`advance`] tries a timeout at
-//! every point.
+//! The lot of a model: the real one, or a twin of it with one lock for all keys.
 //!
-//! The queue is one list in the order of arrival. A sleeper has a seat with a condition of its own; it is gone from the
+//! The real lot takes some ten steps where the twin takes one, and each step multiplies what there is to explore. So the models of the
+//! lot itself run over the real one ([`use_the_real_lot`]), and those of what is built on it run over the twin.
+//!
+//! The twin's queue is one list in the order of arrival. A sleeper has a seat with a condition of its own; it is gone from the
 //! list once it has been woken, and finds the token in its seat.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use loom::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use loom::sync::{Condvar, Mutex, MutexGuard};
-pub(crate) use parking_lot_core::{
-    FilterOp, ParkResult, ParkToken, RequeueOp, UnparkResult, UnparkToken,
-};
 
-use super::Instant;
+use super::{Instant, futex};
+use crate::lot::{self, Outcome, Waiter};
+use crate::park::{Choice, Requeue, Unparked};
+
+loom::lazy_static! {
+    static ref LOT: Mutex<Vec<Seat>> = Mutex::new(Vec::new());
+    /// Not loom's: it is set before a model begins.
+    static ref IS_REAL: AtomicBool = AtomicBool::new(false);
+}
 
 struct Seat {
     key: usize,
-    token: ParkToken,
+    waiter: *const Waiter,
     deadline: Option<Instant>,
     sleeper: Arc<Sleeper>,
 }
 
+// SAFETY: a waiter is shared, and is there while its seat is in the list.
+unsafe impl Send for Seat {}
+
 /// Where a sleeping thread finds what woke it. Read and written with the lot locked.
 struct Sleeper {
-    woken: std::sync::Mutex<Option<UnparkToken>>,
+    woken: std::sync::Mutex<Option<u32>>,
     wake: Condvar,
 }
 
-#[derive(Default)]
-struct Lot {
-    seats: Vec<Seat>,
+/// From here on, this execution of a model is one of the real lot.
+pub fn use_the_real_lot() {
+    IS_REAL.store(true, Relaxed);
 }
 
-loom::lazy_static! {
-    static ref LOT: Mutex<Lot> = Mutex::new(Lot::default());
-    /// Not in the lot: who has the lot locked may ask for the time. Changed with the lot locked, so that a sleeper that is
-    /// told of a change sees it.
-    static ref NOW: AtomicU64 = AtomicU64::new(0);
+fn is_real() -> bool {
+    IS_REAL.load(Relaxed)
 }
 
-fn lot() -> MutexGuard<'static, Lot> {
+fn lot() -> MutexGuard<'static, Vec<Seat>> {
     LOT.lock().unwrap()
 }
 
-pub(crate) fn now() -> u64 {
-    NOW.load(Relaxed)
-}
-
-/// Moves the clock to that time. Who sleeps with a deadline looks at it again.
+/// Moves the clock to that time. Threads that sleep with a deadline look at it again.
 pub fn advance(to: u64) {
+    if is_real() {
+        return futex::advance(to);
+    }
     let lot = lot();
-    NOW.fetch_max(to, Relaxed);
-    for seat in &lot.seats {
+    futex::set_now(to);
+    for seat in &*lot {
         if seat.deadline.is_some() {
             seat.sleeper.wake.notify_one();
         }
     }
 }
 
-impl Lot {
-    fn occupied(&self, key: usize) -> bool {
-        self.seats.iter().any(|seat| seat.key == key)
-    }
-}
-
 /// Wakes a sleeper that has been taken off the list, with the lot locked.
-fn wake(seat: &Seat, token: UnparkToken) {
+fn wake(seat: &Seat, token: u32) {
+    // SAFETY: the thread is inside `park` until the lot is unlocked.
+    unsafe { (*seat.waiter).note_unparked() };
     *seat.sleeper.woken.lock().unwrap() = Some(token);
     seat.sleeper.wake.notify_one();
 }
 
 pub(crate) unsafe fn park(
+    waiter: &Waiter,
     key: usize,
-    validate: impl FnOnce() -> bool,
-    before_sleep: impl FnOnce(),
-    timed_out: impl FnOnce(usize, bool),
-    token: ParkToken,
+    validate: &mut dyn FnMut() -> bool,
+    before_sleep: &mut dyn FnMut(),
     deadline: Option<Instant>,
-) -> ParkResult {
+) -> Outcome {
+    if is_real() {
+        // SAFETY: by the caller's promise.
+        return unsafe { lot::park(waiter, key, validate, before_sleep, deadline) };
+    }
     let sleeper = Arc::new(Sleeper {
         woken: std::sync::Mutex::new(None),
         wake: Condvar::new(),
@@ -86,11 +90,11 @@ pub(crate) unsafe fn park(
     {
         let mut lot = lot();
         if !validate() {
-            return ParkResult::Invalid;
+            return Outcome::Invalid;
         }
-        lot.seats.push(Seat {
+        lot.push(Seat {
             key,
-            token,
+            waiter,
             deadline,
             sleeper: Arc::clone(&sleeper),
         });
@@ -99,17 +103,14 @@ pub(crate) unsafe fn park(
     let mut lot = lot();
     loop {
         if let Some(token) = *sleeper.woken.lock().unwrap() {
-            return ParkResult::Unparked(token);
+            return Outcome::Unparked(token);
         }
-        if deadline.is_some_and(|deadline| deadline.0 <= now()) {
+        if deadline.is_some_and(|deadline| deadline.0 <= futex::now()) {
             let here = lot
-                .seats
                 .iter()
                 .position(|seat| Arc::ptr_eq(&seat.sleeper, &sleeper))
-                .expect("who was not woken has a seat");
-            let key = lot.seats.remove(here).key;
-            timed_out(key, !lot.occupied(key));
-            return ParkResult::TimedOut;
+                .expect("a thread that was not woken has a seat");
+            return Outcome::TimedOut(lot.remove(here).key);
         }
         lot = sleeper.wake.wait(lot).unwrap();
     }
@@ -117,56 +118,80 @@ pub(crate) unsafe fn park(
 
 pub(crate) unsafe fn unpark_filter(
     key: usize,
-    mut filter: impl FnMut(ParkToken) -> FilterOp,
-    callback: impl FnOnce(UnparkResult) -> UnparkToken,
-) -> UnparkResult {
+    filter: &mut dyn FnMut(&Waiter) -> Choice,
+    callback: &mut dyn FnMut(Unparked) -> u32,
+) -> Unparked {
+    if is_real() {
+        // SAFETY: by the caller's promise.
+        return unsafe { lot::unpark_filter(key, filter, callback) };
+    }
     let mut lot = lot();
-    let mut result = UnparkResult::default();
+    let mut done = Unparked::default();
     let mut woken = Vec::new();
     let mut at = 0;
-    while at < lot.seats.len() {
-        if lot.seats[at].key != key {
+    while at < lot.len() {
+        if lot[at].key != key {
             at += 1;
             continue;
         }
-        match filter(lot.seats[at].token) {
-            FilterOp::Unpark => {
-                let seat = lot.seats.remove(at);
-                woken.push(seat);
+        // SAFETY: the waiter is there while its seat is in the list.
+        match filter(unsafe { &*lot[at].waiter }) {
+            Choice::Unpark => {
+                woken.push(lot.remove(at));
                 continue;
             }
-            FilterOp::Skip => result.have_more_threads = true,
-            FilterOp::Stop => {
-                result.have_more_threads = true;
+            Choice::Skip => done.more = true,
+            Choice::End => {
+                done.more = true;
                 break;
             }
         }
         at += 1;
     }
-    result.unparked_threads = woken.len();
-    let token = callback(result);
+    done.count = woken.len();
+    let token = callback(done);
     woken.iter().for_each(|seat| wake(seat, token));
-    result
+    done
 }
 
-pub(crate) unsafe fn unpark_requeue(
+pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
+    if is_real() {
+        // SAFETY: by the caller's promise.
+        return unsafe { lot::unpark_one_of(waiter, key, token) };
+    }
+    let mut lot = lot();
+    let here = lot
+        .iter()
+        .position(|seat| std::ptr::eq(seat.waiter, waiter) && seat.key == key);
+    if let Some(here) = here {
+        wake(&lot.remove(here), token);
+    }
+}
+
+pub(crate) unsafe fn requeue(
     from: usize,
     to: usize,
-    validate: impl FnOnce() -> RequeueOp,
-    callback: impl FnOnce(RequeueOp, UnparkResult) -> UnparkToken,
-) -> UnparkResult {
+    decide: &mut dyn FnMut() -> Option<Requeue>,
+    callback: &mut dyn FnMut(Unparked) -> u32,
+) -> Option<Unparked> {
+    if is_real() {
+        // SAFETY: by the caller's promise.
+        return unsafe { lot::requeue(from, to, decide, callback) };
+    }
     let mut lot = lot();
-    let operation = validate();
-    let (mut unpark, mut requeue) = match operation {
-        RequeueOp::Abort => return UnparkResult::default(),
-        RequeueOp::UnparkOne => (1, 0),
-        RequeueOp::RequeueOne => (0, 1),
-        RequeueOp::UnparkOneRequeueRest => (1, usize::MAX),
-        RequeueOp::RequeueAll => (0, usize::MAX),
-    };
-    let mut result = UnparkResult::default();
+    let (mut unpark, mut requeue) = (0, 0);
+    if lot.iter().any(|seat| seat.key == from) {
+        (unpark, requeue) = match decide()? {
+            Requeue::UnparkOne => (1, 0),
+            Requeue::MoveOne => (0, 1),
+            Requeue::UnparkOneMoveRest => (1, usize::MAX),
+            Requeue::MoveAll => (0, usize::MAX),
+        };
+    }
+    let now = Instant::now();
+    let mut done = Unparked::default();
     let (mut staying, mut moving, mut woken) = (Vec::new(), Vec::new(), Vec::new());
-    for seat in lot.seats.drain(..) {
+    for seat in lot.drain(..) {
         if seat.key != from {
             staying.push(seat);
         } else if unpark > 0 {
@@ -174,18 +199,20 @@ pub(crate) unsafe fn unpark_requeue(
             woken.push(seat);
         } else if requeue > 0 {
             requeue -= 1;
+            // SAFETY: the waiter is there while its seat is in the list.
+            unsafe { (*seat.waiter).note_moved(now) };
             moving.push(Seat { key: to, ..seat });
         } else {
-            result.have_more_threads = true;
+            done.more = true;
             staying.push(seat);
         }
     }
-    result.unparked_threads = woken.len();
-    result.requeued_threads = moving.len();
-    // Those who move stand behind those who are there already.
+    done.count = woken.len();
+    done.requeued = moving.len();
+    // Those that move stand behind those that are there already.
     staying.extend(moving);
-    lot.seats = staying;
-    let token = callback(operation, result);
+    *lot = staying;
+    let token = callback(done);
     woken.iter().for_each(|seat| wake(seat, token));
-    result
+    Some(done)
 }

@@ -2,6 +2,7 @@
 #![cfg(not(tk_loom))]
 
 mod limit;
+mod lot;
 mod park;
 mod parked;
 mod stop;

@@ -1,0 +1,311 @@
+//! What becomes of the queues in which threads sleep, in the child of a fork: the threads in them are not there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::Duration;
+
+use tk_barrier::Barrier;
+use tk_condvar::{Condition, Condvar, Monitor};
+use tk_event::Event;
+use tk_lock::{Lock, RLock, RawLock};
+use tk_semaphore::Semaphore;
+use tk_thread::{Builder, JoinHandle, active_count, enumerate, spawn};
+
+use crate::cases;
+use crate::fork::fork;
+
+/// How long a child may take that must not hang. Then a signal ends it.
+const PATIENCE: u32 = 50;
+
+fn child_of_fork(child: impl FnOnce()) {
+    fork(|| {
+        // SAFETY: it is always possible to set an alarm.
+        unsafe { libc::alarm(PATIENCE) };
+        child();
+    });
+}
+
+/// A thread that sleeps, and stays there as long as it likes.
+fn asleep<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let thread = Builder::new().daemon(true).spawn(f).unwrap();
+    while thread.waiting().is_none() {
+        std::thread::yield_now();
+    }
+    thread
+}
+
+/// Objects of the kinds that keep threads asleep until somebody else does something.
+struct Objects {
+    event: Event,
+    semaphore: Semaphore,
+    lock: RawLock,
+    value: Lock<usize>,
+    condvar: Condvar,
+    condition: Condition<usize>,
+    monitor: Monitor<usize>,
+}
+
+impl Objects {
+    /// The lock is held, and nobody may pass anywhere.
+    fn new() -> Arc<Objects> {
+        let objects = Objects {
+            event: Event::new(),
+            semaphore: Semaphore::new(0),
+            lock: RawLock::new(),
+            value: Lock::new(0),
+            condvar: Condvar::new(),
+            condition: Condition::new(0),
+            monitor: Monitor::new(0),
+        };
+        objects.lock.acquire();
+        Arc::new(objects)
+    }
+
+    /// One thread asleep in each.
+    fn occupy(self: &Arc<Objects>) -> Vec<JoinHandle<()>> {
+        let start = |f: fn(&Objects)| {
+            let objects = Arc::clone(self);
+            asleep(move || f(&objects))
+        };
+        vec![
+            start(|objects| _ = objects.event.wait()),
+            start(|objects| objects.semaphore.acquire().forget()),
+            start(|objects| {
+                objects.lock.acquire();
+                objects.lock.release().unwrap();
+            }),
+            start(|objects| {
+                let mut value = objects.value.lock();
+                while *value == 0 {
+                    objects.condvar.wait(&mut value);
+                }
+            }),
+            start(|objects| {
+                let mut value = objects.condition.lock();
+                value.wait_while(|value| *value == 0);
+            }),
+            start(|objects| {
+                let mut value = objects.monitor.lock();
+                while *value.borrow() == 0 {
+                    value.wait();
+                }
+            }),
+        ]
+    }
+
+    /// Lets all pass, and waits for them.
+    fn release(&self, threads: Vec<JoinHandle<()>>) {
+        self.event.set();
+        self.semaphore.release(1).unwrap();
+        self.lock.release().unwrap();
+        *self.value.lock() = 1;
+        self.condvar.notify_all();
+        let mut value = self.condition.lock();
+        *value = 1;
+        value.notify_all();
+        drop(value);
+        let value = self.monitor.lock();
+        *value.borrow_mut() = 1;
+        value.notify_all();
+        drop(value);
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+
+    /// As the objects were before `release`.
+    fn close(&self) {
+        self.event.clear();
+        assert!(self.lock.try_acquire());
+        *self.value.lock() = 0;
+        *self.condition.lock() = 0;
+        *self.monitor.lock().borrow_mut() = 0;
+    }
+}
+
+/// Threads that fight for locks and wait for each other, and the sum that says that all went well.
+fn contend() {
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 200;
+    let (sum, reentrant) = (
+        Arc::new(Lock::new(0)),
+        Arc::new(RLock::new(AtomicUsize::new(0))),
+    );
+    let (barrier, queue) = (Arc::new(Barrier::new(THREADS)), Arc::new(Condition::new(0)));
+    let threads: Vec<_> = (0..THREADS)
+        .map(|n| {
+            let (sum, reentrant) = (Arc::clone(&sum), Arc::clone(&reentrant));
+            let (barrier, queue) = (Arc::clone(&barrier), Arc::clone(&queue));
+            spawn(move || {
+                for _ in 0..ROUNDS {
+                    *sum.lock() += 1;
+                    reentrant.lock().fetch_add(1, Relaxed);
+                }
+                barrier.wait().unwrap();
+                // Each waits for its turn.
+                let mut turn = queue.lock();
+                turn.wait_while(|turn| *turn != n);
+                *turn += 1;
+                turn.notify_all();
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+    assert_eq!(*sum.lock(), THREADS * ROUNDS);
+    assert_eq!(reentrant.lock().load(Relaxed), THREADS * ROUNDS);
+    assert_eq!(*queue.lock(), THREADS);
+}
+
+cases! {
+    a_child_waits_at_new_objects: || tk_thread::main(|| {
+        let objects = Objects::new();
+        let threads = objects.occupy();
+        for _ in 0..3 {
+            child_of_fork(|| {
+                contend();
+                for _ in 0..20 {
+                    let objects = Objects::new();
+                    let threads = objects.occupy();
+                    objects.release(threads);
+                }
+            });
+        }
+        objects.release(threads);
+    }) => |ended| ended.printed(&[]);
+
+    a_child_waits_at_objects_where_lost_threads_slept: || tk_thread::main(|| {
+        let objects = Objects::new();
+        let threads = objects.occupy();
+        for _ in 0..3 {
+            child_of_fork(|| {
+                for _ in 0..20 {
+                    let threads = objects.occupy();
+                    objects.release(threads);
+                    objects.close();
+                }
+            });
+        }
+        // Nothing of that has happened here.
+        objects.release(threads);
+    }) => |ended| ended.printed(&[]);
+
+    a_child_wakes_nobody_where_lost_threads_slept: || tk_thread::main(|| {
+        let objects = Objects::new();
+        let threads = objects.occupy();
+        child_of_fork(|| {
+            assert_eq!(objects.condvar.notify_all(), 0);
+            assert_eq!(objects.condition.lock().notify_all(), 0);
+            assert_eq!(objects.monitor.lock().notify_all(), 0);
+            assert!(!objects.condvar.notify_one());
+            // The permit stays for whoever comes.
+            objects.semaphore.release(1).unwrap();
+            assert!(objects.semaphore.try_acquire().is_some());
+            // The lock is free.
+            objects.lock.release().unwrap();
+            assert!(objects.lock.try_acquire());
+        });
+        objects.release(threads);
+    }) => |ended| ended.printed(&[]);
+
+    a_lost_thread_keeps_its_lock: || tk_thread::main(|| {
+        let (lock, held, done) = (Arc::new(Lock::new(())), Arc::new(Event::new()), Arc::new(Event::new()));
+        let holder = asleep({
+            let (lock, held, done) = (Arc::clone(&lock), Arc::clone(&held), Arc::clone(&done));
+            move || {
+                let _guard = lock.lock();
+                held.set();
+                done.wait();
+            }
+        });
+        held.wait();
+        child_of_fork(|| {
+            assert!(lock.try_lock().is_none());
+            assert!(lock.try_lock_for(Duration::from_millis(5)).is_none());
+            let other = Arc::clone(&lock);
+            assert!(spawn(move || other.try_lock_for(Duration::from_millis(5)).is_none()).join().unwrap());
+        });
+        done.set();
+        holder.join().unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    the_child_of_a_child_waits_too: || tk_thread::main(|| {
+        fn generation(left: u32) {
+            let objects = Objects::new();
+            let threads = objects.occupy();
+            if left > 0 {
+                child_of_fork(|| {
+                    contend();
+                    let threads = objects.occupy();
+                    child_of_fork(|| generation(left - 1));
+                    objects.release(threads);
+                });
+            }
+            objects.release(threads);
+        }
+        generation(3);
+    }) => |ended| ended.printed(&[]);
+
+    a_child_of_many_threads_starts_as_many: || tk_thread::main(|| {
+        const THREADS: usize = 100;
+        let event = Arc::new(Event::new());
+        let sleepers = || -> Vec<_> {
+            (0..THREADS).map(|_| {
+                let event = Arc::clone(&event);
+                asleep(move || event.wait())
+            }).collect()
+        };
+        let threads = sleepers();
+        child_of_fork(|| {
+            for _ in 0..3 {
+                let threads = sleepers();
+                event.set();
+                for thread in threads {
+                    thread.join().unwrap();
+                }
+                event.clear();
+            }
+        });
+        event.set();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }) => |ended| ended.printed(&[]);
+
+    a_fork_while_threads_park_and_unpark: || tk_thread::main(|| {
+        let over = Arc::new(AtomicBool::new(false));
+        let lock = Arc::new(Lock::new(0_u64));
+        let ping = Arc::new([Semaphore::new(1), Semaphore::new(0)]);
+        let mut busy: Vec<_> = (0..3).map(|_| {
+            let (over, lock) = (Arc::clone(&over), Arc::clone(&lock));
+            spawn(move || while !over.load(Relaxed) {
+                *lock.lock() += 1;
+            })
+        }).collect();
+        for n in 0..2 {
+            let (over, ping) = (Arc::clone(&over), Arc::clone(&ping));
+            busy.push(spawn(move || while !over.load(Relaxed) {
+                ping[n].acquire().forget();
+                ping[1 - n].release(1).unwrap();
+            }));
+        }
+        for _ in 0..40 {
+            child_of_fork(contend);
+        }
+        over.store(true, Relaxed);
+        for semaphore in &*ping {
+            semaphore.release(1).unwrap();
+        }
+        for thread in busy {
+            thread.join().unwrap();
+        }
+    }) => |ended| ended.printed(&[]);
+
+    a_child_whose_parent_never_parked: || tk_thread::main(|| {
+        child_of_fork(|| {
+            contend();
+            assert_eq!(active_count(), enumerate().len());
+        });
+    }) => |ended| ended.printed(&[]);
+}

@@ -1,0 +1,322 @@
+//! The parking lot: a queue for each address, in which threads sleep until another one wakes them.
+//!
+//! ```text
+//! table ---> bucket ---> queue of key A ---> waiter ---> waiter       each waiter lies on its thread's stack
+//!            bucket      queue of key B ---> waiter
+//!            ...
+//! ```
+//!
+//! | operation | with the bucket locked | after |
+//! |---|---|---|
+//! | `park` | asks `validate`; enters the queue | calls `before_sleep`; sleeps |
+//! | `park`, when the time is over | leaves the queue, unless it has been taken out of it | |
+//! | `unpark_filter` | asks `filter`; takes the chosen out; calls `callback` | wakes them |
+//! | `requeue` | asks `decide`; takes out, or moves to the other queue; calls `callback` | wakes the one |
+//!
+//! # Invariants
+//!
+//! - *In a queue*: a waiter in a queue is there: its thread is inside `park`, and does not leave it before the waiter is
+//!   out of the queue.
+//! - *Key*: the key of a waiter is written with the bucket of the key locked; if it is moved, with both buckets. So it stands
+//!   while the bucket of the key that it has is locked. `NO_KEY` is final: a waiter enters a queue once.
+//! - *Links*: the links of a waiter in a queue belong to the thread that has the bucket of its key locked.
+//! - *Handover*: a waiter belongs to its own thread until it enters a queue. By leaving the queue it comes to belong to the thread
+//!   that takes it out, which is its own (the time is over: nobody has unparked it, and nobody will) or another one (it is
+//!   unparked: the time does not count any more). So exactly one of the two happens. The other thread gives the waiter
+//!   back by waking it, and does not touch it after that (*last access*, in `parker.rs`).
+//! - *Current* and *process*: see `table.rs`.
+//!
+//! The waiter is on the stack because that needs no memory, no thread-local and no record: a thread can park in an allocator,
+//! while it registers, and in its last destructor. In the child of a fork the stacks of the lost threads are used again, but the
+//! table that leads there is not.
+//!
+//! # Wake-ups
+//!
+//! The waiters that are taken out form a list, linked by themselves, and are woken after the bucket has been unlocked: however
+//! many there are, this takes no memory, and a thread that is woken does not run into the locked bucket. A waiter whose time is over
+//! while it is on such a list finds itself in no queue. Then it waits for the wake-up, which is on its way.
+//!
+//! # The functions of the user
+//!
+//! `validate`, `filter`, `decide` and `callback` run with buckets locked, and `before_sleep` with the waiter in a queue. A panic in one
+//! of them would leave a bucket locked, or a waiter in a queue without its stack: it ends the program. They are called by reference: what they have
+//! captured is dropped in the frame of the caller, with nothing locked.
+
+mod bucket;
+mod bucket_lock;
+mod parker;
+mod table;
+mod waiter;
+
+use std::ptr;
+
+pub use waiter::Waiter;
+
+use crate::park::{Choice, Requeue, Unparked};
+use crate::sync::Instant;
+use crate::sync::Ordering::Relaxed;
+use bucket::Locked;
+use parker::Parker;
+use waiter::NO_KEY;
+
+/// How a wait ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The thread was unparked, with this token.
+    Unparked(u32),
+    /// `validate` said no.
+    Invalid,
+    /// The time was over, and the waiter was in the queue of this key.
+    TimedOut(usize),
+}
+
+/// Ends the program if it is dropped by a panic: see "The functions of the user".
+struct NoPanic;
+
+impl Drop for NoPanic {
+    #[cold]
+    fn drop(&mut self) {
+        // The first panic has been reported. A second one while that unwinds ends the program.
+        panic!("a panic while threads are parked or unparked");
+    }
+}
+
+fn no_panic<R>(f: impl FnOnce() -> R) -> R {
+    let bomb = NoPanic;
+    let result = f();
+    std::mem::forget(bomb);
+    result
+}
+
+/// Enters the queue of the key if `validate` agrees, calls `before_sleep`, and sleeps until it is unparked or the deadline is reached.
+///
+/// # Safety
+///
+/// The waiter is new. The key is in the hands of the caller: whoever else parks or unparks there knows what to expect.
+pub(crate) unsafe fn park(
+    waiter: &Waiter,
+    key: usize,
+    validate: &mut dyn FnMut() -> bool,
+    before_sleep: &mut dyn FnMut(),
+    deadline: Option<Instant>,
+) -> Outcome {
+    no_panic(|| {
+        table::fit();
+        let bucket = table::lock(key);
+        if !validate() {
+            return Outcome::Invalid;
+        }
+        // SAFETY: the waiter is new, and this function does not return before it is out of the queue.
+        unsafe { bucket.push(waiter, key) };
+        drop(bucket);
+
+        before_sleep();
+        if let Some(token) = waiter.parker.sleep(deadline) {
+            return Outcome::Unparked(token);
+        }
+        match lock_bucket_of(waiter) {
+            Some((key, bucket)) => {
+                // SAFETY: the waiter is in the queue of this key.
+                unsafe { bucket.remove(waiter) };
+                Outcome::TimedOut(key)
+            }
+            // By *handover*, a wake-up is on its way.
+            None => Outcome::Unparked(wait_for_wake_up(waiter)),
+        }
+    })
+}
+
+#[cold]
+fn wait_for_wake_up(waiter: &Waiter) -> u32 {
+    loop {
+        if let Some(token) = waiter.parker.sleep(None) {
+            return token;
+        }
+    }
+}
+
+/// Locks the bucket of the queue in which the waiter is, and says which key that has; or `None` if it is in no queue.
+fn lock_bucket_of(waiter: &Waiter) -> Option<(usize, Locked<'static>)> {
+    loop {
+        // Relaxed: looked at again with the bucket locked. `NO_KEY` is final.
+        let key = waiter.key.load(Relaxed);
+        if key == NO_KEY {
+            return None;
+        }
+        let bucket = table::lock(key);
+        // Relaxed: by *key*, it stands if it is that of this bucket.
+        if waiter.key.load(Relaxed) == key {
+            return Some((key, bucket));
+        }
+    }
+}
+
+/// Waiters that have been taken out of their queues by this thread, and belong to it.
+struct Taken {
+    first: *const Waiter,
+    last: *const Waiter,
+}
+
+impl Taken {
+    fn new() -> Taken {
+        Taken {
+            first: ptr::null(),
+            last: ptr::null(),
+        }
+    }
+
+    /// Takes a waiter out of its queue.
+    ///
+    /// # Safety
+    ///
+    /// It is in a queue of this bucket.
+    unsafe fn take(&mut self, bucket: &Locked<'_>, waiter: *const Waiter) {
+        // SAFETY: by the caller's promise. After that the waiter belongs to this thread, as do the others of the list.
+        unsafe {
+            bucket.remove(waiter);
+            Waiter::change(waiter, |links| links.next = ptr::null());
+            if self.first.is_null() {
+                self.first = waiter;
+            } else {
+                Waiter::change(self.last, |links| links.next = waiter);
+            }
+        }
+        self.last = waiter;
+    }
+
+    /// Wakes all of them, in their order. To be called without a bucket locked.
+    fn wake(self, token: u32) {
+        let mut waiter = self.first;
+        while !waiter.is_null() {
+            // SAFETY: by *handover*, the waiter belongs to this thread until it is woken. The link is read before.
+            unsafe {
+                let next = Waiter::links(waiter).next;
+                Parker::wake(&raw const (*waiter).parker, token);
+                waiter = next;
+            }
+        }
+    }
+}
+
+/// Shows the waiters in the queue of the key to `filter`, in their order, and wakes those that it chooses with the token that
+/// `callback` returns.
+///
+/// # Safety
+///
+/// The key is in the hands of the caller: the threads that park there know what the token means.
+pub(crate) unsafe fn unpark_filter(
+    key: usize,
+    filter: &mut dyn FnMut(&Waiter) -> Choice,
+    callback: &mut dyn FnMut(Unparked) -> u32,
+) -> Unparked {
+    no_panic(|| {
+        let bucket = table::lock(key);
+        let mut done = Unparked::default();
+        let mut taken = Taken::new();
+        let mut waiter = bucket.queue(key);
+        // SAFETY: all are in the queue, until they are taken.
+        unsafe {
+            let last = if waiter.is_null() {
+                waiter
+            } else {
+                Waiter::links(waiter).previous
+            };
+            while !waiter.is_null() {
+                let next = Waiter::links(waiter).next;
+                match filter(&*waiter) {
+                    Choice::Unpark => {
+                        taken.take(&bucket, waiter);
+                        done.count += 1;
+                    }
+                    Choice::Skip => done.more = true,
+                    Choice::End => {
+                        done.more = true;
+                        break;
+                    }
+                }
+                waiter = if waiter == last { ptr::null() } else { next };
+            }
+        }
+        let token = callback(done);
+        drop(bucket);
+        taken.wake(token);
+        done
+    })
+}
+
+/// Wakes one waiter, if it is still in the queue of that key.
+///
+/// # Safety
+///
+/// The waiter is there until this returns. The key is that of a queue into which it was, or is, or is about to be put.
+pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
+    no_panic(|| {
+        // Not in the queue yet, or not any more: the thread sees by itself what there is to see.
+        // Relaxed: looked at again with the bucket locked.
+        let bucket = table::lock(key);
+        if waiter.key.load(Relaxed) != key {
+            return;
+        }
+        let mut taken = Taken::new();
+        // SAFETY: it is in the queue of this key.
+        unsafe { taken.take(&bucket, waiter) };
+        drop(bucket);
+        taken.wake(token);
+    });
+}
+
+/// If waiters are in the queue of `from`: asks `decide`, and does to them what it says; then calls `callback`, whose token a
+/// waiter gets that is woken. `None` if `decide` says so.
+///
+/// # Safety
+///
+/// As for `unpark_filter`, for both keys.
+pub(crate) unsafe fn requeue(
+    from: usize,
+    to: usize,
+    decide: &mut dyn FnMut() -> Option<Requeue>,
+    callback: &mut dyn FnMut(Unparked) -> u32,
+) -> Option<Unparked> {
+    no_panic(|| {
+        let pair = table::lock_pair(from, to);
+        let mut done = Unparked::default();
+        let mut taken = Taken::new();
+        let mut waiter = pair.from().queue(from);
+        if !waiter.is_null() {
+            let (mut unparks, moves) = match decide()? {
+                Requeue::UnparkOne => (true, 0),
+                Requeue::MoveOne => (false, 1),
+                Requeue::UnparkOneMoveRest => (true, usize::MAX),
+                Requeue::MoveAll => (false, usize::MAX),
+            };
+            let now = Instant::now();
+            // SAFETY: all are in the queue, until they are taken or moved. Both buckets are locked.
+            unsafe {
+                let last = Waiter::links(waiter).previous;
+                loop {
+                    let (next, is_last) = (Waiter::links(waiter).next, waiter == last);
+                    if std::mem::take(&mut unparks) {
+                        taken.take(pair.from(), waiter);
+                        done.count = 1;
+                    } else if done.requeued < moves {
+                        pair.from().remove(waiter);
+                        (*waiter).note_moved(now);
+                        pair.to().push(waiter, to);
+                        done.requeued += 1;
+                    } else {
+                        break;
+                    }
+                    if is_last {
+                        break;
+                    }
+                    waiter = next;
+                }
+            }
+            done.more = !pair.from().queue(from).is_null();
+        }
+        let token = callback(done);
+        drop(pair);
+        taken.wake(token);
+        Some(done)
+    })
+}

@@ -1,0 +1,166 @@
+//! Where one parked thread sleeps, and is woken with a token.
+//!
+//! | state | set by | meaning |
+//! |---|---|---|
+//! | `AWAKE` | the thread, when it enters a queue | it has yet to go to sleep; it may look out meanwhile |
+//! | `ASLEEP` | the thread | it sleeps, or is about to |
+//! | `WOKEN`, and a token in the bits above | the thread that unparks it | the wait is over |
+//!
+//! Invariant *last access*: the store of `WOKEN` is the last access of the thread that unparks to anything of the parked thread.
+//! With that store the parked thread is free to return from `park` and to give its stack back. After it, a thread that was
+//! `ASLEEP` is woken by the address alone, at which nothing is read.
+
+use crate::sync::Instant;
+use crate::sync::Ordering::{Acquire, Relaxed, Release};
+use crate::sync::lot::AtomicU32;
+use crate::sync::{futex, with_futexes, without_futexes};
+
+const AWAKE: u32 = 0;
+const ASLEEP: u32 = 1;
+const WOKEN: u32 = 2;
+
+/// How far up the token is.
+const TOKEN: u32 = 2;
+
+pub(super) struct Parker {
+    state: AtomicU32,
+    #[cfg(not(any(
+        tk_loom,
+        all(any(target_os = "linux", target_os = "android"), not(tk_no_futex))
+    )))]
+    bed: Bed,
+}
+
+fn token(state: u32) -> Option<u32> {
+    (state & WOKEN != 0).then_some(state >> TOKEN)
+}
+
+fn woken(token: u32) -> u32 {
+    token << TOKEN | WOKEN
+}
+
+impl Parker {
+    /// Whether the thread has been woken. It orders nothing.
+    pub(super) fn is_woken(&self) -> bool {
+        token(self.state.load(Relaxed)).is_some()
+    }
+}
+
+with_futexes! {
+    impl Parker {
+        pub(super) fn new() -> Parker {
+            Parker {
+                state: AtomicU32::new(AWAKE),
+            }
+        }
+
+        /// Sleeps until the thread is woken, and returns the token; or `None` if the deadline is reached before. May be called
+        /// again after that.
+        pub(super) fn sleep(&self, deadline: Option<Instant>) -> Option<u32> {
+            // Relaxed: it tells `wake` to call the kernel, which compares the word once more. A failure is looked at below.
+            let _ = self.state.compare_exchange(AWAKE, ASLEEP, Relaxed, Relaxed);
+            loop {
+                // Acquire: pairs with the Release in `wake`. What the thread that unparked did before, this one sees.
+                if let Some(token) = token(self.state.load(Acquire)) {
+                    return Some(token);
+                }
+                if !futex::wait(&self.state, ASLEEP, deadline) {
+                    return token(self.state.load(Acquire));
+                }
+            }
+        }
+
+        /// Wakes the thread.
+        ///
+        /// # Safety
+        ///
+        /// The parker is that of a waiter which belongs to the calling thread, by the invariant *handover*. It is the
+        /// thread's own again, and may be gone, when this returns.
+        pub(super) unsafe fn wake(this: *const Parker, token: u32) {
+            // SAFETY: the waiter is there until it is woken, which the swap does.
+            let state = unsafe { &raw const (*this).state };
+            // Release: pairs with the Acquire in `sleep`. By *last access*, nothing of the thread is touched from here on.
+            // SAFETY: as above.
+            if unsafe { (*state).swap(woken(token), Release) } == ASLEEP {
+                futex::wake(state);
+            }
+        }
+    }
+}
+
+without_futexes! {
+    use std::sync::{Condvar, Mutex};
+
+    /// What the thread sleeps on. By *last access*, the thread does not return before `WOKEN` is set, though it is up
+    /// before: the thread that unparks may be still at the mutex.
+    struct Bed {
+        is_over: Mutex<bool>,
+        wake_up: Condvar,
+    }
+
+    impl Parker {
+        pub(super) fn new() -> Parker {
+            Parker {
+                state: AtomicU32::new(AWAKE),
+                bed: Bed {
+                    is_over: Mutex::new(false),
+                    wake_up: Condvar::new(),
+                },
+            }
+        }
+
+        /// Sleeps until the thread is woken, and returns the token; or `None` if the deadline is reached before. May be called
+        /// again after that.
+        pub(super) fn sleep(&self, deadline: Option<Instant>) -> Option<u32> {
+            // Relaxed: it tells `wake` to use the bed. A failure is looked at below.
+            let _ = self.state.compare_exchange(AWAKE, ASLEEP, Relaxed, Relaxed);
+            // Acquire: pairs with the Release in `wake`. What the thread that unparked did before, this one sees.
+            let token_now = || token(self.state.load(Acquire));
+            if let Some(token) = token_now() {
+                return Some(token);
+            }
+            let mut is_over = crate::sync::lock(&self.bed.is_over);
+            while !*is_over {
+                let wake_up = &self.bed.wake_up;
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                is_over = match left {
+                    Some(left) if left.is_zero() => return None,
+                    Some(left) => {
+                        wake_up
+                            .wait_timeout(is_over, left)
+                            .unwrap_or_else(std::sync::PoisonError::into_inner)
+                            .0
+                    }
+                    None => wake_up
+                        .wait(is_over)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner),
+                };
+            }
+            drop(is_over);
+            futex::until(|| token_now().is_some());
+            token_now()
+        }
+
+        /// Wakes the thread.
+        ///
+        /// # Safety
+        ///
+        /// The parker is that of a waiter which belongs to the calling thread, by the invariant *handover*. It is the
+        /// thread's own again, and may be gone, when this returns.
+        pub(super) unsafe fn wake(this: *const Parker, token: u32) {
+            // SAFETY: the waiter is there until it is woken, which the stores of `WOKEN` do.
+            let parker = unsafe { &*this };
+            let woken = woken(token);
+            // Release: pairs with the Acquire in `sleep`.
+            if parker.state.compare_exchange(AWAKE, woken, Release, Relaxed).is_ok() {
+                return;
+            }
+            let mut is_over = crate::sync::lock(&parker.bed.is_over);
+            *is_over = true;
+            parker.bed.wake_up.notify_one();
+            drop(is_over);
+            // Release: as above. By *last access*, nothing of the thread is touched from here on.
+            parker.state.store(woken, Release);
+        }
+    }
+}

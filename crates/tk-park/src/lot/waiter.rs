@@ -1,0 +1,240 @@
+//! A parked thread: what others see of it, and its place in a queue.
+
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::ptr;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tk_core::Owner;
+
+use super::parker::Parker;
+use crate::sync::Instant;
+use crate::sync::Ordering::Relaxed;
+use crate::sync::lot::{AtomicUsize, UnsafeCell};
+
+/// A parked thread, as the thread that unparks sees it.
+///
+/// ```
+/// use std::sync::atomic::AtomicU32;
+/// use tk_park::{Choice, Waiter, unpark_filter};
+///
+/// let first = |_: &Waiter| Choice::End;
+/// assert_eq!(unpark_filter(&AtomicU32::new(0), first, |_| 0).count, 0);
+/// ```
+pub struct Waiter {
+    mark: usize,
+    owner: Owner,
+    since: Instant,
+    /// How long after `since` the waiter was moved to the queue in which it is, in nanoseconds; or [`NOT_MOVED`]. Not one of the
+    /// atomics of `sync`: it orders nothing.
+    moved: AtomicU64,
+    /// The key of the queue in which the waiter is, or [`NO_KEY`]. Written with the bucket of that key locked, by the invariant
+    /// *key*.
+    pub(super) key: AtomicUsize,
+    pub(super) parker: Parker,
+    /// The place in the queue, which belongs to the bucket of `key`; or in the list of those to be woken, which belongs to the
+    /// thread that unparks.
+    links: UnsafeCell<Links>,
+    #[cfg(tk_loom)]
+    unparked_by_twin: std::sync::atomic::AtomicBool,
+}
+
+/// No word is at this address.
+pub(super) const NO_KEY: usize = 0;
+const NOT_MOVED: u64 = u64::MAX;
+
+/// A queue is a ring: the first waiter's `previous` is the last one. The first waiters of a bucket's queues are in a list of
+/// their own.
+#[derive(Clone, Copy)]
+pub(super) struct Links {
+    pub(super) next: *const Waiter,
+    pub(super) previous: *const Waiter,
+    pub(super) is_first: bool,
+    /// The first waiters of the neighbor queues in the bucket, or null. Of the first one only.
+    pub(super) queue_before: *const Waiter,
+    pub(super) queue_behind: *const Waiter,
+}
+
+// SAFETY: the pointers in `links` are used by the owner of the links alone, by the invariants of the lot. All else is `Sync`
+// by itself.
+unsafe impl Sync for Waiter {}
+// SAFETY: as above; nothing depends on the thread.
+unsafe impl Send for Waiter {}
+// A panic while a queue is changed ends the program.
+impl UnwindSafe for Waiter {}
+impl RefUnwindSafe for Waiter {}
+
+impl Waiter {
+    pub(crate) fn new(mark: usize, owner: Owner, since: Instant) -> Waiter {
+        Waiter {
+            mark,
+            owner,
+            since,
+            moved: AtomicU64::new(NOT_MOVED),
+            key: AtomicUsize::new(NO_KEY),
+            parker: Parker::new(),
+            links: UnsafeCell::new(Links {
+                next: ptr::null(),
+                previous: ptr::null(),
+                is_first: false,
+                queue_before: ptr::null(),
+                queue_behind: ptr::null(),
+            }),
+            #[cfg(tk_loom)]
+            unparked_by_twin: std::sync::atomic::AtomicBool::new(false),
+        }
+    }
+
+    /// What the thread gave to [`Wait::marked`](crate::Wait::marked), or zero.
+    ///
+    /// ```
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// let marked = |waiter: &Waiter| match waiter.mark() {
+    ///     0 => Choice::Skip,
+    ///     _ => Choice::Unpark,
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), marked, |_| 0);
+    /// ```
+    pub fn mark(&self) -> usize {
+        self.mark
+    }
+
+    /// The thread, as the owner of a lock that is handed to it.
+    ///
+    /// ```
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// // Another thread than this one.
+    /// let me = tk_core::current_owner();
+    /// let other = |waiter: &Waiter| {
+    ///     if waiter.owner() == me { Choice::Skip } else { Choice::Unpark }
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), other, |_| 0);
+    /// ```
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// Since when the thread waits.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tk_park::{Choice, Waiter};
+    ///
+    /// // Threads that have waited for long.
+    /// let patient = |waiter: &Waiter| {
+    ///     if waiter.since().elapsed() > Duration::from_millis(1) { Choice::Unpark } else { Choice::End }
+    /// };
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), patient, |_| 0);
+    /// ```
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Since when the thread waits for what this queue is for: [`since`](Waiter::since), or the time when it was
+    /// [moved](crate::requeue) here.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::{Choice, Limit, Requeue, Wait, park, requeue, unpark_filter};
+    ///
+    /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    /// std::thread::scope(|s| {
+    ///     s.spawn(|| park(&from, || true, &Wait::new("example"), Limit::none()));
+    ///     // SAFETY: the thread takes any token.
+    ///     let move_one =
+    ///         || unsafe { requeue(&from, &raw const to as usize, || Some(Requeue::MoveOne), |_| 0) };
+    ///     while move_one().unwrap().requeued == 0 {}
+    ///     unpark_filter(&to, |waiter| {
+    ///         assert!(waiter.queued_since() > waiter.since());
+    ///         Choice::Unpark
+    ///     }, |_| 0);
+    /// });
+    /// ```
+    pub fn queued_since(&self) -> Instant {
+        // Relaxed: the queue is locked.
+        match self.moved.load(Relaxed) {
+            NOT_MOVED => self.since,
+            nanos => crate::later(self.since, Duration::from_nanos(nanos)).unwrap_or(self.since),
+        }
+    }
+
+    pub(crate) fn note_moved(&self, now: Instant) {
+        let nanos = now.saturating_duration_since(self.since).as_nanos();
+        // Five hundred years are enough.
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).min(NOT_MOVED - 1);
+        self.moved.store(nanos, Relaxed);
+    }
+
+    /// Whether the thread has been unparked. It orders nothing: a thread that finds this goes on to sleep, which returns
+    /// immediately. For a thread that looks out before it sleeps: see [`park_then`](crate::park_then).
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::{Choice, Limit, Parked, Wait, Waiter, park_then, unpark_filter};
+    ///
+    /// let word = AtomicU32::new(0);
+    /// let look_out = |me: &Waiter| {
+    ///     # unpark_filter(&word, |_| Choice::Unpark, |_| 0);
+    ///     // … another thread unparks this one …
+    ///     assert!(me.is_unparked());
+    /// };
+    /// // SAFETY: `look_out` does not park.
+    /// let parked = unsafe { park_then(&word, || true, look_out, &Wait::new("bell"), Limit::none()) };
+    /// assert_eq!(parked, Parked::Unparked(0));
+    /// ```
+    pub fn is_unparked(&self) -> bool {
+        #[cfg(tk_loom)]
+        if self.unparked_by_twin.load(Relaxed) {
+            return true;
+        }
+        self.parker.is_woken()
+    }
+
+    /// For the twin of the lot, which does not use the parker.
+    #[cfg(tk_loom)]
+    pub(crate) fn note_unparked(&self) {
+        self.unparked_by_twin.store(true, Relaxed);
+    }
+
+    /// What finds this waiter again: see [`Waiter::of_ticket`].
+    pub(crate) fn ticket(&self) -> usize {
+        (&raw const *self).expose_provenance()
+    }
+
+    /// # Safety
+    ///
+    /// The ticket is that of a waiter that is there for `'a`.
+    pub(crate) unsafe fn of_ticket<'a>(ticket: usize) -> &'a Waiter {
+        // SAFETY: by the caller's promise.
+        unsafe { &*ptr::with_exposed_provenance(ticket) }
+    }
+
+    /// # Safety
+    ///
+    /// The waiter is there, and its links belong to the calling thread.
+    pub(super) unsafe fn links(this: *const Waiter) -> Links {
+        // SAFETY: by the caller's promise.
+        unsafe { (*this).links.with(|links| *links) }
+    }
+
+    /// # Safety
+    ///
+    /// As for `links`.
+    pub(super) unsafe fn change(this: *const Waiter, change: impl FnOnce(&mut Links)) {
+        // SAFETY: by the caller's promise.
+        unsafe { (*this).links.with_mut(|links| change(&mut *links)) }
+    }
+}
+
+impl fmt::Debug for Waiter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waiter")
+            .field("mark", &self.mark)
+            .field("owner", &self.owner)
+            .field("since", &self.since)
+            .finish_non_exhaustive()
+    }
+}

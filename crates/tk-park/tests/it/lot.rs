@@ -1,0 +1,273 @@
+//! What the lot promises beyond the calls: its size, its cost, and who else runs while a bucket is locked.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
+use std::time::{Duration, Instant};
+
+use tk_park::{
+    Choice, Limit, Parked, Requeue, Unparked, Wait, Waiter, park, park_then, requeue, unpark_all,
+    unpark_filter, unpark_n, unpark_one,
+};
+
+use crate::parked::{Random, until};
+
+fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Parked {
+    park(word, || true, &Wait::new("test"), limit)
+}
+
+/// A table that grows while threads enter and leave it: each waits where it is found.
+#[test]
+fn more_threads_than_the_table_was_made_for() {
+    const THREADS: usize = 200;
+    let words: Vec<_> = (0..THREADS).map(|_| AtomicU32::new(0)).collect();
+    let asleep = AtomicUsize::new(0);
+    std::thread::scope(|s| {
+        let sleepers: Vec<_> = words
+            .iter()
+            .map(|word| {
+                let asleep = &asleep;
+                s.spawn(move || {
+                    let validate = || {
+                        asleep.fetch_add(1, Relaxed);
+                        true
+                    };
+                    park(word, validate, &Wait::new("test"), Limit::none())
+                })
+            })
+            .collect();
+        until("all are in the queue", || asleep.load(Relaxed) == THREADS);
+        for (n, word) in words.iter().enumerate() {
+            let unparked = unpark_filter(word, |_| Choice::Unpark, |_| n as u16);
+            assert_eq!((unparked.count, unparked.more), (1, false));
+        }
+        for (n, sleeper) in sleepers.into_iter().enumerate() {
+            assert_eq!(sleeper.join().unwrap(), Parked::Unparked(n as u16));
+        }
+    });
+}
+
+/// Hundreds of threads in one queue leave it by time, by stop of the queue, and from every place in it.
+#[test]
+fn a_long_queue_is_left_from_every_place() {
+    const THREADS: usize = 200;
+    let word = AtomicU32::new(0);
+    let (asleep, timed_out) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|s| {
+        let sleepers: Vec<_> = (0..THREADS)
+            .map(|n| {
+                let (word, asleep, timed_out) = (&word, &asleep, &timed_out);
+                s.spawn(move || {
+                    let validate = || {
+                        asleep.fetch_add(1, Relaxed);
+                        true
+                    };
+                    // Every other one leaves by itself.
+                    let limit = match n % 2 {
+                        0 => Limit::after(Duration::from_micros(n as u64)),
+                        _ => Limit::none(),
+                    };
+                    let parked = park(word, validate, &Wait::new("test").marked(n), limit);
+                    if parked == Parked::TimedOut {
+                        timed_out.fetch_add(1, Relaxed);
+                    }
+                    parked
+                })
+            })
+            .collect();
+        until("all have been in the queue", || {
+            asleep.load(Relaxed) == THREADS && timed_out.load(Relaxed) == THREADS / 2
+        });
+        // From the middle, then from the end and the beginning.
+        let some = |from: usize| {
+            move |waiter: &Waiter| match waiter.mark() >= from {
+                true => Choice::Unpark,
+                false => Choice::Skip,
+            }
+        };
+        let late = unpark_filter(&word, some(THREADS / 2), |_| 1);
+        assert_eq!((late.count, late.more), (THREADS / 4, true));
+        let first = unpark_n(&word, 10, |_| 1);
+        assert_eq!((first.count, first.more), (10, true));
+        assert_eq!(unpark_all(&word, 1), THREADS / 4 - 10);
+        let unparked = sleepers
+            .into_iter()
+            .map(|sleeper| sleeper.join().unwrap())
+            .filter(|parked| *parked == Parked::Unparked(1))
+            .count();
+        assert_eq!(unparked, THREADS / 2);
+    });
+}
+
+/// The wake-up of a queue of hundreds is exact while their times run out and others move them back and forth.
+#[test]
+fn wake_ups_are_exact_while_waiters_are_moved_and_time_out() {
+    const SLEEPERS: u64 = 8;
+    const TIME: Duration = Duration::from_millis(300);
+    let words = [AtomicU32::new(0), AtomicU32::new(0), AtomicU32::new(0)];
+    let (sent, received) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let start = Instant::now();
+    std::thread::scope(|s| {
+        for seed in 0..SLEEPERS {
+            let (words, received) = (&words, &received);
+            s.spawn(move || {
+                let mut random = Random::new(seed + 7);
+                while start.elapsed() < TIME {
+                    let word = &words[random.below(3) as usize];
+                    let limit = Limit::after(random.moment());
+                    if let Parked::Unparked(_) = sleep_on(word, limit) {
+                        received.fetch_add(1, Relaxed);
+                    }
+                }
+            });
+        }
+        for seed in 0..2 {
+            let (words, sent) = (&words, &sent);
+            s.spawn(move || {
+                let mut random = Random::new(seed + 77);
+                while start.elapsed() < TIME {
+                    let (from, to) = (random.below(3) as usize, random.below(3) as usize);
+                    let how = [
+                        Requeue::UnparkOne,
+                        Requeue::MoveOne,
+                        Requeue::UnparkOneMoveRest,
+                        Requeue::MoveAll,
+                    ][random.below(4) as usize];
+                    let to = &raw const words[to] as usize;
+                    // SAFETY: the sleepers take any token.
+                    let moved = unsafe { requeue(&words[from], to, || Some(how), |_| 1) };
+                    let unparked = unpark_one(&words[from], |_| 2);
+                    sent.fetch_add(moved.unwrap().count + unparked.count, Relaxed);
+                }
+            });
+        }
+    });
+    assert_eq!(sent.into_inner(), received.into_inner());
+}
+
+#[test]
+fn nobody_is_asked_about_an_empty_queue() {
+    let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    let mut told = None;
+    let callback = |unparked| {
+        told = Some(unparked);
+        0
+    };
+    let to = &raw const to as usize;
+    // SAFETY: nobody is parked there.
+    let done = unsafe { requeue(&from, to, || unreachable!(), callback) };
+    assert_eq!(done, Some(Unparked::default()));
+    assert_eq!(told, Some(Unparked::default()));
+}
+
+/// Unparks on its word when it is dropped. With the word's bucket locked that would wait forever.
+struct Unparks<'a>(&'a AtomicU32);
+
+impl Drop for Unparks<'_> {
+    fn drop(&mut self) {
+        unpark_all(self.0, 0);
+    }
+}
+
+#[test]
+fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
+    let word = AtomicU32::new(0);
+    let wait = Wait::new("test");
+    let unparks = || Unparks(&word);
+
+    for answer in [false, true] {
+        let captured = unparks();
+        let validate = move || {
+            let _ = &captured;
+            answer
+        };
+        let parked = park(&word, validate, &wait, Duration::ZERO.into());
+        let expected = match answer {
+            true => Parked::TimedOut,
+            false => Parked::Invalid,
+        };
+        assert_eq!(parked, expected);
+    }
+
+    let captured = unparks();
+    let before_sleep = move |_: &Waiter| {
+        let _ = &captured;
+    };
+    // SAFETY: it does not park.
+    let parked = unsafe { park_then(&word, || true, before_sleep, &wait, Duration::ZERO.into()) };
+    assert_eq!(parked, Parked::TimedOut);
+
+    let (captured, too) = (unparks(), unparks());
+    let filter = move |_: &Waiter| {
+        let _ = &captured;
+        Choice::Unpark
+    };
+    let callback = move |_| {
+        let _ = &too;
+        0
+    };
+    assert_eq!(unpark_filter(&word, filter, callback).count, 0);
+
+    let (captured, too) = (unparks(), unparks());
+    let decide = move || {
+        let _ = &captured;
+        None
+    };
+    let callback = move |_| {
+        let _ = &too;
+        0
+    };
+    let other = AtomicU32::new(0);
+    // SAFETY: nobody is parked there.
+    let done = unsafe { requeue(&word, &raw const other as usize, decide, callback) };
+    assert_eq!(done, Some(Unparked::default()));
+}
+
+/// A wait inside a wait: each has its own place, and gets its own wake-up.
+#[test]
+fn a_thread_may_park_before_it_sleeps() {
+    let (outer, inner) = (AtomicU32::new(0), AtomicU32::new(0));
+    std::thread::scope(|s| {
+        let sleeper = s.spawn(|| {
+            let mut parked_inside = None;
+            let parks = |_: &Waiter| parked_inside = Some(sleep_on(&inner, Limit::none()));
+            let wait = Wait::new("test");
+            // SAFETY: the lot puts up with it.
+            let parked = unsafe { park_then(&outer, || true, parks, &wait, Limit::none()) };
+            (parked, parked_inside)
+        });
+        until("it sleeps inside", || unpark_one(&inner, |_| 1).count == 1);
+        assert_eq!(unpark_one(&outer, |_| 2).count, 1);
+        let parked = sleeper.join().unwrap();
+        assert_eq!(parked, (Parked::Unparked(2), Some(Parked::Unparked(1))));
+    });
+}
+
+/// A deadline that the clock of the system cannot tell is no deadline, and one in the past is over.
+#[test]
+fn deadlines_at_the_ends_of_time() {
+    let word = AtomicU32::new(0);
+    let (mut latest, mut step) = (Instant::now(), Duration::MAX / 2);
+    while !step.is_zero() {
+        match latest.checked_add(step) {
+            Some(later) => latest = later,
+            None => step /= 2,
+        }
+    }
+    std::thread::scope(|s| {
+        let sleeper = s.spawn(|| sleep_on(&word, Limit::until(latest)));
+        until("it sleeps", || unpark_one(&word, |_| 1).count == 1);
+        assert_eq!(sleeper.join().unwrap(), Parked::Unparked(1));
+    });
+    let past = Instant::now() - Duration::from_nanos(1);
+    assert_eq!(sleep_on(&word, Limit::until(past)), Parked::TimedOut);
+}
+
+/// A wait does not end before its time, by the clock that the caller looks at.
+#[test]
+fn no_time_is_over_early() {
+    let word = AtomicU32::new(0);
+    for micros in (0..2000).step_by(37) {
+        let deadline = Instant::now() + Duration::from_micros(micros);
+        assert_eq!(sleep_on(&word, Limit::until(deadline)), Parked::TimedOut);
+        assert!(Instant::now() >= deadline);
+    }
+}

@@ -1,0 +1,325 @@
+//! Models of the lot itself: these run over the real one.
+
+use loom::sync::Arc;
+use loom::thread;
+use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance, set_threads, use_the_real_lot};
+use tk_park::{
+    Choice, Limit, Parked, Requeue, StopSource, Wait, park, requeue, unpark_all, unpark_filter,
+    unpark_one,
+};
+
+use crate::model::explore;
+use crate::{Plain, sleep_on, word};
+
+fn explore_lot(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
+    explore(&format!("lot: {name}"), Some(preemptions), move || {
+        use_the_real_lot();
+        model();
+    });
+}
+
+fn until_1() -> Limit<'static> {
+    Limit::until(Instant(1))
+}
+
+fn move_one(from: &AtomicU32, to: &AtomicU32) -> usize {
+    let to = &raw const *to as usize;
+    // SAFETY: the sleepers of these models take any token.
+    let done = unsafe { requeue(from, to, || Some(Requeue::MoveOne), |_| 0) };
+    done.unwrap().requeued
+}
+
+#[test]
+fn a_change_of_the_word_is_not_missed_in_the_lot() {
+    explore_lot("change and unpark against park", 3, || {
+        let word = word();
+        let value = Plain::new();
+        let opener = thread::spawn({
+            let (word, value) = (word.clone(), value.clone());
+            move || {
+                value.add();
+                word.store(1, Release);
+                unpark_all(&*word, 0);
+            }
+        });
+        while word.load(Acquire) == 0 {
+            let closed = || word.load(Relaxed) == 0;
+            park(&*word, closed, &Wait::new("model"), Limit::none());
+        }
+        assert_eq!(value.get(), 1);
+        opener.join().unwrap();
+    });
+}
+
+#[test]
+fn a_thread_that_is_unparked_sees_what_came_before() {
+    explore_lot("publication by the wake-up", 3, || {
+        let word = word();
+        let value = Plain::new();
+        let sleeper = thread::spawn({
+            let (word, value) = (word.clone(), value.clone());
+            move || {
+                if sleep_on(&word, until_1()) == Parked::Unparked(3) {
+                    assert_eq!(value.get(), 1);
+                }
+            }
+        });
+        value.add();
+        unpark_one(&*word, |_| 3);
+        advance(1);
+        sleeper.join().unwrap();
+    });
+}
+
+#[test]
+fn of_a_timeout_and_an_unpark_exactly_one_wins_in_the_lot() {
+    explore_lot("timeout against unpark", 3, || {
+        let word = word();
+        let sleeper = thread::spawn({
+            let word = word.clone();
+            move || sleep_on(&word, until_1())
+        });
+        let clock = thread::spawn(|| advance(1));
+        let unparked = unpark_one(&*word, |_| 3).count;
+        clock.join().unwrap();
+        let expected = match unparked {
+            1 => Parked::Unparked(3),
+            _ => Parked::TimedOut,
+        };
+        assert_eq!(sleeper.join().unwrap(), expected);
+    });
+}
+
+#[test]
+fn of_a_stop_and_an_unpark_exactly_one_wins_in_the_lot() {
+    explore_lot("stop against unpark", 3, || {
+        let (word, source) = (word(), StopSource::new());
+        let sleeper = thread::spawn({
+            let (word, token) = (word.clone(), source.token());
+            move || sleep_on(&word, Limit::from(&token))
+        });
+        let stopper = thread::spawn(move || assert!(source.request_stop()));
+        let unparked = unpark_one(&*word, |_| 3).count;
+        stopper.join().unwrap();
+        let expected = match unparked {
+            1 => Parked::Unparked(3),
+            _ => Parked::Stopped,
+        };
+        assert_eq!(sleeper.join().unwrap(), expected);
+    });
+}
+
+#[test]
+fn a_requeue_against_a_timeout() {
+    explore_lot("requeue against timeout", 3, || {
+        // A bucket for each word.
+        set_threads(2);
+        let (from, to) = (word(), word());
+        let sleeper = thread::spawn({
+            let from = from.clone();
+            move || sleep_on(&from, until_1())
+        });
+        let clock = thread::spawn(|| advance(1));
+        let moved = move_one(&from, &to);
+        let unparked = unpark_one(&*to, |_| 3).count;
+        clock.join().unwrap();
+        let expected = match (moved, unparked) {
+            (0, 0) => Parked::TimedOut,
+            (1, 0) => Parked::Requeued,
+            (1, 1) => Parked::Unparked(3),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sleeper.join().unwrap(), expected);
+        assert_eq!(unpark_all(&*from, 0) + unpark_all(&*to, 0), 0);
+    });
+}
+
+#[test]
+fn a_requeue_against_an_unpark() {
+    explore_lot("requeue against unpark", 3, || {
+        set_threads(2);
+        let (from, to) = (word(), word());
+        let sleeper = thread::spawn({
+            let from = from.clone();
+            move || sleep_on(&from, until_1())
+        });
+        let mover = thread::spawn({
+            let (from, to) = (from.clone(), to.clone());
+            move || move_one(&from, &to)
+        });
+        let first = unpark_one(&*from, |_| 3).count;
+        let moved = mover.join().unwrap();
+        let second = unpark_one(&*to, |_| 4).count;
+        advance(1);
+        let expected = match (first, moved, second) {
+            (1, 0, 0) => Parked::Unparked(3),
+            (0, 1, 1) => Parked::Unparked(4),
+            (0, 0, 0) => Parked::TimedOut,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sleeper.join().unwrap(), expected);
+    });
+}
+
+/// Both lock both buckets.
+#[test]
+fn two_requeues_in_opposite_directions() {
+    explore_lot("requeue against requeue", 3, || {
+        set_threads(2);
+        let (one, other) = (word(), word());
+        let sleeper = thread::spawn({
+            let one = one.clone();
+            move || sleep_on(&one, until_1())
+        });
+        let mover = thread::spawn({
+            let (one, other) = (one.clone(), other.clone());
+            move || move_one(&one, &other)
+        });
+        move_one(&other, &one);
+        mover.join().unwrap();
+        let found = unpark_all(&*one, 3) + unpark_all(&*other, 3);
+        advance(1);
+        let parked = sleeper.join().unwrap();
+        assert_eq!(found == 1, parked == Parked::Unparked(3));
+    });
+}
+
+#[test]
+fn a_table_that_grows_loses_no_waiter() {
+    explore_lot("growth against park and unpark", 3, || {
+        let word = word();
+        let sleeper = thread::spawn({
+            let word = word.clone();
+            move || sleep_on(&word, until_1())
+        });
+        let grower = thread::spawn(|| {
+            set_threads(2);
+            // Looks into the table before anything else, and does not sleep.
+            let other = AtomicU32::new(0);
+            park(&other, || false, &Wait::new("model"), Limit::none());
+        });
+        let unparked = unpark_one(&*word, |_| 3).count;
+        grower.join().unwrap();
+        let later = unpark_one(&*word, |_| 4).count;
+        advance(1);
+        let expected = match (unparked, later) {
+            (1, 0) => Parked::Unparked(3),
+            (0, 1) => Parked::Unparked(4),
+            (0, 0) => Parked::TimedOut,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(sleeper.join().unwrap(), expected);
+    });
+}
+
+#[test]
+fn two_threads_that_grow_the_table_at_a_time() {
+    explore_lot("growth against growth", 3, || {
+        let word = word();
+        // The first table is made here.
+        unpark_all(&*word, 0);
+        let grow = |word: &Arc<AtomicU32>| {
+            let word = word.clone();
+            thread::spawn(move || {
+                set_threads(2);
+                sleep_on(&word, until_1())
+            })
+        };
+        let threads = [grow(&word), grow(&word)];
+        let unparked = unpark_all(&*word, 3);
+        advance(1);
+        let woken = threads
+            .map(|thread| thread.join().unwrap())
+            .iter()
+            .filter(|parked| **parked == Parked::Unparked(3))
+            .count();
+        assert_eq!(woken, unparked);
+    });
+}
+
+#[test]
+fn neighbors_in_a_bucket_do_not_meet() {
+    explore_lot("two keys in one bucket", 2, || {
+        let words = [word(), word()];
+        let sleepers = [0, 1].map(|n: usize| {
+            let word = words[n].clone();
+            thread::spawn(move || sleep_on(&word, until_1()))
+        });
+        let unparked = [0, 1].map(|n| unpark_all(&*words[n], n as u16));
+        advance(1);
+        for (n, sleeper) in sleepers.into_iter().enumerate() {
+            let expected = match unparked[n] {
+                1 => Parked::Unparked(n as u16),
+                _ => Parked::TimedOut,
+            };
+            assert_eq!(sleeper.join().unwrap(), expected);
+        }
+    });
+}
+
+/// The queue loses its first, its middle or its last waiter by a timeout, while another thread looks at all of them.
+#[test]
+fn a_timeout_anywhere_in_a_queue() {
+    explore_lot("timeout of one of two", 2, || {
+        let word = word();
+        let timed = thread::spawn({
+            let word = word.clone();
+            move || sleep_on(&word, until_1())
+        });
+        let patient = thread::spawn({
+            let word = word.clone();
+            move || sleep_on(&word, Limit::until(Instant(2)))
+        });
+        advance(1);
+        let mut seen = 0;
+        let count = |_: &tk_park::Waiter| {
+            seen += 1;
+            Choice::Unpark
+        };
+        let unparked = unpark_filter(&*word, count, |_| 3).count;
+        assert_eq!(unparked, seen);
+        advance(2);
+        let woken = [timed, patient]
+            .map(|thread| thread.join().unwrap())
+            .iter()
+            .filter(|parked| **parked == Parked::Unparked(3))
+            .count();
+        assert_eq!(woken, unparked);
+    });
+}
+
+/// What a thread does with the bucket locked, another one sees when it has locked it; and nobody sleeps forever at its lock.
+#[test]
+fn a_bucket_is_locked_by_one_thread_at_a_time() {
+    explore_lot("lock of a bucket", 3, || {
+        let (word, value) = (word(), Plain::new());
+        let lock = |word: &Arc<AtomicU32>, value: &Arc<Plain>| {
+            let (word, value) = (word.clone(), value.clone());
+            thread::spawn(move || {
+                let with_bucket_locked = || {
+                    value.add();
+                    false
+                };
+                park(
+                    &*word,
+                    with_bucket_locked,
+                    &Wait::new("model"),
+                    Limit::none(),
+                );
+            })
+        };
+        let threads = [lock(&word, &value), lock(&word, &value)];
+        unpark_filter(
+            &*word,
+            |_| Choice::End,
+            |_| {
+                value.add();
+                0
+            },
+        );
+        for thread in threads {
+            thread.join().unwrap();
+        }
+        assert_eq!(value.get(), 3);
+    });
+}
