@@ -117,9 +117,6 @@ fn many_lives() {
     assert_eq!(*LIVES.lock(), before + 40);
 }
 
-/// Whether the parking lot allocates nothing.
-const SLEEPS: bool = false;
-
 fn main() {
     #[cfg(unix)]
     // SAFETY: a program that hangs is ended by the signal.
@@ -133,7 +130,7 @@ fn main() {
         .init();
 
     many_lives();
-    ALLOCATOR.sleeps.store(SLEEPS, Ordering::Relaxed);
+    ALLOCATOR.sleeps.store(true, Ordering::Relaxed);
     many_lives();
 
     // Threads of the kit have their names, and their numbers are theirs.

@@ -50,9 +50,9 @@
 //!
 //! # Allocators
 //!
-//! To lock and unlock allocates nothing, and a thread that registers with its first lock of all finds the lock free when the
-//! allocator is called for that. But a thread that goes to sleep for the first time allocates, in `parking_lot_core`. So a
-//! global allocator that uses a lock takes it with `try_lock` in a loop, and does not sleep for it.
+//! A global allocator may use a lock. Neither a lock, nor a wait for it, nor a release allocates anything, and a thread that
+//! registers with its first lock of all finds the lock free when the allocator is called for that. The exception is a wait
+//! on macOS, where the standard library's mutex allocates when a thread sleeps.
 //!
 //! # Features
 //!
