@@ -3,12 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use tk_condvar::{Condition, Monitor};
+use tk_condvar::{Condition, Condvar, Monitor};
 use tk_lock::{Limit, Lock, LockExt, RLock, RawLock, StopSource, WaitError};
-use tk_thread::{Builder, Thread};
+use tk_thread::{Builder, Thread, spawn};
 
 use crate::fork::fork;
 use crate::{cases, say};
+
+/// A time that does not come.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// What a panic says.
 fn told<R>(f: impl FnOnce() -> R) -> String {
@@ -101,4 +104,65 @@ cases! {
             say("done");
         });
     } => |ended| ended.printed(&["done"]);
+
+    a_lock_with_a_queue_in_the_parent_works_in_the_child: || {
+        static LOCK: Lock<u32> = Lock::new(0);
+        let guard = LOCK.lock();
+        let waits = || Builder::new().daemon(true).spawn(|| *LOCK.lock() += 1).unwrap();
+        let waiters = [waits(), waits()].map(|waiter| asleep(waiter.thread().clone(), "lock"));
+        fork(|| {
+            drop(guard);
+            for n in 0..20 {
+                let mut guard = LOCK.lock();
+                let next = spawn(|| *LOCK.lock() += 1);
+                asleep(next.thread().clone(), "lock");
+                assert_eq!(*guard, 2 * n);
+                *guard += 1;
+                drop(guard);
+                next.join().unwrap();
+            }
+            assert_eq!(*LOCK.lock(), 40);
+            say("done");
+        });
+        // Here the guard has been dropped with the closure.
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+        assert_eq!(*LOCK.lock(), 2);
+    } => |ended| ended.printed(&["done"]);
+
+    a_condition_with_waiters_in_the_parent_works_in_the_child: || {
+        static CONDVAR: Condvar = Condvar::new();
+        // Its waiters' lock is on the stack of a thread that is not in the child.
+        let waits = || {
+            let lock = Lock::new(());
+            CONDVAR.wait(&mut lock.lock());
+        };
+        let waiter = Builder::new().daemon(true).spawn(waits).unwrap();
+        asleep(waiter.thread().clone(), "condition");
+        for first in [
+            || assert_eq!(CONDVAR.notify_all(), 0),
+            || assert!(!CONDVAR.notify_one()),
+            || assert!(!CONDVAR.wait_for(&mut Lock::new(()).lock(), Duration::from_millis(1))),
+        ] {
+            fork(|| {
+                first();
+                static LOCK: Lock<u32> = Lock::new(0);
+                for n in 1..=20 {
+                    let waiter = spawn(move || {
+                        let mut guard = LOCK.lock();
+                        assert!(CONDVAR.wait_while_for(&mut guard, |last| *last < n, MINUTE));
+                    });
+                    asleep(waiter.thread().clone(), "condition");
+                    *LOCK.lock() = n;
+                    assert_eq!(CONDVAR.notify_all(), 1);
+                    waiter.join().unwrap();
+                }
+                say("done");
+            });
+        }
+        // In the parent it waits still.
+        assert!(CONDVAR.notify_one());
+        waiter.join().unwrap();
+    } => |ended| ended.printed(&["done"; 3]);
 }

@@ -12,6 +12,8 @@ mod fork_parking;
 #[cfg(unix)]
 mod fork_stop;
 #[cfg(unix)]
+mod fork_sync;
+#[cfg(unix)]
 mod identity;
 mod local;
 #[cfg(unix)]
@@ -157,6 +159,8 @@ fn main() -> ExitCode {
         logging::CASES,
         #[cfg(unix)]
         fork_parking::CASES,
+        #[cfg(unix)]
+        fork_sync::CASES,
     ];
     let cases: Vec<&'static Case> = lists.into_iter().flatten().collect();
     if let Ok(name) = std::env::var("TK_PROCESS") {

@@ -409,6 +409,24 @@ cases! {
         }).start().join().unwrap();
         assert!(before.elapsed() < LONG);
     } => |ended| ended.printed(&["child", "parent"]);
+
+    #[cfg(unix)]
+    a_fork_while_timers_are_started_and_fire_leaves_a_child_that_works: || {
+        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let busy = [(); 2].map(|()| {
+            let over = over.clone();
+            std::thread::spawn(move || while !over.load(SeqCst) {
+                Timer::new(Duration::ZERO, || ()).start().join().unwrap();
+            })
+        });
+        for _ in 0..50 {
+            fork(|| Timer::new(Duration::ZERO, || ()).start().join().unwrap());
+        }
+        over.store(true, SeqCst);
+        for thread in busy {
+            thread.join().unwrap();
+        }
+    } => |ended| ended.printed(&[]);
 }
 
 /// The global service has three threads, and the system refuses it more.
