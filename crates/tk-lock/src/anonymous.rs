@@ -10,7 +10,7 @@ pub(crate) struct AnonymousId {
     #[cfg(any(target_has_atomic = "64", tk_loom))]
     id: AtomicU64,
     #[cfg(not(any(target_has_atomic = "64", tk_loom)))]
-    id: std::sync::Mutex<u64>,
+    id: tk_core::__private::fork::Mutex<u64>,
 }
 
 #[cfg(any(target_has_atomic = "64", tk_loom))]
@@ -36,16 +36,16 @@ impl AnonymousId {
 impl AnonymousId {
     pub(crate) const fn new() -> AnonymousId {
         AnonymousId {
-            id: std::sync::Mutex::new(0),
+            id: tk_core::__private::fork::Mutex::constant(0),
         }
     }
 
     fn load(&self) -> u64 {
-        *tk_park::sync::lock(&self.id)
+        *self.id.lock()
     }
 
     fn store(&self, id: u64) {
-        *tk_park::sync::lock(&self.id) = id;
+        *self.id.lock() = id;
     }
 }
 

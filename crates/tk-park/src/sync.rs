@@ -28,14 +28,6 @@ mod real {
 
     pub use tk_core::{current_id, current_owner, current_slot};
 
-    /// The time in microseconds, from some point of the past on.
-    pub fn micros() -> u64 {
-        use once_cell::sync::OnceCell;
-
-        static START: OnceCell<Instant> = OnceCell::new();
-        START.get_or_init(Instant::now).elapsed().as_micros() as u64
-    }
-
     /// What the parking lot is made of. Its objects are made at run time, so that in a model they are loom's own.
     pub(crate) mod lot {
         pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};

@@ -31,7 +31,8 @@ use std::io::Write;
 use std::panic::{
     AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook,
 };
-use std::sync::{Arc, Once};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use tk_core::__private::fork::Mutex;
 use tk_core::__private::{call_guarded, drop_guarded};
@@ -341,17 +342,45 @@ pub(crate) fn print_at_panic(text: &str) {
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 
+/// Whether the panic hook is set.
+static WATCHES: AtomicBool = AtomicBool::new(false);
+/// The number of the panic hook that counts.
+static LATEST: AtomicU32 = AtomicU32::new(0);
+
 /// Sets the panic hook, once.
 #[inline]
 pub(crate) fn watch_panics() {
-    static WATCH: Once = Once::new();
-    // A thread that panics may not set a hook. Whoever comes next does.
-    if !WATCH.is_completed() && !std::thread::panicking() {
-        WATCH.call_once(|| {
-            let previous = take_hook();
-            set_hook(Box::new(move |info| on_panic(info, &*previous)));
-        });
+    // Acquire: pairs with the Release in `set_panic_hook`. Then a panic of this thread finds the hook.
+    // A thread that panics may not set a hook. The next caller does.
+    if !WATCHES.load(Ordering::Acquire) && !std::thread::panicking() {
+        set_panic_hook();
     }
+}
+
+/// Others wait until the hook is set. The child of a fork does not wait for a thread of its parent: it sets the hook
+/// itself. If the lost thread had set it, too, both hooks are called, and the earlier one only passes the panic on.
+#[cold]
+fn set_panic_hook() {
+    static SETS: Mutex<()> = Mutex::constant(());
+
+    // The global allocator runs with this locked. It starts no threads, so it does not come here.
+    let _sets = SETS.lock();
+    // Relaxed: it was stored with this locked.
+    if WATCHES.load(Ordering::Relaxed) {
+        return;
+    }
+    let number = LATEST.fetch_add(1, Ordering::Relaxed) + 1;
+    let previous = take_hook();
+    set_hook(Box::new(move |info| {
+        // Relaxed: a thread sees the number of the hook that it finds, because std's lock orders both.
+        if LATEST.load(Ordering::Relaxed) == number {
+            on_panic(info, &*previous);
+        } else {
+            previous(info);
+        }
+    }));
+    // Release: pairs with the Acquire in `watch_panics`.
+    WATCHES.store(true, Ordering::Release);
 }
 
 /// The panic hook.

@@ -6,10 +6,10 @@ use std::error::Error;
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
+use tk_core::__private::fork::Mutex;
 use tk_core::__private::{call_guarded, drop_guarded};
-use tk_park::sync::lock;
 
 use crate::excepthook::{Exit, PanicLocation, message_of};
 use crate::scope::Members;
@@ -33,14 +33,14 @@ impl<T> Packet<T> {
     /// The last act of the thread: it leaves its value here. If there is no handle to ask for it, the value is dropped, with
     /// the panic that this may be.
     pub(crate) fn hand_over(self: Arc<Self>, result: Result<T, Panicked>) {
-        *lock(&self.result) = Some(result);
+        *self.result.lock() = Some(result);
         if let Some(packet) = Arc::into_inner(self) {
             packet.discard();
         }
     }
 
     fn take(&self) -> Option<Result<T, Panicked>> {
-        lock(&self.result).take()
+        self.result.lock().take()
     }
 
     /// Drops a value that nobody has asked for. A scope is told of a panic.
@@ -201,7 +201,7 @@ pub struct Panicked {
     exit: Option<Exit>,
     location: Option<PanicLocation>,
     /// Can be taken out, and not looked at: so the error can be shared with other threads. There until it is taken out.
-    payload: Mutex<Option<Payload>>,
+    payload: std::sync::Mutex<Option<Payload>>,
 }
 
 type Payload = Box<dyn Any + Send>;
@@ -220,7 +220,7 @@ impl Panicked {
             },
             exit: payload.downcast_ref().copied(),
             location,
-            payload: Mutex::new(Some(payload)),
+            payload: std::sync::Mutex::new(Some(payload)),
         }
     }
 

@@ -13,8 +13,9 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
+use tk_core::__private::fork::Mutex;
 use tk_core::Record;
-use tk_park::sync::{AtomicBool, AtomicU32, Mutex, Ordering::*, lock};
+use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, Wait, park, unpark_all};
 
 use crate::builder::started;
@@ -26,8 +27,9 @@ pub(crate) struct Members {
     running: AtomicU32,
     /// One has panicked, and nobody has asked for its value.
     panicked: AtomicBool,
-    /// Those that have left the registry, and may still run their last destructors.
-    ending: Mutex<VecDeque<Record>>,
+    /// Those that have left the registry, and may still run their last destructors. Complete when `running` is zero: before
+    /// that, a thread that leaves may have taken them out for a moment.
+    ending: Mutex<Option<VecDeque<Record>>>,
 }
 
 /// How many threads are asked, when one leaves, whether they are gone.
@@ -40,20 +42,37 @@ impl Members {
 
     pub(crate) fn leave(&self, record: &Record) {
         if !record.is_gone() {
-            let mut ending = lock(&self.ending);
-            for _ in 0..ENDING_ASKED {
-                match ending.pop_front() {
-                    Some(record) if !record.is_gone() => ending.push_back(record),
-                    Some(_) => {}
-                    None => break,
-                }
-            }
-            ending.push_back(record.clone());
+            self.note_ending(record.clone());
         }
         // Release: pairs with the Acquire in `wait`. The chain of decrements is one release sequence.
         if self.running.fetch_sub(1, Release) == 1 {
             unpark_all(&self.running, 0);
         }
+    }
+
+    /// Adds a thread to those that are ending, and drops some that are gone. The list is taken out and put back, so that
+    /// nothing is allocated, freed or asked with it locked.
+    fn note_ending(&self, record: Record) {
+        let mut mine = self.take_ending();
+        for _ in 0..ENDING_ASKED {
+            match mine.pop_front() {
+                Some(record) if !record.is_gone() => mine.push_back(record),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        mine.push_back(record);
+        // If another thread has put its own back meanwhile, the two are put together.
+        loop {
+            let others = self.ending.lock().replace(mine);
+            let Some(others) = others else { return };
+            mine = self.take_ending();
+            mine.extend(others);
+        }
+    }
+
+    fn take_ending(&self) -> VecDeque<Record> {
+        self.ending.lock().take().unwrap_or_default()
     }
 
     pub(crate) fn note_panic(&self) {
@@ -68,9 +87,7 @@ impl Members {
         while are_running() {
             park(&self.running, are_running, &wait, Limit::none());
         }
-        loop {
-            let record = lock(&self.ending).pop_front();
-            let Some(record) = record else { return };
+        for record in self.take_ending() {
             let gone = wait_until_gone(&record, &self.running, &wait, Limit::none());
             debug_assert!(gone.is_ok(), "there is no limit");
         }
@@ -103,7 +120,7 @@ where
     let members = Arc::new(Members {
         running: AtomicU32::new(0),
         panicked: AtomicBool::new(false),
-        ending: Mutex::new(VecDeque::new()),
+        ending: Mutex::new(None),
     });
     let location = Location::caller();
     let result = std::thread::scope(|inner| {

@@ -36,11 +36,6 @@ impl Instant {
     }
 }
 
-/// The logical time in microseconds.
-pub fn micros() -> u64 {
-    super::futex::now() / 1000
-}
-
 loom::lazy_static! {
     static ref SPINS: OnceLock<Arc<loom::sync::atomic::AtomicUsize>> = OnceLock::new();
 }
