@@ -18,7 +18,8 @@
 //! - *In a queue*: a waiter in a queue is there: its thread is inside `park`, and does not leave it before the waiter is
 //!   out of the queue.
 //! - *Key*: the key of a waiter is written with the bucket of the key locked; if it is moved, with both buckets. So it stands
-//!   while the bucket of the key that it has is locked. `NO_KEY` is final: a waiter enters a queue once.
+//!   while the bucket of the key that it has is locked. A waiter that is moved has a key all the time: once a waiter has been in
+//!   a queue, `NO_KEY` says that it has been taken out for good.
 //! - *Links*: the links of a waiter in a queue belong to the thread that has the bucket of its key locked.
 //! - *Handover*: a waiter belongs to its own thread until it enters a queue. By leaving the queue it comes to belong to the thread
 //!   that takes it out, which is its own (the time is over: nobody has unparked it, and nobody will) or another one (it is
@@ -138,7 +139,7 @@ fn wait_for_wake_up(waiter: &Waiter) -> u32 {
 /// Locks the bucket of the queue in which the waiter is, and says which key that has; or `None` if it is in no queue.
 fn lock_bucket_of(waiter: &Waiter) -> Option<(usize, Locked<'static>)> {
     loop {
-        // Relaxed: looked at again with the bucket locked. `NO_KEY` is final.
+        // Relaxed: looked at again with the bucket locked. By *key*, `NO_KEY` is final.
         let key = waiter.key.load(Relaxed);
         if key == NO_KEY {
             return None;
@@ -299,9 +300,8 @@ pub(crate) unsafe fn requeue(
                         taken.take(pair.from(), waiter);
                         done.count = 1;
                     } else if done.requeued < moves {
-                        pair.from().remove(waiter);
                         (*waiter).note_moved(now);
-                        pair.to().push(waiter, to);
+                        pair.from().requeue(waiter, pair.to(), to);
                         done.requeued += 1;
                     } else {
                         break;

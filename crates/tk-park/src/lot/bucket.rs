@@ -122,12 +122,43 @@ impl Locked<'_> {
         }
     }
 
-    /// Takes a waiter out of its queue. It belongs to the calling thread then.
+    /// Takes a waiter out of its queue for good. It belongs to the calling thread then.
     ///
     /// # Safety
     ///
     /// The waiter is in a queue of this bucket.
     pub(super) unsafe fn remove(&self, waiter: *const Waiter) {
+        // SAFETY: by the caller's promise.
+        unsafe {
+            self.unlink(waiter);
+            // Relaxed: by *key*, this bucket is locked.
+            (*waiter).key.store(NO_KEY, Relaxed);
+        }
+    }
+
+    /// Moves a waiter to the end of the queue of this key, in the bucket `to`.
+    ///
+    /// The waiter's key goes from one to the other in one step. If it were `NO_KEY` in between, the waiter's thread, whose time
+    /// may be over in this moment, would take itself for unparked.
+    ///
+    /// # Safety
+    ///
+    /// The waiter is in a queue of this bucket. The bucket `to`, which may be this one, is that of the key.
+    pub(super) unsafe fn requeue(&self, waiter: *const Waiter, to: &Locked<'_>, key: usize) {
+        // SAFETY: by the caller's promise. The waiter is in no queue after the first step, and its thread stays inside `park` as
+        // long as its key says that it is in one.
+        unsafe {
+            self.unlink(waiter);
+            to.push(waiter, key);
+        }
+    }
+
+    /// Takes a waiter out of its ring. Its key stands.
+    ///
+    /// # Safety
+    ///
+    /// The waiter is in a queue of this bucket.
+    unsafe fn unlink(&self, waiter: *const Waiter) {
         // SAFETY: all of them are reached from this bucket.
         unsafe {
             let links = Waiter::links(waiter);
@@ -141,8 +172,6 @@ impl Locked<'_> {
                 let heir = if is_alone { ptr::null() } else { links.next };
                 self.replace(links, heir);
             }
-            // Relaxed: by *key*, this bucket is locked.
-            (*waiter).key.store(NO_KEY, Relaxed);
         }
     }
 

@@ -4,8 +4,8 @@ use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance, set_threads, use_the_real_lot};
 use tk_park::{
-    Choice, Limit, Parked, Requeue, StopSource, Wait, park, requeue, unpark_all, unpark_filter,
-    unpark_one,
+    Choice, Limit, Parked, Requeue, StopSource, Wait, Waiter, park, park_then, requeue, unpark_all,
+    unpark_filter, unpark_one,
 };
 
 use crate::model::explore;
@@ -51,22 +51,33 @@ fn a_change_of_the_word_is_not_missed_in_the_lot() {
     });
 }
 
+/// The sleeper finds the wake-up before it goes to sleep, so that nothing but the wake-up itself orders the two.
 #[test]
 fn a_thread_that_is_unparked_sees_what_came_before() {
     explore_lot("publication by the wake-up", 3, || {
         let word = word();
         let value = Plain::new();
+        // The table is made here: who makes it publishes what came before.
+        unpark_all(&*word, 0);
         let sleeper = thread::spawn({
             let (word, value) = (word.clone(), value.clone());
             move || {
-                if sleep_on(&word, until_1()) == Parked::Unparked(3) {
-                    assert_eq!(value.get(), 1);
-                }
+                let look_out = |me: &Waiter| {
+                    while !me.is_unparked() {
+                        thread::yield_now();
+                    }
+                };
+                let wait = Wait::new("model");
+                // SAFETY: it does not park.
+                let parked = unsafe { park_then(&*word, || true, look_out, &wait, Limit::none()) };
+                assert_eq!(parked, Parked::Unparked(3));
+                assert_eq!(value.get(), 1);
             }
         });
         value.add();
-        unpark_one(&*word, |_| 3);
-        advance(1);
+        while unpark_one(&*word, |_| 3).count == 0 {
+            thread::yield_now();
+        }
         sleeper.join().unwrap();
     });
 }
@@ -134,6 +145,27 @@ fn a_requeue_against_a_timeout() {
     });
 }
 
+/// A waiter that is moved while its time is over does not take itself for unparked: nobody unparks it, and it has to return.
+#[test]
+fn a_waiter_that_is_moved_times_out() {
+    explore_lot("timeout while it is moved", 3, || {
+        set_threads(2);
+        let (from, to) = (word(), word());
+        let sleeper = thread::spawn({
+            let from = from.clone();
+            move || sleep_on(&from, until_1())
+        });
+        let clock = thread::spawn(|| advance(1));
+        let expected = match move_one(&from, &to) {
+            0 => Parked::TimedOut,
+            _ => Parked::Requeued,
+        };
+        clock.join().unwrap();
+        let parked = sleeper.join().unwrap();
+        assert_eq!(parked, expected);
+    });
+}
+
 #[test]
 fn a_requeue_against_an_unpark() {
     explore_lot("requeue against unpark", 3, || {
@@ -184,13 +216,19 @@ fn two_requeues_in_opposite_directions() {
     });
 }
 
+/// Nobody but the opener wakes the sleeper, and no time ends its wait: a sleeper that a growing table has lost sleeps forever.
 #[test]
 fn a_table_that_grows_loses_no_waiter() {
     explore_lot("growth against park and unpark", 3, || {
         let word = word();
+        // The first table is made here, so that it is one of those that meet.
+        unpark_all(&*word, 0);
         let sleeper = thread::spawn({
             let word = word.clone();
-            move || sleep_on(&word, until_1())
+            move || {
+                let closed = || word.load(Relaxed) == 0;
+                park(&*word, closed, &Wait::new("model"), Limit::none())
+            }
         });
         let grower = thread::spawn(|| {
             set_threads(2);
@@ -198,17 +236,46 @@ fn a_table_that_grows_loses_no_waiter() {
             let other = AtomicU32::new(0);
             park(&other, || false, &Wait::new("model"), Limit::none());
         });
+        word.store(1, Relaxed);
         let unparked = unpark_one(&*word, |_| 3).count;
-        grower.join().unwrap();
-        let later = unpark_one(&*word, |_| 4).count;
-        advance(1);
-        let expected = match (unparked, later) {
-            (1, 0) => Parked::Unparked(3),
-            (0, 1) => Parked::Unparked(4),
-            (0, 0) => Parked::TimedOut,
-            other => panic!("{other:?}"),
+        let expected = match unparked {
+            1 => Parked::Unparked(3),
+            _ => Parked::Invalid,
         };
         assert_eq!(sleeper.join().unwrap(), expected);
+        grower.join().unwrap();
+    });
+}
+
+/// A waiter that was in the queue before is moved, whichever table has the queue.
+#[test]
+fn a_requeue_while_the_table_grows() {
+    explore_lot("growth against requeue", 2, || {
+        let (from, to, asleep) = (word(), word(), word());
+        // The first table is made here. Both words have their places in the next one.
+        unpark_all(&*from, 0);
+        unpark_all(&*to, 0);
+        let sleeper = thread::spawn({
+            let (from, asleep) = (from.clone(), asleep.clone());
+            move || {
+                let in_the_queue = |_: &Waiter| asleep.store(1, Release);
+                let wait = Wait::new("model");
+                // SAFETY: it does not park.
+                unsafe { park_then(&*from, || true, in_the_queue, &wait, Limit::none()) }
+            }
+        });
+        let grower = thread::spawn(|| {
+            set_threads(2);
+            let other = AtomicU32::new(0);
+            park(&other, || false, &Wait::new("model"), Limit::none());
+        });
+        while asleep.load(Acquire) == 0 {
+            thread::yield_now();
+        }
+        assert_eq!(move_one(&from, &to), 1);
+        assert_eq!(unpark_one(&*to, |_| 3).count, 1);
+        assert_eq!(sleeper.join().unwrap(), Parked::Unparked(3));
+        grower.join().unwrap();
     });
 }
 
@@ -272,7 +339,7 @@ fn a_timeout_anywhere_in_a_queue() {
         });
         advance(1);
         let mut seen = 0;
-        let count = |_: &tk_park::Waiter| {
+        let count = |_: &Waiter| {
             seen += 1;
             Choice::Unpark
         };
