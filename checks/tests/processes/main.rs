@@ -14,6 +14,8 @@ mod fork_stop;
 #[cfg(unix)]
 mod fork_sync;
 #[cfg(unix)]
+mod fork_threads;
+#[cfg(unix)]
 mod identity;
 mod local;
 #[cfg(unix)]
@@ -149,6 +151,8 @@ fn main() -> ExitCode {
         thread::CASES,
         #[cfg(unix)]
         fork::CASES,
+        #[cfg(unix)]
+        fork_threads::CASES,
         #[cfg(unix)]
         identity::CASES,
         #[cfg(unix)]

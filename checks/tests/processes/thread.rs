@@ -210,7 +210,7 @@ cases! {
     #[cfg(target_os = "linux")] handles_of_ended_threads_cost_memory_only: || {
         // Room for a hundred stacks.
         limit_memory(100 * (2 << 20));
-        let (limit, rest) = (Duration::from_secs(60), 1000);
+        let (limit, rest) = (Duration::from_secs(60), 2000);
         let handles: Vec<_> = (0..rest).map(|n| {
             let handle = spawn(move || n);
             match n % 3 {

@@ -198,7 +198,7 @@ impl Builder {
         let packet = handle.packet().clone();
         let body = move || run(registration, thread, packet, f);
         let os_thread = scope.start(builder, body)?;
-        Ok(ScopedJoinHandle { handle, os_thread })
+        Ok(ScopedJoinHandle::new(handle, os_thread))
     }
 
     fn start<F, T>(self, function: Option<&str>, f: F) -> io::Result<JoinHandle<T>>
@@ -255,13 +255,13 @@ impl Builder {
         let mut shared = None;
         let registration = Registration::prepared(name, daemon, |record| {
             if let Some(scope) = &scope {
-                scope.enter();
+                scope.enter(record);
             }
             let scoped = scope.is_some();
-            shared = Some(Shared::starting(record, scoped, |record| {
+            shared = Some(Shared::starting(record, scoped, || {
                 drop(keep_alive);
                 if let Some(scope) = scope {
-                    scope.leave(record);
+                    scope.leave();
                 }
             }));
         });

@@ -27,7 +27,6 @@ use std::any::Any;
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::io::Write;
 use std::panic::{
     AssertUnwindSafe, Location, PanicHookInfo, catch_unwind, resume_unwind, set_hook, take_hook,
 };
@@ -338,7 +337,24 @@ fn print(text: &str) {
 }
 
 /// At the panic, where a panic would end the program.
+///
+/// Without the standard library's lock: in the child of a fork, a lost thread may have it.
+#[cfg(unix)]
 pub(crate) fn print_at_panic(text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        match rustix::io::write(rustix::stdio::stderr(), rest) {
+            Ok(written) => rest = &rest[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// At the panic, where a panic would end the program.
+#[cfg(not(unix))]
+pub(crate) fn print_at_panic(text: &str) {
+    use std::io::Write;
     let _ = std::io::stderr().write_all(text.as_bytes());
 }
 

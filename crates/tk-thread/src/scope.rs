@@ -1,11 +1,19 @@
 //! Threads that may borrow what lives outside of them.
 //!
-//! 1. The standard library's scope, which is inside of ours, does not return before the functions of all threads have. That is
-//!    what makes borrowing sound.
-//! 2. Ours counts a thread from before its start until it has left the registry, with its thread-local values destroyed;
-//!    and does not return before the count is zero. Only threads of the scope start others in it, so that it stays at zero.
+//! # Invariants
+//!
+//! 1. *Functions first.* The standard library's scope, which is inside of ours, does not return before the functions of all
+//!    threads have. That is what makes borrowing sound.
+//! 2. *A thread is counted until it has left the registry*, from before its start. Our scope does not return before the
+//!    count is zero. Only threads of the scope start others in it, so that it stays at zero. Then the scope waits for the
+//!    tail of each thread (see `shared.rs`).
+//! 3. *No scope ends over a lost thread.* In the child of a fork, a thread of the scope that is in the parent may have been
+//!    half way through a change to what it borrows, and the standard library's scope would wait for it forever. Neither a
+//!    return nor a panic can leave the scope: both end the borrow. So the process is aborted, and says why.
+//!
+//! A thread is counted for longer than the standard library counts it. So if no counted thread is lost, the standard
+//! library waits for none that is.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -14,65 +22,96 @@ use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume
 use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
+use tk_core::__private::{Program, can_tell_gone};
 use tk_core::Record;
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, Wait, park, unpark_all};
 
 use crate::builder::started;
-use crate::shared::wait_until_gone;
+use crate::excepthook::print_at_panic;
+use crate::shared::{OsHandle, wait_until_gone};
 use crate::{Builder, JoinHandle, Panicked, Thread};
 
 /// What the threads of a scope and the scope itself have in common.
 pub(crate) struct Members {
+    /// How many threads of this process have not left the registry.
     running: AtomicU32,
     /// One has panicked, and nobody has asked for its value.
     panicked: AtomicBool,
-    /// Those that have left the registry, and may still run their last destructors. Complete when `running` is zero: before
-    /// that, a thread that leaves may have taken them out for a moment.
-    ending: Mutex<Option<VecDeque<Record>>>,
+    /// Which process `running` counts the threads of.
+    process: Mutex<u32>,
+    /// This is the child of a fork, and the count was not zero in its parent.
+    has_lost: AtomicBool,
+    /// Those that have been started, but for some that are known to be gone.
+    threads: Mutex<Vec<Record>>,
 }
 
-/// How many threads are asked, when one leaves, whether they are gone.
-const ENDING_ASKED: usize = 4;
+/// The room in the list of threads, to begin with.
+const FEW: usize = 4;
 
 impl Members {
-    pub(crate) fn enter(&self) {
-        self.running.fetch_add(1, Relaxed);
+    fn new() -> Members {
+        Members {
+            running: AtomicU32::new(0),
+            panicked: AtomicBool::new(false),
+            process: Mutex::new(Program::process()),
+            has_lost: AtomicBool::new(false),
+            threads: Mutex::new(Vec::new()),
+        }
     }
 
-    pub(crate) fn leave(&self, record: &Record) {
-        if !record.is_gone() {
-            self.note_ending(record.clone());
+    pub(crate) fn enter(&self, record: &Record) {
+        self.notice_fork();
+        self.running.fetch_add(1, Relaxed);
+        self.list(record);
+    }
+
+    /// In the child of a fork, begins to count anew.
+    ///
+    /// The lock makes it one step for threads that do this at the same time. None of them is counted before it is done.
+    fn notice_fork(&self) {
+        let now = Program::process();
+        let mut process = self.process.lock();
+        if *process != now {
+            if self.running.load(Relaxed) != 0 {
+                self.has_lost.store(true, Relaxed);
+            }
+            self.running.store(0, Relaxed);
+            *process = now;
         }
+    }
+
+    /// Lists a thread. While the list is locked, nothing is allocated, freed or asked of the system.
+    fn list(&self, record: &Record) {
+        let record = record.clone();
+        let mut threads = self.threads.lock();
+        if threads.len() < threads.capacity() {
+            threads.push(record);
+            return;
+        }
+        let mut full = std::mem::take(&mut *threads);
+        drop(threads);
+        full.retain(|thread| !thread.is_gone());
+        full.push(record);
+        full.reserve(FEW.max(full.len()));
+        loop {
+            let mut threads = self.threads.lock();
+            let meanwhile = std::mem::take(&mut *threads);
+            if meanwhile.is_empty() {
+                *threads = full;
+                drop(threads);
+                return;
+            }
+            drop(threads);
+            full.extend(meanwhile);
+        }
+    }
+
+    pub(crate) fn leave(&self) {
         // Release: pairs with the Acquire in `wait`. The chain of decrements is one release sequence.
         if self.running.fetch_sub(1, Release) == 1 {
             unpark_all(&self.running, 0);
         }
-    }
-
-    /// Adds a thread to those that are ending, and drops some that are gone. The list is taken out and put back, so that
-    /// nothing is allocated, freed or asked with it locked.
-    fn note_ending(&self, record: Record) {
-        let mut mine = self.take_ending();
-        for _ in 0..ENDING_ASKED {
-            match mine.pop_front() {
-                Some(record) if !record.is_gone() => mine.push_back(record),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        mine.push_back(record);
-        // If another thread has put its own back meanwhile, the two are put together.
-        loop {
-            let others = self.ending.lock().replace(mine);
-            let Some(others) = others else { return };
-            mine = self.take_ending();
-            mine.extend(others);
-        }
-    }
-
-    fn take_ending(&self) -> VecDeque<Record> {
-        self.ending.lock().take().unwrap_or_default()
     }
 
     pub(crate) fn note_panic(&self) {
@@ -82,15 +121,33 @@ impl Members {
 
     /// Waits until no thread is left, and none is in its last destructors.
     fn wait(&self, location: &'static Location<'static>) {
+        self.notice_fork();
+        if self.has_lost.load(Relaxed) {
+            self.abort(location);
+        }
         let are_running = || self.running.load(Acquire) != 0;
         let wait = Wait::new("scope").asked_for_at(location);
         while are_running() {
             park(&self.running, are_running, &wait, Limit::none());
         }
-        for record in self.take_ending() {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for record in threads {
             let gone = wait_until_gone(&record, &self.running, &wait, Limit::none());
             debug_assert!(gone.is_ok(), "there is no limit");
         }
+    }
+
+    /// Invariant 3.
+    #[cold]
+    fn abort(&self, location: &'static Location<'static>) -> ! {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        let lost = threads.iter().filter(|thread| thread.is_lost());
+        let names: Vec<_> = lost.map(|thread| format!("`{}`", thread.name())).collect();
+        print_at_panic(&format!(
+            "the scope at {location} can't end in the child of a fork: its threads are in the parent ({})\n",
+            names.join(", ")
+        ));
+        std::process::abort()
     }
 }
 
@@ -98,6 +155,10 @@ impl Members {
 /// they have returned or panicked, their thread-local values are destroyed, and they are in no list any more.
 ///
 /// They have names and are listed as all others are. Blocks until the last one is gone, also if `f` panics.
+///
+/// If `f` forks while threads of the scope run, they are not in the child. A lost thread may have been half way through a
+/// change to what it borrows, so the scope can't end there. When `f` returns or panics in the child, the process says so on
+/// the standard error and is aborted. The child may end itself or `exec` before.
 ///
 /// # Panics
 ///
@@ -117,11 +178,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(Scope<'scope, 'env>) -> T,
 {
-    let members = Arc::new(Members {
-        running: AtomicU32::new(0),
-        panicked: AtomicBool::new(false),
-        ending: Mutex::new(None),
-    });
+    let members = Arc::new(Members::new());
     let location = Location::caller();
     let result = std::thread::scope(|inner| {
         let scope = Scope {
@@ -243,11 +300,24 @@ impl fmt::Debug for Scope<'_, '_> {
 /// });
 /// ```
 pub struct ScopedJoinHandle<'scope, T> {
-    pub(crate) handle: JoinHandle<T>,
-    pub(crate) os_thread: std::thread::ScopedJoinHandle<'scope, ()>,
+    handle: JoinHandle<T>,
+    os_thread: OsThread<'scope>,
 }
 
-impl<T> ScopedJoinHandle<'_, T> {
+/// The OS handle, where a join needs it. Where the system can be asked whether a thread is gone, an ended thread costs memory
+/// only (see `shared.rs`), so nobody keeps its handle.
+type OsThread<'scope> = Option<OsHandle<std::thread::ScopedJoinHandle<'scope, ()>>>;
+
+impl<'scope, T> ScopedJoinHandle<'scope, T> {
+    pub(crate) fn new(
+        handle: JoinHandle<T>,
+        os_thread: std::thread::ScopedJoinHandle<'scope, ()>,
+    ) -> ScopedJoinHandle<'scope, T> {
+        let os_thread = OsHandle::new(os_thread);
+        let os_thread = (!can_tell_gone()).then_some(os_thread);
+        ScopedJoinHandle { handle, os_thread }
+    }
+
     /// The thread, as a handle that can be cloned, and kept for longer than the scope.
     ///
     /// ```
@@ -279,10 +349,11 @@ impl<T> ScopedJoinHandle<'_, T> {
     #[track_caller]
     pub fn join(self) -> Result<T, Panicked> {
         let ScopedJoinHandle { handle, os_thread } = self;
-        handle.join_by(|| {
+        match os_thread.and_then(OsHandle::take) {
             // What the thread had to say of a panic it has said elsewhere.
-            let _ = os_thread.join();
-        })
+            Some(os_thread) => handle.join_by(|| drop(os_thread.join())),
+            None => handle.join(),
+        }
     }
 }
 

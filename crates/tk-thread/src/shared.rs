@@ -55,9 +55,48 @@ enum OsThread {
     None,
     /// The start has not returned it yet.
     Expected,
-    There(JoinHandle<()>),
+    There(OsHandle<JoinHandle<()>>),
     /// A join has it, or the thread has given it away.
     Taken,
+}
+
+/// A handle of the standard library. To drop one detaches its thread.
+///
+/// In the child of a fork, the handle of a lost thread is forgotten: the number in it may be that of a new thread, which would
+/// be detached instead.
+pub(crate) struct OsHandle<H> {
+    /// There until it is taken out.
+    handle: Option<H>,
+    process: u32,
+}
+
+impl<H> OsHandle<H> {
+    pub(crate) fn new(handle: H) -> OsHandle<H> {
+        OsHandle {
+            handle: Some(handle),
+            process: Program::process(),
+        }
+    }
+
+    /// The handle, if its thread is in this process.
+    pub(crate) fn take(mut self) -> Option<H> {
+        self.take_out()
+    }
+
+    fn take_out(&mut self) -> Option<H> {
+        let handle = self.handle.take();
+        if self.process == Program::process() {
+            return handle;
+        }
+        std::mem::forget(handle);
+        None
+    }
+}
+
+impl<H> Drop for OsHandle<H> {
+    fn drop(&mut self) {
+        drop(self.take_out());
+    }
 }
 
 /// The child of a fork joins no thread of its parent.
@@ -81,7 +120,7 @@ impl Shared {
     pub(crate) fn starting(
         record: &Record,
         scoped: bool,
-        then: impl FnOnce(&Record) + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
     ) -> Arc<Shared> {
         let os_thread = if scoped {
             OsThread::None
@@ -100,7 +139,7 @@ impl Shared {
         let place = record.attachment(|| {
             let shared = Shared::new(RUNNING, OsThread::None);
             let weak = Arc::downgrade(&shared);
-            shared.leave_at_the_end_of(record, |_| ());
+            shared.leave_at_the_end_of(record, || ());
             Arc::new(weak)
         });
         // If nobody has it any more, the thread has left.
@@ -113,12 +152,12 @@ impl Shared {
     fn leave_at_the_end_of(
         self: &Arc<Self>,
         record: &Record,
-        then: impl FnOnce(&Record) + Send + 'static,
+        then: impl FnOnce() + Send + 'static,
     ) {
         let (kept, leaver) = (Arc::clone(self), record.clone());
         record.on_finish(move || {
             kept.leave(&leaver);
-            then(&leaver);
+            then();
         });
     }
 
@@ -142,6 +181,7 @@ impl Shared {
     ) -> std::io::Result<()> {
         match start() {
             Ok(handle) => {
+                let handle = OsHandle::new(handle);
                 let mut os_thread = self.os_thread.lock();
                 let unwanted = match *os_thread {
                     OsThread::Expected => {
@@ -292,7 +332,7 @@ impl Shared {
     fn take_os_thread(&self) -> Option<JoinHandle<()>> {
         let mut os_thread = self.os_thread.lock();
         match std::mem::replace(&mut *os_thread, OsThread::Taken) {
-            OsThread::There(handle) => Some(handle),
+            OsThread::There(handle) => handle.take(),
             other => {
                 *os_thread = other;
                 None

@@ -240,3 +240,27 @@ fn sleeping_is_visible_and_can_be_stopped() {
     source.request_stop();
     assert_eq!(sleeper.join().unwrap(), tk_park::WaitError::Stopped);
 }
+
+#[test]
+fn the_error_of_a_join_goes_into_the_errors_that_programs_use() {
+    fn plain() -> Result<(), Box<dyn std::error::Error>> {
+        Ok(spawn(|| panic!("out of paint")).join()?)
+    }
+    fn shared() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(spawn(|| panic!("out of paint")).join()?)
+    }
+    fn anyhow() -> anyhow::Result<()> {
+        spawn(|| panic!("out of paint")).join()?;
+        tk_thread::scope(|s| s.spawn(|| ()).join())?;
+        Ok(())
+    }
+    let message = "panicked: out of paint";
+    assert!(plain().unwrap_err().to_string().ends_with(message));
+    assert!(shared().unwrap_err().to_string().ends_with(message));
+    let error = anyhow().unwrap_err();
+    assert!(error.to_string().ends_with(message));
+    assert_eq!(
+        error.downcast::<tk_thread::Panicked>().unwrap().message(),
+        "out of paint"
+    );
+}

@@ -139,3 +139,27 @@ fn a_thread_may_drop_the_handle_that_stops_it() {
 fn a_panic_of_the_thread_goes_no_further_than_its_report() {
     drop(spawn(|| std::panic::resume_unwind(Box::new("on purpose"))).stop_on_drop());
 }
+
+#[test]
+fn a_thread_that_waits_in_a_drop_shows_the_line_that_made_the_handle() {
+    let done = Arc::new(Event::new());
+    let handle = spawn({
+        let done = Arc::clone(&done);
+        move || done.wait()
+    });
+    let (handle, line) = (handle.stop_on_drop(), line!());
+    let dropper = spawn(move || drop(handle));
+    let waiting = loop {
+        if let Some(waiting) = dropper.waiting() {
+            break waiting;
+        }
+        std::thread::yield_now();
+    };
+    let location = waiting.location();
+    assert_eq!(
+        (waiting.kind(), location.file(), location.line()),
+        ("join", file!(), line)
+    );
+    done.set();
+    dropper.join().unwrap();
+}
