@@ -152,10 +152,8 @@ fn use_in_round(rounds: usize, name: Option<&str>, before: fn()) {
     let work = move || {
         before();
         // SAFETY: the key exists.
-        assert_eq!(
-            unsafe { libc::pthread_setspecific(key, rounds as *mut _) },
-            0
-        );
+        let error = unsafe { libc::pthread_setspecific(key, rounds as *mut _) };
+        assert_eq!(error, 0);
     };
     thread.spawn(work).unwrap().join().unwrap();
 }
@@ -399,7 +397,7 @@ cases! {
         let mut key = 0;
         // SAFETY: the key is there to be written, and the destructor does not unwind.
         assert_eq!(unsafe { libc::pthread_key_create(&mut key, Some(log_in_round)) }, 0);
-        KEY.store(key as u32, Ordering::Relaxed);
+        KEY.store(key, Ordering::Relaxed);
         current();
         for rounds in 1..=4 {
             use_in_round(rounds, Some("quiet"), || ());

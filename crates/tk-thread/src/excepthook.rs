@@ -643,12 +643,10 @@ pub fn exit() -> ! {
 /// ```
 ///
 /// ```no_run
-/// fn main() {
-///     tk_thread::main(|| {
-///         tk_thread::spawn(|| println!("the process waits for me, and ends with 3"));
-///         tk_thread::exit_with(3);
-///     });
-/// }
+/// tk_thread::main(|| {
+///     tk_thread::spawn(|| println!("the process waits for me, and ends with 3"));
+///     tk_thread::exit_with(3);
+/// });
 /// ```
 #[doc(alias = "sys.exit")]
 pub fn exit_with(status: i32) -> ! {

@@ -245,10 +245,8 @@ fn a_thread_that_c_has_named_has_that_name() {
     let named = |name: &'static std::ffi::CStr| {
         move || {
             // SAFETY: it is the calling thread, and a string.
-            assert_eq!(
-                unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) },
-                0
-            );
+            let error = unsafe { libc::pthread_setname_np(libc::pthread_self(), name.as_ptr()) };
+            assert_eq!(error, 0);
             current().name()
         }
     };
