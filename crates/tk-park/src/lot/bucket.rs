@@ -245,3 +245,93 @@ impl Locked<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(tk_loom)))]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::sync::Instant;
+
+    /// As many keys as queues fit next to each other.
+    const KEYS: usize = 4;
+    const WAITERS: usize = 7;
+
+    fn queue_of(bucket: &Locked<'_>, key: usize) -> Vec<*const Waiter> {
+        let first = bucket.queue(key);
+        let mut queue = Vec::new();
+        let mut at = first;
+        while !at.is_null() {
+            // SAFETY: the waiters outlive the bucket, and there is one thread.
+            let (links, next) = unsafe {
+                let links = Waiter::links(at);
+                (links, Waiter::links(links.next))
+            };
+            assert_eq!((links.is_first, next.previous), (at == first, at));
+            queue.push(at);
+            at = if links.next == first {
+                ptr::null()
+            } else {
+                links.next
+            };
+        }
+        queue
+    }
+
+    /// All that can be done to the queues of neighbors, in every order that chance finds, against queues that are vectors.
+    #[test]
+    fn neighbor_queues_are_what_has_been_done_to_them() {
+        let owner = tk_core::current_owner();
+        let waiters: [_; WAITERS] =
+            std::array::from_fn(|mark| Waiter::new(mark, owner, Instant::now()));
+        let buckets = [Bucket::new(), Bucket::new(), Bucket::new(), Bucket::new()];
+        // The even keys are in the one, the odd keys in the other.
+        let (mut old, mut new) = (0, 2);
+        let mut expected: BTreeMap<usize, Vec<*const Waiter>> = BTreeMap::new();
+        let mut random = 7_u64;
+        let mut below = |n: usize| {
+            random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+            (random >> 33) as usize % n
+        };
+        for _ in 0..20_000 {
+            let waiter: *const Waiter = &raw const waiters[below(WAITERS)];
+            let to = 1 + below(KEYS);
+            let locked = [buckets[old].lock(), buckets[old + 1].lock()];
+            // SAFETY: there is one thread, and the waiters outlive the buckets.
+            unsafe {
+                let from = (*waiter).key.load(Relaxed);
+                if let Some(queue) = expected.get_mut(&from) {
+                    queue.retain(|at| *at != waiter);
+                }
+                let now = if from == NO_KEY {
+                    locked[to % 2].push(waiter, to);
+                    to
+                } else if below(2) == 0 {
+                    locked[from % 2].remove(waiter);
+                    NO_KEY
+                } else {
+                    locked[from % 2].requeue(waiter, &locked[to % 2], to);
+                    to
+                };
+                assert_eq!((*waiter).key.load(Relaxed), now);
+                if now != NO_KEY {
+                    expected.entry(now).or_default().push(waiter);
+                }
+                // Now and then the table grows.
+                if below(16) == 0 {
+                    for bucket in &locked {
+                        bucket.hand_over(|key| &buckets[new + key % 2]);
+                    }
+                    std::mem::swap(&mut old, &mut new);
+                }
+            }
+            drop(locked);
+            let locked = [buckets[old].lock(), buckets[old + 1].lock()];
+            for key in 1..=KEYS {
+                let queue = expected.get(&key).cloned().unwrap_or_default();
+                assert_eq!(queue_of(&locked[key % 2], key), queue);
+                assert!(queue_of(&locked[1 - key % 2], key).is_empty());
+            }
+        }
+    }
+}
