@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tk_core::logging::basic_config;
 use tk_event::Event;
-use tk_thread::{Limit, at_exit, enumerate, sleep_with, spawn, stop_token};
+use tk_thread::{Limit, Shutdown, at_exit, enumerate, sleep_with, spawn, stop_token};
 use tk_timer::{CancelOutcome, RescheduleOutcome, Timer, TimerService};
 
 use crate::{cases, say};
@@ -154,6 +154,67 @@ cases! {
             });
         }).start();
     }) => |ended| ended.printed(&["the thread's work is done"]);
+
+    a_grace_that_runs_out_names_the_timers_that_are_pending: || {
+        basic_config().format("%(levelname)s %(message)s").init();
+        let (own, gone) = (TimerService::new(), TimerService::new());
+        let running = Arc::new(Event::new());
+        let far = |name: &str, hours: u32| Timer::new(LONG * hours, || say("never")).name(name);
+        let expired = Shutdown::new().grace(ms(1)).run(|| {
+            far("third", 3).daemon(false).start();
+            Timer::new(Duration::MAX, || say("never")).name("fourth").daemon(false).start();
+            Timer::every(LONG * 2, || say("never")).name("second").daemon(false).start_on(&own);
+            far("first", 1).daemon(false).start();
+            // These hold nothing open.
+            far("a daemon", 1).daemon(true).start();
+            far("cancelled", 1).daemon(false).start().cancel();
+            far("dropped", 1).daemon(false).start_on(&gone);
+            drop(gone);
+            Timer::new(Duration::ZERO, {
+                let running = running.clone();
+                move || {
+                    running.set();
+                    std::thread::sleep(LONG);
+                }
+            }).name("running").daemon(false).start();
+            running.wait();
+        }).unwrap_err();
+        for straggler in expired.stragglers() {
+            say(&format!("{} {}", straggler.kind(), straggler.name()));
+        }
+    } => |ended| {
+        assert_eq!(
+            ended.stdout,
+            "thread running\ntimer first\ntimer second\ntimer third\ntimer fourth\n",
+            "{ended:#?}"
+        );
+        ended.complained(&[
+            "WARNING the program ends without <Thread(running, started ",
+            "WARNING the program ends without timer first, which is due in 3",
+            "WARNING the program ends without timer second, which is due in 7",
+            "WARNING the program ends without timer third, which is due in 10",
+            "WARNING the program ends without timer fourth, which is never due\n",
+        ]);
+        assert_eq!(ended.stderr.lines().count(), 5, "{ended:#?}");
+    };
+
+    a_grace_that_runs_out_names_a_hundred_timers_and_counts_the_rest: || {
+        basic_config().format("%(levelname)s %(message)s").init();
+        let result = Shutdown::new().grace(ms(1)).run(|| {
+            for n in 1..=1_000 {
+                let timer = Timer::new(LONG * n, || say("never")).name(format!("timer-{n}"));
+                timer.daemon(false).start();
+            }
+        });
+        assert_eq!(result.unwrap_err().stragglers().len(), 101);
+    } => |ended| {
+        assert_eq!(ended.stderr.lines().count(), 101, "{ended:#?}");
+        ended.complained(&[
+            "without timer timer-1, which is due in ",
+            "without timer timer-100, which is due in ",
+            "WARNING the program ends without 900 more timers\n",
+        ]);
+    };
 
     a_stop_of_all_threads_reaches_no_timer_that_is_yet_to_fire: || tk_thread::main(|| {
         soon(|| ()).start().join().unwrap();

@@ -420,7 +420,10 @@ fn holders(program: &Program) -> Vec<Holder> {
     let unlisted = program.tokens().saturating_sub(holders.len());
     holders.extend(tails);
     if unlisted > 0 {
-        let text = format!("{unlisted} timers");
+        let are_some_named = holders.iter().any(|holder| holder.kind() == "timer");
+        let more = if are_some_named { "more " } else { "" };
+        let plural = if unlisted == 1 { "" } else { "s" };
+        let text = format!("{unlisted} {more}timer{plural}");
         holders.push(Holder::with_text("timer", "(unnamed)", text));
     }
     holders

@@ -118,7 +118,8 @@ impl Drop for Process {
     }
 }
 
-/// How many pending timers are named when a program ends without them.
+/// How many pending timers are named when a program ends without them. `tk-thread` counts the rest:
+/// they hold tokens, and have no names.
 const NAMED: usize = 100;
 
 /// The services of the program's own, so that their timers can be named.
@@ -154,17 +155,12 @@ fn holders(program: &Program, holders: &mut Vec<Holder>) {
     // `None` is never.
     timers.sort_by_key(|(due, _)| (due.is_none(), *due));
     let now = Instant::now();
-    let more = timers.len().saturating_sub(NAMED);
     for (due, task) in timers.into_iter().take(NAMED) {
         let due = match due.map(|due| due.saturating_duration_since(now)) {
             Some(after) => format!("which is due in {after:.1?}"),
             None => "which is never due".to_owned(),
         };
         holders.push(Holder::new("timer", Arc::clone(task.name()), due));
-    }
-    if more > 0 {
-        let text = format!("{more} more timers");
-        holders.push(Holder::with_text("timer", "(more)", text));
     }
 }
 
