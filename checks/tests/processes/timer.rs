@@ -449,6 +449,60 @@ cases! {
     } => |ended| ended.printed(&["fired"; 4]);
 
     #[cfg(unix)]
+    a_fork_while_timers_are_started_and_fire_leaves_a_child_that_works: || {
+        // No thread is being started at a fork: the standard library might start none in the child.
+        TimerService::global().set_max_threads(Some(3));
+        soon(|| ()).start().join().unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|s| {
+            for _ in 0..2 {
+                s.spawn(|| while !over.load(SeqCst) {
+                    Timer::new(Duration::ZERO, || ()).start().join().unwrap();
+                });
+            }
+            for _ in 0..50 {
+                fork(|| Timer::new(Duration::ZERO, || ()).start().join().unwrap());
+            }
+            over.store(true, SeqCst);
+        });
+    } => |ended| ended.printed(&[]);
+
+    #[cfg(unix)]
+    a_function_that_repeats_may_fork_and_return_in_the_child: || {
+        use std::ops::ControlFlow;
+        struct Captured;
+        impl Drop for Captured {
+            fn drop(&mut self) {
+                say("dropped");
+            }
+        }
+        let captured = Captured;
+        let mut left = 50;
+        let forks = Timer::every(Duration::from_micros(100), move || {
+            let _captured = &captured;
+            left -= 1;
+            // SAFETY: as in `fork`.
+            match unsafe { libc::fork() } {
+                // The thread is the process's last one, which ends with it.
+                0 => return ControlFlow::Break(()),
+                child => {
+                    let mut status = 0;
+                    // SAFETY: `status` is there to be written.
+                    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+                    assert_eq!(status, 0);
+                }
+            }
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }).start();
+        // So that another thread has the list locked at some of the forks.
+        std::thread::scope(|s| for _ in 0..2 {
+            s.spawn(|| while !forks.is_finished() {
+                Timer::new(LONG, || ()).start().cancel();
+            });
+        });
+    } => |ended| ended.printed(&["dropped"]);
+
+    #[cfg(unix)]
     a_function_may_fork_and_return_in_the_child: || {
         let before = Instant::now();
         Timer::new(ms(1), move || {
@@ -470,24 +524,6 @@ cases! {
         }).start().join().unwrap();
         assert!(before.elapsed() < LONG);
     } => |ended| ended.printed(&["child", "parent"]);
-
-    #[cfg(unix)]
-    a_fork_while_timers_are_started_and_fire_leaves_a_child_that_works: || {
-        let over = Arc::new(std::sync::atomic::AtomicBool::new(false));
-        let busy = [(); 2].map(|()| {
-            let over = over.clone();
-            std::thread::spawn(move || while !over.load(SeqCst) {
-                Timer::new(Duration::ZERO, || ()).start().join().unwrap();
-            })
-        });
-        for _ in 0..50 {
-            fork(|| Timer::new(Duration::ZERO, || ()).start().join().unwrap());
-        }
-        over.store(true, SeqCst);
-        for thread in busy {
-            thread.join().unwrap();
-        }
-    } => |ended| ended.printed(&[]);
 }
 
 /// The global service has three threads, and the system refuses it more.

@@ -231,11 +231,19 @@ impl Server for Home {
         let before = generation();
         as_thread_of(due, |due| {
             due.call();
-            if due.function.is_some() && queue.list.lock().is_over(due) {
+            // If the function has forked, the list may be locked by a thread that is not in the
+            // child.
+            let is_here = generation() == before;
+            if is_here && due.function.is_some() && queue.list.lock().is_over(due) {
                 drop_quietly(due.function.take());
             }
         });
-        generation() == before
+        let is_here = generation() == before;
+        if !is_here {
+            // The function is the parent's to drop.
+            std::mem::forget(due.function.take());
+        }
+        is_here
     }
 
     fn discard(&self, due: &mut Due) {
@@ -260,16 +268,17 @@ fn as_thread_of(due: &mut Due, f: impl FnOnce(&mut Due)) {
     let program = due.token.as_ref().map(KeepAlive::program);
     let program = program.cloned().unwrap_or_else(Program::root);
     let registration = Registration::of_program(Arc::clone(&name), due.token.is_none(), &program);
-    let task = Arc::as_ptr(&due.task);
+    // Until all that belongs to the thread has been dropped, which is the program's code too: it must
+    // not wait for its own timer.
+    let outer = RUNNING.replace(Arc::as_ptr(&due.task));
     run_as(registration, || {
-        let outer = RUNNING.replace(task);
         let thread = tk_thread::current();
         log_guarded(|| log::trace!("timer {name} fires"));
         tk_thread::__private::start_hooks(&thread);
         f(due);
         tk_thread::__private::exit_hooks(&thread);
-        RUNNING.set(outer);
     });
+    RUNNING.set(outer);
 }
 
 /// The state of a thread of this process, as Linux writes it in one letter.

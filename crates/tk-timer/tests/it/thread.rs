@@ -6,8 +6,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use tk_event::Event;
-use tk_thread::{Thread, current, enumerate, on_thread_exit, on_thread_start, stop_token};
-use tk_timer::{Schedule, Timer, TimerService};
+use tk_thread::{
+    JoinError, Thread, current, enumerate, on_thread_exit, on_thread_start, stop_token,
+};
+use tk_timer::{CancelOutcome, Schedule, Timer, TimerHandle, TimerService};
 
 use crate::LONG;
 use crate::parked::until;
@@ -21,6 +23,21 @@ fn inside<T: Send + 'static>(
     let new = Timer::new(Duration::ZERO, move || sender.send(f()).unwrap());
     timer(new).start().join().unwrap();
     receiver.recv().unwrap()
+}
+
+#[test]
+fn what_runs_at_its_end_does_not_wait_for_its_own_timer() {
+    let (give, take) = mpsc::channel::<TimerHandle>();
+    let (tell, told) = mpsc::channel();
+    let timer = Timer::new(Duration::ZERO, move || {
+        let me = take.recv().unwrap();
+        let at_end = move || tell.send((me.join(), me.cancel_and_wait())).unwrap();
+        assert!(tk_core::at_thread_exit(Box::new(at_end)).is_ok());
+    })
+    .start();
+    give.send(timer).unwrap();
+    let expected = (Err(JoinError::CurrentThread), CancelOutcome::Running);
+    assert_eq!(told.recv(), Ok(expected));
 }
 
 #[test]
