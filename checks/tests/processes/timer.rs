@@ -510,7 +510,9 @@ cases! {
             match unsafe { libc::fork() } {
                 0 => {
                     assert!(tk_thread::current().is_main());
-                    Timer::new(Duration::ZERO, || say("child")).start().join().unwrap();
+                    // Its threads end when it is dropped. Those of the global one would stay a while.
+                    let service = TimerService::new();
+                    Timer::new(Duration::ZERO, || say("child")).start_on(&service).join().unwrap();
                     // The thread is the process's last one, which ends with it.
                 }
                 child => {
