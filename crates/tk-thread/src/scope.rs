@@ -22,7 +22,7 @@ use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume
 use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
-use tk_core::__private::{Program, can_tell_gone};
+use tk_core::__private::{Program, can_tell_gone, drop_guarded};
 use tk_core::Record;
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, Wait, park, unpark_all};
@@ -192,7 +192,11 @@ where
     });
     match result {
         Err(payload) => resume_unwind(payload),
-        Ok(_) if members.panicked.load(Relaxed) => panic!("a thread of the scope panicked"),
+        Ok(value) if members.panicked.load(Relaxed) => {
+            // A panic in its drop must not meet the one that follows.
+            drop_guarded(value);
+            panic!("a thread of the scope panicked")
+        }
         Ok(value) => value,
     }
 }

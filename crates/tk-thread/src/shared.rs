@@ -211,8 +211,10 @@ impl Shared {
         if let Some(stop) = &*self.stop.lock() {
             return stop.clone();
         }
+        // If another thread is faster, this one is dropped after the lock is free again.
         let made = StopSource::new();
-        self.stop.lock().get_or_insert(made).clone()
+        let mut stop = self.stop.lock();
+        stop.get_or_insert_with(|| made.clone()).clone()
     }
 
     pub(crate) fn set_running(&self) {

@@ -194,3 +194,39 @@ fn handles_can_be_shared() {
     static_assertions::assert_impl_all!(Scope<'static, 'static>: Send, Sync, Copy);
     static_assertions::assert_impl_all!(ScopedJoinHandle<'static, u32>: Send, Sync);
 }
+
+#[test]
+fn a_value_that_panics_when_it_is_dropped_does_not_meet_the_panic_of_the_scope() {
+    struct Explosive;
+
+    impl Drop for Explosive {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    let payload = catch_unwind(|| {
+        scope(|s| {
+            s.spawn(|| panic!("out of paint"));
+            Explosive
+        })
+    });
+    let payload = payload.map(std::mem::forget).unwrap_err();
+    let message = payload.downcast_ref::<&str>().unwrap();
+    assert_eq!(*message, "a thread of the scope panicked");
+}
+
+#[test]
+fn kept_handles_of_ended_threads_give_their_values() {
+    let sum: u32 = scope(|s| {
+        let handles: Vec<_> = (0..100).map(|n| s.spawn(move || n)).collect();
+        for handle in &handles {
+            handle.join_for(Duration::from_secs(60)).unwrap();
+        }
+        handles
+            .into_iter()
+            .map(|handle| handle.join().unwrap())
+            .sum()
+    });
+    assert_eq!(sum, 4950);
+}
