@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use tk_core::__private::can_tell_gone;
 use tk_event::Event;
 use tk_thread::{
     Builder, GraceExpired, JoinError, JoinHandle, KeepAlive, Shutdown, Thread, current, spawn,
@@ -151,7 +152,16 @@ cases! {
             key::set();
             send.send(current()).unwrap();
         });
-        joins_of(&receive.recv().unwrap());
+        let thread = receive.recv().unwrap();
+        if can_tell_gone() {
+            joins_of(&thread);
+        } else {
+            // The join returns when the thread has left the registry: nothing tells more.
+            wait_for(&key::BEGUN);
+            assert_eq!(thread.join_for(Duration::from_secs(60)), Ok(()));
+            assert!(!key::has_ended());
+            key::let_it_end();
+        }
         foreign.join().unwrap();
     } => |ended| ended.printed(&[]);
 
@@ -160,7 +170,7 @@ cases! {
             spawn(key::set).wait_started();
             key::let_it_end();
         });
-        assert!(key::has_ended());
+        assert!(key::has_ended() || !can_tell_gone());
     } => |ended| ended.printed(&[]);
 
     #[cfg(target_os = "linux")] a_program_whose_grace_is_over_names_a_thread_in_its_last_destructors: || {
@@ -171,8 +181,17 @@ cases! {
                 std::thread::yield_now();
             }
         });
+        if !can_tell_gone() {
+            // To the program, a thread that has left the registry has ended.
+            expired.unwrap();
+            say("nobody is late");
+            return;
+        }
         say(&expired.unwrap_err().to_string());
     } => |ended| {
+        if !can_tell_gone() {
+            return ended.printed(&["nobody is late"]);
+        }
         assert!(ended.stdout.contains("<Thread(slow, stopped 2)>, which runs its last destructors\n"), "{ended:#?}");
         ended.complained(&["the program ends without <Thread(slow, stopped 2)>"]);
     };
@@ -184,7 +203,7 @@ cases! {
             key::let_it_end();
             joined.join().unwrap();
         });
-        assert!(key::has_ended());
+        assert!(key::has_ended() || !can_tell_gone());
     } => |ended| ended.printed(&[]);
 
     a_join_of_a_foreign_thread_waits_for_its_oldest_values: || {
@@ -203,11 +222,15 @@ cases! {
             send.send(current()).unwrap();
         });
         receive.recv().unwrap().join().unwrap();
-        assert!(DESTROYED.load(Acquire) || cfg!(not(target_os = "linux")));
+        assert!(DESTROYED.load(Acquire) || !can_tell_gone());
         foreign.join().unwrap();
     } => |ended| ended.printed(&[]);
 
     #[cfg(target_os = "linux")] handles_of_ended_threads_cost_memory_only: || {
+        if !can_tell_gone() {
+            // A thread's own handle keeps its stack until the join.
+            return;
+        }
         // Room for a hundred stacks.
         limit_memory(100 * (2 << 20));
         let (limit, rest) = (Duration::from_secs(60), 2000);
@@ -238,7 +261,11 @@ cases! {
         unsafe { libc::atexit(std::mem::transmute::<unsafe extern "C" fn(), extern "C" fn()>(slow)) };
         // SAFETY: it is always possible to end the process.
         spawn(|| unsafe { libc::exit(3) });
-    }) => |ended| assert_eq!(ended.status.code(), Some(3), "{ended:#?}");
+    }) => |ended| {
+        // Where nobody can tell that the thread is not gone, the main thread may exit as well, and be the first.
+        let codes = if can_tell_gone() { [3, 3] } else { [3, 0] };
+        assert!(codes.map(Some).contains(&ended.status.code()), "{ended:#?}");
+    };
 
     programs_beside_each_other_refuse_nothing_to_each_other: || {
         let beside: Vec<_> = (0..3).map(|_| std::thread::spawn(|| for n in 0..300 {
