@@ -1,6 +1,7 @@
 //! What is left in the child of a fork.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tk_core::KeepAlive;
@@ -26,6 +27,16 @@ pub fn fork(child: impl FnOnce()) {
             assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
             assert_eq!(status, 0, "the child has not ended well");
         }
+    }
+}
+
+/// Waits until so many threads have counted themselves.
+///
+/// For a child that starts threads: the standard library has a lock of its own for a moment when a thread starts, and again
+/// when it ends. If a thread has it at the fork, no thread can be started in the child.
+pub fn wait_until_begun(begun: &AtomicUsize, threads: usize) {
+    while begun.load(Relaxed) < threads {
+        std::thread::yield_now();
     }
 }
 

@@ -12,7 +12,7 @@ use tk_semaphore::Semaphore;
 use tk_thread::{Builder, JoinHandle, active_count, enumerate, spawn};
 
 use crate::cases;
-use crate::fork::fork;
+use crate::fork::{fork, wait_until_begun};
 
 /// How long a child may take that must not hang. Then a signal ends it.
 const PATIENCE: u32 = 50;
@@ -274,22 +274,29 @@ cases! {
     }) => |ended| ended.printed(&[]);
 
     a_fork_while_threads_park_and_unpark: || tk_thread::main(|| {
-        let over = Arc::new(AtomicBool::new(false));
+        let (over, begun) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let lock = Arc::new(Lock::new(0_u64));
         let ping = Arc::new([Semaphore::new(1), Semaphore::new(0)]);
         let mut busy: Vec<_> = (0..3).map(|_| {
-            let (over, lock) = (Arc::clone(&over), Arc::clone(&lock));
-            spawn(move || while !over.load(Relaxed) {
-                *lock.lock() += 1;
+            let (over, begun, lock) = (Arc::clone(&over), Arc::clone(&begun), Arc::clone(&lock));
+            spawn(move || {
+                begun.fetch_add(1, Relaxed);
+                while !over.load(Relaxed) {
+                    *lock.lock() += 1;
+                }
             })
         }).collect();
         for n in 0..2 {
-            let (over, ping) = (Arc::clone(&over), Arc::clone(&ping));
-            busy.push(spawn(move || while !over.load(Relaxed) {
-                ping[n].acquire().forget();
-                ping[1 - n].release(1).unwrap();
+            let (over, begun, ping) = (Arc::clone(&over), Arc::clone(&begun), Arc::clone(&ping));
+            busy.push(spawn(move || {
+                begun.fetch_add(1, Relaxed);
+                while !over.load(Relaxed) {
+                    ping[n].acquire().forget();
+                    ping[1 - n].release(1).unwrap();
+                }
             }));
         }
+        wait_until_begun(&begun, busy.len());
         for _ in 0..40 {
             child_of_fork(contend);
         }

@@ -1,7 +1,7 @@
 //! What becomes of events, semaphores and barriers in the child of a fork, whose lost threads waited there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tk_barrier::{Barrier, BarrierError};
@@ -10,7 +10,7 @@ use tk_semaphore::Semaphore;
 use tk_thread::{Builder, JoinHandle, spawn};
 
 use crate::cases;
-use crate::fork::fork;
+use crate::fork::{fork, wait_until_begun};
 
 /// A child that hangs is ended by a signal after so many seconds.
 const PATIENCE: u32 = 50;
@@ -46,16 +46,20 @@ fn two_pass(barrier: &Arc<Barrier>) {
 /// Runs `work` in some threads all the time, and forks meanwhile.
 fn fork_beside(work: impl Fn() + Send + Sync + 'static, child: impl Fn()) {
     let (work, over) = (Arc::new(work), Arc::new(AtomicBool::new(false)));
+    let begun = Arc::new(AtomicUsize::new(0));
     let threads: Vec<_> = (0..3)
         .map(|_| {
             let (work, over) = (Arc::clone(&work), Arc::clone(&over));
+            let begun = Arc::clone(&begun);
             spawn(move || {
+                begun.fetch_add(1, Relaxed);
                 while !over.load(Relaxed) {
                     work();
                 }
             })
         })
         .collect();
+    wait_until_begun(&begun, 3);
     for _ in 0..30 {
         child_of_fork(&child);
     }

@@ -1,7 +1,7 @@
 //! Timers of a whole program: its end, its forks, its limit of threads.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use tk_core::logging::basic_config;
@@ -115,6 +115,26 @@ mod system {
 }
 #[cfg(target_os = "linux")]
 use system::*;
+
+/// Waits until so many threads of the services are there, and all of them sleep: see `fork::wait_until_begun`.
+#[cfg(unix)]
+fn wait_until_asleep(threads: usize) {
+    #[cfg(target_os = "linux")]
+    while sleeps().is_none_or(|sleeps| sleeps.len() < threads) {
+        std::thread::yield_now();
+    }
+    #[cfg(not(target_os = "linux"))]
+    std::thread::sleep(ms(100) * threads as u32);
+}
+
+/// The global service has three threads, which sleep, and starts no more.
+#[cfg(unix)]
+fn three_threads_asleep() {
+    TimerService::global().set_max_threads(Some(3));
+    let far = Timer::new(LONG, || ()).start();
+    wait_until_asleep(3);
+    far.cancel();
+}
 
 /// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
 #[cfg(unix)]
@@ -428,6 +448,7 @@ cases! {
         let far = Timer::new(LONG, || say("never")).daemon(false).start();
         let on_own = Timer::every(LONG, || say("never")).start_on(&own);
         soon(|| ()).start().join().unwrap();
+        wait_until_asleep(6);
         fork(|| {
             for lost in [&far, &on_own] {
                 assert!(lost.is_lost() && lost.is_finished());
@@ -440,6 +461,7 @@ cases! {
             Timer::new(ms(1), || say("fired")).start_on(&own).join().unwrap();
             // The parent's holds nothing open here.
             tk_thread::main(|| _ = soon(|| say("fired")).start());
+            three_threads_asleep();
             fork(|| Timer::new(ms(1), || say("fired")).start().join().unwrap());
             drop(own);
         });
@@ -451,15 +473,18 @@ cases! {
     #[cfg(unix)]
     a_fork_while_timers_are_started_and_fire_leaves_a_child_that_works: || {
         // No thread is being started at a fork: the standard library might start none in the child.
-        TimerService::global().set_max_threads(Some(3));
-        soon(|| ()).start().join().unwrap();
-        let over = std::sync::atomic::AtomicBool::new(false);
+        three_threads_asleep();
+        let (over, begun) = (AtomicBool::new(false), AtomicUsize::new(0));
         std::thread::scope(|s| {
             for _ in 0..2 {
-                s.spawn(|| while !over.load(SeqCst) {
-                    Timer::new(Duration::ZERO, || ()).start().join().unwrap();
+                s.spawn(|| {
+                    begun.fetch_add(1, SeqCst);
+                    while !over.load(SeqCst) {
+                        Timer::new(Duration::ZERO, || ()).start().join().unwrap();
+                    }
                 });
             }
+            crate::fork::wait_until_begun(&begun, 2);
             for _ in 0..50 {
                 fork(|| Timer::new(Duration::ZERO, || ()).start().join().unwrap());
             }
@@ -504,6 +529,7 @@ cases! {
 
     #[cfg(unix)]
     a_function_may_fork_and_return_in_the_child: || {
+        three_threads_asleep();
         let before = Instant::now();
         Timer::new(ms(1), move || {
             // SAFETY: as in `fork`.
