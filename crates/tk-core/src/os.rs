@@ -168,7 +168,7 @@ mod imp {
 
         static ANSWERS: AtomicU8 = AtomicU8::new(UNKNOWN);
 
-        /// Whether [`is_gone`] can be believed: not so where a filter of system calls answers in the kernel's place.
+        /// Whether `is_gone` can be believed: not so where a filter of system calls answers in the kernel's place.
         pub fn can_tell_gone() -> bool {
             // Relaxed, here and below: the answer stands for itself.
             match ANSWERS.load(Ordering::Relaxed) {
