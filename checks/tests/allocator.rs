@@ -11,7 +11,7 @@ use tk_core::{Registration, at_thread_exit, current, enumerate, main_thread};
 use tk_lock::Lock;
 
 /// Counts what is in use. Waits for its lock at first by looking again and again, and later by sleeping, so that both are
-/// tried: one who only looks sees a lock of the kit that is held during an allocation, whoever wants it.
+/// tried: a plain look finds any lock of the kit that is held during an allocation.
 struct Guarded {
     in_use: Lock<isize>,
     sleeps: AtomicBool,

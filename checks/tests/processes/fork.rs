@@ -12,7 +12,7 @@ use crate::{cases, say};
 
 /// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
 pub fn fork(child: impl FnOnce()) {
-    // SAFETY: the child is one thread with a copy of the memory. What it does needs no lock but those of the allocator and
+    // SAFETY: the child is one thread with a copy of the memory. It needs no lock but those of the allocator and
     // of the standard output, which are in order after a fork.
     match unsafe { libc::fork() } {
         0 => {

@@ -199,7 +199,7 @@ cases! {
             assert_eq!(objects.condition.lock().notify_all(), 0);
             assert_eq!(objects.monitor.lock().notify_all(), 0);
             assert!(!objects.condvar.notify_one());
-            // The permit stays for whoever comes.
+            // The permit stays for the next thread.
             objects.semaphore.release(1).unwrap();
             assert!(objects.semaphore.try_acquire().is_some());
             // The lock is free.

@@ -1,7 +1,7 @@
 //! Who is who: in the child of a fork that no thread of the kit has prepared for, and in a thread's last destructors.
 //!
 //! Nothing here starts a thread of the kit before it forks, unless it says so: forks are watched from the first use of the
-//! kit, whoever makes it.
+//! kit, and any thread may make it.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -80,7 +80,7 @@ cases! {
             let source = StopSource::new();
             source.request_stop();
             assert_eq!(CONDITION.lock_with(&source.token()).err(), Some(WaitError::Stopped));
-            // Whoever knows better may release a lock that guards nothing.
+            // Any thread may release a lock that guards nothing.
             RAW.release().unwrap();
             RAW.acquire();
             say("done");
