@@ -107,7 +107,7 @@ fn many_lives() {
         for thread in enumerate() {
             drop((
                 thread.name(),
-                format!("{thread:?} {:?} {round}", thread.waiting()),
+                format!("{thread:?} {:?} {round}", thread.blocked_on()),
             ));
         }
     }

@@ -14,7 +14,7 @@ use parked::{message, start, start_parked};
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_event::Event;
 use tk_lock::{Lock, LockExt, LockGuard, NotLocked, RLock, RawLock, RawRLock};
-use tk_park::{Limit, Parked, StopSource, Wait, WaitError, park, unpark_all};
+use tk_park::{Limit, Parked, StopSource, WaitError, WaitInfo, park, unpark_all};
 
 /// The limited forms of one call.
 struct Call<'a> {
@@ -233,10 +233,10 @@ fn conditions() {
 #[test]
 fn parking() {
     let word = AtomicU32::new(0);
-    let sleep = |limit: Limit<'_>| match park(&word, || true, &Wait::new("word"), limit) {
-        Parked::Unparked(_) => Ok(()),
-        Parked::TimedOut => Err(WaitError::TimedOut),
-        Parked::Stopped => Err(WaitError::Stopped),
+    let sleep = |limit: Limit<'_>| match park(&word, || true, &WaitInfo::new("word"), limit) {
+        Ok(Parked::Unparked(_)) => Ok(()),
+        Err(WaitError::TimedOut) => Err(WaitError::TimedOut),
+        Err(WaitError::Stopped) => Err(WaitError::Stopped),
         other => panic!("{other:?}"),
     };
     Call {
@@ -253,8 +253,13 @@ fn parking() {
     });
     // If the word is not as expected, that comes first.
     let validate = || word.load(Relaxed) == 1;
-    let invalid = park(&word, validate, &Wait::new("word"), Duration::ZERO.into());
-    assert_eq!(invalid, Parked::Invalid);
+    let invalid = park(
+        &word,
+        validate,
+        &WaitInfo::new("word"),
+        Duration::ZERO.into(),
+    );
+    assert_eq!(invalid, Ok(Parked::Invalid));
 }
 
 #[test]
@@ -264,7 +269,7 @@ fn a_lock_that_the_thread_holds_itself() {
     let hopeless: [&dyn Fn(); 3] = [
         &|| drop(lock.lock()),
         &|| drop(lock.try_lock_for(Duration::MAX)),
-        &|| drop(lock.lock_with(Limit::none())),
+        &|| drop(lock.lock_with(Limit::never())),
     ];
     for relock in hopeless {
         let payload = catch_unwind(AssertUnwindSafe(relock)).unwrap_err();

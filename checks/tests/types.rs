@@ -78,7 +78,7 @@ fn written(traits: Traits) -> String {
 #[rustfmt::skip]
 fn rows() -> Vec<Row> {
     table! {
-        tk_core::Record = "Send Sync UnwindSafe RefUnwindSafe Unpin"
+        tk_core::ThreadRecord = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::thread::Thread;
         tk_core::Owner = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_core::Slot = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -88,8 +88,8 @@ fn rows() -> Vec<Row> {
         tk_core::Holder = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_core::Registration = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_core::ShuttingDown = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_core::Waiting = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_core::WaitingGuard = "UnwindSafe RefUnwindSafe Unpin";
+        tk_core::BlockedOn = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_core::BlockedGuard = "UnwindSafe RefUnwindSafe Unpin";
         tk_core::logging::BasicConfig = "Send Unpin";
         tk_core::logging::Logger = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_core::logging::ConfigError = "Send Sync UnwindSafe RefUnwindSafe Unpin"
@@ -106,14 +106,14 @@ fn rows() -> Vec<Row> {
         tk_park::Limit<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::WaitError = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::mpsc::RecvTimeoutError;
-        tk_park::Wait = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::WaitInfo = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Waiter = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Parked = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_park::Unparked = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_park::Choice = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_park::Requeue = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::UnparkResult = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::FilterOp = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::RequeueOp = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Spin = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_park::SpinHistory = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::AdaptiveSpin = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::StopSource = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::StopToken = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::StopCallback = "Send Sync UnwindSafe RefUnwindSafe Unpin";

@@ -268,7 +268,7 @@ cases! {
             }).unwrap();
             daemon(|| sleep(Duration::MAX));
             runner.wait_started();
-            while waiter.waiting().is_none() {
+            while waiter.blocked_on().is_none() {
                 std::thread::yield_now();
             }
             "value"
@@ -299,7 +299,7 @@ cases! {
     a_worker_may_end_the_program_while_the_main_thread_waits: || tk_thread::main(|| {
         holder(|| sleep(Duration::MAX));
         holder(|| {
-            while main_thread().waiting().is_none() {
+            while main_thread().blocked_on().is_none() {
                 std::thread::yield_now();
             }
             exit(3);

@@ -77,7 +77,7 @@ cases! {
             let done = done.clone();
             let thread = Builder::new().daemon(daemon).spawn(move || done.wait()).unwrap();
             // Asleep: a thread that is about to sleep may hold a lock of the parking lot, which the child would miss.
-            while thread.waiting().is_none() {
+            while thread.blocked_on().is_none() {
                 std::thread::yield_now();
             }
             thread
@@ -86,7 +86,7 @@ cases! {
         fork(|| {
             alone();
             for thread in &threads {
-                assert!(!thread.is_alive() && thread.waiting().is_none() && !thread.request_stop());
+                assert!(!thread.is_alive() && thread.blocked_on().is_none() && !thread.request_stop());
                 assert_eq!(thread.thread().join(), Ok(()));
             }
             lives_on();

@@ -28,7 +28,7 @@ fn child_of_fork(child: impl FnOnce()) {
 /// A thread that sleeps, and stays there as long as it likes.
 fn asleep<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = Builder::new().daemon(true).spawn(f).unwrap();
-    while thread.waiting().is_none() {
+    while thread.blocked_on().is_none() {
         std::thread::yield_now();
     }
     thread

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 
-use tk_park::{Limit, StopSource, StopToken, Wait, park};
+use tk_park::{Limit, StopSource, StopToken, WaitInfo, park};
 
 use crate::cases;
 use crate::fork::fork;
@@ -18,7 +18,7 @@ fn churn(token: &StopToken, over: &AtomicBool) {
             .map(|child| child.token().on_stop(|| ()));
         let own = token.on_stop(|| ());
         // It enters the lists and leaves them without a sleep.
-        park(&word, || false, &Wait::new("test"), Limit::stop(token));
+        let _ = park(&word, || false, &WaitInfo::new("test"), Limit::stop(token));
         drop((children, own, callbacks));
     }
 }

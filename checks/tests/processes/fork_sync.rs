@@ -28,7 +28,7 @@ fn child_of_fork(child: impl FnOnce()) {
 /// A thread that waits by now. It keeps the program from nothing.
 fn waiter<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = Builder::new().daemon(true).spawn(wait).unwrap();
-    while thread.waiting().is_none() {
+    while thread.blocked_on().is_none() {
         std::thread::yield_now();
     }
     thread

@@ -43,7 +43,7 @@ fn status_of(child: libc::pid_t) -> libc::c_int {
 }
 
 fn until_asleep(thread: &Thread) {
-    while thread.waiting().is_none() {
+    while thread.blocked_on().is_none() {
         std::thread::yield_now();
     }
 }

@@ -9,7 +9,7 @@ use std::sync::{Arc, mpsc};
 
 use tk_core::__private::fork::{Inherit, Mutex};
 use tk_core::{
-    Record, Registration, active_count, at_thread_exit, current, current_id, current_owner,
+    Registration, ThreadRecord, active_count, at_thread_exit, current, current_id, current_owner,
     current_slot, enumerate, main_thread, thread_at, thread_by_owner,
 };
 
@@ -41,11 +41,11 @@ fn alone_here() {
     Registration::new("never begins", false);
     me.set_name("the child's");
     assert_eq!(&*me.name(), "the child's");
-    assert_eq!((active_count(), me.waiting()), (1, None));
+    assert_eq!((active_count(), me.blocked_on()), (1, None));
 }
 
 /// A standard thread that has used the kit, and is there until the sender is dropped.
-fn sleeper(name: &str) -> (Record, mpsc::Sender<()>) {
+fn sleeper(name: &str) -> (ThreadRecord, mpsc::Sender<()>) {
     let (tell, told) = mpsc::channel();
     let (stay, wait) = mpsc::channel::<()>();
     let thread = std::thread::Builder::new().name(name.into());
@@ -191,7 +191,7 @@ cases! {
         let (sleeping, stay) = sleeper("std");
         fork(|| {
             alone();
-            assert!(current() == main && !sleeping.is_alive() && sleeping.waiting().is_none());
+            assert!(current() == main && !sleeping.is_alive() && sleeping.blocked_on().is_none());
             assert_eq!((&*sleeping.name(), thread_at(sleeping.slot())), ("std", Some(sleeping)));
         });
         let (record, sender) = sleeper("forks");
@@ -309,7 +309,7 @@ cases! {
             |round| {
                 let main = main_thread();
                 main.set_name(if round % 2 == 0 { "even" } else { "odd" });
-                let _ = (main.name(), main.waiting(), format!("{main:?}"));
+                let _ = (main.name(), main.blocked_on(), format!("{main:?}"));
                 main.on_finish(|| ());
                 let _ = main.attachment(|| Arc::new(7u32));
             },

@@ -38,7 +38,7 @@ fn keeper(name: &str, f: impl FnOnce() + Send + 'static) -> Thread {
 /// Returns when the thread sleeps in a wait of this kind.
 fn asleep(thread: Thread, kind: &str) -> Thread {
     while thread
-        .waiting()
+        .blocked_on()
         .is_none_or(|waiting| waiting.kind() != kind)
     {
         std::thread::yield_now();
@@ -61,7 +61,7 @@ cases! {
             std::panic::set_hook(Box::new(|_| ()));
             let waits: [&dyn Fn(); 8] = [
                 &|| drop(LOCK.lock()),
-                &|| drop(LOCK.lock_with(Limit::none())),
+                &|| drop(LOCK.lock_with(Limit::never())),
                 &|| drop(LOCK.try_lock_for(Duration::MAX)),
                 &|| drop(RLOCK.lock()),
                 &|| RAW.acquire(),

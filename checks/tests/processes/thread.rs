@@ -69,7 +69,7 @@ fn joins_of(thread: &Thread) {
     let source = tk_thread::StopSource::new();
     let token = source.token();
     let stopped = std::thread::scope(|s| {
-        let joiner = s.spawn(|| (thread.join_with(&token), current().waiting().is_none()));
+        let joiner = s.spawn(|| (thread.join_with(&token), current().blocked_on().is_none()));
         source.request_stop();
         joiner.join().unwrap()
     });

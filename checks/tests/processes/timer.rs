@@ -567,6 +567,6 @@ fn three_threads_and_no_more() {
 #[cfg(target_os = "linux")]
 fn sleeping_in_barrier() -> usize {
     let waits =
-        |thread: &tk_thread::Thread| thread.waiting().is_some_and(|w| w.kind() == "barrier");
+        |thread: &tk_thread::Thread| thread.blocked_on().is_some_and(|w| w.kind() == "barrier");
     enumerate().iter().filter(|thread| waits(thread)).count()
 }

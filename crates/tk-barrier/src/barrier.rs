@@ -24,14 +24,15 @@
 //! does the allocator.
 
 use std::fmt;
-use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tk_core::Owner;
 use tk_park::sync::{AtomicU32, Instant, current_owner};
-use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, park, unpark_filter};
+use tk_park::{
+    AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, park_while, unpark_filter,
+};
 
 use crate::BarrierError;
 use crate::round::{Outcome, Round};
@@ -81,7 +82,7 @@ pub struct Barrier {
     /// The queue of all that wait, marked with the address of the round whose outcome they wait
     /// for. The word has no value.
     queue: AtomicU32,
-    spins: SpinHistory,
+    spin: AdaptiveSpin,
     parties: usize,
     timeout: Option<Duration>,
     action: Option<Box<dyn Fn() + Send + Sync>>,
@@ -111,7 +112,7 @@ impl Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {
             queue: AtomicU32::new(0),
-            spins: SpinHistory::new(),
+            spin: AdaptiveSpin::new(),
             parties,
             timeout: None,
             action: None,
@@ -125,7 +126,7 @@ impl Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {
             queue: AtomicU32::new(0),
-            spins: SpinHistory::new(),
+            spin: AdaptiveSpin::new(),
             parties,
             timeout: None,
             action: None,
@@ -206,7 +207,7 @@ impl Barrier {
     pub fn wait(&self) -> Result<usize, BarrierError> {
         match self.timeout {
             Some(timeout) => self.wait_with(timeout),
-            None => self.wait_with(Limit::none()),
+            None => self.wait_with(Limit::never()),
         }
     }
 
@@ -265,13 +266,13 @@ impl Barrier {
                 Arrival::Refused(error) => return Err(error),
                 Arrival::Counted(round, index) => break (round, index),
                 Arrival::Last(round, index) => return self.finish(&round, index, limit),
-                Arrival::Full { is_own_action, .. } if is_own_action && limit.is_none() => {
+                Arrival::Full { is_own_action, .. } if is_own_action && limit.is_unlimited() => {
                     panic!("the action of a barrier waits at that barrier")
                 }
                 Arrival::Full { round, .. } => {
                     let wait = match waited {
                         Some(wait) => wait,
-                        None => Wait::new("barrier"),
+                        None => WaitInfo::new("barrier"),
                     };
                     waited = Some(wait);
                     // What became of this round concerns its parties.
@@ -282,16 +283,11 @@ impl Barrier {
         };
         let wait = match waited {
             Some(wait) => wait,
-            None => Wait::new("barrier"),
+            None => WaitInfo::new("barrier"),
         };
         // A party looks at its own round, whose outcome stays. Whatever becomes of the barrier
         // meanwhile, the party misses nothing.
-        self.spins.spin_for_a_wake_up(limit, || {
-            if round.outcome().is_some() {
-                return ControlFlow::Break(true);
-            }
-            ControlFlow::Continue(())
-        });
+        self.spin.spin_while(|| round.outcome().is_none(), limit);
         let passed = match self.sleep(&round, wait, limit) {
             Ok(outcome) => outcome.for_others(),
             Err(error) => self.give_up(&round, error),
@@ -342,7 +338,7 @@ impl Barrier {
         if let Some(action) = &self.action {
             // A limit that is over already is that of a call that takes what is there: a round that
             // is full.
-            let counts = !limit.is_over();
+            let counts = !limit.is_expired();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
                 let state = self.state.lock_with(Needs::Current);
                 let is_first = round.end(Outcome::ActionPanicked);
@@ -388,10 +384,10 @@ impl Barrier {
         if is_ended {
             let mark = mark(round);
             let choose = |waiter: &Waiter| {
-                if waiter.mark() == mark {
-                    return Choice::Unpark;
+                if waiter.tag() == mark {
+                    return FilterOp::Unpark;
                 }
-                Choice::Skip
+                FilterOp::Skip
             };
             unpark_filter(&self.queue, choose, |_| 0);
         }
@@ -401,21 +397,13 @@ impl Barrier {
     fn sleep(
         &self,
         round: &Arc<Round>,
-        wait: Wait,
+        info: WaitInfo,
         limit: Limit<'_>,
     ) -> Result<Outcome, WaitError> {
-        let wait = wait.marked(mark(round));
-        loop {
-            if let Some(outcome) = round.outcome() {
-                return Ok(outcome);
-            }
-            let error = match park(&self.queue, || round.outcome().is_none(), &wait, limit) {
-                Parked::TimedOut => WaitError::TimedOut,
-                Parked::Stopped => WaitError::Stopped,
-                _ => continue,
-            };
-            return round.outcome().ok_or(error);
-        }
+        let info = info.tag(mark(round));
+        let goes_on = || round.outcome().is_none();
+        park_while(&self.queue, goes_on, &info, limit)?;
+        Ok(round.outcome().expect("the wait ended with the round"))
     }
 
     /// Breaks the barrier: threads that wait, and threads that come, get [`BarrierError::Aborted`].

@@ -58,7 +58,7 @@ impl Round {
             outcome: AtomicU32::new(PENDING),
         });
         #[cfg(tk_loom)]
-        round.outcome.touch();
+        round.outcome.loom_register();
         round
     }
 

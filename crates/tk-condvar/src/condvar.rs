@@ -89,7 +89,7 @@ impl Condvar {
     /// ```
     #[track_caller]
     pub fn wait<T: ?Sized>(&self, guard: &mut LockGuard<'_, T>) {
-        let notified = self.wait_with(guard, Limit::none());
+        let notified = self.wait_with(guard, Limit::never());
         debug_assert_eq!(notified, Ok(()));
     }
 
@@ -163,7 +163,7 @@ impl Condvar {
         guard: &mut LockGuard<'_, T>,
         condition: impl FnMut(&mut T) -> bool,
     ) {
-        let met = self.wait_while_with(guard, condition, Limit::none());
+        let met = self.wait_while_with(guard, condition, Limit::never());
         debug_assert_eq!(met, Ok(()));
     }
 
@@ -275,8 +275,8 @@ impl Condvar {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.raw.touch();
+    pub fn loom_register(&self) {
+        self.raw.loom_register();
     }
 
     /// Whether a notification would look at a lock.

@@ -233,9 +233,9 @@ impl<T: ?Sized> Monitor<T> {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.changed.touch();
-        self.value.touch();
+    pub fn loom_register(&self) {
+        self.changed.loom_register();
+        self.value.loom_register();
     }
 }
 
@@ -331,7 +331,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     /// ```
     #[track_caller]
     pub fn wait(&mut self) {
-        let notified = self.wait_with(Limit::none());
+        let notified = self.wait_with(Limit::never());
         debug_assert_eq!(notified, Ok(()));
     }
 
@@ -399,7 +399,7 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
     #[doc(alias = "threading.Condition.wait_for")]
     #[track_caller]
     pub fn wait_while(&mut self, condition: impl FnMut(&mut T) -> bool) {
-        let met = self.wait_while_with(condition, Limit::none());
+        let met = self.wait_while_with(condition, Limit::never());
         debug_assert_eq!(met, Ok(()));
     }
 

@@ -27,7 +27,6 @@
 //! woken by a release, in its turn, and nobody is moved behind the last release.
 
 use std::fmt;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
@@ -35,8 +34,8 @@ use tk_lock::__private::{self as seam, TOKEN_NORMAL};
 use tk_lock::RawLock;
 use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
 use tk_park::{
-    Choice, Limit, Parked, Requeue, SpinHistory, Unparked, Wait, WaitError, Waiter, deadline_after,
-    park_then, requeue, unpark_filter, unpark_n,
+    AdaptiveSpin, FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter,
+    deadline_after, park_with, requeue, unpark_filter, unpark_n,
 };
 
 /// A condition variable without types: what [`Condvar`](crate::Condvar) and [`Condition`](crate::Condition) are made of.
@@ -54,7 +53,7 @@ use tk_park::{
 pub struct RawCondvar {
     /// The address of the lock that the threads in the queue gave up, or zero.
     lock: AtomicUsize,
-    spins: SpinHistory,
+    spin: AdaptiveSpin,
 }
 
 #[cfg(not(tk_loom))]
@@ -64,7 +63,7 @@ impl RawCondvar {
     pub(crate) const fn new() -> RawCondvar {
         RawCondvar {
             lock: AtomicUsize::new(0),
-            spins: SpinHistory::new(),
+            spin: AdaptiveSpin::new(),
         }
     }
 
@@ -79,7 +78,7 @@ impl RawCondvar {
     /// The calling thread holds the lock, and uses nothing that it guards until this returns.
     #[track_caller]
     pub(crate) unsafe fn wait(&self, lock: &RawLock, limit: Limit<'_>) -> Result<(), WaitError> {
-        let wait = Wait::new("condition");
+        let wait = WaitInfo::new("condition");
         let mut released = false;
         let parked = loop {
             let enter = || self.enter(seam::address(lock));
@@ -87,13 +86,14 @@ impl RawCondvar {
                 released = true;
                 // Queued before released.
                 seam::release(lock);
-                self.spin_for_notification(waiter, limit);
+                // In the queue: a notification counts this thread already.
+                self.spin.spin_while(|| !waiter.is_unparked(), limit);
             };
             // SAFETY: to release a lock may unpark, but does not park.
-            match unsafe { park_then(&self.lock, enter, release_and_spin, &wait, limit) } {
+            match unsafe { park_with(&self.lock, enter, release_and_spin, &wait, limit) } {
                 // The threads of another lock have given up, and are about to clear its address.
-                Parked::Invalid if self.clear_lock_if_empty() => {}
-                Parked::Invalid => two_locks(),
+                Ok(Parked::Invalid) if self.clear_lock_if_empty() => {}
+                Ok(Parked::Invalid) => two_locks(),
                 parked => break parked,
             }
         };
@@ -102,11 +102,10 @@ impl RawCondvar {
             return Err(WaitError::Stopped);
         }
         let (token, result) = match parked {
-            Parked::Unparked(token) => (token, Ok(())),
+            Ok(Parked::Unparked(token)) => (token, Ok(())),
             // Moved is notified.
-            Parked::Requeued => (TOKEN_NORMAL, Ok(())),
-            Parked::TimedOut => (TOKEN_NORMAL, Err(WaitError::TimedOut)),
-            Parked::Stopped | Parked::Invalid => (TOKEN_NORMAL, Err(WaitError::Stopped)),
+            Ok(_) => (TOKEN_NORMAL, Ok(())),
+            Err(error) => (TOKEN_NORMAL, Err(error)),
         };
         if result.is_err() {
             // The lock is alive: not after this returns.
@@ -128,25 +127,14 @@ impl RawCondvar {
         }
     }
 
-    /// Spins for a notification, in the queue: a notification counts this thread already.
-    fn spin_for_notification(&self, me: &Waiter, limit: Limit<'_>) {
-        self.spins.spin_for_a_wake_up(limit, || {
-            if me.is_unparked() {
-                ControlFlow::Break(true)
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-    }
-
     /// Clears the address if nobody is in the queue. Returns whether that was so.
     fn clear_lock_if_empty(&self) -> bool {
         let result = unpark_filter(
             &self.lock,
-            |_| Choice::End,
-            |unparked| self.clear_lock_unless(unparked.more),
+            |_| FilterOp::Stop,
+            |unparked| self.clear_lock_unless(unparked.have_more_threads),
         );
-        !result.more
+        !result.have_more_threads
     }
 
     /// With the queue locked. The token that it returns is the usual one.
@@ -181,8 +169,8 @@ impl RawCondvar {
     /// There is no way to move just so many threads in one step, so they are woken.
     #[cold]
     fn notify_some(&self, n: usize) -> usize {
-        let clear = |unparked: Unparked| self.clear_lock_unless(unparked.more);
-        unpark_n(&self.lock, n, clear).count
+        let clear = |unparked: UnparkResult| self.clear_lock_unless(unparked.have_more_threads);
+        unpark_n(&self.lock, n, clear).unparked_threads
     }
 
     #[cold]
@@ -200,24 +188,24 @@ impl RawCondvar {
                 let lock = unsafe { seam::at_address(address) };
                 Some(notify.operation(seam::mark_parked_if_locked(lock)))
             };
-            let clear = |unparked: Unparked| {
-                if unparked.count > 0 && unparked.requeued > 0 {
+            let clear = |unparked: UnparkResult| {
+                if unparked.unparked_threads > 0 && unparked.requeued_threads > 0 {
                     // SAFETY: those who have been moved borrow the lock until it lets them go.
                     seam::mark_parked(unsafe { seam::at_address(address) });
                 }
-                self.clear_lock_unless(unparked.more)
+                self.clear_lock_unless(unparked.have_more_threads)
             };
             // SAFETY: those in the queue of this lock know its tokens, by `reacquire`. It is the address of a lock, which
             // is the key of its queue.
             if let Some(unparked) = unsafe { requeue(&self.lock, address, decide, clear) } {
-                return unparked.count + unparked.requeued;
+                return unparked.unparked_threads + unparked.requeued_threads;
             }
         }
     }
 
     #[cfg(tk_loom)]
-    pub(crate) fn touch(&self) {
-        self.lock.touch();
+    pub(crate) fn loom_register(&self) {
+        self.lock.loom_register();
     }
 
     #[cfg(tk_loom)]
@@ -234,12 +222,12 @@ enum Notify {
 }
 
 impl Notify {
-    fn operation(self, lock_is_held: bool) -> Requeue {
+    fn operation(self, lock_is_held: bool) -> RequeueOp {
         match (self, lock_is_held) {
-            (Notify::One, true) => Requeue::MoveOne,
-            (Notify::One, false) => Requeue::UnparkOne,
-            (Notify::All, true) => Requeue::MoveAll,
-            (Notify::All, false) => Requeue::UnparkOneMoveRest,
+            (Notify::One, true) => RequeueOp::RequeueOne,
+            (Notify::One, false) => RequeueOp::UnparkOne,
+            (Notify::All, true) => RequeueOp::RequeueAll,
+            (Notify::All, false) => RequeueOp::UnparkOneRequeueRest,
         }
     }
 }
@@ -267,7 +255,7 @@ unsafe impl lock_api::RawCondvar for RawCondvar {
     #[track_caller]
     unsafe fn wait(&self, lock: &RawLock, _: &mut GuardNoSend) {
         // SAFETY: by the caller's promise.
-        let notified = unsafe { self.wait(lock, Limit::none()) };
+        let notified = unsafe { self.wait(lock, Limit::never()) };
         debug_assert_eq!(notified, Ok(()));
     }
 

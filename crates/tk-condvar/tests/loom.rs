@@ -20,7 +20,7 @@ struct Pair {
 impl Pair {
     fn new() -> Arc<Pair> {
         let (condvar, lock) = (Condvar::new(), Lock::new(0));
-        condvar.touch();
+        condvar.loom_register();
         assert!(!lock.is_locked()); // Touches the word.
         Arc::new(Pair { condvar, lock })
     }
@@ -256,7 +256,7 @@ fn a_wait_at_the_second_level_lets_others_in_and_comes_back() {
         Some(3),
         || {
             let monitor = Monitor::new(0);
-            monitor.touch();
+            monitor.loom_register();
             let monitor = Arc::new(monitor);
             let waiter = thread::spawn({
                 let monitor = monitor.clone();

@@ -6,7 +6,7 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::Arc;
 
 use crate::program::Program;
-use crate::{Owner, Record, Slot, ThreadId, os, registry};
+use crate::{Owner, Slot, ThreadId, ThreadRecord, os, registry};
 
 thread_local! {
     /// The calling thread's slot, or zero. Without a destructor, so that it can be read until the very end.
@@ -26,7 +26,7 @@ thread_local! {
     static GUARD: Guard = const { Guard(RefCell::new(None)) };
 }
 
-struct Guard(RefCell<Option<Record>>);
+struct Guard(RefCell<Option<ThreadRecord>>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
@@ -37,7 +37,7 @@ impl Drop for Guard {
 }
 
 /// The end of a thread. From here on its record is found through the registry: the guard is out of reach.
-fn finish(record: &Record) {
+fn finish(record: &ThreadRecord) {
     record.run_at_exit();
     let can_tell_gone = os::can_tell_gone();
     registry::retire(record, can_tell_gone);
@@ -88,6 +88,23 @@ fn register_owner() -> Owner {
     Owner::from_number(NonZeroU32::new(OWNER.get()).expect("registering sets the owner"))
 }
 
+/// Returns the calling thread's owner number, which it gets now if it has none, without registering the thread.
+///
+/// For a thread that is about to enter a queue: registering takes some ten microseconds, in which others could overtake
+/// it. [`ensure_registered`] is to follow.
+pub fn reserve_owner() -> Owner {
+    set_id();
+    current_owner()
+}
+
+/// Registers the calling thread unless it is registered, or is being registered.
+#[inline]
+pub fn ensure_registered() {
+    if SLOT.get() == 0 && !REGISTERING.get() {
+        register();
+    }
+}
+
 /// The calling thread's id, which it gets now if it has none yet. It is the same until the thread's very end.
 ///
 /// Costs one load of a thread-local and one comparison when the thread is registered.
@@ -130,7 +147,7 @@ pub fn peek_slot_and_id() -> (u32, u64) {
 /// assert!(record.is_alive());
 /// ```
 #[doc(alias = "threading.current_thread")]
-pub fn current() -> Record {
+pub fn current() -> ThreadRecord {
     loop {
         let slot = current_slot();
         if let Some(record) = guarded().or_else(|| registry::at(slot)) {
@@ -143,7 +160,7 @@ pub fn current() -> Record {
 }
 
 /// The calling thread's record, unless it is being registered: then it has an id, and no record yet.
-pub(crate) fn current_if_known() -> Option<Record> {
+pub(crate) fn current_if_known() -> Option<ThreadRecord> {
     if REGISTERING.get() {
         None
     } else {
@@ -153,10 +170,10 @@ pub(crate) fn current_if_known() -> Option<Record> {
 
 /// Calls `f` with the calling thread's record, without a handle on it of its own. `f` must be code of this crate.
 #[cfg(feature = "logging")]
-pub(crate) fn with_current<R>(f: impl FnOnce(&Record) -> R) -> R {
+pub(crate) fn with_current<R>(f: impl FnOnce(&ThreadRecord) -> R) -> R {
     current_slot();
     let mut f = Some(f);
-    let mut call = |record: &Record| f.take().map(|f| f(record));
+    let mut call = |record: &ThreadRecord| f.take().map(|f| f(record));
     GUARD
         .try_with(|guard| guard.0.borrow().as_ref().and_then(&mut call))
         .ok()
@@ -166,7 +183,7 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&Record) -> R) -> R {
 }
 
 /// The calling thread's record, as its guard has it.
-fn guarded() -> Option<Record> {
+fn guarded() -> Option<ThreadRecord> {
     let record = GUARD.try_with(|guard| guard.0.borrow().clone());
     record.ok().flatten()
 }
@@ -175,7 +192,7 @@ fn guarded() -> Option<Record> {
 pub(crate) struct Survivor {
     pub(crate) id: ThreadId,
     /// Its record, if its guard has one.
-    pub(crate) record: Option<Record>,
+    pub(crate) record: Option<ThreadRecord>,
     /// Its slot, if it has one.
     pub(crate) slot: Option<Slot>,
 }
@@ -195,7 +212,7 @@ pub(crate) fn survive() -> Survivor {
 }
 
 /// Whether this is the calling thread's record. Does not register the thread.
-pub(crate) fn is_current(record: &Record) -> bool {
+pub(crate) fn is_current(record: &ThreadRecord) -> bool {
     ID.get() == record.id().get()
 }
 
@@ -279,7 +296,7 @@ fn take_id(id: ThreadId) {
     OWNER.set(Owner::of(id).get());
 }
 
-fn become_current(record: Record) {
+fn become_current(record: ThreadRecord) {
     take_id(record.id());
     record.program().note();
     SLOT.set(record.slot().get());
@@ -289,7 +306,7 @@ fn become_current(record: Record) {
 
 /// Who the calling thread is when it is not another one: see `run_as.rs`.
 pub(crate) struct Suspended {
-    record: Option<Record>,
+    record: Option<ThreadRecord>,
     slot: u32,
     id: u64,
     owner: u32,
@@ -311,7 +328,7 @@ pub(crate) fn suspend() -> Suspended {
 impl Suspended {
     /// Gives the thread this identity again. Returns the record that it had meanwhile, whose functions for the end have
     /// run.
-    pub(crate) fn resume(self) -> Option<Record> {
+    pub(crate) fn resume(self) -> Option<ThreadRecord> {
         let inner = guarded();
         if let Some(record) = &inner {
             record.run_at_exit();
@@ -325,7 +342,7 @@ impl Suspended {
         let program = self
             .record
             .as_ref()
-            .map_or_else(Program::root, Record::program);
+            .map_or_else(Program::root, ThreadRecord::program);
         program.note();
         let _ = GUARD.try_with(|guard| guard.0.replace(self.record));
         inner
@@ -352,7 +369,7 @@ impl Suspended {
 /// .unwrap();
 /// assert!(!tk_core::enumerate().contains(&record));
 /// ```
-pub struct Registration(Option<Record>);
+pub struct Registration(Option<ThreadRecord>);
 
 impl Registration {
     /// Registers a thread under this name.
@@ -390,10 +407,10 @@ impl Registration {
     pub fn prepared(
         name: impl Into<Arc<str>>,
         daemon: bool,
-        prepare: impl FnOnce(&Record),
+        prepare: impl FnOnce(&ThreadRecord),
     ) -> Registration {
         let program = Program::current();
-        let prepare = |record: &Record| {
+        let prepare = |record: &ThreadRecord| {
             record.set_program(program);
             prepare(record);
         };
@@ -408,7 +425,7 @@ impl Registration {
     /// let registration = Registration::new("courier", false);
     /// assert_eq!(&*registration.record().name(), "courier");
     /// ```
-    pub fn record(&self) -> &Record {
+    pub fn record(&self) -> &ThreadRecord {
         self.0
             .as_ref()
             .expect("a registration has its record until it begins")

@@ -3,8 +3,8 @@
 //! tk is a threading kit: what Python's `threading` gives a program, for Rust, in crates that each stand alone. This one is
 //! under all the others.
 //!
-//! Every thread that uses tk has a [`Record`]: a name, a number that is never reused ([`ThreadId`]), a small one that is
-//! ([`Slot`], to find what is kept per thread, or to say who holds a lock), and what it waits for right now ([`Waiting`]). A
+//! Every thread that uses tk has a [`ThreadRecord`]: a name, a number that is never reused ([`ThreadId`]), a small one that is
+//! ([`Slot`], to find what is kept per thread, or to say who holds a lock), and what it waits for right now ([`BlockedOn`]). A
 //! thread gets its record the first time that it asks who it is, whoever started it. From then on it is in the registry, the
 //! list of all such threads, until it ends.
 //!
@@ -13,7 +13,7 @@
 //! println!("{} is number {} in slot {}", me.name(), me.id(), me.slot());
 //!
 //! for thread in tk_core::enumerate() {
-//!     match thread.waiting() {
+//!     match thread.blocked_on() {
 //!         Some(waiting) => println!("{} waits for {waiting:?}", thread.name()),
 //!         None => println!("{} runs", thread.name()),
 //!     }
@@ -60,13 +60,14 @@ pub use current::{
 pub use id::{Owner, Slot, ThreadId};
 pub use keep_alive::{Holder, KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
-pub use record::Record;
+pub use record::ThreadRecord;
 pub use registry::{active_count, enumerate, main_thread, thread_at, thread_by_owner};
-pub use waiting::{Waiting, WaitingGuard};
+pub use waiting::{BlockedGuard, BlockedOn};
 
 /// What the other crates of the kit share with this one. No part of the public interface: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::current::{ensure_registered, reserve_owner};
     pub use crate::guard::{call_guarded, drop_guarded, log_guarded};
     pub use crate::id::skip_ids;
     pub use crate::keep_alive::list_holders;

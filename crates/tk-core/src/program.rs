@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::fork::{Inherit, Mutex};
 use crate::record::Callback;
-use crate::{Holder, Record, ShuttingDown, current, fork, keep_alive};
+use crate::{Holder, ShuttingDown, ThreadRecord, current, fork, keep_alive};
 
 const COUNT: u64 = ENDED - 1;
 const ENDED: u64 = 1 << 31;
@@ -39,7 +39,7 @@ pub struct Program(Option<Arc<State>>);
 struct State {
     word: AtomicU64,
     /// The thread that called `main`, if it is another one than the main thread.
-    main: Option<Record>,
+    main: Option<ThreadRecord>,
     main_has_returned: AtomicBool,
     hooks: Mutex<Hooks>,
 }
@@ -128,7 +128,7 @@ impl Program {
     }
 
     /// A new one, for a call of `main` on this thread, which is another one than the main thread.
-    pub fn of(main: Record) -> Program {
+    pub fn of(main: ThreadRecord) -> Program {
         Program(Some(Arc::new(State {
             main: Some(main),
             ..State::new()
@@ -136,7 +136,7 @@ impl Program {
     }
 
     /// The thread that called `main`, if it is another one than the main thread.
-    pub fn main(&self) -> Option<&Record> {
+    pub fn main(&self) -> Option<&ThreadRecord> {
         self.state().main.as_ref()
     }
 
@@ -323,7 +323,7 @@ impl Program {
     }
 
     /// Whether this thread belongs to the program.
-    pub fn has(&self, record: &Record) -> bool {
+    pub fn has(&self, record: &ThreadRecord) -> bool {
         *self == record.program()
     }
 }

@@ -11,7 +11,7 @@ use once_cell::race::OnceBox;
 
 use crate::fork::{Inherit, Mutex};
 use crate::program::Program;
-use crate::{Owner, Slot, ThreadId, Waiting, current, fork, gone, name, os, registry};
+use crate::{BlockedOn, Owner, Slot, ThreadId, current, fork, gone, name, os, registry};
 
 /// A function kept for later.
 pub(crate) type Callback = Box<dyn FnOnce() + Send>;
@@ -42,11 +42,11 @@ const DEPTH: u8 = 16;
 /// assert!(!record.is_alive());
 /// ```
 #[derive(Clone)]
-pub struct Record(Arc<Inner>);
+pub struct ThreadRecord(Arc<Inner>);
 
 // What is behind the record's locks is whole also when user code panics: none runs while they are held.
-impl UnwindSafe for Record {}
-impl RefUnwindSafe for Record {}
+impl UnwindSafe for ThreadRecord {}
+impl RefUnwindSafe for ThreadRecord {}
 
 struct Inner {
     id: ThreadId,
@@ -94,9 +94,9 @@ pub(crate) enum Origin {
 #[derive(Clone, Copy)]
 struct Waits {
     /// At this moment.
-    now: Option<Waiting>,
+    now: Option<BlockedOn>,
     /// Of that, what lasts until a function returns, and is there again when a wait inside that has ended.
-    around: Option<Waiting>,
+    around: Option<BlockedOn>,
 }
 
 impl Inherit for Waits {
@@ -154,7 +154,7 @@ impl Drop for Callbacks {
     }
 }
 
-impl Record {
+impl ThreadRecord {
     /// A thread that has yet to run. Without a name it gets a default one when somebody asks for its name.
     pub(crate) fn new(
         id: ThreadId,
@@ -162,8 +162,8 @@ impl Record {
         name: Option<Arc<str>>,
         daemon: bool,
         origin: Origin,
-    ) -> Record {
-        Record(Arc::new(Inner {
+    ) -> ThreadRecord {
+        ThreadRecord(Arc::new(Inner {
             id,
             slot,
             daemon: AtomicBool::new(daemon),
@@ -384,20 +384,20 @@ impl Record {
     ///
     /// ```
     /// for thread in tk_core::enumerate() {
-    ///     if let Some(waiting) = thread.waiting() {
+    ///     if let Some(waiting) = thread.blocked_on() {
     ///         println!("{} waits for {waiting:?} since {:?}", thread.name(), waiting.since().elapsed());
     ///     }
     /// }
-    /// # assert!(tk_core::current().waiting().is_none());
+    /// # assert!(tk_core::current().blocked_on().is_none());
     /// ```
-    pub fn waiting(&self) -> Option<Waiting> {
+    pub fn blocked_on(&self) -> Option<BlockedOn> {
         if self.is_lost() {
             return None;
         }
         self.0.waiting.lock().now
     }
 
-    pub(crate) fn begin_waiting(&self, waiting: Waiting) {
+    pub(crate) fn begin_waiting(&self, waiting: BlockedOn) {
         self.0.waiting.lock().now = Some(waiting);
     }
 
@@ -408,7 +408,7 @@ impl Record {
     }
 
     /// Says what the thread waits for until a function returns, and returns what to say then.
-    pub(crate) fn wait_around(&self, around: Option<Waiting>) -> Option<Waiting> {
+    pub(crate) fn wait_around(&self, around: Option<BlockedOn>) -> Option<BlockedOn> {
         let mut waits = self.0.waiting.lock();
         waits.now = around;
         std::mem::replace(&mut waits.around, around)
@@ -533,7 +533,7 @@ impl Record {
         self.tell_name(new_name.as_deref().unwrap_or(&name));
     }
 
-    /// Runs what [`at_exit`](Record::at_exit) has collected so far, the latest first. More may be added after that.
+    /// Runs what [`at_exit`](ThreadRecord::at_exit) has collected so far, the latest first. More may be added after that.
     pub(crate) fn run_at_exit_so_far(&self) {
         while let Some(f) = next(&self.0.at_exit, false) {
             contain(f);
@@ -541,12 +541,12 @@ impl Record {
         self.0.at_exit.lock().depth = 0;
     }
 
-    /// Runs what [`at_exit`](Record::at_exit) has collected, the latest first, until nothing is left.
+    /// Runs what [`at_exit`](ThreadRecord::at_exit) has collected, the latest first, until nothing is left.
     pub(crate) fn run_at_exit(&self) {
         run(&self.0.at_exit);
     }
 
-    /// Runs what [`on_finish`](Record::on_finish) has collected.
+    /// Runs what [`on_finish`](ThreadRecord::on_finish) has collected.
     pub(crate) fn run_on_finish(&self) {
         run(&self.0.on_finish);
     }
@@ -603,16 +603,16 @@ fn contain(f: impl FnOnce()) {
 }
 
 /// Two handles are equal if they belong to the same thread.
-impl PartialEq for Record {
-    fn eq(&self, other: &Record) -> bool {
+impl PartialEq for ThreadRecord {
+    fn eq(&self, other: &ThreadRecord) -> bool {
         self.id() == other.id()
     }
 }
 
-impl Eq for Record {}
+impl Eq for ThreadRecord {}
 
 /// As Python's `repr` of a thread: `<Thread(Thread-1 (worker), started daemon 3)>`.
-impl fmt::Debug for Record {
+impl fmt::Debug for ThreadRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_main() {
             "MainThread"

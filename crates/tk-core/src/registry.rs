@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::fork::{Inherit, Mutex};
 use crate::record::Origin;
-use crate::{Owner, Record, Slot, ThreadId, current, os};
+use crate::{Owner, Slot, ThreadId, ThreadRecord, current, os};
 
 /// How many retired slots are asked after before a new one is made.
 const RETIRED_ASKED: usize = 4;
@@ -77,13 +77,13 @@ struct Table {
     /// How many of those may be gone without having said so.
     unsure: usize,
     /// The main thread's record, once it has been made.
-    main: Option<Record>,
+    main: Option<ThreadRecord>,
     main_has_begun: bool,
 }
 
 struct Entry {
     /// Of the thread that has the slot, or had it last.
-    record: Option<Record>,
+    record: Option<ThreadRecord>,
     /// The next in the list in which the slot is.
     next: Option<Slot>,
 }
@@ -122,21 +122,21 @@ impl Table {
         self.entries.get_mut(at)
     }
 
-    fn at(&self, slot: Slot) -> Option<&Record> {
+    fn at(&self, slot: Slot) -> Option<&ThreadRecord> {
         match slot.index().checked_sub(self.before) {
             Some(at) => self.entries.get(at)?.record.as_ref(),
             None => self.main_before().filter(|main| main.slot() == slot),
         }
     }
 
-    fn records(&self) -> impl Iterator<Item = &Record> {
+    fn records(&self) -> impl Iterator<Item = &ThreadRecord> {
         let entries = self.entries.iter();
         let records = entries.filter_map(|entry| entry.record.as_ref());
         self.main_before().into_iter().chain(records)
     }
 
     /// The main thread's record, if the thread has forked and its slot is one of those that were lost.
-    fn main_before(&self) -> Option<&Record> {
+    fn main_before(&self) -> Option<&ThreadRecord> {
         let main = self.main.as_ref();
         main.filter(|main| main.slot().index() < self.before)
     }
@@ -163,7 +163,7 @@ impl Table {
     fn reclaim(&mut self) -> Option<Slot> {
         for _ in 0..self.retired.length.min(RETIRED_ASKED) {
             let slot = self.take_retired()?;
-            if os::is_gone(self.at(slot).and_then(Record::native_id)) {
+            if os::is_gone(self.at(slot).and_then(ThreadRecord::native_id)) {
                 return Some(slot);
             }
             self.retire(slot);
@@ -188,7 +188,7 @@ impl Table {
     }
 
     /// Those that are RETIRED, the longest retired first.
-    fn retired(&self) -> impl Iterator<Item = &Record> {
+    fn retired(&self) -> impl Iterator<Item = &ThreadRecord> {
         let index = |slot: Slot| slot.index().checked_sub(self.before);
         let entry = move |slot| self.entries.get(index(slot)?);
         let first = self.retired.ends.map(|(first, _)| first);
@@ -228,7 +228,7 @@ impl Table {
 
     /// Puts the record at its slot and into the list of those alive. Returns the one that was there, to be dropped later.
     #[must_use]
-    fn publish(&mut self, record: Record) -> Option<Record> {
+    fn publish(&mut self, record: ThreadRecord) -> Option<ThreadRecord> {
         self.active += usize::from(record.is_listed());
         self.unsure += usize::from(record.may_go_unsaid());
         self.entry(record.slot())?.record.replace(record)
@@ -277,7 +277,7 @@ pub(crate) fn is_main_owner(owner: Owner) -> bool {
 }
 
 /// The main thread's record, which is made now if it has not been needed before.
-pub(crate) fn main() -> Record {
+pub(crate) fn main() -> ThreadRecord {
     loop {
         if let Some(main) = &TABLE.lock().main {
             return main.clone();
@@ -289,7 +289,7 @@ pub(crate) fn main() -> Record {
                 .expect("no thread's id is zero"),
         );
         let name = Arc::from("MainThread");
-        let record = Record::new(id, slot, Some(name), false, Origin::Registered);
+        let record = ThreadRecord::new(id, slot, Some(name), false, Origin::Registered);
         let mut table = TABLE.lock();
         if table.main.is_some() {
             // Another thread was quicker.
@@ -324,12 +324,16 @@ fn take_slot() -> Slot {
 }
 
 /// A slot and a record for a thread that is about to be started. `prepare` is called before others can find the record.
-pub(crate) fn claim(name: Arc<str>, daemon: bool, prepare: impl FnOnce(&Record)) -> Record {
+pub(crate) fn claim(
+    name: Arc<str>,
+    daemon: bool,
+    prepare: impl FnOnce(&ThreadRecord),
+) -> ThreadRecord {
     claim_from(name, daemon, Origin::Registered, prepare)
 }
 
 /// As [`claim`], for a thread that `enumerate` does not show.
-pub(crate) fn claim_unlisted(name: Arc<str>) -> Record {
+pub(crate) fn claim_unlisted(name: Arc<str>) -> ThreadRecord {
     claim_from(name, true, Origin::Unlisted, |_| ())
 }
 
@@ -337,17 +341,17 @@ fn claim_from(
     name: Arc<str>,
     daemon: bool,
     origin: Origin,
-    prepare: impl FnOnce(&Record),
-) -> Record {
+    prepare: impl FnOnce(&ThreadRecord),
+) -> ThreadRecord {
     main();
     let id = ThreadId::next();
-    let record = Record::new(id, take_slot(), Some(name), daemon, origin);
+    let record = ThreadRecord::new(id, take_slot(), Some(name), daemon, origin);
     prepare(&record);
     publish(record.clone());
     record
 }
 
-fn publish(record: Record) {
+fn publish(record: ThreadRecord) {
     let mut table = TABLE.lock();
     let old = table.publish(record);
     drop(table);
@@ -356,7 +360,7 @@ fn publish(record: Record) {
 }
 
 /// Takes back what [`claim`] gave, for a thread that never began.
-pub(crate) fn unclaim(record: &Record) {
+pub(crate) fn unclaim(record: &ThreadRecord) {
     let mut table = TABLE.lock();
     let here = !record.is_lost();
     record.set_finished();
@@ -367,7 +371,7 @@ pub(crate) fn unclaim(record: &Record) {
 }
 
 /// A thread that was registered in the parent of this process begins here, after all.
-pub(crate) fn adopt(record: &Record) {
+pub(crate) fn adopt(record: &ThreadRecord) {
     if record.is_lost() {
         let mut table = TABLE.lock();
         record.survive();
@@ -378,7 +382,7 @@ pub(crate) fn adopt(record: &Record) {
 }
 
 /// A record for the calling thread, which has this id and no record. `late` if its guard is gone already.
-pub(crate) fn enroll(id: ThreadId, late: bool) -> Record {
+pub(crate) fn enroll(id: ThreadId, late: bool) -> ThreadRecord {
     let main = main();
     let (name, origin) = if is_main(id) {
         let mut table = TABLE.lock();
@@ -392,7 +396,7 @@ pub(crate) fn enroll(id: ThreadId, late: bool) -> Record {
     } else {
         name_of_current()
     };
-    let record = Record::new(id, take_slot(), name, true, origin);
+    let record = ThreadRecord::new(id, take_slot(), name, true, origin);
     record.set_running();
     if late {
         record.note_leaving();
@@ -431,7 +435,7 @@ fn is_lent(name: &str) -> bool {
 
 /// The thread ends: it leaves `enumerate`, and its slot is free as soon as it is safe. That is at once unless the system can
 /// say when the thread is gone. Returns false if the thread has left already.
-pub(crate) fn retire(record: &Record, can_tell_gone: bool) -> bool {
+pub(crate) fn retire(record: &ThreadRecord, can_tell_gone: bool) -> bool {
     // Before it is seen to have finished.
     record.note_leaving();
     let mut table = TABLE.lock();
@@ -461,7 +465,7 @@ fn retire_gone() {
 }
 
 /// The threads that are not alive any more, and of which the system still has a thread.
-pub fn ending() -> Vec<Record> {
+pub fn ending() -> Vec<ThreadRecord> {
     let mut records = Vec::new();
     loop {
         let table = TABLE.lock();
@@ -478,16 +482,16 @@ pub fn ending() -> Vec<Record> {
 }
 
 /// The latest record of that slot.
-pub(crate) fn at(slot: Slot) -> Option<Record> {
+pub(crate) fn at(slot: Slot) -> Option<ThreadRecord> {
     TABLE.lock().at(slot).cloned()
 }
 
-fn listed() -> Vec<Record> {
+fn listed() -> Vec<ThreadRecord> {
     let mut records = Vec::new();
     loop {
         let table = TABLE.lock();
         if table.active <= records.capacity() {
-            let listed = |record: &&Record| record.is_alive() && record.is_listed();
+            let listed = |record: &&ThreadRecord| record.is_alive() && record.is_listed();
             records.extend(table.records().filter(listed).cloned());
             drop(table);
             return records;
@@ -506,11 +510,11 @@ fn listed() -> Vec<Record> {
 /// assert_eq!(&*main.name(), "MainThread");
 /// ```
 #[doc(alias = "threading.enumerate")]
-pub fn enumerate() -> Vec<Record> {
+pub fn enumerate() -> Vec<ThreadRecord> {
     main();
     retire_gone();
     let mut records = listed();
-    records.sort_by_key(Record::id);
+    records.sort_by_key(ThreadRecord::id);
     records
 }
 
@@ -532,7 +536,7 @@ pub fn active_count() -> usize {
 /// assert!(tk_core::main_thread().is_main());
 /// ```
 #[doc(alias = "threading.main_thread")]
-pub fn main_thread() -> Record {
+pub fn main_thread() -> ThreadRecord {
     main()
 }
 
@@ -542,7 +546,7 @@ pub fn main_thread() -> Record {
 /// let me = tk_core::current();
 /// assert_eq!(tk_core::thread_at(me.slot()), Some(me));
 /// ```
-pub fn thread_at(slot: Slot) -> Option<Record> {
+pub fn thread_at(slot: Slot) -> Option<ThreadRecord> {
     main();
     at(slot)
 }
@@ -557,7 +561,7 @@ pub fn thread_at(slot: Slot) -> Option<Record> {
 /// assert_eq!(thread_by_owner(current_owner()), Some(current()));
 /// assert_eq!(thread_by_owner(Owner::ANONYMOUS), None);
 /// ```
-pub fn thread_by_owner(owner: Owner) -> Option<Record> {
+pub fn thread_by_owner(owner: Owner) -> Option<ThreadRecord> {
     if !owner.is_known() {
         return None;
     }

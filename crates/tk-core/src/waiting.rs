@@ -6,27 +6,27 @@ use std::panic::Location;
 use std::time::Instant;
 
 use crate::current::current_if_known;
-use crate::{Owner, Record, thread_by_owner};
+use crate::{Owner, ThreadRecord, thread_by_owner};
 
 /// What a sleeping thread waits for, as it wrote it down before it went to sleep.
 ///
-/// Any thread can read it, through [`Record::waiting`].
+/// Any thread can read it, through [`ThreadRecord::blocked_on`].
 ///
 /// ```
 /// use std::panic::Location;
 /// use std::time::Instant;
-/// use tk_core::{Waiting, current};
+/// use tk_core::{BlockedOn, current};
 ///
 /// let bell = 0u32;
-/// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+/// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
 /// {
 ///     let _entered = waiting.enter();
-///     assert_eq!(current().waiting().unwrap().kind(), "doorbell");
+///     assert_eq!(current().blocked_on().unwrap().kind(), "doorbell");
 /// }
-/// assert!(current().waiting().is_none());
+/// assert!(current().blocked_on().is_none());
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Waiting {
+pub struct BlockedOn {
     kind: &'static str,
     address: usize,
     since: Instant,
@@ -34,17 +34,17 @@ pub struct Waiting {
     holder: Option<Owner>,
 }
 
-impl Waiting {
+impl BlockedOn {
     /// A wait for the thing of this kind at this address, asked for at this time by this line of the program.
     ///
     /// ```
     /// use std::panic::Location;
     /// use std::time::Instant;
-    /// use tk_core::Waiting;
+    /// use tk_core::BlockedOn;
     ///
     /// #[track_caller]
-    /// fn waiting_for(bell: &u32) -> Waiting {
-    ///     Waiting::new("doorbell", &raw const *bell as usize, Instant::now(), Location::caller())
+    /// fn waiting_for(bell: &u32) -> BlockedOn {
+    ///     BlockedOn::new("doorbell", &raw const *bell as usize, Instant::now(), Location::caller())
     /// }
     ///
     /// println!("{:?}", waiting_for(&0)); // doorbell 0x7f… at src/main.rs:10:18
@@ -54,8 +54,8 @@ impl Waiting {
         address: usize,
         since: Instant,
         location: &'static Location<'static>,
-    ) -> Waiting {
-        Waiting {
+    ) -> BlockedOn {
+        BlockedOn {
             kind,
             address,
             since,
@@ -68,15 +68,15 @@ impl Waiting {
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::{Waiting, current};
+    /// # use tk_core::{BlockedOn, current};
     /// let door = 0u32;
-    /// let waiting = Waiting::new("door", &raw const door as usize, Instant::now(), Location::caller())
+    /// let waiting = BlockedOn::new("door", &raw const door as usize, Instant::now(), Location::caller())
     ///     .held_by(Some(current().owner()));
     /// println!("{waiting:?}"); // door 0x7f… at src/main.rs:2:15 held by MainThread (thread 1)
     /// assert!(format!("{waiting:?}").contains("held by"));
     /// ```
     #[must_use]
-    pub fn held_by(mut self, holder: Option<Owner>) -> Waiting {
+    pub fn held_by(mut self, holder: Option<Owner>) -> BlockedOn {
         self.holder = holder;
         self
     }
@@ -85,9 +85,9 @@ impl Waiting {
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::Waiting;
+    /// # use tk_core::BlockedOn;
     /// let bell = 0u32;
-    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
     /// assert_eq!(waiting.kind(), "doorbell");
     /// ```
     pub fn kind(&self) -> &'static str {
@@ -98,9 +98,9 @@ impl Waiting {
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::Waiting;
+    /// # use tk_core::BlockedOn;
     /// let bell = 0u32;
-    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
     /// assert_eq!(waiting.address(), &raw const bell as usize);
     /// ```
     pub fn address(&self) -> usize {
@@ -111,9 +111,9 @@ impl Waiting {
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::Waiting;
+    /// # use tk_core::BlockedOn;
     /// let bell = 0u32;
-    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
     /// assert!(waiting.since() <= Instant::now());
     /// println!("waits for {:?} already", waiting.since().elapsed());
     /// ```
@@ -125,9 +125,9 @@ impl Waiting {
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::Waiting;
+    /// # use tk_core::BlockedOn;
     /// let bell = 0u32;
-    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
     /// assert_eq!(waiting.location().file(), file!());
     /// ```
     pub fn location(&self) -> &'static Location<'static> {
@@ -138,9 +138,9 @@ impl Waiting {
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
-    /// # use tk_core::{Waiting, current, thread_by_owner};
+    /// # use tk_core::{BlockedOn, current, thread_by_owner};
     /// let door = 0u32;
-    /// let waiting = Waiting::new("door", &raw const door as usize, Instant::now(), Location::caller())
+    /// let waiting = BlockedOn::new("door", &raw const door as usize, Instant::now(), Location::caller())
     ///     .held_by(Some(current().owner()));
     /// assert_eq!(waiting.holder().and_then(thread_by_owner), Some(current()));
     /// ```
@@ -156,20 +156,20 @@ impl Waiting {
     /// ```
     /// use std::panic::Location;
     /// use std::time::Instant;
-    /// use tk_core::{Waiting, current};
+    /// use tk_core::{BlockedOn, current};
     ///
     /// let bell = 0u32;
-    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
     /// waiting.during(|| {
     ///     // … sleep …
-    ///     assert_eq!(current().waiting(), Some(waiting));
+    ///     assert_eq!(current().blocked_on(), Some(waiting));
     /// });
-    /// assert_eq!(current().waiting(), None);
+    /// assert_eq!(current().blocked_on(), None);
     /// ```
     pub fn during<R>(self, f: impl FnOnce() -> R) -> R {
         struct Around {
-            record: Option<Record>,
-            before: Option<Waiting>,
+            record: Option<ThreadRecord>,
+            before: Option<BlockedOn>,
         }
 
         impl Drop for Around {
@@ -188,28 +188,28 @@ impl Waiting {
 
     /// Writes this down in the calling thread's record until the guard is dropped.
     ///
-    /// As [`during`](Waiting::during), for what is no function call. A thread waits for one thing at a time: entering again
+    /// As [`during`](BlockedOn::during), for what is no function call. A thread waits for one thing at a time: entering again
     /// replaces what was there. A guard that is forgotten leaves this in the record until the thread's next wait or its end.
     ///
     /// ```
     /// use std::panic::Location;
     /// use std::time::Instant;
-    /// use tk_core::{Waiting, current};
+    /// use tk_core::{BlockedOn, current};
     ///
     /// let bell = 0u32;
-    /// let waiting = Waiting::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
+    /// let waiting = BlockedOn::new("doorbell", &raw const bell as usize, Instant::now(), Location::caller());
     /// let guard = waiting.enter();
     /// // … sleep …
-    /// assert_eq!(current().waiting(), Some(waiting));
+    /// assert_eq!(current().blocked_on(), Some(waiting));
     /// drop(guard);
-    /// assert_eq!(current().waiting(), None);
+    /// assert_eq!(current().blocked_on(), None);
     /// ```
-    pub fn enter(self) -> WaitingGuard {
+    pub fn enter(self) -> BlockedGuard {
         let record = current_if_known();
         if let Some(record) = &record {
             record.begin_waiting(self);
         }
-        WaitingGuard {
+        BlockedGuard {
             record,
             here: PhantomData,
         }
@@ -217,7 +217,7 @@ impl Waiting {
 }
 
 /// `lock 0x7f… at src/queue.rs:31:22 held by painter (thread 7)`.
-impl fmt::Debug for Waiting {
+impl fmt::Debug for BlockedOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:#x} at {}", self.kind, self.address, self.location)?;
         let Some(holder) = self.holder else {
@@ -231,31 +231,31 @@ impl fmt::Debug for Waiting {
     }
 }
 
-/// Clears the waiting record when dropped; made by [`Waiting::enter`].
+/// Clears the waiting record when dropped; made by [`BlockedOn::enter`].
 ///
 /// ```
 /// use std::panic::Location;
 /// use std::time::Instant;
-/// use tk_core::{Waiting, WaitingGuard, current};
+/// use tk_core::{BlockedOn, BlockedGuard, current};
 ///
-/// fn wait_for(bell: &u32) -> WaitingGuard {
-///     Waiting::new("doorbell", &raw const *bell as usize, Instant::now(), Location::caller()).enter()
+/// fn wait_for(bell: &u32) -> BlockedGuard {
+///     BlockedOn::new("doorbell", &raw const *bell as usize, Instant::now(), Location::caller()).enter()
 /// }
 ///
 /// let guard = wait_for(&0);
-/// assert!(current().waiting().is_some());
+/// assert!(current().blocked_on().is_some());
 /// drop(guard);
-/// assert!(current().waiting().is_none());
+/// assert!(current().blocked_on().is_none());
 /// ```
 #[must_use = "the record is cleared when this is dropped"]
-pub struct WaitingGuard {
+pub struct BlockedGuard {
     /// None if the thread is being registered: a lock in the global allocator.
-    record: Option<Record>,
+    record: Option<ThreadRecord>,
     /// Not `Send`: another thread's drop would clear what this one waits for by then.
     here: PhantomData<*const ()>,
 }
 
-impl Drop for WaitingGuard {
+impl Drop for BlockedGuard {
     fn drop(&mut self) {
         if let Some(record) = &self.record {
             record.end_waiting();
@@ -263,8 +263,8 @@ impl Drop for WaitingGuard {
     }
 }
 
-impl fmt::Debug for WaitingGuard {
+impl fmt::Debug for BlockedGuard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WaitingGuard")
+        f.write_str("BlockedGuard")
     }
 }

@@ -1,11 +1,12 @@
 //! The event.
 
 use std::fmt;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tk_park::sync::{AtomicU32, Instant, Ordering::*};
-use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, park, unpark_filter};
+use tk_park::{
+    AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, mark_and_park_while, unpark_filter,
+};
 
 #[cfg(all(test, not(tk_loom)))]
 mod tests;
@@ -102,7 +103,7 @@ pub struct Event {
     /// before that `set`. That includes a `set` of an event which is set already: with a mere load
     /// there, a thread that is about to clear the event could miss what has been done.
     state: AtomicU32,
-    spins: SpinHistory,
+    spin: AdaptiveSpin,
 }
 
 #[cfg(not(tk_loom))]
@@ -120,7 +121,7 @@ impl Event {
     pub const fn new() -> Event {
         Event {
             state: AtomicU32::new(0),
-            spins: SpinHistory::new(),
+            spin: AdaptiveSpin::new(),
         }
     }
 
@@ -151,7 +152,7 @@ impl Event {
     pub fn set(&self) {
         let mut state = self.state.load(Relaxed);
         while !is_parked(state) {
-            // Release: pairs with the Acquire in `is_set`, `clear` and `look`.
+            // Release: pairs with the Acquire in `is_set`, `clear` and `wait_slow`.
             match self
                 .state
                 .compare_exchange(state, set(state), Release, Relaxed)
@@ -178,7 +179,7 @@ impl Event {
             }
             0
         };
-        unpark_filter(&self.state, |_| Choice::Unpark, set_all_released);
+        unpark_filter(&self.state, |_| FilterOp::Unpark, set_all_released);
     }
 
     /// Clears the event: from now on threads wait for it again. Never blocks.
@@ -223,7 +224,7 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> bool {
-        self.wait_with(Limit::none()).is_ok()
+        self.wait_with(Limit::never()).is_ok()
     }
 
     /// Waits until the event is set, or for that long. Returns whether it has been set since the
@@ -286,43 +287,26 @@ impl Event {
 
     /// `start` is the count of sets that the wait began with.
     #[cold]
+    #[inline(never)]
     #[track_caller]
     fn wait_slow(&self, start: u32, limit: Limit<'_>) -> Result<(), WaitError> {
-        if let Err(error) = limit.check() {
-            return self.last_look(start, error);
-        }
-        let look = || {
-            if self.look(start) {
-                return ControlFlow::Break(true);
-            }
-            ControlFlow::Continue(())
-        };
-        if self.spins.spin_for_a_wake_up(limit, look) {
+        // Acquire: pairs with the Release in `set`.
+        let is_blocked = || !is_released(self.state.load(Acquire), start);
+        if self.spin.spin_while(is_blocked, limit) {
             return Ok(());
         }
-        let enter = || self.enter_queue(start);
-        match park(&self.state, enter, &Wait::new("event"), limit) {
-            // Not in the queue because released, or taken out of it by a `set`.
-            Parked::Invalid | Parked::Unparked(_) | Parked::Requeued => Ok(()),
-            Parked::TimedOut => self.last_look(start, WaitError::TimedOut),
-            Parked::Stopped => self.last_look(start, WaitError::Stopped),
-        }
+        let mark = || self.mark_parked(start);
+        mark_and_park_while(
+            &self.state,
+            is_blocked,
+            mark,
+            &WaitInfo::new("event"),
+            limit,
+        )
     }
 
-    /// Whether a `set` has released a wait that began with this count.
-    fn look(&self, start: u32) -> bool {
-        // Acquire: pairs with the Release in `set`.
-        is_released(self.state.load(Acquire), start)
-    }
-
-    /// The limit was reached, but a `set` that came before this look counts.
-    fn last_look(&self, start: u32, error: WaitError) -> Result<(), WaitError> {
-        self.look(start).then_some(()).ok_or(error)
-    }
-
-    /// With the queue locked: marks the event as one with sleepers, unless a `set` has released the
-    /// wait.
-    fn enter_queue(&self, start: u32) -> bool {
+    /// With the queue locked: sets `PARKED`, unless a `set` has released the wait.
+    fn mark_parked(&self, start: u32) -> bool {
         // Acquire, here and on failure: pairs with the Release in `set`, for a wait that is
         // released.
         let mut state = self.state.load(Acquire);
@@ -345,8 +329,8 @@ impl Event {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.state.touch();
+    pub fn loom_register(&self) {
+        self.state.loom_register();
     }
 }
 

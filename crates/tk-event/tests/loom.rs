@@ -15,7 +15,7 @@ use model::explore;
 
 fn event() -> Arc<Event> {
     let event = Event::new();
-    event.touch();
+    event.loom_register();
     Arc::new(event)
 }
 

@@ -72,7 +72,7 @@ pub unsafe fn reacquire(lock: &RawLock, token: u16) {
     }
     let me = current_owner();
     if !lock.try_acquire_spinning(me, true) {
-        let taken = lock.acquire_parking(me, Limit::none());
+        let taken = lock.acquire_parking(me, Limit::never());
         debug_assert_eq!(taken, Ok(()));
     }
 }

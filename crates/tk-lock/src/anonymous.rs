@@ -69,7 +69,7 @@ impl AnonymousId {
     }
 
     #[cfg(tk_loom)]
-    pub(crate) fn touch(&self) {
-        self.id.touch();
+    pub(crate) fn loom_register(&self) {
+        self.id.loom_register();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Lock<T>`] guards a value, and [`RLock<T>`] can be locked again by the thread that holds it. [`RawLock`] and
 //! [`RawRLock`] guard nothing: they are Python's `Lock` and `RLock`. A lock takes 8 bytes beside the value, a reentrant one
-//! 24. While a thread waits for a lock, its [record](tk_core::Record) says for which one, at which line, and who holds it.
+//! 24. While a thread waits for a lock, its [record](tk_core::ThreadRecord) says for which one, at which line, and who holds it.
 //!
 //! ```
 //! use tk_lock::Lock;

@@ -68,7 +68,7 @@ pub trait LockExt<T: ?Sized> {
     ///
     /// # Panics
     ///
-    /// If there is no limit ([`Limit::none`], or a time too long for the clock), as [`lock`](lock_api::Mutex::lock): if this
+    /// If there is no limit ([`Limit::never`], or a time too long for the clock), as [`lock`](lock_api::Mutex::lock): if this
     /// thread holds the lock, or if this is the child of a fork and a thread that exists in the parent alone holds it.
     ///
     /// ```
@@ -87,7 +87,7 @@ impl<T: ?Sized> LockExt<T> for Lock<T> {
     #[track_caller]
     fn lock_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<LockGuard<'_, T>, WaitError> {
         let limit = limit.into();
-        if limit.is_none() {
+        if limit.is_unlimited() {
             return Ok(self.lock());
         }
         // SAFETY: taking a lock invalidates no guard.

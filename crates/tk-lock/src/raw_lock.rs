@@ -41,7 +41,6 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::ops::ControlFlow;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -49,7 +48,8 @@ use tk_core::__private::fork::is_lost;
 use tk_core::{Owner, thread_by_owner};
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, current_owner};
 use tk_park::{
-    Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, give_way, park, unpark_filter,
+    AdaptiveSpin, FilterOp, Limit, Parked, Poll, WaitError, WaitInfo, Waiter, park, unpark_filter,
+    yield_until,
 };
 
 use crate::NotLocked;
@@ -101,7 +101,7 @@ const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 pub struct RawLock {
     /// First, so that the lock and its queue have one address: see [`crate::__private`].
     pub(crate) word: AtomicU32,
-    spins: SpinHistory,
+    spin: AdaptiveSpin,
     /// Whether a thread has spun for the lock since the last fair release, which waits for such a thread to take the lock.
     /// An estimate, which orders nothing, and so not one of the atomics of `sync`.
     spinning: AtomicBool,
@@ -157,7 +157,7 @@ impl RawLock {
     pub const fn new() -> RawLock {
         RawLock {
             word: AtomicU32::new(0),
-            spins: SpinHistory::new(),
+            spin: AdaptiveSpin::new(),
             spinning: AtomicBool::new(false),
         }
     }
@@ -177,7 +177,7 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        let taken = self.acquire_as(current_owner(), Limit::none());
+        let taken = self.acquire_as(current_owner(), Limit::never());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -351,11 +351,11 @@ impl RawLock {
         if spinning && !self.is_locked() {
             // A thread that has begun to wait is not to be overtaken by this one, which runs and would be faster. The
             // thread may have given up spinning long ago, so this is for a moment only, and once.
-            give_way(|| {
+            yield_until(|| {
                 if self.is_locked() {
-                    ControlFlow::Break(true)
+                    Poll::Ready
                 } else {
-                    ControlFlow::Continue(())
+                    Poll::Again
                 }
             });
         }
@@ -368,7 +368,7 @@ impl RawLock {
         // Relaxed: the queue is looked at with its lock held.
         if is_parked(self.word.load(Relaxed)) || self.spinning.load(Relaxed) {
             self.release_fair();
-            let taken = self.acquire_as(me, Limit::none());
+            let taken = self.acquire_as(me, Limit::never());
             debug_assert_eq!(taken, Ok(()));
         }
     }
@@ -396,23 +396,24 @@ impl RawLock {
     pub(crate) fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
         let mut look = || {
             let Err(word) = self.try_take(self.word.load(Relaxed), me) else {
-                return ControlFlow::Break(true);
+                return Poll::Ready;
             };
             // A fair release may have taken it off for another thread.
             if !self.spinning.load(Relaxed) {
                 self.spinning.store(true, Relaxed);
             }
             if is_parked(word) && !was_woken {
-                ControlFlow::Break(false)
+                Poll::GiveUp
             } else {
-                ControlFlow::Continue(())
+                Poll::Again
             }
         };
         self.try_take(self.word.load(Relaxed), me).is_ok()
-            || self.spins.spin(&mut look)
-            || give_way(|| match look() {
-                ControlFlow::Break(true) => ControlFlow::Break(true),
-                _ => ControlFlow::Continue(()),
+            || self.spin.spin(&mut look)
+            // While it yields, the thread takes nothing from the others, however many are parked.
+            || yield_until(|| match look() {
+                Poll::GiveUp => Poll::Again,
+                other => other,
             })
     }
 
@@ -426,7 +427,7 @@ impl RawLock {
         if let Err(error) = limit.check() {
             return self.last_try(me, error);
         }
-        if limit.is_none() {
+        if limit.is_unlimited() {
             self.refuse_lost_holder();
         }
         if self.try_acquire_spinning(me, false) {
@@ -438,7 +439,7 @@ impl RawLock {
     /// Takes the lock, or parks until it is released and tries again.
     #[track_caller]
     pub(crate) fn acquire_parking(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
-        let wait = Wait::new("lock");
+        let wait = WaitInfo::new("lock");
         loop {
             let word = match self.try_take(self.word.load(Relaxed), me) {
                 Ok(()) => return Ok(()),
@@ -455,15 +456,14 @@ impl RawLock {
             };
             match park(&self.word, validate, &wait.held_by(owner(word)), limit) {
                 // The queue's lock synchronizes with the last owner.
-                Parked::Unparked(TOKEN_HANDOFF) => return Ok(()),
-                Parked::Unparked(_) => {
+                Ok(Parked::Unparked(TOKEN_HANDOFF)) => return Ok(()),
+                Ok(Parked::Unparked(_)) => {
                     if self.try_acquire_spinning(me, true) {
                         return Ok(());
                     }
                 }
-                Parked::Invalid | Parked::Requeued => {}
-                Parked::TimedOut => return self.last_try(me, WaitError::TimedOut),
-                Parked::Stopped => return self.last_try(me, WaitError::Stopped),
+                Ok(Parked::Invalid | Parked::Requeued) => {}
+                Err(error) => return self.last_try(me, error),
             }
         }
     }
@@ -503,7 +503,7 @@ impl RawLock {
         if me.is_known() && self.holder() == Some(me) {
             relocked();
         }
-        let taken = self.acquire_slow(me, Limit::none());
+        let taken = self.acquire_slow(me, Limit::never());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -522,16 +522,20 @@ impl RawLock {
         let mut seen_first = false;
         let first = |waiter: &Waiter| {
             if std::mem::replace(&mut seen_first, true) {
-                return Choice::End;
+                return FilterOp::Stop;
             }
             if unlock == Unlock::Handoff || is_starving(waiter) {
                 new_owner.set(Some(waiter.owner()));
             }
-            Choice::Unpark
+            FilterOp::Unpark
         };
         let mut result = Ok(());
         unpark_filter(&self.word, first, |unparked| {
-            let parked = if unparked.more { PARKED } else { 0 };
+            let parked = if unparked.have_more_threads {
+                PARKED
+            } else {
+                0
+            };
             let (token, next) = match new_owner.get() {
                 Some(new_owner) => (TOKEN_HANDOFF, held_by(new_owner) | parked),
                 None => (TOKEN_NORMAL, parked),
@@ -557,8 +561,8 @@ impl RawLock {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.word.touch();
+    pub fn loom_register(&self) {
+        self.word.loom_register();
     }
 }
 

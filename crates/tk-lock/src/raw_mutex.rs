@@ -56,7 +56,7 @@ unsafe impl lock_api::RawMutexTimed for RawLock {
             return Some(GuardNoSend::new());
         }
         let limit = Limit::after(timeout);
-        if limit.is_none() {
+        if limit.is_unlimited() {
             // Too long for the clock: forever, in which case a relock panics.
             return Some(lock_api::RawMutex::lock(self));
         }

@@ -99,7 +99,7 @@ impl RawRLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        let taken = self.acquire_as(current_owner(), Limit::none());
+        let taken = self.acquire_as(current_owner(), Limit::never());
         debug_assert_eq!(taken, Ok(()));
     }
 
@@ -326,9 +326,9 @@ impl RawRLock {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.lock.touch();
-        self.anonymous.touch();
+    pub fn loom_register(&self) {
+        self.lock.loom_register();
+        self.anonymous.loom_register();
     }
 }
 

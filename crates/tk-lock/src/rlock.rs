@@ -287,8 +287,8 @@ impl<T: ?Sized> RLock<T> {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.raw.touch();
+    pub fn loom_register(&self) {
+        self.raw.loom_register();
     }
 }
 

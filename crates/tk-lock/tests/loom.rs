@@ -22,7 +22,7 @@ struct Guarded {
 impl Guarded {
     fn new() -> Arc<Guarded> {
         let lock = RawLock::new();
-        lock.touch();
+        lock.loom_register();
         let value = UnsafeCell::new(0);
         Arc::new(Guarded { lock, value })
     }
@@ -277,7 +277,7 @@ fn a_timeout_against_a_handoff() {
 fn levels_are_for_one_thread_at_a_time() {
     explore("rlock: two threads, two levels", None, || {
         let lock = RawRLock::new();
-        lock.touch();
+        lock.loom_register();
         let lock = Arc::new(lock);
         let value = Arc::new(UnsafeCell::new(0));
         let enter_twice = |lock: &RawRLock, value: &UnsafeCell<u32>| {
@@ -306,7 +306,7 @@ fn levels_are_for_one_thread_at_a_time() {
 fn threads_without_a_number_are_told_apart_by_their_id() {
     explore("rlock: two anonymous owners", Some(3), || {
         let lock = RawRLock::new();
-        lock.touch();
+        lock.loom_register();
         let lock = Arc::new(lock);
         let value = Arc::new(UnsafeCell::new(0));
         let enter_twice = |lock: &RawRLock, value: &UnsafeCell<u32>| {

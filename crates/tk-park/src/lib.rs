@@ -1,48 +1,41 @@
-//! How a thread sleeps and is woken.
+//! Blocking and waking up threads, with deadlines, stop tokens, and a record of what each waits for.
 //!
-//! This is the layer under every lock, event and semaphore of tk, a threading kit (what Python's `threading` gives a program,
-//! for Rust), and it is public: with it, a primitive of one's own can time out, be stopped, and be seen while it blocks, in a
-//! few lines and without `unsafe`.
+//! This is the layer under every lock, event and semaphore of tk, a threading kit. It is public:
+//! with it, a primitive of your own can time out, be stopped, and be seen while it blocks, in a few
+//! lines and without `unsafe`.
 //!
-//! - [`park`] puts the calling thread to sleep on an atomic word, if the word still says so; [`unpark_one`],
-//!   [`unpark_n`], [`unpark_all`] and [`unpark_filter`] wake the threads that sleep there, the longest sleeping first.
-//! - [`Limit`] says when a wait gives up: at a deadline, when a [`StopToken`] is asked to stop, either, or never.
-//! - [`Wait`] says what is waited for. It stands in the thread's [record](tk_core::Record) while it sleeps, for all to see.
-//! - [`Spin`] is how long it pays to look again before going to sleep, [`SpinHistory`] whether it has paid lately.
+//! - [`park_while`] blocks the calling thread on an atomic word while a condition holds.
+//!   [`unpark_all`], [`unpark_one`], [`unpark_n`] and [`unpark_filter`] wake the threads that are
+//!   parked on a word, in FIFO order. [`park`] is the step below, for primitives that hand something
+//!   over with the wake-up.
+//! - [`Limit`] says when a wait gives up: at a deadline, when a [`StopToken`] is stopped, at the
+//!   first of both, or never.
+//! - [`WaitInfo`] describes a wait. It stands in the thread's [record](tk_core::ThreadRecord) while
+//!   the thread is parked, so that other threads can see what it waits for.
+//! - [`AdaptiveSpin`] spins before it parks, as long as that has paid lately.
 //!
-//! # A primitive in twenty lines
+//! # A primitive in a dozen lines
 //!
 //! A door that is opened once:
 //!
 //! ```
-//! use std::sync::atomic::{AtomicU32, Ordering};
+//! use std::sync::atomic::{AtomicBool, Ordering};
 //! use std::time::Duration;
-//! use tk_park::{Limit, Parked, StopSource, Wait, WaitError, park, unpark_all};
+//! use tk_park::{Limit, StopSource, WaitError, WaitInfo, park_while, unpark_all};
 //!
 //! #[derive(Default)]
-//! struct Door(AtomicU32); // 0: closed. 1: open.
+//! struct Door(AtomicBool);
 //!
 //! impl Door {
 //!     fn open(&self) {
-//!         self.0.store(1, Ordering::Release); // Pairs with the Acquire in `pass`.
+//!         self.0.store(true, Ordering::Release); // Pairs with the Acquire in `pass`.
 //!         unpark_all(&self.0, 0);
 //!     }
 //!
 //!     #[track_caller]
 //!     fn pass<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
-//!         let (wait, limit) = (Wait::new("door"), limit.into());
-//!         let mut parked = Ok(());
-//!         while self.0.load(Ordering::Acquire) == 0 {
-//!             // Not before another look: if the door was opened before the limit was reached, that counts.
-//!             parked?;
-//!             // The queue is locked while the word is looked at: no opening is missed.
-//!             parked = match park(&self.0, || self.0.load(Ordering::Relaxed) == 0, &wait, limit) {
-//!                 Parked::TimedOut => Err(WaitError::TimedOut),
-//!                 Parked::Stopped => Err(WaitError::Stopped),
-//!                 _ => Ok(()),
-//!             };
-//!         }
-//!         Ok(())
+//!         let is_closed = || !self.0.load(Ordering::Acquire);
+//!         park_while(&self.0, is_closed, &WaitInfo::new("door"), limit.into())
 //!     }
 //! }
 //!
@@ -55,19 +48,34 @@
 //!     source.request_stop();
 //!     assert_eq!(stopped.join().unwrap(), Err(WaitError::Stopped));
 //!
-//!     let patient = s.spawn(|| door.pass(Limit::none()));
+//!     let passed = s.spawn(|| door.pass(Limit::never()));
 //!     door.open();
-//!     assert_eq!(patient.join().unwrap(), Ok(()));
+//!     assert_eq!(passed.join().unwrap(), Ok(()));
 //! });
 //! ```
 //!
-//! # What every wait of the kit promises
+//! # How blocking calls are named
 //!
-//! 1. A wake-up is for one thread, and is used. If it comes just as the time runs out, or as a stop is requested, then
-//!    one of the two happened first: either the thread was woken, or it was no longer there to be woken and the
-//!    wake-up went to another.
-//! 2. A wait never says that its time is over before it is.
-//! 3. A thread whose record says that it waits is in the queue: whoever reads the record and then unparks, unparks it.
+//! The same rule holds in all crates of the kit. A call `wait` that blocks has these forms:
+//!
+//! | form | gives up | returns |
+//! |---|---|---|
+//! | `wait()` | never | the result |
+//! | `try_wait()` | immediately, without blocking | the result, or `None` or `false` |
+//! | `wait_for(Duration)` | after that time | what Python's call with a timeout returns |
+//! | `wait_with(limit)` | when the [`Limit`] is reached: a time, a deadline, stop tokens, or both | a `Result` whose error says which |
+//!
+//! Variants of a call, such as those for several permits or with an `Arc`, have the forms `try_` and
+//! `_with` only. `_until(Instant)` exists only where `lock_api` brings it.
+//!
+//! # What every wait promises
+//!
+//! 1. A wake-up is for one thread and is not lost. If it comes just as the time is up or a stop is
+//!    requested, one of the two happened first. Either the thread was woken, or it had left the
+//!    queue, and the wake-up went to another thread.
+//! 2. A wait does not time out before its deadline.
+//! 3. A thread whose record says that it waits is in the queue. If you read the record and then
+//!    unpark, you unpark that thread.
 
 mod fork;
 mod limit;
@@ -77,16 +85,21 @@ mod spin;
 mod stop;
 #[doc(hidden)]
 pub mod sync;
+mod unpark;
+mod wait_info;
+mod word;
 
 pub use fork::watch_forks;
-pub use limit::{Limit, MAX_STOPS, WaitError, deadline_after, later};
+pub use limit::{Limit, MAX_STOPS, WaitError, checked_add_instant, deadline_after};
 pub use lot::Waiter;
-pub use park::{
-    Choice, Parked, Requeue, Unparked, Wait, Word, park, park_then, requeue, unpark_all,
-    unpark_filter, unpark_n, unpark_one,
-};
-pub use spin::{Spin, SpinHistory, give_way};
+pub use park::{Parked, mark_and_park_while, park, park_while, park_with};
+pub use spin::{AdaptiveSpin, Poll, Spin, yield_until};
 pub use stop::{DropGuard, StopCallback, StopSource, StopToken};
+pub use unpark::{
+    FilterOp, RequeueOp, UnparkResult, requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
+};
+pub use wait_info::WaitInfo;
+pub use word::Word;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -13,13 +13,13 @@ use crate::sync::Instant;
 ///
 /// ```
 /// use std::time::{Duration, Instant};
-/// use tk_park::later;
+/// use tk_park::checked_add_instant;
 ///
 /// let now = Instant::now();
-/// assert!(later(now, Duration::from_secs(1)).unwrap() > now);
-/// assert_eq!(later(now, Duration::MAX), None);
+/// assert!(checked_add_instant(now, Duration::from_secs(1)).unwrap() > now);
+/// assert_eq!(checked_add_instant(now, Duration::MAX), None);
 /// ```
-pub fn later(instant: Instant, by: Duration) -> Option<Instant> {
+pub fn checked_add_instant(instant: Instant, by: Duration) -> Option<Instant> {
     instant.checked_add(by)
 }
 
@@ -32,7 +32,7 @@ pub fn later(instant: Instant, by: Duration) -> Option<Instant> {
 /// assert_eq!(tk_park::deadline_after(Duration::MAX), None);
 /// ```
 pub fn deadline_after(duration: Duration) -> Option<Instant> {
-    later(Instant::now(), duration)
+    checked_add_instant(Instant::now(), duration)
 }
 
 /// How many tokens a [`Limit`] holds at most.
@@ -63,14 +63,14 @@ pub const MAX_STOPS: usize = 4;
 /// let (program, request) = (StopSource::new(), StopSource::new());
 /// let (program_token, request_token) = (program.token(), request.token());
 ///
-/// let forever = Limit::none();
+/// let forever = Limit::never();
 /// let a_second = Limit::from(Duration::from_secs(1));
 /// let until_stopped = Limit::from(&request_token);
 /// let all = Limit::after(Duration::from_secs(1)).or_stop(&program_token).or_stop(&request_token);
 ///
-/// assert!(!all.is_over());
+/// assert!(!all.is_expired());
 /// program.request_stop();
-/// assert!(all.is_over());
+/// assert!(all.is_expired());
 /// // The tokens tell which of them ended it.
 /// assert!(program_token.stop_requested() && !request_token.stop_requested());
 /// # let _ = (forever, a_second, until_stopped);
@@ -87,9 +87,9 @@ impl<'a> Limit<'a> {
     /// No limit: the wait goes on forever.
     ///
     /// ```
-    /// assert!(!tk_park::Limit::none().is_over());
+    /// assert!(!tk_park::Limit::never().is_expired());
     /// ```
-    pub const fn none() -> Limit<'a> {
+    pub const fn never() -> Limit<'a> {
         Limit {
             deadline: None,
             stops: [None; MAX_STOPS],
@@ -99,16 +99,16 @@ impl<'a> Limit<'a> {
     /// Gives up when this much time has passed from now.
     ///
     /// ```
-    /// assert!(tk_park::Limit::after(std::time::Duration::ZERO).is_over());
+    /// assert!(tk_park::Limit::after(std::time::Duration::ZERO).is_expired());
     /// ```
     pub fn after(duration: Duration) -> Limit<'a> {
-        Limit::none().or_after(duration)
+        Limit::never().or_after(duration)
     }
 
     /// Gives up at this time.
     ///
     /// ```
-    /// assert!(tk_park::Limit::until(std::time::Instant::now()).is_over());
+    /// assert!(tk_park::Limit::until(std::time::Instant::now()).is_expired());
     /// ```
     pub const fn until(deadline: Instant) -> Limit<'a> {
         Limit {
@@ -124,12 +124,12 @@ impl<'a> Limit<'a> {
     ///
     /// let source = StopSource::new();
     /// let token = source.token();
-    /// assert!(!Limit::stop(&token).is_over());
+    /// assert!(!Limit::stop(&token).is_expired());
     /// source.request_stop();
-    /// assert!(Limit::stop(&token).is_over());
+    /// assert!(Limit::stop(&token).is_expired());
     /// ```
     pub const fn stop(token: &'a StopToken) -> Limit<'a> {
-        Limit::none().or_stop(token)
+        Limit::never().or_stop(token)
     }
 
     /// The same limit, which also ends when this much time has passed from now. The earlier of two times counts.
@@ -178,7 +178,7 @@ impl<'a> Limit<'a> {
     /// let (program_token, request_token) = (program.token(), request.token());
     /// let either = Limit::stop(&program_token).or_stop(&request_token);
     /// program.request_stop();
-    /// assert!(either.is_over());
+    /// assert!(either.is_expired());
     /// ```
     ///
     /// # Panics
@@ -205,17 +205,17 @@ impl<'a> Limit<'a> {
     /// use std::time::Duration;
     /// use tk_park::Limit;
     ///
-    /// assert!(Limit::none().is_none());
-    /// assert!(Limit::after(Duration::MAX).is_none()); // Too long for the clock.
+    /// assert!(Limit::never().is_unlimited());
+    /// assert!(Limit::after(Duration::MAX).is_unlimited()); // Too long for the clock.
     /// ```
-    pub const fn is_none(&self) -> bool {
+    pub const fn is_unlimited(&self) -> bool {
         self.deadline.is_none() && self.stops[0].is_none()
     }
 
     /// The time when this limit ends, if it has one.
     ///
     /// ```
-    /// assert_eq!(tk_park::Limit::none().deadline(), None);
+    /// assert_eq!(tk_park::Limit::never().deadline(), None);
     /// ```
     pub const fn deadline(&self) -> Option<Instant> {
         self.deadline
@@ -227,7 +227,7 @@ impl<'a> Limit<'a> {
     /// use tk_park::{Limit, StopSource};
     ///
     /// let token = StopSource::new().token();
-    /// assert_eq!(Limit::none().stop_tokens().count(), 0);
+    /// assert_eq!(Limit::never().stop_tokens().count(), 0);
     /// assert_eq!(Limit::stop(&token).stop_tokens().count(), 1);
     /// ```
     pub fn stop_tokens(&self) -> impl Iterator<Item = &'a StopToken> + use<'a> {
@@ -244,9 +244,9 @@ impl<'a> Limit<'a> {
     /// ```
     /// use std::time::Duration;
     ///
-    /// assert!(!tk_park::Limit::after(Duration::from_secs(60)).is_over());
+    /// assert!(!tk_park::Limit::after(Duration::from_secs(60)).is_expired());
     /// ```
-    pub fn is_over(&self) -> bool {
+    pub fn is_expired(&self) -> bool {
         self.check().is_err()
     }
 
@@ -257,7 +257,7 @@ impl<'a> Limit<'a> {
     /// use std::time::Duration;
     /// use tk_park::{Limit, WaitError};
     ///
-    /// assert_eq!(Limit::none().check(), Ok(()));
+    /// assert_eq!(Limit::never().check(), Ok(()));
     /// assert_eq!(Limit::after(Duration::ZERO).check(), Err(WaitError::TimedOut));
     /// ```
     pub fn check(&self) -> Result<(), WaitError> {
@@ -280,7 +280,7 @@ impl From<Duration> for Limit<'_> {
 /// `None` is no limit, as Python's `timeout=None`.
 impl From<Option<Duration>> for Limit<'_> {
     fn from(duration: Option<Duration>) -> Self {
-        duration.map_or(Limit::none(), Limit::after)
+        duration.map_or(Limit::never(), Limit::after)
     }
 }
 
@@ -305,12 +305,12 @@ impl<'a> From<&'a StopToken> for Limit<'a> {
 /// let (program_token, request_token) = (program.token(), request.token());
 /// let either = Limit::from([&program_token, &request_token]);
 /// request.request_stop();
-/// assert!(either.is_over());
+/// assert!(either.is_expired());
 /// ```
 impl<'a, const N: usize> From<[&'a StopToken; N]> for Limit<'a> {
     fn from(tokens: [&'a StopToken; N]) -> Self {
         const { assert!(N <= MAX_STOPS, "a limit has at most four stop tokens") };
-        tokens.into_iter().fold(Limit::none(), Limit::or_stop)
+        tokens.into_iter().fold(Limit::never(), Limit::or_stop)
     }
 }
 

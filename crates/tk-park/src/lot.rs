@@ -53,9 +53,9 @@ use std::ptr;
 
 pub use waiter::Waiter;
 
-use crate::park::{Choice, Requeue, Unparked};
 use crate::sync::Instant;
 use crate::sync::Ordering::Relaxed;
+use crate::unpark::{FilterOp, RequeueOp, UnparkResult};
 use bucket::Locked;
 use parker::Parker;
 use waiter::NO_KEY;
@@ -207,12 +207,12 @@ impl Taken {
 /// The key is in the hands of the caller: the threads that park there know what the token means.
 pub(crate) unsafe fn unpark_filter(
     key: usize,
-    filter: &mut dyn FnMut(&Waiter) -> Choice,
-    callback: &mut dyn FnMut(Unparked) -> u32,
-) -> Unparked {
+    filter: &mut dyn FnMut(&Waiter) -> FilterOp,
+    callback: &mut dyn FnMut(UnparkResult) -> u32,
+) -> UnparkResult {
     no_panic(|| {
         let bucket = table::lock(key);
-        let mut done = Unparked::default();
+        let mut done = UnparkResult::default();
         let mut taken = Taken::new();
         let mut waiter = bucket.queue(key);
         // SAFETY: all are in the queue, until they are taken.
@@ -225,13 +225,13 @@ pub(crate) unsafe fn unpark_filter(
             while !waiter.is_null() {
                 let next = Waiter::links(waiter).next;
                 match filter(&*waiter) {
-                    Choice::Unpark => {
+                    FilterOp::Unpark => {
                         taken.take(&bucket, waiter);
-                        done.count += 1;
+                        done.unparked_threads += 1;
                     }
-                    Choice::Skip => done.more = true,
-                    Choice::End => {
-                        done.more = true;
+                    FilterOp::Skip => done.have_more_threads = true,
+                    FilterOp::Stop => {
+                        done.have_more_threads = true;
                         break;
                     }
                 }
@@ -275,20 +275,20 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
 pub(crate) unsafe fn requeue(
     from: usize,
     to: usize,
-    decide: &mut dyn FnMut() -> Option<Requeue>,
-    callback: &mut dyn FnMut(Unparked) -> u32,
-) -> Option<Unparked> {
+    decide: &mut dyn FnMut() -> Option<RequeueOp>,
+    callback: &mut dyn FnMut(UnparkResult) -> u32,
+) -> Option<UnparkResult> {
     no_panic(|| {
         let pair = table::lock_pair(from, to);
-        let mut done = Unparked::default();
+        let mut done = UnparkResult::default();
         let mut taken = Taken::new();
         let mut waiter = pair.from().queue(from);
         if !waiter.is_null() {
             let (mut unparks, moves) = match decide()? {
-                Requeue::UnparkOne => (true, 0),
-                Requeue::MoveOne => (false, 1),
-                Requeue::UnparkOneMoveRest => (true, usize::MAX),
-                Requeue::MoveAll => (false, usize::MAX),
+                RequeueOp::UnparkOne => (true, 0),
+                RequeueOp::RequeueOne => (false, 1),
+                RequeueOp::UnparkOneRequeueRest => (true, usize::MAX),
+                RequeueOp::RequeueAll => (false, usize::MAX),
             };
             let now = Instant::now();
             // SAFETY: all are in the queue, until they are taken or moved. Both buckets are locked.
@@ -298,11 +298,11 @@ pub(crate) unsafe fn requeue(
                     let (next, is_last) = (Waiter::links(waiter).next, waiter == last);
                     if std::mem::take(&mut unparks) {
                         taken.take(pair.from(), waiter);
-                        done.count = 1;
-                    } else if done.requeued < moves {
+                        done.unparked_threads = 1;
+                    } else if done.requeued_threads < moves {
                         (*waiter).note_moved(now);
                         pair.from().requeue(waiter, pair.to(), to);
-                        done.requeued += 1;
+                        done.requeued_threads += 1;
                     } else {
                         break;
                     }
@@ -312,7 +312,7 @@ pub(crate) unsafe fn requeue(
                     waiter = next;
                 }
             }
-            done.more = !pair.from().queue(from).is_null();
+            done.have_more_threads = !pair.from().queue(from).is_null();
         }
         let token = callback(done);
         drop(pair);

@@ -1,361 +1,293 @@
-//! Parking on a word, and unparking from it.
+//! Parking: the one way in which a thread of the kit blocks.
 //!
-//! The public face of the lot (`lot.rs`). What it adds:
+//! | function | blocks | for |
+//! |---|---|---|
+//! | [`park_while`] | while a condition holds | a state that others change, then unpark all |
+//! | [`mark_and_park_while`] | the same, and marks the word first | a waker that skips the queue if no thread is parked |
+//! | [`park`] | once | a handoff: the token says what the thread has got |
+//! | [`park_with`] | once, after a last step in the queue | releasing a lock and blocking in one step |
 //!
-//! 1. *Stopping.* A wait with a token puts its key and its ticket, which finds the waiter, on the token's list before it parks,
-//!    and takes them off after. A stop sets the token's flag, then unparks the waiter of the ticket. The check of the flag and
-//!    the entry into the queue are one step, with the queue locked: either the thread sees the flag and does not park, or
-//!    the stop finds it in the queue.
-//! 2. *The record.* It is written when the thread is in the queue, and cleared when it is awake.
+//! # Invariants
 //!
-//! # Keys
+//! **Stops are seen.** A wait with a stop token puts its key and its ticket, which finds the
+//! waiter, on the token's list before it parks, and takes them off afterwards. A stop request sets
+//! the token's flag, then unparks the waiter of each ticket. The thread reads the flag and enters
+//! the queue in one step, with the queue locked. So it either sees the flag and does not park, or
+//! the request finds it in the queue.
 //!
-//! A key is the address of an atomic word of the kind that is in [`Word`]. Such a word is in nobody else's hands than
-//! those who have a reference to it, and no two of them overlap: who keeps the word private is alone with its queue.
-//! That is why parking is safe here, though not in the lot.
+//! **Queued before published.** The thread's record is written after the thread has entered the
+//! queue, and cleared when it is awake. So if another thread reads the record and then unparks, it
+//! unparks this thread.
+//!
+//! **Queued before registered**, in waits whose order counts ([`AdaptiveSpin::park`]). A thread that
+//! has never used the kit is registered by its first wait, which takes some ten microseconds and
+//! allocates memory. If that came first, a thread that calls later could overtake this one. All
+//! other waits register first, because a global allocator may contain them: it must not wait behind
+//! the thread that it serves.
+//!
+//! [`AdaptiveSpin::park`]: crate::AdaptiveSpin::park
 
-use std::panic::Location;
 use std::pin::pin;
 
 use tk_core::Owner;
 
-use crate::Limit;
 use crate::lot::{Outcome, Waiter};
 use crate::stop::StopWaits;
-use crate::sync::{AtomicBool, AtomicU32, AtomicUsize, Instant, current_owner, parking};
+use crate::sync::{current_owner, ensure_registered, parking, reserve_owner};
+use crate::unpark::STOPPED;
+use crate::{Limit, WaitError, WaitInfo, Word};
 
-/// An atomic word that threads can park on.
-///
-/// Implemented for the atomic types that primitives are made of, and for nothing else.
-///
-/// ```
-/// use std::sync::atomic::{AtomicU32, AtomicUsize};
-///
-/// fn wake_all(word: &impl tk_park::Word) -> usize {
-///     tk_park::unpark_all(word, 0)
-/// }
-///
-/// assert_eq!(wake_all(&AtomicU32::new(0)) + wake_all(&AtomicUsize::new(0)), 0);
-/// ```
-pub trait Word: private::Sealed {}
-
-mod private {
-    pub trait Sealed {
-        /// The address, which is the key of the queue.
-        fn key(&self) -> usize {
-            (&raw const *self).cast::<()>() as usize
-        }
-    }
-}
-
-impl private::Sealed for AtomicBool {}
-impl private::Sealed for AtomicU32 {}
-impl private::Sealed for AtomicUsize {}
-impl Word for AtomicBool {}
-impl Word for AtomicU32 {}
-impl Word for AtomicUsize {}
-
-/// What a thread is about to wait for.
-///
-/// Made once per wait, when it is clear that there will be one: the time of its making is the time since when the
-/// thread waits, however often it has to park.
-///
-/// ```
-/// use tk_park::Wait;
-///
-/// let wait = Wait::new("turnstile");
-/// assert_eq!(wait.kind(), "turnstile");
-/// ```
-#[derive(Clone, Copy, Debug)]
-pub struct Wait {
-    kind: &'static str,
-    holder: Option<Owner>,
-    location: &'static Location<'static>,
-    since: Instant,
-    mark: usize,
-}
-
-impl Wait {
-    /// A wait that begins now, for a thing of this kind, asked for by the caller's line. A primitive whose methods are
-    /// `#[track_caller]` down to here shows the line of its user.
-    ///
-    /// ```
-    /// use tk_park::Wait;
-    ///
-    /// #[track_caller]
-    /// fn begin() -> Wait {
-    ///     Wait::new("turnstile") // The line that is shown is that of whoever calls this.
-    /// }
-    ///
-    /// assert_eq!(begin().kind(), "turnstile");
-    /// ```
-    #[track_caller]
-    pub fn new(kind: &'static str) -> Wait {
-        Wait {
-            kind,
-            holder: None,
-            location: Location::caller(),
-            since: Instant::now(),
-            mark: 0,
-        }
-    }
-
-    /// The same wait, with the thread that holds the thing.
-    ///
-    /// ```
-    /// let wait = tk_park::Wait::new("turnstile").held_by(Some(tk_core::current_owner()));
-    /// assert_eq!(wait.kind(), "turnstile");
-    /// ```
-    #[must_use]
-    pub fn held_by(mut self, holder: Option<Owner>) -> Wait {
-        self.holder = holder;
-        self
-    }
-
-    /// The same wait, with a number that the one who unparks can read: see [`Waiter::mark`].
-    ///
-    /// ```
-    /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::{Choice, Limit, Parked, Wait, park, unpark_filter};
-    ///
-    /// const READER: usize = 1;
-    ///
-    /// let word = AtomicU32::new(0);
-    /// let unpark_readers = || {
-    ///     unpark_filter(&word, |waiter| match waiter.mark() {
-    ///         READER => Choice::Unpark,
-    ///         _ => Choice::Skip,
-    ///     }, |_| 0)
-    /// };
-    /// std::thread::scope(|s| {
-    ///     let reader = s.spawn(|| {
-    ///         park(&word, || true, &Wait::new("readers").marked(READER), Limit::none())
-    ///     });
-    ///     while unpark_readers().count == 0 {}
-    ///     assert_eq!(reader.join().unwrap(), Parked::Unparked(0));
-    /// });
-    /// ```
-    #[must_use]
-    pub fn marked(mut self, mark: usize) -> Wait {
-        self.mark = mark;
-        self
-    }
-
-    /// The same wait, asked for by this line: for those whose caller is out of reach, in a closure.
-    ///
-    /// ```
-    /// use std::panic::Location;
-    /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::Wait;
-    ///
-    /// #[track_caller]
-    /// fn waits<const N: usize>(kinds: [&'static str; N]) -> [Wait; N] {
-    ///     let caller = Location::caller();
-    ///     kinds.map(|kind| Wait::new(kind).asked_for_at(caller)) // `new` by itself would show this line.
-    /// }
-    ///
-    /// let here = line!() + 1;
-    /// let [_, door] = waits(["turnstile", "door"]);
-    /// let _shown = door.show(&AtomicU32::new(0));
-    /// assert_eq!(tk_core::current().waiting().unwrap().location().line(), here);
-    /// ```
-    #[must_use]
-    pub fn asked_for_at(mut self, location: &'static Location<'static>) -> Wait {
-        self.location = location;
-        self
-    }
-
-    /// What sort of thing is waited for.
-    ///
-    /// ```
-    /// assert_eq!(tk_park::Wait::new("turnstile").kind(), "turnstile");
-    /// ```
-    pub fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// Writes this in the thread's record, as a wait for `word`, until the guard is dropped: for a thread that is about to
-    /// block in some other way than by parking.
-    ///
-    /// ```
-    /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::Wait;
-    ///
-    /// let word = AtomicU32::new(0);
-    /// let shown = Wait::new("printer").show(&word);
-    /// assert_eq!(tk_core::current().waiting().unwrap().kind(), "printer");
-    /// drop(shown);
-    /// assert!(tk_core::current().waiting().is_none());
-    /// ```
-    #[cfg(not(tk_loom))]
-    pub fn show(&self, word: &impl Word) -> tk_core::WaitingGuard {
-        self.enter(word.key())
-    }
-
-    #[cfg(not(tk_loom))]
-    fn enter(&self, key: usize) -> tk_core::WaitingGuard {
-        tk_core::Waiting::new(self.kind, key, self.since, self.location)
-            .held_by(self.holder)
-            .enter()
-    }
-
-    /// To tk-core, all threads of a model are one.
-    #[cfg(tk_loom)]
-    fn enter(&self, _: usize) -> Box<dyn std::fmt::Debug> {
-        Box::new((self.holder, self.location))
-    }
-}
-
-/// How a call of [`park`] ended.
+/// How a call of [`park`] ended, if it did not reach its limit.
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
-/// use std::time::Duration;
-/// use tk_park::{Parked, Wait, park};
+/// use tk_park::{Limit, Parked, WaitInfo, park};
 ///
-/// let (word, wait) = (AtomicU32::new(0), Wait::new("example"));
-/// assert_eq!(park(&word, || true, &wait, Duration::ZERO.into()), Parked::TimedOut);
+/// let (word, info) = (AtomicU32::new(0), WaitInfo::new("example"));
+/// assert_eq!(park(&word, || false, &info, Limit::never()), Ok(Parked::Invalid));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parked {
     /// Another thread unparked this one, with this token.
     Unparked(u16),
-    /// The thread did not park: the word was not as expected.
+    /// The thread did not park, because `validate` returned `false`.
     Invalid,
-    /// The time was over, and nobody had unparked the thread.
-    TimedOut,
-    /// The token was asked to stop, and nobody had unparked the thread.
-    Stopped,
-    /// The time was over after the thread had been moved to another queue: it was told what it waited for, and is in no
-    /// queue any more.
+    /// The time was up after the thread had been moved to another queue by
+    /// [`requeue`](crate::requeue). It has left that queue.
     Requeued,
 }
 
-/// What an unparking did.
+/// Blocks while `condition` returns `true`, until the limit is reached.
+///
+/// The waker changes the state that `condition` reads, and then calls
+/// [`unpark_all`](crate::unpark_all) on the same word. No change is missed, because `condition` is
+/// also called with the word's queue locked, right before the thread enters the queue. A change
+/// that happened before the limit was reached counts, because `condition` is called once more
+/// after that.
+///
+/// While the thread is parked, its record shows `info`.
+///
+/// `condition` is called several times, also with the queue locked: the rules for `validate` of
+/// [`park`] hold.
+///
+/// # Errors
+///
+/// If the limit is reached and `condition` still returns `true`.
 ///
 /// ```
-/// let word = std::sync::atomic::AtomicU32::new(0);
-/// assert_eq!(tk_park::unpark_one(&word, |_| 0), tk_park::Unparked::default());
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use tk_park::{Limit, WaitInfo, park_while, unpark_all};
+///
+/// let ready = AtomicU32::new(0);
+/// std::thread::scope(|s| {
+///     s.spawn(|| {
+///         ready.store(1, Ordering::Release);
+///         unpark_all(&ready, 0);
+///     });
+///     let is_closed = || ready.load(Ordering::Acquire) == 0;
+///     assert_eq!(park_while(&ready, is_closed, &WaitInfo::new("gate"), Limit::never()), Ok(()));
+/// });
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Unparked {
-    /// How many threads are unparked.
-    pub count: usize,
-    /// How many threads are in another queue now.
-    pub requeued: usize,
-    /// Whether threads are still parked on the word.
-    pub more: bool,
+pub fn park_while(
+    word: &impl Word,
+    condition: impl Fn() -> bool,
+    info: &WaitInfo,
+    limit: Limit<'_>,
+) -> Result<(), WaitError> {
+    mark_and_park_while(word, &condition, &condition, info, limit)
 }
 
-/// What to do with one parked thread.
+/// As [`park_while`], and calls `mark` with the queue locked before the thread enters the queue.
+///
+/// `mark` records in the primitive's word that a thread is parked, so that a waker which finds no
+/// mark need not look into the queue. It returns whether the condition still holds, as the thread
+/// must not park otherwise. Reading the condition and setting the mark must be one atomic step, or
+/// this happens:
+///
+/// 1. Thread A reads the condition, which holds.
+/// 2. Thread B changes the state, finds no mark, and wakes nobody.
+/// 3. A sets the mark, and sleeps.
 ///
 /// ```
-/// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Choice, unpark_filter};
+/// use std::sync::atomic::{AtomicU32, Ordering::*};
+/// use tk_park::{Limit, WaitError, WaitInfo, mark_and_park_while, unpark_all};
 ///
-/// // Every second one.
-/// let mut odd = false;
-/// let done = unpark_filter(&AtomicU32::new(0), |_| {
-///     odd = !odd;
-///     if odd { Choice::Unpark } else { Choice::Skip }
-/// }, |_| 0);
-/// assert_eq!((done.count, done.more), (0, false));
+/// const CLOSED: u32 = 0;
+/// const CLOSED_PARKED: u32 = 1;
+/// const OPEN: u32 = 2;
+///
+/// /// A door that is opened once, which costs one instruction if no thread waits.
+/// struct Door(AtomicU32);
+///
+/// impl Door {
+///     fn open(&self) {
+///         if self.0.swap(OPEN, Release) == CLOSED_PARKED {
+///             unpark_all(&self.0, 0);
+///         }
+///     }
+///
+///     fn pass(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+///         let is_closed = || self.0.load(Acquire) != OPEN;
+///         let mark = || match self.0.compare_exchange(CLOSED, CLOSED_PARKED, Relaxed, Acquire) {
+///             Ok(_) => true,
+///             Err(state) => state != OPEN,
+///         };
+///         mark_and_park_while(&self.0, is_closed, mark, &WaitInfo::new("door"), limit)
+///     }
+/// }
+///
+/// let door = Door(AtomicU32::new(CLOSED));
+/// door.open();
+/// assert_eq!(door.pass(Limit::never()), Ok(()));
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Choice {
-    /// Unpark it, and go on to the next.
-    Unpark,
-    /// Let it sleep, and go on to the next.
-    Skip,
-    /// Let it and all behind it sleep.
-    End,
+///
+/// # Errors
+///
+/// If the limit is reached and `condition` still returns `true`.
+pub fn mark_and_park_while(
+    word: &impl Word,
+    condition: impl Fn() -> bool,
+    mark: impl Fn() -> bool,
+    info: &WaitInfo,
+    limit: Limit<'_>,
+) -> Result<(), WaitError> {
+    // The limit is checked before the condition, so that the last look comes after the limit.
+    let mut reached = limit.check();
+    while condition() {
+        reached?;
+        reached = park(word, &mark, info, limit).map(drop);
+    }
+    Ok(())
 }
 
-/// The token that a stop unparks with. Those of users are smaller.
-const STOPPED: u32 = 1 << 16;
-
-/// Puts the calling thread to sleep on `word` until it is unparked or the limit is reached.
+/// Blocks on `word` until another thread unparks this one or the limit is reached.
 ///
-/// `validate` runs with the word's queue locked: if it says `false`, the thread does not sleep ([`Parked::Invalid`]).
-/// Whoever changes the word and then unparks can't slip in between `validate` and the sleep. There are no spurious
-/// wake-ups. While the thread sleeps, its record says that it waits for `wait`.
+/// `validate` runs with the word's queue locked. If it returns `false`, the thread does not park
+/// ([`Parked::Invalid`]). A thread that changes the word and then unparks can't come between
+/// `validate` and the entry into the queue. There are no spurious wake-ups. While the thread is
+/// parked, its record shows `info`.
 ///
-/// If the time is over already, the thread parks and gives up at once, so that `validate` has the first word. If the
-/// token was asked to stop, that has it: `validate` is not called. Either way the word may have changed before, and too
-/// late for the thread to see it. A primitive for which that counts looks at its word once more after
-/// [`Parked::TimedOut`] and [`Parked::Stopped`].
+/// If the time is already up, `validate` still runs, and `Invalid` takes precedence over
+/// [`TimedOut`](WaitError::TimedOut). If a stop has already been requested, `validate` is not
+/// called. Either way the word may have changed too late for the thread to see it. A primitive for
+/// which that counts looks at its word once more after an error, as [`park_while`] does.
 ///
-/// `validate` is called once, and is to be short. It must not park or unpark, nor do what may (such as to allocate, if the
-/// global allocator parks), nor fork: that may wait forever. If it panics, the program ends. What it has captured is dropped when
-/// nothing is locked any more.
+/// `validate` is called once, and must be short. It must not park, unpark, allocate (if the global
+/// allocator parks) or fork, because that may block forever. If it panics, the program aborts. What
+/// it has captured is dropped when nothing is locked any more.
+///
+/// # Errors
+///
+/// If the limit is reached before another thread unparks this one. Exactly one of the two happens.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering};
 /// use std::time::Duration;
-/// use tk_park::{Parked, Wait, park};
+/// use tk_park::{Parked, WaitError, WaitInfo, park};
 ///
 /// let word = AtomicU32::new(0);
 /// let limit = Duration::from_millis(1).into();
-/// let wait = Wait::new("example");
-/// assert_eq!(park(&word, || word.load(Ordering::Relaxed) == 1, &wait, limit), Parked::Invalid);
-/// assert_eq!(park(&word, || word.load(Ordering::Relaxed) == 0, &wait, limit), Parked::TimedOut);
+/// let info = WaitInfo::new("example");
+/// let is = |value| word.load(Ordering::Relaxed) == value;
+/// assert_eq!(park(&word, || is(1), &info, limit), Ok(Parked::Invalid));
+/// assert_eq!(park(&word, || is(0), &info, limit), Err(WaitError::TimedOut));
 /// ```
 pub fn park(
     word: &impl Word,
     validate: impl FnMut() -> bool,
-    wait: &Wait,
+    info: &WaitInfo,
     limit: Limit<'_>,
-) -> Parked {
+) -> Result<Parked, WaitError> {
     // SAFETY: a function that does nothing does not park.
-    unsafe { park_then(word, validate, |_| {}, wait, limit) }
+    unsafe { park_with(word, validate, |_| {}, info, limit) }
 }
 
-/// As [`park`], and calls `before_sleep` when the thread is in the queue and its record is written. It is given what others
-/// see of this thread there.
+/// As [`park`], and calls `before_sleep` when the thread is in the queue and its record is written.
 ///
-/// With it, a thread can give up a lock and go to sleep in one step: who takes the lock finds it in the queue. It may then
-/// look out for a while whether it [is unparked](Waiter::is_unparked), which spares it the sleep.
+/// With it, a thread can release a lock and block in one step: a thread that takes the lock
+/// afterwards finds this one in the queue. `before_sleep` gets this thread's [`Waiter`], so that it
+/// can spin for a while until the thread [is unparked](Waiter::is_unparked), which saves the sleep.
+///
+/// # Errors
+///
+/// As for [`park`].
 ///
 /// # Safety
 ///
-/// `before_sleep` must not park for good: while it does, nobody sees that this thread is unparked. It may unpark. It must not
-/// fork: in the child, nobody can wake this thread. If it panics, the program ends.
+/// `before_sleep` must not park for good, because this thread does not notice that it is unparked
+/// meanwhile. It may unpark. It must not fork, because no thread of the child can wake this one. If
+/// it panics, the program aborts.
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Limit, Parked, Wait, Waiter, park_then, unpark_one};
+/// use tk_park::{Limit, Parked, WaitInfo, Waiter, park_with, unpark_one};
 ///
-/// let word = AtomicU32::new(0);
+/// let (word, info) = (AtomicU32::new(0), WaitInfo::new("example"));
 /// let wake_up = |_: &Waiter| _ = unpark_one(&word, |_| 7);
 /// // SAFETY: to unpark is allowed.
-/// let parked = unsafe { park_then(&word, || true, wake_up, &Wait::new("example"), Limit::none()) };
-/// assert_eq!(parked, Parked::Unparked(7)); // It was in the queue already.
+/// let parked = unsafe { park_with(&word, || true, wake_up, &info, Limit::never()) };
+/// assert_eq!(parked, Ok(Parked::Unparked(7))); // The thread was in the queue already.
 /// ```
-pub unsafe fn park_then(
+pub unsafe fn park_with(
+    word: &impl Word,
+    validate: impl FnMut() -> bool,
+    before_sleep: impl FnMut(&Waiter),
+    info: &WaitInfo,
+    limit: Limit<'_>,
+) -> Result<Parked, WaitError> {
+    // SAFETY: by the caller's promise.
+    unsafe { park_as(current_owner(), word, validate, before_sleep, info, limit) }
+}
+
+/// As [`park_with`]. A thread that is not registered yet gets its number before it enters the queue,
+/// and its record afterwards, when the wait is published: *Queued before registered*.
+///
+/// # Safety
+///
+/// As for [`park_with`].
+pub(crate) unsafe fn park_in_order(
+    word: &impl Word,
+    validate: impl FnMut() -> bool,
+    before_sleep: impl FnMut(&Waiter),
+    info: &WaitInfo,
+    limit: Limit<'_>,
+) -> Result<Parked, WaitError> {
+    // SAFETY: by the caller's promise.
+    let parked = unsafe { park_as(reserve_owner(), word, validate, before_sleep, info, limit) };
+    // If the thread did not enter the queue, it has a number and no record. A lock that it takes
+    // next would have a nameless owner.
+    ensure_registered();
+    parked
+}
+
+unsafe fn park_as(
+    me: Owner,
     word: &impl Word,
     mut validate: impl FnMut() -> bool,
     mut before_sleep: impl FnMut(&Waiter),
-    wait: &Wait,
+    info: &WaitInfo,
     limit: Limit<'_>,
-) -> Parked {
-    let waiter = Waiter::new(wait.mark, current_owner(), wait.since);
+) -> Result<Parked, WaitError> {
+    let (tag, since) = info.tag_and_start();
+    let waiter = Waiter::new(tag, me, since);
     let key = word.key();
-    // Dropped before `waiter`: no stop finds the ticket any more when that goes.
+    registering::refuse(key);
+    // Dropped before `waiter`: from then on, no stop request finds the ticket.
     let stops = pin!(StopWaits::new());
     stops.enlist(&limit, key, waiter.ticket());
 
     let mut stopped = false;
-    let mut entered = None;
+    let mut published = None;
     let mut validate = || {
+        // Stops are seen.
         stopped = limit.stop_requested();
         !stopped && validate()
     };
     let mut before_sleep = || {
-        entered = Some(wait.enter(key));
+        published = Some(registering::publish(info, key));
         before_sleep(&waiter);
     };
-    // SAFETY: the waiter is new. The key is the address of a word that the caller has a reference to (see "Keys" above).
+    // SAFETY: the waiter is new. A `Word` gives the caller its queue.
     let outcome = unsafe {
         parking::park(
             &waiter,
@@ -365,158 +297,65 @@ pub unsafe fn park_then(
             limit.deadline(),
         )
     };
-    drop(entered);
+    drop(published);
     match outcome {
-        Outcome::Unparked(STOPPED) => Parked::Stopped,
-        Outcome::Unparked(token) => Parked::Unparked(token as u16),
-        Outcome::Invalid if stopped => Parked::Stopped,
-        Outcome::Invalid => Parked::Invalid,
-        Outcome::TimedOut(last_key) if last_key != key => Parked::Requeued,
-        Outcome::TimedOut(_) => Parked::TimedOut,
+        Outcome::Unparked(STOPPED) => Err(WaitError::Stopped),
+        Outcome::Unparked(token) => Ok(Parked::Unparked(token as u16)),
+        Outcome::Invalid if stopped => Err(WaitError::Stopped),
+        Outcome::Invalid => Ok(Parked::Invalid),
+        Outcome::TimedOut(last_key) if last_key != key => Ok(Parked::Requeued),
+        Outcome::TimedOut(_) => Err(WaitError::TimedOut),
     }
 }
 
-/// Unparks the threads on `word` that `filter` chooses; it is shown them in the order in which they parked.
-///
-/// Then, before any of them wakes, `callback` is told what has been done, and returns the token that the threads get
-/// from [`park`]. It is called also if there was no thread.
-///
-/// Both run with the word's queue locked: what they do to the word is one step with the unparking. They are to be
-/// short, and the same rules hold for them as for `validate` of [`park`].
-///
-/// ```
-/// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Choice, unpark_filter};
-///
-/// let word = AtomicU32::new(0);
-/// let done = unpark_filter(&word, |waiter| match waiter.mark() {
-///     7 => Choice::Unpark,
-///     _ => Choice::Skip,
-/// }, |_| 0);
-/// assert_eq!(done.count, 0);
-/// ```
-pub fn unpark_filter(
-    word: &impl Word,
-    mut filter: impl FnMut(&Waiter) -> Choice,
-    mut callback: impl FnMut(Unparked) -> u16,
-) -> Unparked {
-    // SAFETY: the key is as in `park`, and every thread that parks takes any token.
-    unsafe { parking::unpark_filter(word.key(), &mut filter, &mut |done| callback(done).into()) }
-}
+/// Publishing the wait of a thread that is not registered yet registers it, which allocates memory.
+/// If the global allocator then parks in the same queue, it waits behind its own thread: this would
+/// hang, and aborts instead.
+#[cfg(not(tk_loom))]
+mod registering {
+    use std::cell::Cell;
 
-/// Unparks the thread that has been parked on `word` for the longest time. `callback` is as in [`unpark_filter`].
-///
-/// ```
-/// let word = std::sync::atomic::AtomicU32::new(0);
-/// assert_eq!(tk_park::unpark_one(&word, |_| 0).count, 0);
-/// ```
-pub fn unpark_one(word: &impl Word, callback: impl FnMut(Unparked) -> u16) -> Unparked {
-    unpark_n(word, 1, callback)
-}
+    use tk_core::BlockedGuard;
 
-/// Unparks the `n` threads that have been parked on `word` for the longest time, or all if there are fewer. `callback`
-/// is as in [`unpark_filter`].
-///
-/// ```
-/// let word = std::sync::atomic::AtomicU32::new(0);
-/// assert!(!tk_park::unpark_n(&word, 3, |_| 0).more);
-/// ```
-pub fn unpark_n(word: &impl Word, n: usize, callback: impl FnMut(Unparked) -> u16) -> Unparked {
-    let mut left = n;
-    let filter = |_: &Waiter| {
-        if left == 0 {
-            return Choice::End;
+    use crate::WaitInfo;
+
+    thread_local! {
+        /// The key of the queue in which this thread registers, or zero.
+        static QUEUE: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(super) fn publish(info: &WaitInfo, key: usize) -> BlockedGuard {
+        let outer = QUEUE.replace(key);
+        let published = info.publish_key(key);
+        QUEUE.set(outer);
+        published
+    }
+
+    #[inline]
+    pub(super) fn refuse(key: usize) {
+        if QUEUE.get() == key {
+            abort();
         }
-        left -= 1;
-        Choice::Unpark
-    };
-    unpark_filter(word, filter, callback)
-}
+    }
 
-/// Unparks every thread on `word`, with this token. Returns how many there were.
-///
-/// ```
-/// let word = std::sync::atomic::AtomicU32::new(0);
-/// assert_eq!(tk_park::unpark_all(&word, 0), 0);
-/// ```
-pub fn unpark_all(word: &impl Word, token: u16) -> usize {
-    unpark_filter(word, |_| Choice::Unpark, |_| token).count
-}
-
-/// What to do with the threads that are parked on one word, and are needed in the queue of another.
-///
-/// ```
-/// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Requeue, requeue};
-///
-/// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
-/// // SAFETY: nobody is parked on either word.
-/// let done = unsafe { requeue(&from, &raw const to as usize, || Some(Requeue::MoveAll), |_| 0) };
-/// assert_eq!(done.unwrap().requeued, 0);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Requeue {
-    /// Unpark the first, and leave the others where they are.
-    UnparkOne,
-    /// Move the first, and leave the others where they are.
-    MoveOne,
-    /// Unpark the first, and move the others.
-    UnparkOneMoveRest,
-    /// Move all.
-    MoveAll,
-}
-
-/// Unparks threads from `from`, or moves them to the end of the queue of the word at the address `to` without waking
-/// them: as `decide` says, the longest parked first. Or does nothing, and returns `None`, if that is what it says. If nobody is
-/// parked on `from`, `decide` is not called.
-///
-/// `decide` and `callback` are as in [`park`] and [`unpark_filter`], and run with both queues locked. The token goes to
-/// the thread that is unparked.
-///
-/// # Safety
-///
-/// Those who are parked on `from` when `decide` agrees must be ready for all that may be done to them in the other
-/// queue: they are unparked with the tokens of that word's owner. The address is that of a [`Word`], or was while
-/// threads could be parked on `from`; nothing is read there.
-///
-/// ```
-/// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Limit, Parked, Requeue, Wait, park, requeue, unpark_one};
-///
-/// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
-/// let move_one = || {
-///     // SAFETY: the thread takes any token.
-///     unsafe { requeue(&from, &raw const to as usize, || Some(Requeue::MoveOne), |_| 0) }
-/// };
-/// std::thread::scope(|s| {
-///     let sleeper = s.spawn(|| park(&from, || true, &Wait::new("example"), Limit::none()));
-///     while move_one().unwrap().requeued == 0 {}
-///     // It has slept on, and waits for another word now.
-///     assert_eq!(unpark_one(&to, |_| 7).count, 1);
-///     assert_eq!(sleeper.join().unwrap(), Parked::Unparked(7));
-/// });
-/// ```
-pub unsafe fn requeue(
-    from: &impl Word,
-    to: usize,
-    mut decide: impl FnMut() -> Option<Requeue>,
-    mut callback: impl FnMut(Unparked) -> u16,
-) -> Option<Unparked> {
-    // SAFETY: the first key is as in `park`, the second one is so by the caller's promise.
-    unsafe {
-        parking::requeue(from.key(), to, &mut decide, &mut |done| {
-            callback(done).into()
-        })
+    #[cold]
+    fn abort() -> ! {
+        // Without an allocation.
+        let _ = std::io::Write::write_all(
+            &mut std::io::stderr(),
+            b"fatal: the global allocator waits for what the thread that it serves has just begun to wait for\n",
+        );
+        std::process::abort()
     }
 }
 
-/// Unparks the thread of this ticket, if it is still in the queue of this key, so that it sees a stop.
-///
-/// # Safety
-///
-/// The thread of the ticket has not left `park` yet, and can't leave it before this call returns.
-pub(crate) unsafe fn unpark_stopped(key: usize, ticket: usize) {
-    // SAFETY: the waiter lies on the stack of that thread.
-    unsafe { parking::unpark_one_of(Waiter::of_ticket(ticket), key, STOPPED) };
+#[cfg(tk_loom)]
+mod registering {
+    use crate::WaitInfo;
+
+    pub(super) fn publish(info: &WaitInfo, key: usize) -> Box<dyn std::fmt::Debug> {
+        info.publish_key(key)
+    }
+
+    pub(super) fn refuse(_: usize) {}
 }

@@ -1,24 +1,32 @@
-//! How long it pays to look again before going to sleep.
+//! How long it pays to spin before going to sleep.
+//!
+//! | kind of spin | for | bound |
+//! |---|---|---|
+//! | [`Spin`] | a state that is likely to change soon | the time that it takes to go to sleep |
+//! | [`AdaptiveSpin::spin`] | the same, where spinning has paid lately | the same |
+//! | [`AdaptiveSpin::spin_while`] | what a thread brings that may have to be woken first | ten times as long, after a miss |
+//! | [`yield_until`] | a thread that needs this processor | the time that it takes to sleep and wake up |
 
-use std::ops::ControlFlow;
-// Not those of `sync`: this is an estimate, which orders nothing, and no model depends on it.
+// Not those of `sync`: these are estimates, which order nothing, and no model depends on them.
 #[cfg(not(tk_loom))]
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::{Limit, Parked, Wait, Waiter, Word, park_then};
+use crate::park::park_in_order;
+use crate::{Limit, Parked, WaitError, WaitInfo, Waiter, Word};
 
 /// A bounded wait without sleeping, for a state that is likely to change soon.
 ///
-/// The bound is a time, about what it costs to go to sleep and be woken; what one pause of this processor costs is
-/// measured once. On a machine with one processor there is no spinning: nothing would change meanwhile.
+/// The bound is about the time that it takes to go to sleep and be woken. What one pause of this
+/// processor costs is measured once. On a machine with one processor there is no spinning, because
+/// nothing would change meanwhile.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
 /// use tk_park::Spin;
 ///
-/// fn look(ready: &AtomicBool) -> bool {
+/// fn is_ready_soon(ready: &AtomicBool) -> bool {
 ///     let mut spin = Spin::new();
 ///     loop {
 ///         if ready.load(Ordering::Acquire) {
@@ -30,12 +38,13 @@ use crate::{Limit, Parked, Wait, Waiter, Word, park_then};
 ///     }
 /// }
 ///
-/// assert!(look(&AtomicBool::new(true)));
-/// assert!(!look(&AtomicBool::new(false)));
+/// assert!(is_ready_soon(&AtomicBool::new(true)));
+/// assert!(!is_ready_soon(&AtomicBool::new(false)));
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Spin {
-    /// How many pauses the next step makes; doubles from step to step, so that the word is not looked at too often.
+    /// How many pauses the last step made. It doubles from step to step, so that the threads that
+    /// spin leave the word's cache line alone for longer and longer.
     step: u32,
     spent: u32,
 }
@@ -44,7 +53,7 @@ pub struct Spin {
 const LONGEST_STEP: u32 = 64;
 
 impl Spin {
-    /// A new budget.
+    /// Creates a new budget.
     ///
     /// ```
     /// let _spin = tk_park::Spin::new();
@@ -54,7 +63,7 @@ impl Spin {
         Spin { step: 0, spent: 0 }
     }
 
-    /// Pauses a little. Says `false`, at once, when the budget is spent.
+    /// Pauses for a moment. Returns `false` without a pause if the budget is spent.
     ///
     /// ```
     /// let mut spin = tk_park::Spin::new();
@@ -78,128 +87,145 @@ impl Spin {
     }
 }
 
-/// Whether it has paid lately to spin for one thing.
-///
-/// A byte beside the word of a primitive. Where waits are long, spinning is wasted time: after a few spins in a row that saw
-/// nothing come, the primitive's waits sleep at once, except for one in 32 that looks whether times have changed.
+/// What a thread that spins finds when it looks.
 ///
 /// ```
-/// use std::ops::ControlFlow;
-/// use std::sync::atomic::{AtomicBool, Ordering};
-/// use tk_park::SpinHistory;
+/// use tk_park::{AdaptiveSpin, Poll};
 ///
-/// let (ready, history) = (AtomicBool::new(true), SpinHistory::new());
-/// let came = history.spin(|| match ready.load(Ordering::Acquire) {
-///     true => ControlFlow::Break(true),
-///     false => ControlFlow::Continue(()),
-/// });
-/// assert!(came);
+/// assert!(AdaptiveSpin::new().spin(|| Poll::Ready));
+/// assert!(!AdaptiveSpin::new().spin(|| Poll::GiveUp));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Poll {
+    /// The thread waited for this: the spin ends, and was a success.
+    Ready,
+    /// Not yet: the spin goes on, within its bound.
+    Again,
+    /// Not yet, and spinning is of no use now: the spin ends.
+    GiveUp,
+}
+
+/// Spins only as long as that has paid lately. A byte beside the word of a primitive.
+///
+/// Where waits are long, spinning wastes processor time. After four spins in a row that saw nothing
+/// come, waits do not spin any more, except for one in 32 that finds out whether times have
+/// changed.
+///
+/// ```
+/// use std::sync::atomic::{AtomicBool, Ordering};
+/// use tk_park::{AdaptiveSpin, Limit};
+///
+/// let (ready, spin) = (AtomicBool::new(true), AdaptiveSpin::new());
+/// assert!(spin.spin_while(|| !ready.load(Ordering::Acquire), Limit::never()));
 /// ```
 #[derive(Debug, Default)]
-pub struct SpinHistory {
-    /// The waits since the last spin that was worth it. Only an estimate: threads may overwrite each other's counts.
+pub struct AdaptiveSpin {
+    /// How many waits there were since the last spin that paid. An estimate: threads may overwrite
+    /// each other's counts.
     misses: AtomicU8,
 }
 
-/// So many spins in a row may fail.
-const TOLERANCE: u8 = 4;
-/// One in so many waits spins all the same,
-const PROBE: u8 = 32;
-/// and one in so many for as long as it takes to wake somebody.
-const LONG_PROBE: u8 = 128;
-/// How many times as long it takes until a thread that sleeps is awake.
-const WAKE_UP: u32 = 10;
+/// How many spins in a row may miss before waits stop spinning.
+const MAX_MISSES: u8 = 4;
+/// After that, one in this many waits spins anyway.
+const PROBE_EVERY: u8 = 32;
+/// And one in this many spins for the longer time.
+const LONG_PROBE_EVERY: u8 = 128;
+/// How many times as long a thread that sleeps takes until it answers.
+const PEER_FACTOR: u32 = 10;
 
-impl SpinHistory {
-    /// No spin has failed yet.
+impl AdaptiveSpin {
+    /// Creates the estimate, with no spin that has missed.
     ///
     /// ```
-    /// static HISTORY: tk_park::SpinHistory = tk_park::SpinHistory::new();
+    /// static SPIN: tk_park::AdaptiveSpin = tk_park::AdaptiveSpin::new();
     /// ```
-    pub const fn new() -> SpinHistory {
-        SpinHistory {
+    pub const fn new() -> AdaptiveSpin {
+        AdaptiveSpin {
             misses: AtomicU8::new(0),
         }
     }
 
-    /// Looks again and again, with growing pauses, until `look` breaks with its answer or the budget is spent.
+    /// Calls `poll` with growing pauses in between, until it returns something else than
+    /// [`Poll::Again`] or the budget is spent. Returns whether the spin ended with [`Poll::Ready`].
     ///
-    /// `Break(true)` means that what was waited for has come, `Break(false)` that there is no sense in spinning for it now.
-    /// Returns whether it has come. Where spinning has not paid lately, returns `false` without a look.
+    /// Returns `false` without a call where spinning has not paid lately.
     ///
     /// ```
-    /// use std::ops::ControlFlow;
+    /// use tk_park::Poll;
     ///
-    /// let history = tk_park::SpinHistory::new();
-    /// assert!(!history.spin(|| ControlFlow::Continue(()))); // Gives up in a few microseconds.
+    /// let spin = tk_park::AdaptiveSpin::new();
+    /// assert!(!spin.spin(|| Poll::Again)); // Gives up after a few microseconds.
     /// ```
-    pub fn spin(&self, look: impl FnMut() -> ControlFlow<bool>) -> bool {
-        self.spin_with(look, 1, Limit::none())
+    pub fn spin(&self, poll: impl FnMut() -> Poll) -> bool {
+        self.spin_with(poll, 1, Limit::never())
     }
 
-    /// As [`spin`](SpinHistory::spin), for what comes from another thread that may be asleep itself, and has to be woken for it
-    /// first.
+    /// Spins while `condition` returns `true`, within the limit, for a change that another thread
+    /// brings. Returns whether `condition` returned `false`.
     ///
-    /// That takes longer than to fall asleep. If two threads that wait for each other in turn did no more than `spin`, both
-    /// would sleep each time, as the other one is not back in time. So after a failure, and now and then, this looks out for longer, though not
-    /// beyond the limit. What comes in that longer time is received, but does not count as spinning that pays.
+    /// The other thread may be asleep, and waking up takes longer than going to sleep. If two
+    /// threads that wait for each other in turn spun only as [`spin`](AdaptiveSpin::spin) does,
+    /// each would give up before the other one answers, and both would sleep every time. So after a
+    /// miss, and now and then, this spins for ten times as long. A change that comes in the longer
+    /// time ends the spin, but the spin does not count as one that paid.
     ///
     /// ```
-    /// use std::ops::ControlFlow;
-    /// use tk_park::{Limit, SpinHistory};
+    /// use tk_park::{AdaptiveSpin, Limit};
     ///
-    /// let history = SpinHistory::new();
-    /// assert!(history.spin_for_a_wake_up(Limit::none(), || ControlFlow::Break(true)));
+    /// let spin = AdaptiveSpin::new();
+    /// assert!(spin.spin_while(|| false, Limit::never()));
     /// ```
-    pub fn spin_for_a_wake_up(
-        &self,
-        limit: Limit<'_>,
-        look: impl FnMut() -> ControlFlow<bool>,
-    ) -> bool {
-        self.spin_with(look, WAKE_UP, limit)
+    pub fn spin_while(&self, mut condition: impl FnMut() -> bool, limit: Limit<'_>) -> bool {
+        let poll = || {
+            if condition() {
+                Poll::Again
+            } else {
+                Poll::Ready
+            }
+        };
+        self.spin_with(poll, PEER_FACTOR, limit)
     }
 
-    /// As [`park`](crate::park), and spins in the queue before it sleeps: for a wait whose place in the
+    /// As [`park`](crate::park), and spins in the queue before the thread sleeps: for waits whose
     /// order counts.
     ///
-    /// The thread stands in the queue while it spins, so it is unparked in its turn, and nothing that
-    /// an unparking thread does passes it by. To enter the queue first costs about half a microsecond
-    /// more than to spin first.
+    /// The thread is in the queue while it spins, so it is unparked in FIFO order. Entering the
+    /// queue first costs about half a microsecond more than spinning first.
+    ///
+    /// If this is the thread's first use of the kit, the thread is registered when it is in the
+    /// queue, which allocates memory. So a global allocator must not wait this way: the program
+    /// aborts with a message if an allocation waits behind the thread that it is for.
+    ///
+    /// # Errors
+    ///
+    /// As for [`park`](crate::park).
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;
     /// use std::time::Duration;
-    /// use tk_park::{Parked, SpinHistory, Wait};
+    /// use tk_park::{AdaptiveSpin, WaitError, WaitInfo};
     ///
-    /// let (word, history) = (AtomicU32::new(0), SpinHistory::new());
+    /// let (word, spin) = (AtomicU32::new(0), AdaptiveSpin::new());
     /// let limit = Duration::from_millis(1).into();
-    /// assert_eq!(history.park(&word, || true, &Wait::new("turnstile"), limit), Parked::TimedOut);
+    /// let parked = spin.park(&word, || true, &WaitInfo::new("turnstile"), limit);
+    /// assert_eq!(parked, Err(WaitError::TimedOut));
     /// ```
     pub fn park(
         &self,
         word: &impl Word,
         validate: impl FnMut() -> bool,
-        wait: &Wait,
+        info: &WaitInfo,
         limit: Limit<'_>,
-    ) -> Parked {
-        let spin = |waiter: &Waiter| {
-            self.spin_for_a_wake_up(limit, || {
-                if waiter.is_unparked() {
-                    return ControlFlow::Break(true);
-                }
-                ControlFlow::Continue(())
-            });
+    ) -> Result<Parked, WaitError> {
+        let spin = |me: &Waiter| {
+            self.spin_while(|| !me.is_unparked(), limit);
         };
-        // SAFETY: to spin is not to park, and a look at a limit does not park either.
-        unsafe { park_then(word, validate, spin, wait, limit) }
+        // SAFETY: to spin is not to park, and to check a limit does not park either.
+        unsafe { park_in_order(word, validate, spin, info, limit) }
     }
 
-    fn spin_with(
-        &self,
-        mut look: impl FnMut() -> ControlFlow<bool>,
-        longer: u32,
-        limit: Limit<'_>,
-    ) -> bool {
+    fn spin_with(&self, mut poll: impl FnMut() -> Poll, factor: u32, limit: Limit<'_>) -> bool {
         let budget = budget();
         if budget == 0 {
             return false;
@@ -207,77 +233,73 @@ impl SpinHistory {
         #[cfg(tk_loom)]
         crate::sync::count_spin();
         let misses = self.misses.load(Relaxed);
-        let bound = bound(misses, budget, longer);
+        let bound = bound(misses, budget, factor);
         let mut spin = Spin::new();
-        let mut came = false;
-        while spin.once_within(bound) {
-            match look() {
-                ControlFlow::Continue(()) if limit.is_over() => return false,
-                ControlFlow::Continue(()) => {}
-                ControlFlow::Break(false) => return false,
-                ControlFlow::Break(true) => {
-                    came = true;
-                    break;
-                }
+        let mut is_ready = false;
+        while !is_ready && spin.once_within(bound) {
+            match poll() {
+                Poll::Ready => is_ready = true,
+                Poll::Again if !limit.is_expired() => {}
+                // A spin that was cut short says nothing about whether spinning pays.
+                Poll::Again | Poll::GiveUp => return false,
             }
         }
-        let misses_now = match came && spin.spent <= budget {
-            true => 0,
-            false => misses.wrapping_add(1),
-        };
+        let has_paid = is_ready && spin.spent <= budget;
+        let misses_now = if has_paid { 0 } else { misses.wrapping_add(1) };
+        // A store that changes nothing would take the cache line from the others.
         if misses_now != misses {
             self.misses.store(misses_now, Relaxed);
         }
-        came
+        is_ready
     }
 }
 
-/// How many pauses a spin may take after so many misses in a row.
+/// Returns how many pauses a spin may take after this many misses in a row.
 #[cfg(not(tk_loom))]
-fn bound(misses: u8, budget: u32, longer: u32) -> u32 {
+fn bound(misses: u8, budget: u32, factor: u32) -> u32 {
     match misses {
         0 => budget,
-        _ if misses < TOLERANCE || misses.is_multiple_of(LONG_PROBE) => {
-            budget.saturating_mul(longer)
+        _ if misses < MAX_MISSES || misses.is_multiple_of(LONG_PROBE_EVERY) => {
+            budget.saturating_mul(factor)
         }
-        _ if misses.is_multiple_of(PROBE) => budget,
+        _ if misses.is_multiple_of(PROBE_EVERY) => budget,
         _ => 0,
     }
 }
 
-/// Every spin of a model makes the same few looks, whatever came of the spins before it.
+/// Every spin of a model calls `poll` the same few times, whatever came of the spins before it.
 #[cfg(tk_loom)]
 fn bound(_: u8, budget: u32, _: u32) -> u32 {
-    let _ = (TOLERANCE, PROBE, LONG_PROBE);
+    let _ = (MAX_MISSES, PROBE_EVERY, LONG_PROBE_EVERY);
     budget
 }
 
-/// Lets other threads run, for about as long as it takes to fall asleep and be woken, and looks in between.
+/// Yields to other threads, for about as long as it takes to go to sleep and be woken, and calls
+/// `poll` in between. Returns whether that returned [`Poll::Ready`].
 ///
-/// For what comes from another thread that needs a processor for it, such as the release of a lock. `look` is as in
-/// [`SpinHistory::spin`], and so is the result. There is no look on a machine with one processor.
+/// For what comes from a thread that needs a processor for it, such as the release of a lock. On a
+/// machine with one processor, returns `false` without a call.
 ///
 /// ```
-/// use std::ops::ControlFlow;
-///
-/// assert!(!tk_park::give_way(|| ControlFlow::Break(false)));
+/// assert!(!tk_park::yield_until(|| tk_park::Poll::GiveUp));
 /// ```
-pub fn give_way(mut look: impl FnMut() -> ControlFlow<bool>) -> bool {
-    // A model's threads have made their look in the spin that comes before.
+pub fn yield_until(mut poll: impl FnMut() -> Poll) -> bool {
+    // A model's threads have called `poll` in the spin that comes before.
     if cfg!(tk_loom) || budget() == 0 {
         return false;
     }
     let start = Instant::now();
     while start.elapsed() < SLEEP_AND_WAKE {
         std::thread::yield_now();
-        if let ControlFlow::Break(came) = look() {
-            return came;
+        match poll() {
+            Poll::Again => {}
+            result => return result == Poll::Ready,
         }
     }
     false
 }
 
-/// What it takes to fall asleep and be woken.
+/// What it takes to go to sleep and be woken.
 const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
 
 /// The budget in pauses.

@@ -54,7 +54,7 @@ use crate::{Limit, WaitError};
 ///
 /// ```standalone_crate
 /// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Limit, Parked, StopSource, Wait, park};
+/// use tk_park::{Limit, StopSource, WaitError, WaitInfo, park};
 ///
 /// let source = StopSource::new();
 /// let token = source.token();
@@ -66,8 +66,8 @@ use crate::{Limit, WaitError};
 /// # std::process::Command::new("sh").args(["-c", &kill]).spawn().unwrap().wait().unwrap();
 /// // … the user presses Ctrl-C …
 /// let word = AtomicU32::new(0);
-/// let parked = park(&word, || true, &Wait::new("work"), Limit::from(&token));
-/// assert_eq!(parked, Parked::Stopped);
+/// let parked = park(&word, || true, &WaitInfo::new("work"), Limit::from(&token));
+/// assert_eq!(parked, Err(WaitError::Stopped));
 /// # }
 /// ```
 #[doc(alias = "std::stop_source")]
@@ -361,7 +361,7 @@ impl Drop for StopCallback {
         };
         if let Unregistered::Called = registration.unregister() {
             // Without a limit, nothing but the end of the function ends it.
-            let _ended = registration.wait(Limit::none());
+            let _ended = registration.wait(Limit::never());
         }
     }
 }

@@ -26,6 +26,7 @@ mod real {
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::time::Instant;
 
+    pub(crate) use tk_core::__private::{ensure_registered, reserve_owner};
     pub use tk_core::{current_id, current_owner, current_slot};
 
     /// What the parking lot is made of. Its objects are made at run time, so that in a model they are loom's own.

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::time::Duration;
 
-use tk_park::{Limit, Parked, Wait, park, unpark_all, unpark_one};
+use tk_park::{Limit, Parked, WaitError, WaitInfo, park, unpark_all, unpark_one};
 
 /// An allocator with a lock that parks. The lock is held for a moment, so that threads get in each other's way.
 struct Locked {
@@ -25,10 +25,10 @@ impl Locked {
         if taken(0, 1) {
             return;
         }
-        let wait = Wait::new("allocator");
+        let wait = WaitInfo::new("allocator");
         while self.word.swap(2, Acquire) != 0 {
             let is_contended = || self.word.load(Relaxed) == 2;
-            if park(&self.word, is_contended, &wait, Limit::none()) != Parked::Invalid {
+            if park(&self.word, is_contended, &wait, Limit::never()) != Ok(Parked::Invalid) {
                 self.waits.fetch_add(1, Relaxed);
             }
         }
@@ -107,23 +107,22 @@ fn neither_a_wait_nor_a_wake_up_takes_memory() {
         true
     };
     // The first wait makes the thread's record.
-    let wait = Wait::new("test");
-    park(&word, || true, &wait, Duration::ZERO.into());
+    let wait = WaitInfo::new("test");
+    let sleep_on = |word: &AtomicU32, limit| park(word, || true, &wait, limit);
+    let timed_out = Err(WaitError::TimedOut);
+    assert_eq!(sleep_on(&word, Duration::ZERO.into()), timed_out);
     let total: usize = std::thread::scope(|s| {
         let sleepers: Vec<_> = (0..SLEEPERS)
             .map(|_| {
                 s.spawn(|| {
-                    let wait = Wait::new("test");
-                    park(&AtomicU32::new(0), || true, &wait, Duration::ZERO.into());
+                    let alone = AtomicU32::new(0);
+                    assert_eq!(sleep_on(&alone, Duration::ZERO.into()), timed_out);
                     let before = ALLOCATIONS.get();
-                    park(&word, asleep_now, &wait, Limit::none());
-                    park(
-                        &AtomicU32::new(0),
-                        || true,
-                        &wait,
-                        Duration::from_micros(1).into(),
-                    );
-                    ALLOCATIONS.get() - before
+                    let woken = park(&word, asleep_now, &wait, Limit::never());
+                    let late = sleep_on(&alone, Duration::from_micros(1).into());
+                    let allocations = ALLOCATIONS.get() - before;
+                    assert_eq!((woken, late), (Ok(Parked::Unparked(1)), timed_out));
+                    allocations
                 })
             })
             .collect();

@@ -5,7 +5,7 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance};
-use tk_park::{Limit, Parked, StopSource, Wait, park, unpark_all, unpark_one};
+use tk_park::{Limit, Parked, StopSource, WaitError, WaitInfo, park, unpark_all, unpark_one};
 
 #[path = "loom/lot.rs"]
 mod lot;
@@ -39,12 +39,12 @@ impl Plain {
 
 fn word() -> Arc<AtomicU32> {
     let word = AtomicU32::new(0);
-    word.touch();
+    word.loom_register();
     Arc::new(word)
 }
 
-fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Parked {
-    park(word, || true, &Wait::new("model"), limit)
+fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Result<Parked, WaitError> {
+    park(word, || true, &WaitInfo::new("model"), limit)
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn a_change_of_the_word_is_not_missed() {
         });
         while word.load(Acquire) == 0 {
             let closed = || word.load(Relaxed) == 0;
-            park(&*word, closed, &Wait::new("model"), Limit::none());
+            park(&*word, closed, &WaitInfo::new("model"), Limit::never());
         }
         assert_eq!(value.get(), 1);
         opener.join().unwrap();
@@ -78,11 +78,11 @@ fn of_a_stop_and_an_unpark_exactly_one_wins() {
             move || sleep_on(&word, Limit::from(&token))
         });
         let stopper = thread::spawn(move || assert!(source.request_stop()));
-        let unparked = unpark_one(&*word, |_| 3).count;
+        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
         stopper.join().unwrap();
         let expected = match unparked {
-            1 => Parked::Unparked(3),
-            _ => Parked::Stopped,
+            1 => Ok(Parked::Unparked(3)),
+            _ => Err(WaitError::Stopped),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
     });
@@ -97,11 +97,11 @@ fn of_a_timeout_and_an_unpark_exactly_one_wins() {
             move || sleep_on(&word, Limit::until(Instant(1)))
         });
         let clock = thread::spawn(|| advance(1));
-        let unparked = unpark_one(&*word, |_| 3).count;
+        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
         clock.join().unwrap();
         let expected = match unparked {
-            1 => Parked::Unparked(3),
-            _ => Parked::TimedOut,
+            1 => Ok(Parked::Unparked(3)),
+            _ => Err(WaitError::TimedOut),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
     });

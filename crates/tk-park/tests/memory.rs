@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
-use tk_park::{Limit, Parked, StopSource, Wait, park};
+use tk_park::{Limit, StopSource, WaitError, WaitInfo, park};
 
 /// Counts the blocks that each thread has allocated, and how many of them it has not freed.
 struct Counting;
@@ -119,10 +119,10 @@ fn a_wait_with_tokens_allocates_nothing() {
     let tokens = [(); 4].map(|()| StopSource::new().token());
     let word = AtomicU32::new(0);
     let wait = || {
-        let limit = tokens.iter().fold(Limit::none(), Limit::or_stop);
+        let limit = tokens.iter().fold(Limit::never(), Limit::or_stop);
         let limit = limit.or_after(Duration::from_micros(1));
-        let parked = park(&word, || true, &Wait::new("test"), limit);
-        assert_eq!(parked, Parked::TimedOut);
+        let parked = park(&word, || true, &WaitInfo::new("test"), limit);
+        assert_eq!(parked, Err(WaitError::TimedOut));
     };
     wait(); // It registers the thread.
     let allocated = ALLOCATED.get();

@@ -96,7 +96,7 @@ impl BoundedSemaphore {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Permit<'_> {
-        match self.acquire_with(Limit::none()) {
+        match self.acquire_with(Limit::never()) {
             Ok(permit) => permit,
             Err(_) => unreachable!("a wait without a limit does not end by one"),
         }
@@ -178,7 +178,7 @@ impl BoundedSemaphore {
     fn wait(&self, limit: Limit<'_>) -> Result<(), WaitError> {
         // A bound of zero leaves nothing to wait for: no release can ever bring a permit.
         assert!(
-            self.bound > 0 || !limit.is_none(),
+            self.bound > 0 || !limit.is_unlimited(),
             "a wait without a limit for a permit of a semaphore that never has one"
         );
         self.raw.acquire_slow(1, limit)
@@ -195,7 +195,7 @@ impl BoundedSemaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, n: usize) -> Result<Permit<'_>, AcquireError> {
-        self.acquire_many_with(n, Limit::none())
+        self.acquire_many_with(n, Limit::never())
     }
 
     /// As [`Semaphore::try_acquire_many`].
@@ -424,7 +424,7 @@ impl BoundedSemaphore {
     /// use tk_semaphore::Limit;
     ///
     /// let pool = Arc::new(BoundedSemaphore::new(3));
-    /// assert!(pool.acquire_many_owned_with(2, Limit::none()).is_ok());
+    /// assert!(pool.acquire_many_owned_with(2, Limit::never()).is_ok());
     /// ```
     #[track_caller]
     pub fn acquire_many_owned_with<'a>(

@@ -38,7 +38,7 @@
 use std::cell::Cell;
 
 use tk_park::sync::{AtomicUsize, Ordering::*};
-use tk_park::{Choice, Limit, Parked, SpinHistory, Wait, WaitError, Waiter, unpark_filter};
+use tk_park::{AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, unpark_filter};
 
 use crate::{AcquireError, ReleaseError};
 
@@ -50,7 +50,7 @@ const PERMIT: usize = 2;
 pub(crate) struct RawSemaphore {
     /// The permits that nobody has, times [`PERMIT`], and [`QUEUED`].
     state: AtomicUsize,
-    spins: SpinHistory,
+    spin: AdaptiveSpin,
 }
 
 fn permits(state: usize) -> usize {
@@ -69,7 +69,7 @@ impl RawSemaphore {
         assert!(permits <= RawSemaphore::MAX, "too many permits");
         RawSemaphore {
             state: AtomicUsize::new(permits * PERMIT),
-            spins: SpinHistory::new(),
+            spin: AdaptiveSpin::new(),
         }
     }
 
@@ -148,17 +148,18 @@ impl RawSemaphore {
         if let Err(error) = limit.check() {
             return self.last_try(n, error);
         }
-        let wait = Wait::new("semaphore").marked(n);
+        let wait = WaitInfo::new("semaphore").tag(n);
         let line_up = || self.line_up(n);
-        let error = match self.spins.park(&self.state, line_up, &wait, limit) {
+        match self.spin.park(&self.state, line_up, &wait, limit) {
             // The permits are ours: they were handed out, or taken instead of a place in line.
-            Parked::Unparked(_) | Parked::Invalid => return Ok(()),
-            Parked::TimedOut | Parked::Requeued => WaitError::TimedOut,
-            Parked::Stopped => WaitError::Stopped,
-        };
-        // The threads behind may have waited only for this one to get out of the way: *handed out*.
-        self.settle();
-        self.last_try(n, error)
+            Ok(_) => Ok(()),
+            Err(error) => {
+                // The threads behind may have waited only for this one to get out of the way:
+                // *handed out*.
+                self.settle();
+                self.last_try(n, error)
+            }
+        }
     }
 
     /// The limit was reached, but a release that came before that counts.
@@ -240,17 +241,21 @@ impl RawSemaphore {
                 .get()
                 .unwrap_or_else(|| sum(self.state.load(Relaxed), n, max));
             let (choice, rest) = match available {
-                Ok(available) if available >= waiter.mark() => {
-                    (Choice::Unpark, Ok(available - waiter.mark()))
+                Ok(available) if available >= waiter.tag() => {
+                    (FilterOp::Unpark, Ok(available - waiter.tag()))
                 }
-                other => (Choice::End, other),
+                other => (FilterOp::Stop, other),
             };
             left.set(Some(rest));
             choice
         };
         let mut outcome = Ok(());
         unpark_filter(&self.state, choose, |unparked| {
-            let queued = if unparked.more { QUEUED } else { 0 };
+            let queued = if unparked.have_more_threads {
+                QUEUED
+            } else {
+                0
+            };
             outcome = match left.get() {
                 // AcqRel: what was released before goes on to threads that get it later through
                 // `try_acquire`. Threads in line are synchronized by the queue.
@@ -284,8 +289,8 @@ impl RawSemaphore {
     }
 
     #[cfg(tk_loom)]
-    pub(crate) fn touch(&self) {
-        self.state.touch();
+    pub(crate) fn loom_register(&self) {
+        self.state.loom_register();
     }
 }
 

@@ -101,7 +101,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) -> Permit<'_> {
-        match self.acquire_with(Limit::none()) {
+        match self.acquire_with(Limit::never()) {
             Ok(permit) => permit,
             Err(_) => unreachable!("a wait without a limit does not end by one"),
         }
@@ -184,7 +184,7 @@ impl Semaphore {
     #[inline]
     #[track_caller]
     pub fn acquire_many(&self, n: usize) -> Result<Permit<'_>, AcquireError> {
-        self.acquire_many_with(n, Limit::none())
+        self.acquire_many_with(n, Limit::never())
     }
 
     /// Takes `n` permits at once if there are so many. Never blocks.
@@ -441,7 +441,7 @@ impl Semaphore {
     /// use tk_semaphore::Limit;
     ///
     /// let semaphore = Arc::new(Semaphore::new(3));
-    /// assert!(semaphore.acquire_many_owned_with(2, Limit::none()).is_ok());
+    /// assert!(semaphore.acquire_many_owned_with(2, Limit::never()).is_ok());
     /// ```
     #[track_caller]
     pub fn acquire_many_owned_with<'a>(
@@ -490,8 +490,8 @@ impl Semaphore {
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
-    pub fn touch(&self) {
-        self.raw.touch();
+    pub fn loom_register(&self) {
+        self.raw.loom_register();
     }
 }
 

@@ -14,7 +14,7 @@ use model::explore;
 
 fn semaphore(permits: usize) -> Arc<Semaphore> {
     let semaphore = Semaphore::new(permits);
-    semaphore.touch();
+    semaphore.loom_register();
     Arc::new(semaphore)
 }
 

@@ -105,7 +105,7 @@ pub use thread::{
     stop_token, thread_at,
 };
 #[doc(no_inline)]
-pub use tk_core::{Holder, KeepAlive, ShuttingDown, Slot, ThreadId, Waiting};
+pub use tk_core::{BlockedOn, Holder, KeepAlive, ShuttingDown, Slot, ThreadId};
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 

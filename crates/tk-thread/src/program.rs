@@ -23,9 +23,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use tk_core::__private::{Program, drop_guarded, ending, log_guarded};
-use tk_core::{Holder, KeepAlive, Record, ShuttingDown};
+use tk_core::{Holder, KeepAlive, ShuttingDown, ThreadRecord};
 use tk_park::sync::AtomicBool;
-use tk_park::{Limit, Wait, WaitError, park, unpark_all, watch_forks};
+use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all, watch_forks};
 
 use crate::excepthook::print_at_panic;
 use crate::shared::wait_until_gone;
@@ -242,15 +242,15 @@ impl Shutdown {
         Program::on_last(|| {
             unpark_all(&END, 0);
         });
-        let limit = self.grace.map_or(Limit::none(), Limit::after);
-        let wait = Wait::new("end of the program");
+        let limit = self.grace.map_or(Limit::never(), Limit::after);
+        let wait = WaitInfo::new("end of the program");
         let mut is_told = false;
         loop {
             let is_idle = program.tokens() == 0 && wait_for_tails(program, &wait, limit).is_ok();
             if is_idle && program.end() {
                 return Vec::new();
             }
-            if limit.is_over() {
+            if limit.is_expired() {
                 return expire(program);
             }
             if !is_told {
@@ -258,7 +258,8 @@ impl Shutdown {
                 let tokens = program.tokens();
                 log_guarded(|| log::trace!("the program waits for {tokens} threads and timers"));
             }
-            park(&END, || program.tokens() > 0, &wait, limit);
+            // Whether it reached the limit is looked at above.
+            let _ = park_while(&END, || program.tokens() > 0, &wait, limit);
         }
     }
 }
@@ -376,12 +377,12 @@ pub(crate) fn exit_without_unwinding(exit: Exit) -> ! {
 }
 
 /// The threads of the program that have left the registry, and may still run destructors.
-fn tails(program: &Program) -> impl Iterator<Item = Record> {
+fn tails(program: &Program) -> impl Iterator<Item = ThreadRecord> {
     let tails = ending().into_iter();
     tails.filter(|record| !record.is_daemon() && program.has(record))
 }
 
-fn wait_for_tails(program: &Program, wait: &Wait, limit: Limit<'_>) -> Result<(), WaitError> {
+fn wait_for_tails(program: &Program, wait: &WaitInfo, limit: Limit<'_>) -> Result<(), WaitError> {
     tails(program).try_for_each(|record| wait_until_gone(&record, &END, wait, limit))
 }
 
@@ -406,7 +407,7 @@ fn holders(program: &Program) -> Vec<Holder> {
         *thread != me && !thread.is_daemon() && !thread.is_main() && program.has(thread.record())
     });
     let threads = threads.map(|thread| {
-        let does = match thread.waiting() {
+        let does = match thread.blocked_on() {
             Some(waiting) => format!("waits for {waiting:?}"),
             None => "runs".to_owned(),
         };

@@ -23,9 +23,9 @@ use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
 use tk_core::__private::{Program, can_tell_gone, drop_guarded};
-use tk_core::Record;
+use tk_core::ThreadRecord;
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
-use tk_park::{Limit, Wait, park, unpark_all};
+use tk_park::{Limit, WaitInfo, park_while, unpark_all};
 
 use crate::builder::started;
 use crate::excepthook::print_at_panic;
@@ -43,7 +43,7 @@ pub(crate) struct Members {
     /// This is the child of a fork, and the count was not zero in its parent.
     has_lost: AtomicBool,
     /// Those that have been started, but for some that are known to be gone.
-    threads: Mutex<Vec<Record>>,
+    threads: Mutex<Vec<ThreadRecord>>,
 }
 
 /// The room in the list of threads, to begin with.
@@ -60,7 +60,7 @@ impl Members {
         }
     }
 
-    pub(crate) fn enter(&self, record: &Record) {
+    pub(crate) fn enter(&self, record: &ThreadRecord) {
         self.notice_fork();
         self.running.fetch_add(1, Relaxed);
         self.list(record);
@@ -82,7 +82,7 @@ impl Members {
     }
 
     /// Lists a thread. While the list is locked, nothing is allocated, freed or asked of the system.
-    fn list(&self, record: &Record) {
+    fn list(&self, record: &ThreadRecord) {
         let record = record.clone();
         let mut threads = self.threads.lock();
         if threads.len() < threads.capacity() {
@@ -126,13 +126,12 @@ impl Members {
             self.abort(location);
         }
         let are_running = || self.running.load(Acquire) != 0;
-        let wait = Wait::new("scope").asked_for_at(location);
-        while are_running() {
-            park(&self.running, are_running, &wait, Limit::none());
-        }
+        let wait = WaitInfo::new("scope").at(location);
+        let ended = park_while(&self.running, are_running, &wait, Limit::never());
+        debug_assert!(ended.is_ok(), "there is no limit");
         let threads = std::mem::take(&mut *self.threads.lock());
         for record in threads {
-            let gone = wait_until_gone(&record, &self.running, &wait, Limit::none());
+            let gone = wait_until_gone(&record, &self.running, &wait, Limit::never());
             debug_assert!(gone.is_ok(), "there is no limit");
         }
     }

@@ -33,9 +33,9 @@ use std::time::{Duration, Instant};
 
 use tk_core::__private::fork::{Inherit, Mutex};
 use tk_core::__private::{Program, can_tell_gone};
-use tk_core::Record;
+use tk_core::ThreadRecord;
 use tk_park::sync::{AtomicU32, Ordering::*};
-use tk_park::{Limit, Parked, StopSource, Wait, WaitError, Word, park, unpark_all};
+use tk_park::{Limit, StopSource, WaitError, WaitInfo, Word, park, park_while, unpark_all};
 
 const STARTING: u32 = 0;
 const RUNNING: u32 = 1;
@@ -118,7 +118,7 @@ impl Shared {
     /// For a thread that is about to be started, before others can find its record. When it has left the registry, `then`
     /// is called.
     pub(crate) fn starting(
-        record: &Record,
+        record: &ThreadRecord,
         scoped: bool,
         then: impl FnOnce() + Send + 'static,
     ) -> Arc<Shared> {
@@ -135,7 +135,7 @@ impl Shared {
     }
 
     /// That of a thread which may have been started anywhere.
-    pub(crate) fn of(record: &Record) -> Arc<Shared> {
+    pub(crate) fn of(record: &ThreadRecord) -> Arc<Shared> {
         let place = record.attachment(|| {
             let shared = Shared::new(RUNNING, OsThread::None);
             let weak = Arc::downgrade(&shared);
@@ -151,7 +151,7 @@ impl Shared {
     /// The thread keeps its share until it has left.
     fn leave_at_the_end_of(
         self: &Arc<Self>,
-        record: &Record,
+        record: &ThreadRecord,
         then: impl FnOnce() + Send + 'static,
     ) {
         let (kept, leaver) = (Arc::clone(self), record.clone());
@@ -161,7 +161,7 @@ impl Shared {
         });
     }
 
-    fn leave(&self, record: &Record) {
+    fn leave(&self, record: &ThreadRecord) {
         if can_tell_gone() {
             // Invariant 4.
             drop(self.replace_os_thread(OsThread::Taken));
@@ -244,22 +244,22 @@ impl Shared {
 
     /// Waits until the thread is gone altogether, by a function that joins its OS thread.
     #[track_caller]
-    pub(crate) fn join_by(&self, record: &Record, join: impl FnOnce()) {
-        let wait = Wait::new("join").held_by(Some(record.owner()));
+    pub(crate) fn join_by(&self, record: &ThreadRecord, join: impl FnOnce()) {
+        let wait = WaitInfo::new("join").held_by(Some(record.owner()));
         self.join_visibly(&wait, join);
     }
 
-    fn join_visibly(&self, wait: &Wait, join: impl FnOnce()) {
-        let shown = wait.show(&self.progress);
+    fn join_visibly(&self, wait: &WaitInfo, join: impl FnOnce()) {
+        let published = wait.publish(&self.progress);
         join();
-        drop(shown);
+        drop(published);
         self.advance(GONE);
     }
 
     /// Waits until the thread is gone altogether.
     pub(crate) fn join(
         self: &Arc<Self>,
-        record: &Record,
+        record: &ThreadRecord,
         limit: Limit<'_>,
         location: &'static Location<'static>,
     ) -> Result<(), WaitError> {
@@ -270,10 +270,10 @@ impl Shared {
         let program = Program::current();
         let runs_main = program.main() == Some(record);
         let has_returned = || runs_main && program.main_has_returned();
-        let wait = Wait::new("join")
+        let wait = WaitInfo::new("join")
             .held_by(Some(record.owner()))
-            .asked_for_at(location);
-        if limit.is_none()
+            .at(location);
+        if limit.is_unlimited()
             && !runs_main
             && let Some(os_thread) = self.take_os_thread()
         {
@@ -296,10 +296,14 @@ impl Shared {
 
     /// The tail of a thread where only its handle can tell that it is gone.
     #[cold]
-    fn join_by_handle(self: &Arc<Self>, wait: &Wait, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn join_by_handle(
+        self: &Arc<Self>,
+        wait: &WaitInfo,
+        limit: Limit<'_>,
+    ) -> Result<(), WaitError> {
         loop {
             if let Some(os_thread) = self.take_os_thread() {
-                if limit.is_none() {
+                if limit.is_unlimited() {
                     self.join_os_thread(os_thread);
                 } else {
                     self.join_elsewhere(os_thread);
@@ -350,35 +354,25 @@ impl Shared {
 
     /// Waits until the thread has begun to run. Does not wait for one that never will.
     #[track_caller]
-    pub(crate) fn wait_started(&self, record: &Record, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(crate) fn wait_started(
+        &self,
+        record: &ThreadRecord,
+        limit: Limit<'_>,
+    ) -> Result<(), WaitError> {
         if record.is_lost() || self.has_come_to(RUNNING) {
             return Ok(());
         }
-        let wait = Wait::new("start").held_by(Some(record.owner()));
+        let wait = WaitInfo::new("start").held_by(Some(record.owner()));
         self.wait_until(|| self.has_come_to(RUNNING), &wait, limit)
     }
 
     fn wait_until(
         &self,
         reached: impl Fn() -> bool,
-        wait: &Wait,
+        wait: &WaitInfo,
         limit: Limit<'_>,
     ) -> Result<(), WaitError> {
-        if reached() {
-            return Ok(());
-        }
-        loop {
-            let parked = park(&self.progress, || !reached(), wait, limit);
-            // Also if the limit was reached: it may have come so far in that moment.
-            if reached() {
-                return Ok(());
-            }
-            match parked {
-                Parked::TimedOut => return Err(WaitError::TimedOut),
-                Parked::Stopped => return Err(WaitError::Stopped),
-                _ => {}
-            }
-        }
+        park_while(&self.progress, || !reached(), wait, limit)
     }
 }
 
@@ -390,9 +384,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(10);
 /// Waits until a thread that has left the registry is gone altogether: asks the system again and again, less and less
 /// often. Nothing announces the end of a thread, which runs none of our code by then. The thread is seen to wait for `word`.
 pub(crate) fn wait_until_gone(
-    record: &Record,
+    record: &ThreadRecord,
     word: &impl Word,
-    wait: &Wait,
+    wait: &WaitInfo,
     limit: Limit<'_>,
 ) -> Result<(), WaitError> {
     let begun = Instant::now();
@@ -408,9 +402,9 @@ pub(crate) fn wait_until_gone(
 
 #[cold]
 fn wait_for_long_tail(
-    record: &Record,
+    record: &ThreadRecord,
     word: &impl Word,
-    wait: &Wait,
+    wait: &WaitInfo,
     limit: Limit<'_>,
 ) -> Result<(), WaitError> {
     let mut pause = FIRST_PAUSE;
@@ -421,7 +415,7 @@ fn wait_for_long_tail(
             return Ok(());
         }
         match parked {
-            Parked::Stopped => return Err(WaitError::Stopped),
+            Err(WaitError::Stopped) => return Err(WaitError::Stopped),
             _ => limit.check()?,
         }
         pause = LONGEST_PAUSE.min(pause * 2);

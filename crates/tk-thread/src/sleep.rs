@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tk_park::sync::AtomicBool;
-use tk_park::{Limit, Parked, Wait, WaitError, park};
+use tk_park::{Limit, WaitError, WaitInfo, park};
 
 /// Sleeps for that long. Nothing ends it before; too long for the clock means for ever.
 ///
@@ -44,14 +44,11 @@ pub fn sleep_until(deadline: Instant) {
 #[track_caller]
 pub fn sleep_with<'l>(limit: impl Into<Limit<'l>>) -> WaitError {
     let limit = limit.into();
-    // Nobody else knows of it.
+    // No other thread knows this word, so only the limit ends the wait.
     let bed = AtomicBool::new(false);
-    let wait = Wait::new("sleep");
     loop {
-        match park(&bed, || true, &wait, limit) {
-            Parked::TimedOut => return WaitError::TimedOut,
-            Parked::Stopped => return WaitError::Stopped,
-            _ => {}
+        if let Err(error) = park(&bed, || true, &WaitInfo::new("sleep"), limit) {
+            return error;
         }
     }
 }

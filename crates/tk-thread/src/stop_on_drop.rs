@@ -86,7 +86,7 @@ impl<T> Drop for StopOnDrop<T> {
                 handle.request_stop();
             });
             // The one error is that this is the thread itself.
-            let _ = handle.thread().join_at(Limit::none(), self.location);
+            let _ = handle.thread().join_at(Limit::never(), self.location);
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tk_core::__private::Program;
-use tk_core::{Record, Slot, ThreadId, Waiting};
+use tk_core::{BlockedOn, Slot, ThreadId, ThreadRecord};
 use tk_park::{Limit, StopToken, WaitError};
 
 use crate::shared::Shared;
@@ -25,21 +25,21 @@ use crate::shared::Shared;
 #[doc(alias = "threading.Thread")]
 #[derive(Clone)]
 pub struct Thread {
-    record: Record,
+    record: ThreadRecord,
     shared: Arc<Shared>,
 }
 
 impl Thread {
-    pub(crate) fn from_parts(record: Record, shared: Arc<Shared>) -> Thread {
+    pub(crate) fn from_parts(record: ThreadRecord, shared: Arc<Shared>) -> Thread {
         Thread { record, shared }
     }
 
-    fn of(record: Record) -> Thread {
+    fn of(record: ThreadRecord) -> Thread {
         let shared = Shared::of(&record);
         Thread { record, shared }
     }
 
-    pub(crate) fn record(&self) -> &Record {
+    pub(crate) fn record(&self) -> &ThreadRecord {
         &self.record
     }
 
@@ -61,7 +61,7 @@ impl Thread {
 
     /// Renames the thread. Any thread may, at any time.
     ///
-    /// The operating system is told too, what it can take of it: see [`tk_core::Record::set_name`].
+    /// The operating system is told too, what it can take of it: see [`tk_core::ThreadRecord::set_name`].
     ///
     /// ```
     /// let me = tk_thread::current();
@@ -120,7 +120,7 @@ impl Thread {
     #[doc(alias = "threading.Thread.start")]
     #[track_caller]
     pub fn wait_started(&self) {
-        let begun = self.wait_started_with(Limit::none());
+        let begun = self.wait_started_with(Limit::never());
         debug_assert_eq!(begun, Ok(()));
     }
 
@@ -225,10 +225,10 @@ impl Thread {
     /// What the thread waits for at this moment, if it is asleep in a wait of the kit.
     ///
     /// ```
-    /// assert!(tk_thread::current().waiting().is_none());
+    /// assert!(tk_thread::current().blocked_on().is_none());
     /// ```
-    pub fn waiting(&self) -> Option<Waiting> {
-        self.record.waiting()
+    pub fn blocked_on(&self) -> Option<BlockedOn> {
+        self.record.blocked_on()
     }
 
     /// Waits until the thread is gone: it has returned or panicked, its thread-local values are destroyed, and it is not
@@ -248,7 +248,7 @@ impl Thread {
     /// ```
     #[track_caller]
     pub fn join(&self) -> Result<(), JoinError> {
-        self.join_with(Limit::none())
+        self.join_with(Limit::never())
     }
 
     /// As [`join`](Thread::join), at most for that long.
@@ -434,7 +434,7 @@ pub fn enumerate() -> Vec<Thread> {
 
 /// The thread that has this slot, if one has it.
 ///
-/// To find the thread that another one waits for, pass [`Waiting::holder`] to [`tk_core::thread_by_owner`].
+/// To find the thread that another one waits for, pass [`BlockedOn::holder`] to [`tk_core::thread_by_owner`].
 ///
 /// ```
 /// let me = tk_thread::current();

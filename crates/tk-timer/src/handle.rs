@@ -99,7 +99,7 @@ impl TimerHandle {
     /// ```
     #[track_caller]
     pub fn cancel_and_wait(&self) -> CancelOutcome {
-        let waited = self.cancel_and_wait_with(Limit::none());
+        let waited = self.cancel_and_wait_with(Limit::never());
         waited.unwrap_or(CancelOutcome::Running)
     }
 
@@ -259,7 +259,7 @@ impl TimerHandle {
     /// ```
     #[track_caller]
     pub fn join(&self) -> Result<(), JoinError> {
-        self.join_with(Limit::none())
+        self.join_with(Limit::never())
     }
 
     /// As [`join`](TimerHandle::join), at most for that long.

@@ -126,7 +126,7 @@ impl List {
 
     /// Whether the function of a running timer, which has returned, will not be called again. From
     /// here on it is too late for a move.
-    pub(crate) fn is_over(&mut self, due: &Due) -> bool {
+    pub(crate) fn is_expired(&mut self, due: &Due) -> bool {
         let Some(repeat) = &due.task.repeat else {
             return true;
         };
@@ -145,12 +145,12 @@ impl List {
 
     /// After the call of a timer's function: queues the timer again, or ends it.
     pub(crate) fn settle(&mut self, due: &mut Due, now: u64) -> Next {
-        let is_over = self.is_over(due);
+        let is_expired = self.is_expired(due);
         let (Some(repeat), Some(function)) = (&due.task.repeat, due.function.take()) else {
             self.end(due);
             return Next::Ended;
         };
-        if is_over {
+        if is_expired {
             due.function = Some(function);
             return Next::Discard;
         }

@@ -77,7 +77,7 @@ impl Model {
     /// One that nobody serves yet. The system starts so many threads for it.
     pub fn new(can_start: usize) -> Arc<Model> {
         let queue = Queue::new();
-        queue.touch();
+        queue.loom_register();
         queue.list.lock().staff.set_patience(0);
         Arc::new(Model {
             queue,
@@ -91,7 +91,7 @@ impl Model {
         f: impl FnMut() + Send + 'static,
     ) -> (std::sync::Arc<Task>, Action) {
         let task = std::sync::Arc::new(Task::new(Some("timer".into()), schedule));
-        task.progress.touch();
+        task.progress.loom_register();
         let action = Action {
             task: task.clone(),
             function: match schedule {

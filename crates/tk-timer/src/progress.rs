@@ -17,7 +17,7 @@
 
 use tk_lock::Lock;
 use tk_park::sync::{AtomicU32, Ordering::*};
-use tk_park::{Limit, Parked, Wait, WaitError, park, unpark_all};
+use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all};
 
 use crate::list::List;
 
@@ -116,29 +116,19 @@ impl Progress {
     /// Waits for the end.
     #[track_caller]
     pub(crate) fn join(&self, list: &Lock<List>, limit: Limit<'_>) -> Result<(), WaitError> {
-        let wait = Wait::new("timer");
-        loop {
-            if self.has_ended() {
-                return Ok(());
-            }
-            if !self.expect_end(&mut list.lock()) {
-                continue;
-            }
-            // Relaxed, under the lock of the queue: a thread that has ended it and woken all before
-            // had that lock too.
-            let goes_on = || state(self.0.load(Relaxed)) != State::Ended;
-            let error = match park(&self.0, goes_on, &wait, limit) {
-                Parked::TimedOut => WaitError::TimedOut,
-                Parked::Stopped => WaitError::Stopped,
-                _ => continue,
-            };
-            // One look more: it may have ended in the moment when the limit was reached.
-            return if self.has_ended() { Ok(()) } else { Err(error) };
+        if self.has_ended() || !self.expect_end(&mut list.lock()) {
+            return Ok(());
         }
+        park_while(
+            &self.0,
+            || !self.has_ended(),
+            &WaitInfo::new("timer"),
+            limit,
+        )
     }
 
     #[cfg(tk_loom)]
-    pub(crate) fn touch(&self) {
-        self.0.touch();
+    pub(crate) fn loom_register(&self) {
+        self.0.loom_register();
     }
 }

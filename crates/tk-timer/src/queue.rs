@@ -29,7 +29,7 @@ use std::time::Duration;
 use tk_condvar::Condvar;
 use tk_lock::{Lock, LockGuard};
 use tk_park::sync::Instant;
-use tk_park::{Limit, later};
+use tk_park::{Limit, checked_add_instant};
 
 use crate::list::{Due, List, Next, Tell};
 use crate::staff::Seat;
@@ -102,7 +102,7 @@ impl Queue {
         if nanos == NEVER {
             return None;
         }
-        later(self.epoch, Duration::from_nanos(nanos))
+        checked_add_instant(self.epoch, Duration::from_nanos(nanos))
     }
 
     /// The time of the wheel at that time of the clock: zero if that is before it began.
@@ -113,7 +113,7 @@ impl Queue {
 
     /// A limit for a wait until then.
     fn until(&self, nanos: u64) -> Limit<'static> {
-        self.instant(nanos).map_or(Limit::none(), Limit::until)
+        self.instant(nanos).map_or(Limit::never(), Limit::until)
     }
 
     #[inline]
@@ -490,11 +490,11 @@ impl Queue {
     }
 
     #[cfg(tk_loom)]
-    pub(crate) fn touch(&self) {
+    pub(crate) fn loom_register(&self) {
         drop(self.list.lock());
         drop(self.hiring.lock());
-        self.earliest.touch();
-        self.watch.touch();
-        self.reserve.touch();
+        self.earliest.loom_register();
+        self.watch.loom_register();
+        self.reserve.loom_register();
     }
 }

@@ -234,7 +234,7 @@ impl Server for Home {
             // If the function has forked, the list may be locked by a thread that is not in the
             // child.
             let is_here = generation() == before;
-            if is_here && due.function.is_some() && queue.list.lock().is_over(due) {
+            if is_here && due.function.is_some() && queue.list.lock().is_expired(due) {
                 drop_quietly(due.function.take());
             }
         });

@@ -76,7 +76,7 @@ fn of_a_cancellation_and_the_fire_exactly_one_wins() {
         if outcome == CancelOutcome::Cancelled {
             assert!(timer.has_ended());
         } else {
-            model.join(&timer, Limit::none());
+            model.join(&timer, Limit::never());
         }
         assert_eq!(model.cancel(&timer), CancelOutcome::Finished);
         model.close();
@@ -98,7 +98,7 @@ fn a_move_wins_or_the_fire_does() {
         if outcome == RescheduleOutcome::Moved {
             assert_eq!(model.cancel(&timer), CancelOutcome::Cancelled);
         } else {
-            model.join(&timer, Limit::none());
+            model.join(&timer, Limit::never());
         }
         model.close();
         server.join().unwrap();
@@ -143,7 +143,7 @@ fn who_joins_sees_what_the_function_did_and_does_not_sleep_for_ever() {
             move || value.write()
         });
         let server = serve(&model);
-        assert!(model.join(&timer, Limit::none()));
+        assert!(model.join(&timer, Limit::never()));
         assert_eq!(value.read(), 1);
         model.close();
         server.join().unwrap();
@@ -163,7 +163,7 @@ fn who_looks_sees_what_the_function_did() {
         if timer.has_ended() {
             assert_eq!(value.read(), 1);
         }
-        model.join(&timer, Limit::none());
+        model.join(&timer, Limit::never());
         model.close();
         server.join().unwrap();
     });
@@ -182,7 +182,7 @@ fn a_join_that_times_out_against_a_cancellation() {
         assert_eq!(model.cancel(&timer), CancelOutcome::Cancelled);
         clock.join().unwrap();
         joiner.join().unwrap();
-        assert!(model.join(&timer, Limit::none()));
+        assert!(model.join(&timer, Limit::never()));
     });
 }
 
@@ -193,7 +193,7 @@ fn the_leader_is_told_of_what_is_earlier() {
         model.queue(NEVER, None, || ());
         let server = serve(&model);
         let timer: Timer = model.queue(0, None, calls.counter());
-        model.join(&timer, Limit::none());
+        model.join(&timer, Limit::never());
         model.close();
         server.join().unwrap();
         assert_eq!(calls.count(), 1);
@@ -210,7 +210,7 @@ fn the_leader_is_told_of_what_is_moved_ahead() {
             let timer = model.queue(NEVER, None, || ());
             let server = serve(&model);
             assert_eq!(model.reschedule(&timer, 0), RescheduleOutcome::Moved);
-            model.join(&timer, Limit::none());
+            model.join(&timer, Limit::never());
             model.close();
             server.join().unwrap();
         },
@@ -226,11 +226,11 @@ fn a_function_that_waits_for_another_timer_is_overtaken() {
         // Waits until the second has ended: so another thread has to call that.
         let first = model.queue(0, None, {
             let (model, second) = (model.clone(), second.clone());
-            move || assert!(model.join(second.get().unwrap(), Limit::none()))
+            move || assert!(model.join(second.get().unwrap(), Limit::never()))
         });
         assert!(second.set(model.queue(0, None, || ())).is_ok());
         let servers = [serve(&model), serve(&model)];
-        model.join(&first, Limit::none());
+        model.join(&first, Limit::never());
         model.close();
         for server in servers {
             server.join().unwrap();
@@ -247,7 +247,7 @@ fn a_function_that_starts_a_timer_and_waits_for_it_is_overtaken() {
             let model = model.clone();
             move || {
                 let second = model.queue(0, None, || ());
-                assert!(model.join(&second, Limit::none()));
+                assert!(model.join(&second, Limit::never()));
             }
         });
         let servers = [serve(&model), serve(&model)];
@@ -255,7 +255,7 @@ fn a_function_that_starts_a_timer_and_waits_for_it_is_overtaken() {
         // there is one timer only.
         thread::yield_now();
         advance(1);
-        model.join(&first, Limit::none());
+        model.join(&first, Limit::never());
         model.close();
         for server in servers {
             server.join().unwrap();
@@ -283,7 +283,7 @@ fn functions_that_are_short_run_in_the_order_of_their_times() {
         });
         let servers = [serve(&model), serve(&model)];
         for timer in &timers {
-            model.join(timer, Limit::none());
+            model.join(timer, Limit::never());
         }
         assert_eq!(*order.lock().unwrap(), [1, 2]);
         model.close();
@@ -301,12 +301,12 @@ fn two_starters(name: &'static str, can_start: usize) {
             let model = model.clone();
             move || {
                 if let Ok(timer) = Model::start(&model, 0, || ()) {
-                    assert!(model.join(&timer, Limit::none()));
+                    assert!(model.join(&timer, Limit::never()));
                 }
             }
         });
         if let Ok(timer) = Model::start(&model, 0, || ()) {
-            assert!(model.join(&timer, Limit::none()));
+            assert!(model.join(&timer, Limit::never()));
         }
         other.join().unwrap();
         model.close();
@@ -341,7 +341,7 @@ fn a_timer_that_is_late_for_lack_of_a_thread_is_called_when_there_is_one() {
                 assert!(!second.has_ended());
                 model.allow(1);
                 advance(1_000_000_000);
-                assert!(model.join(second, Limit::none()));
+                assert!(model.join(second, Limit::never()));
                 model.close();
             }
         });
@@ -372,7 +372,7 @@ fn a_thread_that_comes_back_is_the_successor_of_a_leader_without_one() {
         let servers = [serve(&model), serve(&model)];
         thread::yield_now();
         gate.store(true, Ordering::Relaxed);
-        model.join(&second, Limit::none());
+        model.join(&second, Limit::never());
         model.close();
         for server in servers {
             server.join().unwrap();
@@ -390,7 +390,7 @@ fn an_idle_leader_does_not_leave_what_has_come() {
         // So long does a leader stay that has nothing to wait for; and the others leave with it.
         advance(10_000_000_000);
         if let Ok(timer) = Model::start(&model, 0, || ()) {
-            assert!(model.join(&timer, Limit::none()));
+            assert!(model.join(&timer, Limit::never()));
         }
         model.close();
         for server in servers {
@@ -407,7 +407,7 @@ fn a_cancellation_of_a_running_timer_ends_it() {
         let server = serve(&model);
         assert_ne!(model.cancel(&timer), CancelOutcome::Finished);
         // The clock stands still: it is not due again.
-        assert!(model.join(&timer, Limit::none()));
+        assert!(model.join(&timer, Limit::never()));
         model.close();
         server.join().unwrap();
         assert!(calls.count() <= 1);
@@ -422,7 +422,7 @@ fn who_joins_while_the_function_runs_is_woken_by_a_later_end() {
         let server = serve(&model);
         let joiner = thread::spawn({
             let (model, timer) = (model.clone(), timer.clone());
-            move || assert!(model.join(&timer, Limit::none()))
+            move || assert!(model.join(&timer, Limit::never()))
         });
         while model.due(&timer) != Some(10) {
             thread::yield_now();
@@ -441,7 +441,7 @@ fn a_close_against_a_repetition_ends_it() {
         let timer = model.queue(0, Some(period()), calls.counter());
         let server = serve(&model);
         model.close();
-        assert!(model.join(&timer, Limit::none()));
+        assert!(model.join(&timer, Limit::never()));
         server.join().unwrap();
         assert!(calls.count() <= 1);
     });

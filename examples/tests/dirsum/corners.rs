@@ -17,12 +17,12 @@ use crate::tree::Tree;
 fn end<T>(thread: JoinHandle<T>) -> Result<T, Panicked> {
     match thread.join_for(Duration::from_secs(120)) {
         Ok(()) => thread.join(),
-        Err(error) => panic!("{thread:?}, {:?}: {error}", thread.waiting()),
+        Err(error) => panic!("{thread:?}, {:?}: {error}", thread.blocked_on()),
     }
 }
 
 fn wait_until_it_waits(thread: &Thread) {
-    while thread.waiting().is_none() {
+    while thread.blocked_on().is_none() {
         assert!(thread.is_alive());
         std::thread::yield_now();
     }
@@ -187,7 +187,7 @@ fn no_more_files_are_open_than_permits_and_a_stop_ends_the_wait_for_one() {
         })
         .collect();
     let one_too_many = loop {
-        if let Some(waiting) = hashing.iter().position(|one| one.waiting().is_some()) {
+        if let Some(waiting) = hashing.iter().position(|one| one.blocked_on().is_some()) {
             break hashing.swap_remove(waiting);
         }
         std::thread::yield_now();

@@ -29,7 +29,7 @@ pub fn laps(round: &Round) -> Tally {
                 if second == 0 {
                     let sum = sums[lap % 2].swap(0, SeqCst);
                     assert_eq!(sum, parties * (parties - 1) / 2, "the sum of the indices");
-                    if worker.is_over() {
+                    if worker.is_expired() {
                         last_lap.store(lap, SeqCst);
                     }
                 }
@@ -51,7 +51,7 @@ pub fn limits(round: &Round) -> Tally {
     let passed = AtomicUsize::new(0);
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 if worker.random.one_in(64) {
                     barrier.abort();
                 }

@@ -49,7 +49,7 @@ pub fn queue(round: &Round) -> Tally {
     let queue = Condition::new(Queue::new(round));
     let limits = limits_of(round);
     let produce = |worker: &mut Worker<'_>| {
-        while !worker.is_over() {
+        while !worker.is_expired() {
             let n = 1 + worker.random.below(3);
             let mut guard = queue.lock();
             (guard.jobs, guard.produced) = (guard.jobs + n, guard.produced + n);
@@ -100,7 +100,7 @@ pub fn monitor_queue(round: &Round) -> Tally {
     let queue = Monitor::new(Queue::new(round));
     let limits = limits_of(round);
     let produce = |worker: &mut Worker<'_>| {
-        while !worker.is_over() {
+        while !worker.is_expired() {
             let n = 1 + worker.random.below(3);
             let outer = queue.lock();
             {
@@ -162,7 +162,7 @@ fn count(
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 if worker.number.is_multiple_of(3) {
                     let n = worker.random.below(5) as usize;
                     sent.fetch_add(notify(n) as u64, Relaxed);

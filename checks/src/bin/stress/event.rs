@@ -25,7 +25,7 @@ pub fn laps(round: &Round) -> Tally {
             }
             loop {
                 worker.work();
-                let over = worker.is_over();
+                let over = worker.is_expired();
                 if over {
                     // Told before the event is set that begins the last lap.
                     last_lap.store(lap + 1, SeqCst);
@@ -54,7 +54,7 @@ pub fn limits(round: &Round) -> Tally {
     let event = Event::new();
     round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 if !worker.number.is_multiple_of(4) {
                     worker.wait(Limits::Any, |limit| event.wait_with(limit));
                     continue;
@@ -79,8 +79,8 @@ pub fn pulses(round: &Round) -> Tally {
     let pulses = AtomicUsize::new(0);
     let last_lap = AtomicUsize::new(usize::MAX);
     let sleepers = || {
-        let waits_here = |record: &tk_core::Record| {
-            let waiting = record.waiting();
+        let waits_here = |record: &tk_core::ThreadRecord| {
+            let waiting = record.blocked_on();
             waiting.is_some_and(|waiting| waiting.address() == (&raw const event).addr())
         };
         tk_core::enumerate()
@@ -108,7 +108,7 @@ pub fn pulses(round: &Round) -> Tally {
                     std::thread::yield_now();
                 }
                 lap += 1;
-                let over = worker.is_over();
+                let over = worker.is_expired();
                 if over {
                     last_lap.store(lap, SeqCst);
                 }

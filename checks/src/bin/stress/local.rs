@@ -78,7 +78,7 @@ fn users<L: Default + Send + Sync>(
     let (shelf, book) = (Shelf::new(), Arc::new(Book::default()));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 std::thread::scope(|s| {
                     let (shelf, book, user) = (&shelf, &book, &user);
                     let worker = &mut *worker;

@@ -23,7 +23,7 @@ pub fn raw(round: &Round) -> Tally {
     let (lock, inside, granted) = (RawLock::new(), Fragile::default(), AtomicU64::new(0));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let got = match worker.random.one_in(8) {
                     true => lock.try_acquire(),
                     false => worker.wait(Limits::Any, |limit| lock.acquire_with(limit)),
@@ -52,7 +52,7 @@ pub fn guarding(round: &Round) -> Tally {
     let (lock, granted) = (Lock::new(0), AtomicU64::new(0));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let mut guard = None;
                 worker.wait(Limits::Any, |limit| {
                     guard = Some(lock.lock_with(limit)?);
@@ -81,7 +81,7 @@ pub fn reentrant(round: &Round) -> Tally {
     let (lock, granted) = (RLock::new(Cell::new(0)), AtomicU64::new(0));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let mut guard = None;
                 worker.wait(Limits::Any, |limit| {
                     guard = Some(lock.lock_with(limit)?);
@@ -115,7 +115,7 @@ pub fn waits(round: &Round) -> Tally {
     let (lock, fairness) = (Lock::new(0_u64), Fairness::new(round));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 fairness.measure(worker, |worker| {
                     let mut guard = None;
                     worker.wait(Limits::None, |limit| {

@@ -170,7 +170,7 @@ fn report() {
     let mut out = std::io::stderr().lock();
     let _ = writeln!(out, "STUCK in {}", round::description());
     for thread in tk_core::enumerate() {
-        let _ = match thread.waiting() {
+        let _ = match thread.blocked_on() {
             Some(waiting) => writeln!(
                 out,
                 "  {thread:?} slot {} waits for {waiting:?} since {:?}",

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use tk_park::{Parked, Requeue, Wait, WaitError, park, requeue, unpark_all, unpark_n};
+use tk_park::{Parked, RequeueOp, WaitError, WaitInfo, park, requeue, unpark_all, unpark_n};
 
 use crate::round::{Limits, Round, Tally};
 
@@ -12,19 +12,19 @@ pub fn counts(round: &Round) -> Tally {
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let word = &words[worker.random.below(2) as usize];
                 if worker.number.is_multiple_of(3) {
                     let done = match worker.random.below(4) {
                         0 => unpark_all(word, 1),
                         1 => {
                             let to = (&raw const words[1]) as usize;
-                            let all = || Some(Requeue::UnparkOneMoveRest);
+                            let all = || Some(RequeueOp::UnparkOneRequeueRest);
                             // SAFETY: those who are parked on either word take any token.
                             let moved = unsafe { requeue(&words[0], to, all, |_| 1) };
-                            moved.expect("it was told to").count
+                            moved.expect("it was told to").unparked_threads
                         }
-                        n => unpark_n(word, n as usize, |_| 1).count,
+                        n => unpark_n(word, n as usize, |_| 1).unparked_threads,
                     };
                     sent.fetch_add(done as u64, Relaxed);
                     worker.done();
@@ -33,15 +33,15 @@ pub fn counts(round: &Round) -> Tally {
                 }
                 let mut unparked = false;
                 worker.wait(Limits::Any, |limit| {
-                    match park(word, || true, &Wait::new("word"), limit) {
-                        Parked::Unparked(token) => {
+                    match park(word, || true, &WaitInfo::new("word"), limit) {
+                        Ok(Parked::Unparked(token)) => {
                             assert_eq!(token, 1);
                             unparked = true;
                             Ok(())
                         }
-                        Parked::TimedOut | Parked::Requeued => Err(WaitError::TimedOut),
-                        Parked::Stopped => Err(WaitError::Stopped),
-                        Parked::Invalid => panic!("the word was as expected"),
+                        Err(WaitError::TimedOut) | Ok(Parked::Requeued) => Err(WaitError::TimedOut),
+                        Err(WaitError::Stopped) => Err(WaitError::Stopped),
+                        Ok(Parked::Invalid) => panic!("the word was as expected"),
                     }
                 });
                 if unparked {

@@ -108,7 +108,7 @@ impl Round {
     }
 
     /// Whether the threads should come to their end.
-    pub fn is_over(&self) -> bool {
+    pub fn is_expired(&self) -> bool {
         self.over.load(Relaxed)
     }
 
@@ -173,14 +173,14 @@ pub enum Limits {
 }
 
 impl Worker<'_> {
-    pub fn is_over(&self) -> bool {
-        self.round.is_over()
+    pub fn is_expired(&self) -> bool {
+        self.round.is_expired()
     }
 
     /// Counts an operation.
     pub fn done(&mut self) {
         self.tally.operations += 1;
-        if self.tally.operations.is_multiple_of(16) || self.round.is_over() {
+        if self.tally.operations.is_multiple_of(16) || self.round.is_expired() {
             PROGRESS.0.fetch_add(1, Relaxed);
         }
     }
@@ -214,7 +214,7 @@ impl Worker<'_> {
             source
         });
         let token = source.as_ref().map(StopSource::token);
-        let mut limit = deadline.map_or(Limit::none(), Limit::until);
+        let mut limit = deadline.map_or(Limit::never(), Limit::until);
         if let Some(token) = &token {
             limit = limit.or_stop(token);
         }

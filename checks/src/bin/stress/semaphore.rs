@@ -49,7 +49,7 @@ pub fn counting(round: &Round) -> Tally {
     let (semaphore, inside) = (Arc::new(Semaphore::new(permits)), Inside::new(permits));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let n = 1 + worker.random.below(permits as u64) as usize;
                 if worker.random.one_in(4) {
                     let mut owned = None;
@@ -95,7 +95,7 @@ pub fn bounded(round: &Round) -> Tally {
     let (semaphore, inside) = (BoundedSemaphore::new(permits), Inside::new(permits));
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let mut permit = None;
                 worker.wait(Limits::Any, |limit| {
                     permit = Some(semaphore.acquire_with(limit)?);
@@ -122,7 +122,7 @@ pub fn waits(round: &Round) -> Tally {
     let tally = round.run(
         |worker| {
             let n = if worker.number == 0 { permits } else { 1 };
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 fairness.measure(worker, |worker| {
                     let mut permit = None;
                     worker.wait(Limits::None, |limit| {

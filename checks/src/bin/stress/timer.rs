@@ -34,7 +34,7 @@ pub fn once(round: &Round) -> Tally {
     let last = Lock::new(None::<TimerHandle>);
     let tally = round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let after = Duration::from_micros(worker.random.below(100));
                 let (books_of_timer, due) = (books.clone(), Instant::now() + after);
                 let moved = worker.random.one_in(4);
@@ -101,7 +101,7 @@ pub fn repeating(round: &Round) -> Tally {
     let service = TimerService::new();
     round.run(
         |worker| {
-            while !worker.is_over() {
+            while !worker.is_expired() {
                 let inside = Arc::new(AtomicUsize::new(0));
                 let period = Duration::from_nanos(1 + worker.random.below(20_000));
                 let call = {

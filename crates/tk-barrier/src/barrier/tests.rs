@@ -30,12 +30,12 @@ fn one_too_many_whose_limit_is_reached_is_not_counted_in_the_next_round() {
         assert_eq!(arrive_late(&barrier, limit), refused);
         assert_eq!((barrier.n_waiting(), barrier.is_broken()), (0, false));
     }
-    assert_eq!(arrive_late(&barrier, Limit::none()), Ok(0));
+    assert_eq!(arrive_late(&barrier, Limit::never()), Ok(0));
 }
 
 #[test]
 fn one_too_many_that_completes_the_next_round_passes_whatever_its_limit() {
     let barrier = Barrier::new(2);
-    assert_eq!(arrive_late(&barrier, Limit::none()), Ok(0));
+    assert_eq!(arrive_late(&barrier, Limit::never()), Ok(0));
     assert_eq!(arrive_late(&barrier, Limit::after(Duration::ZERO)), Ok(1));
 }

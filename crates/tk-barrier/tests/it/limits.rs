@@ -47,7 +47,7 @@ fn long(idle: &StopToken) -> [How<'_>; 9] {
         How::For(MINUTE),
         How::For(Duration::MAX),
         How::Until(Instant::now() + MINUTE),
-        How::With(Limit::none()),
+        How::With(Limit::never()),
         How::With(Duration::MAX.into()),
         How::With(idle.into()),
     ]
@@ -144,9 +144,9 @@ fn each_form_waits_at_its_callers_line_until_all_are_there() {
             let line = line!() + 2;
             let waiter = start_parked(s, "barrier", || {
                 let passed = how.wait(&barrier);
-                passed.map(|index| (index, tk_core::current().waiting().is_none()))
+                passed.map(|index| (index, tk_core::current().blocked_on().is_none()))
             });
-            let waiting = waiter.record.waiting().unwrap();
+            let waiting = waiter.record.blocked_on().unwrap();
             let place = (waiting.location().file(), waiting.location().line());
             assert_eq!(place, (file!(), line), "{how:?}");
             assert_eq!(waiting.kind(), "barrier");
@@ -166,7 +166,7 @@ fn each_waiter_is_shown_with_the_barriers_address() {
         std::thread::scope(|s| {
             let parties = [(); 2].map(|()| start_parked(s, "barrier", || barrier.wait()));
             for party in &parties {
-                assert_eq!(party.record.waiting().unwrap().address(), address);
+                assert_eq!(party.record.blocked_on().unwrap().address(), address);
             }
             barrier.wait().unwrap();
             assert_eq!(parties.map(|party| party.join()), [Ok(0), Ok(1)]);
@@ -181,7 +181,7 @@ impl<'a> From<Aborts<'a>> for Limit<'a> {
     fn from(aborts: Aborts<'a>) -> Limit<'a> {
         assert_eq!(aborts.0.n_waiting(), 0);
         aborts.0.abort();
-        Limit::none()
+        Limit::never()
     }
 }
 

@@ -111,13 +111,13 @@ fn the_record_shows_the_line_that_waits_and_that_locks() {
     std::thread::scope(|s| {
         let line = line!() + 1;
         let waiter = start_parked(s, "condition", || condition.lock().wait());
-        let location = waiter.record.waiting().unwrap().location();
+        let location = waiter.record.blocked_on().unwrap().location();
         assert_eq!((location.file(), location.line()), (file!(), line));
 
         let guard = condition.lock();
         let line = line!() + 1;
         let locker = start_parked(s, "lock", || drop(condition.lock()));
-        let waiting = locker.record.waiting().unwrap();
+        let waiting = locker.record.blocked_on().unwrap();
         let location = waiting.location();
         assert_eq!((location.file(), location.line()), (file!(), line));
         assert_eq!(waiting.holder(), Some(tk_core::current_owner()));

@@ -384,8 +384,8 @@ fn wait_while_succeeds_if_the_condition_is_met_when_the_limit_is_reached() {
 fn the_record_shows_the_line_that_waits_and_is_cleared() {
     let (condvar, lock) = (Condvar::new(), Lock::new(()));
     std::thread::scope(|s| {
-        let check = |record: &tk_core::Record, line: u32| {
-            let waiting = record.waiting().unwrap();
+        let check = |record: &tk_core::ThreadRecord, line: u32| {
+            let waiting = record.blocked_on().unwrap();
             assert_eq!(waiting.kind(), "condition");
             assert_eq!(waiting.address(), &raw const condvar as usize);
             assert_eq!(waiting.location().file(), file!());
@@ -394,7 +394,7 @@ fn the_record_shows_the_line_that_waits_and_is_cleared() {
         let line = line!() + 2;
         let first = start_parked(s, "condition", || {
             condvar.wait(&mut lock.lock());
-            assert!(tk_core::current().waiting().is_none());
+            assert!(tk_core::current().blocked_on().is_none());
         });
         check(&first.record, line);
         let line = line!() + 2;

@@ -105,7 +105,7 @@ fn the_record_of_a_waiter_names_the_line() {
     std::thread::scope(|s| {
         let line = line!() + 1;
         let waiter = start_parked(s, "condition", || monitor.lock().wait());
-        let waiting = waiter.record.waiting().unwrap();
+        let waiting = waiter.record.blocked_on().unwrap();
         assert_eq!(waiting.location().file(), file!());
         assert_eq!(waiting.location().line(), line);
         monitor.notify_all();

@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 pub use mutex::{Inherit, Mutex, MutexGuard};
 
-use crate::{Owner, Record, ThreadId, current, registry, thread_by_owner};
+use crate::{Owner, ThreadId, ThreadRecord, current, registry, thread_by_owner};
 
 /// The generation of the first process.
 pub(crate) const FIRST: u32 = 1;
@@ -78,7 +78,7 @@ pub fn is_lost(owner: Owner) -> bool {
         && u64::from(owner.get()) <= last
         && !registry::is_main_owner(owner)
         // A thread that was registered in the parent may have begun here.
-        && thread_by_owner(owner).as_ref().is_none_or(Record::is_lost)
+        && thread_by_owner(owner).as_ref().is_none_or(ThreadRecord::is_lost)
 }
 
 /// Has the child of every fork from here on call [`in_child`].

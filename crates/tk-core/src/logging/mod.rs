@@ -27,7 +27,7 @@
 //! | `process` | integer | the process id |
 //! | `processName` | text | `MainProcess` |
 //! | `thread` | integer | the thread's [id](crate::ThreadId) |
-//! | `threadName` | text | the thread's [name](crate::Record::name) |
+//! | `threadName` | text | the thread's [name](crate::ThreadRecord::name) |
 //! | `message` | text | the message |
 //! | `kv` | text | the record's key-values: `user=ann attempt=3` |
 //! | `kv.KEY` | text | the value of that key alone; empty if the record has no such key |

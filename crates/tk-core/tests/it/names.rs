@@ -132,7 +132,7 @@ fn a_long_name_that_the_standard_library_knows_is_whole() {
 
 /// A record, and what the system calls its thread.
 #[cfg(target_os = "linux")]
-fn system_name_of(record: &tk_core::Record) -> String {
+fn system_name_of(record: &tk_core::ThreadRecord) -> String {
     let path = format!("/proc/self/task/{}/comm", record.native_id().unwrap());
     std::fs::read_to_string(path)
         .unwrap()
@@ -144,7 +144,7 @@ fn system_name_of(record: &tk_core::Record) -> String {
 fn sleeper(
     name: &str,
 ) -> (
-    tk_core::Record,
+    tk_core::ThreadRecord,
     std::sync::mpsc::Sender<()>,
     thread::JoinHandle<()>,
 ) {

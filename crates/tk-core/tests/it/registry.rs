@@ -7,8 +7,8 @@ use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
 use tk_core::{
-    Record, Registration, Slot, active_count, at_thread_exit, current, current_slot, enumerate,
-    main_thread, thread_at,
+    Registration, Slot, ThreadRecord, active_count, at_thread_exit, current, current_slot,
+    enumerate, main_thread, thread_at,
 };
 
 /// Tests that count what is registered must be alone.
@@ -19,7 +19,7 @@ fn alone() -> std::sync::MutexGuard<'static, ()> {
 }
 
 /// Those of the enumerated threads whose name begins so. Other tests' threads come and go.
-fn named(prefix: &str) -> Vec<Record> {
+fn named(prefix: &str) -> Vec<ThreadRecord> {
     let mut threads = enumerate();
     threads.retain(|thread| thread.name().starts_with(prefix));
     threads
@@ -393,7 +393,7 @@ fn a_thread_can_be_listed_a_thousand_times_while_others_come_and_go() {
     for _ in 0..1000 {
         let all = enumerate();
         assert!(all.contains(&me));
-        let ids: Vec<_> = all.iter().map(Record::id).collect();
+        let ids: Vec<_> = all.iter().map(ThreadRecord::id).collect();
         assert!(ids.is_sorted());
     }
     stop.store(1, Ordering::Relaxed);
@@ -580,7 +580,7 @@ fn what_was_never_called_is_dropped_with_the_last_handle_and_may_panic() {
 
 thread_local!(static BEGINS: RefCell<Option<BeginsLate>> = const { RefCell::new(None) });
 
-struct BeginsLate(Option<Registration>, mpsc::Sender<Record>);
+struct BeginsLate(Option<Registration>, mpsc::Sender<ThreadRecord>);
 
 impl Drop for BeginsLate {
     fn drop(&mut self) {

@@ -5,15 +5,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use tk_core::{Record, Waiting, current};
+use tk_core::{BlockedOn, ThreadRecord, current};
 
-fn waiting_for(kind: &'static str) -> Waiting {
-    Waiting::new(kind, 0x10, Instant::now(), Location::caller())
+fn waiting_for(kind: &'static str) -> BlockedOn {
+    BlockedOn::new(kind, 0x10, Instant::now(), Location::caller())
 }
 
 #[test]
 fn others_see_it_from_entering_until_leaving() {
-    let (tell, told) = mpsc::channel::<Record>();
+    let (tell, told) = mpsc::channel::<ThreadRecord>();
     let (go_on, wait) = mpsc::channel::<()>();
     let thread = thread::spawn(move || {
         let me = current();
@@ -26,14 +26,14 @@ fn others_see_it_from_entering_until_leaving() {
         wait.recv().unwrap();
     });
     let record = told.recv().unwrap();
-    let seen = record.waiting().unwrap();
+    let seen = record.blocked_on().unwrap();
     assert_eq!((seen.kind(), seen.address()), ("bus", 0x10));
     assert_eq!(seen.holder(), Some(record.owner()));
     assert!(seen.since() <= Instant::now());
     assert!(seen.location().file().ends_with("waiting.rs"));
     assert!(format!("{seen:?}").starts_with("bus 0x10 at "));
     go_on.send(()).unwrap();
-    assert_eq!(told.recv().unwrap().waiting(), None);
+    assert_eq!(told.recv().unwrap().blocked_on(), None);
     go_on.send(()).unwrap();
     thread.join().unwrap();
 }
@@ -45,9 +45,11 @@ fn it_works_in_a_destructor_after_the_guard() {
     impl Drop for AtEnd {
         fn drop(&mut self) {
             let entered = waiting_for("last bus").enter();
-            let seen = current().waiting().is_some_and(|w| w.kind() == "last bus");
+            let seen = current()
+                .blocked_on()
+                .is_some_and(|w| w.kind() == "last bus");
             drop(entered);
-            let _ = self.0.send(seen && current().waiting().is_none());
+            let _ = self.0.send(seen && current().blocked_on().is_none());
         }
     }
 
@@ -65,7 +67,7 @@ fn it_works_in_a_destructor_after_the_guard() {
 
 #[test]
 fn a_wait_inside_another_shows_while_it_lasts() {
-    let kind = || current().waiting().map(|waiting| waiting.kind());
+    let kind = || current().blocked_on().map(|waiting| waiting.kind());
     thread::spawn(move || {
         waiting_for("outer").during(|| {
             assert_eq!(kind(), Some("outer"));
@@ -87,7 +89,7 @@ fn a_wait_inside_another_shows_while_it_lasts() {
 
 #[test]
 fn a_guard_that_is_forgotten_is_not_seen_after_the_next_wait_nor_after_the_end() {
-    let kind = || current().waiting().map(|waiting| waiting.kind());
+    let kind = || current().blocked_on().map(|waiting| waiting.kind());
     let record = thread::spawn(move || {
         std::mem::forget(waiting_for("forgotten").enter());
         drop(waiting_for("next").enter());
@@ -104,5 +106,5 @@ fn a_guard_that_is_forgotten_is_not_seen_after_the_next_wait_nor_after_the_end()
     })
     .join()
     .unwrap();
-    assert_eq!(record.waiting(), None);
+    assert_eq!(record.blocked_on(), None);
 }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tk_park::sync::AtomicU32;
-use tk_park::{Limit, SpinHistory, StopSource, WaitError};
+use tk_park::{AdaptiveSpin, Limit, StopSource, WaitError};
 
 use super::{Event, ONE_SET, PARKED, SET, sets};
 
@@ -23,7 +23,7 @@ fn pulse(event: &Event) {
 fn after_sets(n: u32) -> Event {
     Event {
         state: AtomicU32::new(n.wrapping_mul(ONE_SET)),
-        spins: SpinHistory::new(),
+        spin: AdaptiveSpin::new(),
     }
 }
 
@@ -32,9 +32,9 @@ fn a_pulse_releases_a_wait_that_has_begun_and_not_slept() {
     let event = Event::new();
     let start = begin(&event);
     pulse(&event);
-    assert_eq!(event.wait_slow(start, Limit::none()), Ok(()));
+    assert_eq!(event.wait_slow(start, Limit::never()), Ok(()));
     // Past the spin, in the step into the queue.
-    assert!(!event.enter_queue(start));
+    assert!(!event.mark_parked(start));
     assert_eq!(event.state.load(Relaxed) & PARKED, 0);
 }
 
@@ -42,11 +42,11 @@ fn a_pulse_releases_a_wait_that_has_begun_and_not_slept() {
 fn a_pulse_releases_a_wait_where_another_thread_sleeps() {
     let event = Event::new();
     let start = begin(&event);
-    assert!(event.enter_queue(start));
+    assert!(event.mark_parked(start));
     pulse(&event);
-    assert_eq!(event.wait_slow(start, Limit::none()), Ok(()));
+    assert_eq!(event.wait_slow(start, Limit::never()), Ok(()));
     let start = begin(&event);
-    assert!(event.enter_queue(start) && event.enter_queue(start));
+    assert!(event.mark_parked(start) && event.mark_parked(start));
     event.set();
     assert_eq!(event.state.load(Relaxed) % ONE_SET, SET);
 }
@@ -94,10 +94,10 @@ fn the_count_wraps_around_and_leaves_the_flags_alone() {
     assert_eq!(start, u32::MAX / ONE_SET);
     pulse(&event);
     assert_eq!(event.state.load(Relaxed), 0);
-    assert_eq!(event.wait_slow(start, Limit::none()), Ok(()));
+    assert_eq!(event.wait_slow(start, Limit::never()), Ok(()));
     let event = after_sets(u32::MAX / ONE_SET);
     let start = begin(&event);
-    assert!(event.enter_queue(start));
+    assert!(event.mark_parked(start));
     event.set();
     assert_eq!(event.state.load(Relaxed), SET);
 }
@@ -107,6 +107,6 @@ fn a_set_event_releases_a_wait_even_if_the_count_came_around() {
     let event = Event::new();
     event.set();
     let start = sets(event.state.load(Relaxed));
-    assert_eq!(event.wait_slow(start, Limit::none()), Ok(()));
-    assert!(!event.enter_queue(start));
+    assert_eq!(event.wait_slow(start, Limit::never()), Ok(()));
+    assert!(!event.mark_parked(start));
 }

@@ -51,7 +51,7 @@ fn set_then_clear_releases_every_waiter() {
                 let event = &event;
                 start_parked(s, "event", move || match n {
                     0 => event.wait_for(MINUTE),
-                    1 => event.wait_with(Limit::none()).is_ok(),
+                    1 => event.wait_with(Limit::never()).is_ok(),
                     _ => event.wait(),
                 })
             })
@@ -166,8 +166,8 @@ fn waiters_that_gave_up_do_not_keep_a_set_from_the_others() {
 fn the_record_shows_the_line_that_waits_and_is_cleared() {
     let event = Event::new();
     std::thread::scope(|s| {
-        let check = |record: &tk_core::Record, line: u32| {
-            let waiting = record.waiting().unwrap();
+        let check = |record: &tk_core::ThreadRecord, line: u32| {
+            let waiting = record.blocked_on().unwrap();
             assert_eq!(waiting.kind(), "event");
             assert_eq!(waiting.address(), &raw const event as usize);
             assert_eq!(waiting.location().file(), file!());
@@ -185,7 +185,7 @@ fn the_record_shows_the_line_that_waits_and_is_cleared() {
         check(&third.record, line);
         let line = line!() + 2;
         let fourth = start_parked(s, "event", || {
-            event.wait_until(Instant::now() + MINUTE) && tk_core::current().waiting().is_none()
+            event.wait_until(Instant::now() + MINUTE) && tk_core::current().blocked_on().is_none()
         });
         check(&fourth.record, line);
         event.set();

@@ -86,7 +86,7 @@ fn relocking_panics_also_while_others_wait() {
 fn relocking_without_a_limit_that_ends_panics_in_every_form() {
     let lock = Lock::new(());
     let _guard = lock.lock();
-    let relocked = catch_unwind(AssertUnwindSafe(|| drop(lock.lock_with(Limit::none()))));
+    let relocked = catch_unwind(AssertUnwindSafe(|| drop(lock.lock_with(Limit::never()))));
     assert!(relocked.is_err());
     let relocked = catch_unwind(AssertUnwindSafe(|| drop(lock.lock_with(Duration::MAX))));
     assert!(relocked.is_err());
@@ -201,7 +201,7 @@ fn a_thread_that_ends_with_a_guard_leaves_the_lock_to_nobody() {
             assert!(next.join());
         }
         let waiter = start_parked(s, "lock", || drop(lock.lock()));
-        assert_eq!(waiter.record.waiting().unwrap().holder(), Some(owner));
+        assert_eq!(waiter.record.blocked_on().unwrap().holder(), Some(owner));
         // SAFETY: the guard has been forgotten, and this stands for it.
         unsafe { lock.force_unlock(lock_api::GuardNoSend::new()) };
         waiter.join();
@@ -214,7 +214,7 @@ fn a_limit_is_converted_before_the_lock_is_taken() {
     let lock = Lock::new(());
     let locks = || {
         drop(lock.lock());
-        Limit::none()
+        Limit::never()
     };
     drop(lock.lock_with(Converting(locks)));
     let panics = Converting(|| panic!("on purpose"));
@@ -223,7 +223,7 @@ fn a_limit_is_converted_before_the_lock_is_taken() {
     // The conversion has taken the lock for good: as a relock, that is told.
     let keeps = || {
         std::mem::forget(lock.lock());
-        Limit::none()
+        Limit::never()
     };
     let relocked = catch_unwind(AssertUnwindSafe(|| {
         lock.lock_with(Converting(keeps)).is_ok()
@@ -272,8 +272,8 @@ fn the_record_shows_the_line_that_locks() {
     let lock = Lock::new(());
     let guard = lock.lock();
     std::thread::scope(|s| {
-        let at = |record: &tk_core::Record, line| {
-            let waiting = record.waiting().unwrap();
+        let at = |record: &tk_core::ThreadRecord, line| {
+            let waiting = record.blocked_on().unwrap();
             assert_eq!(waiting.location().file(), file!());
             assert_eq!(waiting.location().line(), line);
             assert_eq!(waiting.holder(), Some(tk_core::current_owner()));

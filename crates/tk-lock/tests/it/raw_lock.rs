@@ -69,7 +69,7 @@ fn a_free_lock_is_taken_whatever_the_limit() {
         &|| lock.acquire_with(&token).is_ok(),
         &|| lock.acquire_with(Duration::ZERO).is_ok(),
         &|| lock.acquire_with(Instant::now()).is_ok(),
-        &|| lock.acquire_with(Limit::none()).is_ok(),
+        &|| lock.acquire_with(Limit::never()).is_ok(),
     ];
     for take in ways {
         assert!(take());
@@ -195,7 +195,7 @@ fn its_holder_blocks_too_until_another_thread_releases() {
             lock.acquire();
             lock.release().unwrap();
         });
-        let waiting = thread.record.waiting().unwrap();
+        let waiting = thread.record.blocked_on().unwrap();
         assert_eq!(waiting.holder(), Some(thread.owner()));
         lock.release().unwrap();
         thread.join();
@@ -209,7 +209,7 @@ fn a_limit_is_converted_before_the_lock_is_taken() {
     let uses = || {
         assert!(lock.try_acquire());
         lock.release().unwrap();
-        Limit::none()
+        Limit::never()
     };
     assert_eq!(lock.acquire_with(Converting(uses)), Ok(()));
     lock.release().unwrap();
@@ -281,10 +281,10 @@ fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
         let mut line = line!() + 2;
         let for_ever = start_parked(s, "lock", || {
             lock.acquire();
-            tk_core::current().waiting()
+            tk_core::current().blocked_on()
         });
-        let check = |record: &tk_core::Record, line| {
-            let waiting = record.waiting().unwrap();
+        let check = |record: &tk_core::ThreadRecord, line| {
+            let waiting = record.blocked_on().unwrap();
             assert_eq!(waiting.holder(), Some(me));
             assert_eq!(waiting.address(), &raw const lock as usize);
             let location = waiting.location();
@@ -326,7 +326,7 @@ fn a_patient_waiter_is_handed_the_lock_by_the_release() {
             lock.acquire();
             lock.release().unwrap();
         });
-        let since = waiter.record.waiting().unwrap().since();
+        let since = waiter.record.blocked_on().unwrap().since();
         until("the waiter has been patient", || {
             since.elapsed() > Duration::from_millis(2)
         });
@@ -347,11 +347,11 @@ fn a_lock_that_was_handed_over_is_held_before_the_heir_runs() {
         std::thread::scope(|s| {
             let heir = start_parked(s, "lock", || {
                 lock.acquire();
-                let waiting = tk_core::current().waiting();
+                let waiting = tk_core::current().blocked_on();
                 // Keeps the lock, for the other to see.
                 (lock.holder(), waiting)
             });
-            let since = heir.record.waiting().unwrap().since();
+            let since = heir.record.blocked_on().unwrap().since();
             until("the heir has been patient", || {
                 since.elapsed() > Duration::from_millis(2)
             });

@@ -113,7 +113,7 @@ fn the_record_of_a_waiter_names_the_holder_and_the_line() {
     std::thread::scope(|s| {
         let line = line!() + 1;
         let waiter = start_parked(s, "lock", || drop(lock.lock()));
-        let waiting = waiter.record.waiting().unwrap();
+        let waiting = waiter.record.blocked_on().unwrap();
         assert_eq!(waiting.holder(), Some(tk_core::current_owner()));
         assert_eq!(waiting.location().file(), file!());
         assert_eq!(waiting.location().line(), line);
@@ -164,7 +164,7 @@ fn a_limit_is_converted_before_the_lock_is_taken() {
     let locks = || {
         assert_eq!(lock.recursion_count(), 0);
         drop(lock.lock());
-        Limit::none()
+        Limit::never()
     };
     drop(lock.lock_with(Converting(locks)));
     let panics = Converting(|| panic!("on purpose"));
@@ -173,7 +173,7 @@ fn a_limit_is_converted_before_the_lock_is_taken() {
     // A level that the conversion leaves behind is one of this thread's.
     let keeps = || {
         std::mem::forget(lock.lock());
-        Limit::none()
+        Limit::never()
     };
     let guard = lock.lock_with(Converting(keeps));
     assert_eq!(lock.recursion_count(), 2);
@@ -363,7 +363,7 @@ fn a_guard_can_own_an_arc_of_its_lock() {
         .join();
         let line = line!() + 1;
         let waiter = start_parked(s, "lock", || drop(lock.lock_arc()));
-        let location = waiter.record.waiting().unwrap().location();
+        let location = waiter.record.blocked_on().unwrap().location();
         assert_eq!((location.file(), location.line()), (file!(), line));
         drop((outer, inner, more));
         waiter.join();

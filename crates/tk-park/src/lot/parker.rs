@@ -94,7 +94,7 @@ without_futexes! {
     /// What the thread sleeps on. By *last access*, the thread does not return before `WOKEN` is set, though it is up
     /// before: the thread that unparks may be still at the mutex.
     struct Bed {
-        is_over: Mutex<bool>,
+        is_expired: Mutex<bool>,
         wake_up: Condvar,
     }
 
@@ -103,7 +103,7 @@ without_futexes! {
             Parker {
                 state: AtomicU32::new(AWAKE),
                 bed: Bed {
-                    is_over: Mutex::new(false),
+                    is_expired: Mutex::new(false),
                     wake_up: Condvar::new(),
                 },
             }
@@ -119,24 +119,24 @@ without_futexes! {
             if let Some(token) = token_now() {
                 return Some(token);
             }
-            let mut is_over = crate::sync::lock(&self.bed.is_over);
-            while !*is_over {
+            let mut is_expired = crate::sync::lock(&self.bed.is_expired);
+            while !*is_expired {
                 let wake_up = &self.bed.wake_up;
                 let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-                is_over = match left {
+                is_expired = match left {
                     Some(left) if left.is_zero() => return None,
                     Some(left) => {
                         wake_up
-                            .wait_timeout(is_over, left)
+                            .wait_timeout(is_expired, left)
                             .unwrap_or_else(std::sync::PoisonError::into_inner)
                             .0
                     }
                     None => wake_up
-                        .wait(is_over)
+                        .wait(is_expired)
                         .unwrap_or_else(std::sync::PoisonError::into_inner),
                 };
             }
-            drop(is_over);
+            drop(is_expired);
             futex::until(|| token_now().is_some());
             token_now()
         }
@@ -155,10 +155,10 @@ without_futexes! {
             if parker.state.compare_exchange(AWAKE, woken, Release, Relaxed).is_ok() {
                 return;
             }
-            let mut is_over = crate::sync::lock(&parker.bed.is_over);
-            *is_over = true;
+            let mut is_expired = crate::sync::lock(&parker.bed.is_expired);
+            *is_expired = true;
             parker.bed.wake_up.notify_one();
-            drop(is_over);
+            drop(is_expired);
             // Release: as above. By *last access*, nothing of the thread is touched from here on.
             parker.state.store(woken, Release);
         }

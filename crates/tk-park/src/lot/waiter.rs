@@ -9,6 +9,7 @@ use std::time::Duration;
 use tk_core::Owner;
 
 use super::parker::Parker;
+use crate::checked_add_instant;
 use crate::sync::Instant;
 use crate::sync::Ordering::Relaxed;
 use crate::sync::lot::{AtomicUsize, UnsafeCell};
@@ -17,13 +18,13 @@ use crate::sync::lot::{AtomicUsize, UnsafeCell};
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
-/// use tk_park::{Choice, Waiter, unpark_filter};
+/// use tk_park::{FilterOp, Waiter, unpark_filter};
 ///
-/// let first = |_: &Waiter| Choice::End;
-/// assert_eq!(unpark_filter(&AtomicU32::new(0), first, |_| 0).count, 0);
+/// let first = |_: &Waiter| FilterOp::Stop;
+/// assert_eq!(unpark_filter(&AtomicU32::new(0), first, |_| 0).unparked_threads, 0);
 /// ```
 pub struct Waiter {
-    mark: usize,
+    tag: usize,
     owner: Owner,
     since: Instant,
     /// How long after `since` the waiter was moved to the queue in which it is, in nanoseconds; or [`NOT_MOVED`]. Not one of the
@@ -66,9 +67,9 @@ impl UnwindSafe for Waiter {}
 impl RefUnwindSafe for Waiter {}
 
 impl Waiter {
-    pub(crate) fn new(mark: usize, owner: Owner, since: Instant) -> Waiter {
+    pub(crate) fn new(tag: usize, owner: Owner, since: Instant) -> Waiter {
         Waiter {
-            mark,
+            tag,
             owner,
             since,
             moved: AtomicU64::new(NOT_MOVED),
@@ -86,30 +87,30 @@ impl Waiter {
         }
     }
 
-    /// What the thread gave to [`Wait::marked`](crate::Wait::marked), or zero.
+    /// What the thread gave to [`WaitInfo::tag`](crate::WaitInfo::tag), or zero.
     ///
     /// ```
-    /// use tk_park::{Choice, Waiter};
+    /// use tk_park::{FilterOp, Waiter};
     ///
-    /// let marked = |waiter: &Waiter| match waiter.mark() {
-    ///     0 => Choice::Skip,
-    ///     _ => Choice::Unpark,
+    /// let marked = |waiter: &Waiter| match waiter.tag() {
+    ///     0 => FilterOp::Skip,
+    ///     _ => FilterOp::Unpark,
     /// };
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), marked, |_| 0);
     /// ```
-    pub fn mark(&self) -> usize {
-        self.mark
+    pub fn tag(&self) -> usize {
+        self.tag
     }
 
     /// The thread, as the owner of a lock that is handed to it.
     ///
     /// ```
-    /// use tk_park::{Choice, Waiter};
+    /// use tk_park::{FilterOp, Waiter};
     ///
     /// // Another thread than this one.
     /// let me = tk_core::current_owner();
     /// let other = |waiter: &Waiter| {
-    ///     if waiter.owner() == me { Choice::Skip } else { Choice::Unpark }
+    ///     if waiter.owner() == me { FilterOp::Skip } else { FilterOp::Unpark }
     /// };
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), other, |_| 0);
     /// ```
@@ -121,11 +122,11 @@ impl Waiter {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use tk_park::{Choice, Waiter};
+    /// use tk_park::{FilterOp, Waiter};
     ///
     /// // Threads that have waited for long.
     /// let patient = |waiter: &Waiter| {
-    ///     if waiter.since().elapsed() > Duration::from_millis(1) { Choice::Unpark } else { Choice::End }
+    ///     if waiter.since().elapsed() > Duration::from_millis(1) { FilterOp::Unpark } else { FilterOp::Stop }
     /// };
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), patient, |_| 0);
     /// ```
@@ -138,18 +139,18 @@ impl Waiter {
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::{Choice, Limit, Requeue, Wait, park, requeue, unpark_filter};
+    /// use tk_park::{FilterOp, Limit, RequeueOp, WaitInfo, park, requeue, unpark_filter};
     ///
     /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
     /// std::thread::scope(|s| {
-    ///     s.spawn(|| park(&from, || true, &Wait::new("example"), Limit::none()));
+    ///     s.spawn(|| park(&from, || true, &WaitInfo::new("example"), Limit::never()));
     ///     // SAFETY: the thread takes any token.
     ///     let move_one =
-    ///         || unsafe { requeue(&from, &raw const to as usize, || Some(Requeue::MoveOne), |_| 0) };
-    ///     while move_one().unwrap().requeued == 0 {}
+    ///         || unsafe { requeue(&from, &raw const to as usize, || Some(RequeueOp::RequeueOne), |_| 0) };
+    ///     while move_one().unwrap().requeued_threads == 0 {}
     ///     unpark_filter(&to, |waiter| {
     ///         assert!(waiter.queued_since() > waiter.since());
-    ///         Choice::Unpark
+    ///         FilterOp::Unpark
     ///     }, |_| 0);
     /// });
     /// ```
@@ -157,7 +158,9 @@ impl Waiter {
         // Relaxed: the queue is locked.
         match self.moved.load(Relaxed) {
             NOT_MOVED => self.since,
-            nanos => crate::later(self.since, Duration::from_nanos(nanos)).unwrap_or(self.since),
+            nanos => {
+                checked_add_instant(self.since, Duration::from_nanos(nanos)).unwrap_or(self.since)
+            }
         }
     }
 
@@ -169,21 +172,21 @@ impl Waiter {
     }
 
     /// Whether the thread has been unparked. It orders nothing: a thread that finds this goes on to sleep, which returns
-    /// immediately. For a thread that looks out before it sleeps: see [`park_then`](crate::park_then).
+    /// immediately. For a thread that looks out before it sleeps: see [`park_with`](crate::park_with).
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::{Choice, Limit, Parked, Wait, Waiter, park_then, unpark_filter};
+    /// use tk_park::{FilterOp, Limit, Parked, WaitInfo, Waiter, park_with, unpark_filter};
     ///
     /// let word = AtomicU32::new(0);
     /// let look_out = |me: &Waiter| {
-    ///     # unpark_filter(&word, |_| Choice::Unpark, |_| 0);
+    ///     # unpark_filter(&word, |_| FilterOp::Unpark, |_| 0);
     ///     // … another thread unparks this one …
     ///     assert!(me.is_unparked());
     /// };
     /// // SAFETY: `look_out` does not park.
-    /// let parked = unsafe { park_then(&word, || true, look_out, &Wait::new("bell"), Limit::none()) };
-    /// assert_eq!(parked, Parked::Unparked(0));
+    /// let parked = unsafe { park_with(&word, || true, look_out, &WaitInfo::new("bell"), Limit::never()) };
+    /// assert_eq!(parked, Ok(Parked::Unparked(0)));
     /// ```
     pub fn is_unparked(&self) -> bool {
         #[cfg(tk_loom)]
@@ -232,7 +235,7 @@ impl Waiter {
 impl fmt::Debug for Waiter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Waiter")
-            .field("mark", &self.mark)
+            .field("tag", &self.tag)
             .field("owner", &self.owner)
             .field("since", &self.since)
             .finish_non_exhaustive()

@@ -63,9 +63,9 @@ use tk_core::{Owner, ThreadId};
 
 use super::list::{Element, Hooks, List};
 use super::lock::{Mutex, MutexGuard, generation, lock};
-use crate::park::unpark_stopped;
 use crate::sync::{AtomicBool, AtomicU32, Ordering, current_id, current_owner};
-use crate::{Limit, MAX_STOPS, Parked, Wait, WaitError, park, unpark_all};
+use crate::unpark::unpark_stopped;
+use crate::{Limit, MAX_STOPS, WaitError, WaitInfo, mark_and_park_while, unpark_all};
 
 /// How many children a request marks, or waits it wakes, before it lets others have the node's lists.
 const BATCH: usize = 16;
@@ -148,9 +148,9 @@ impl Node {
             shares: AtomicU32::new(0),
         };
         #[cfg(tk_loom)]
-        node.stopped.touch();
+        node.stopped.loom_register();
         #[cfg(tk_loom)]
-        node.shares.touch();
+        node.shares.loom_register();
         node
     }
 
@@ -561,7 +561,7 @@ impl Registration {
             location,
         });
         #[cfg(tk_loom)]
-        callback.progress.touch();
+        callback.progress.loom_register();
         if node.register(&callback) {
             let node = Arc::clone(node);
             return Ok(Registration { callback, node });
@@ -604,29 +604,26 @@ impl Registration {
         if runner.id == current_id() {
             return Ok(());
         }
-        let wait = Wait::new("stop callback")
-            .asked_for_at(callback.location)
+        let info = WaitInfo::new("stop callback")
+            .at(callback.location)
             .held_by(Some(runner.owner));
-        let mut parked = Ok(());
-        while !has_ended() {
-            parked?;
-            // Relaxed: the queue orders it. Either the thread is in the queue before the end, which then sees `AWAITED`, or
-            // it sees the end there and does not park.
-            let awaited = || {
-                let now = callback.progress.load(Ordering::Relaxed);
-                now == AWAITED
-                    || callback
-                        .progress
-                        .compare_exchange(NOT_ENDED, AWAITED, Ordering::Relaxed, Ordering::Relaxed)
-                        .is_ok()
-            };
-            parked = match park(&callback.progress, awaited, &wait, limit) {
-                Parked::TimedOut => Err(WaitError::TimedOut),
-                Parked::Stopped => Err(WaitError::Stopped),
-                _ => Ok(()),
-            };
-        }
-        Ok(())
+        // Relaxed: the queue orders it. Either the thread is in the queue before the end, which then
+        // sees `AWAITED`, or it sees the end here and does not park.
+        let mark_awaited = || {
+            let now = callback.progress.load(Ordering::Relaxed);
+            now == AWAITED
+                || callback
+                    .progress
+                    .compare_exchange(NOT_ENDED, AWAITED, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_ok()
+        };
+        mark_and_park_while(
+            &callback.progress,
+            || !has_ended(),
+            mark_awaited,
+            &info,
+            limit,
+        )
     }
 }
 

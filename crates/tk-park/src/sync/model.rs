@@ -86,6 +86,14 @@ pub fn current_slot() -> Slot {
     SLOT.with(|slot| *slot)
 }
 
+/// A model's thread has its number from the start.
+pub(crate) fn reserve_owner() -> Owner {
+    current_owner()
+}
+
+/// There is no registry in a model.
+pub(crate) fn ensure_registered() {}
+
 /// The number of a model's thread as an owner.
 pub fn current_owner() -> Owner {
     Owner::new(current_slot().get()).expect("a slot's number can be an owner's")
@@ -177,7 +185,7 @@ macro_rules! atomic {
             }
 
             /// Makes loom's object.
-            pub fn touch(&self) {
+            pub fn loom_register(&self) {
                 self.get();
             }
 

@@ -53,9 +53,9 @@ pub(super) fn advance(to: u64) {
 
 /// As the real one, but without spurious wake-ups.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -> bool {
-    let is_over = || deadline.is_some_and(|deadline| deadline.0 <= now());
+    let is_expired = || deadline.is_some_and(|deadline| deadline.0 <= now());
     let mut kernel = kernel();
-    if is_over() {
+    if is_expired() {
         return false;
     }
     // Relaxed: whoever changes the word locks the kernel afterwards, in `wake`.
@@ -74,7 +74,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -
         if me.woken.load(Relaxed) {
             return true;
         }
-        if is_over() {
+        if is_expired() {
             kernel.retain(|sleeper| !Arc::ptr_eq(sleeper, &me));
             return false;
         }

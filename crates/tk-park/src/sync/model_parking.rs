@@ -13,7 +13,7 @@ use loom::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{Instant, futex};
 use crate::lot::{self, Outcome, Waiter};
-use crate::park::{Choice, Requeue, Unparked};
+use crate::unpark::{FilterOp, RequeueOp, UnparkResult};
 
 loom::lazy_static! {
     static ref LOT: Mutex<Vec<Seat>> = Mutex::new(Vec::new());
@@ -118,15 +118,15 @@ pub(crate) unsafe fn park(
 
 pub(crate) unsafe fn unpark_filter(
     key: usize,
-    filter: &mut dyn FnMut(&Waiter) -> Choice,
-    callback: &mut dyn FnMut(Unparked) -> u32,
-) -> Unparked {
+    filter: &mut dyn FnMut(&Waiter) -> FilterOp,
+    callback: &mut dyn FnMut(UnparkResult) -> u32,
+) -> UnparkResult {
     if is_real() {
         // SAFETY: by the caller's promise.
         return unsafe { lot::unpark_filter(key, filter, callback) };
     }
     let mut lot = lot();
-    let mut done = Unparked::default();
+    let mut done = UnparkResult::default();
     let mut woken = Vec::new();
     let mut at = 0;
     while at < lot.len() {
@@ -136,19 +136,19 @@ pub(crate) unsafe fn unpark_filter(
         }
         // SAFETY: the waiter is there while its seat is in the list.
         match filter(unsafe { &*lot[at].waiter }) {
-            Choice::Unpark => {
+            FilterOp::Unpark => {
                 woken.push(lot.remove(at));
                 continue;
             }
-            Choice::Skip => done.more = true,
-            Choice::End => {
-                done.more = true;
+            FilterOp::Skip => done.have_more_threads = true,
+            FilterOp::Stop => {
+                done.have_more_threads = true;
                 break;
             }
         }
         at += 1;
     }
-    done.count = woken.len();
+    done.unparked_threads = woken.len();
     let token = callback(done);
     woken.iter().for_each(|seat| wake(seat, token));
     done
@@ -171,9 +171,9 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
 pub(crate) unsafe fn requeue(
     from: usize,
     to: usize,
-    decide: &mut dyn FnMut() -> Option<Requeue>,
-    callback: &mut dyn FnMut(Unparked) -> u32,
-) -> Option<Unparked> {
+    decide: &mut dyn FnMut() -> Option<RequeueOp>,
+    callback: &mut dyn FnMut(UnparkResult) -> u32,
+) -> Option<UnparkResult> {
     if is_real() {
         // SAFETY: by the caller's promise.
         return unsafe { lot::requeue(from, to, decide, callback) };
@@ -182,14 +182,14 @@ pub(crate) unsafe fn requeue(
     let (mut unpark, mut requeue) = (0, 0);
     if lot.iter().any(|seat| seat.key == from) {
         (unpark, requeue) = match decide()? {
-            Requeue::UnparkOne => (1, 0),
-            Requeue::MoveOne => (0, 1),
-            Requeue::UnparkOneMoveRest => (1, usize::MAX),
-            Requeue::MoveAll => (0, usize::MAX),
+            RequeueOp::UnparkOne => (1, 0),
+            RequeueOp::RequeueOne => (0, 1),
+            RequeueOp::UnparkOneRequeueRest => (1, usize::MAX),
+            RequeueOp::RequeueAll => (0, usize::MAX),
         };
     }
     let now = Instant::now();
-    let mut done = Unparked::default();
+    let mut done = UnparkResult::default();
     let (mut staying, mut moving, mut woken) = (Vec::new(), Vec::new(), Vec::new());
     for seat in lot.drain(..) {
         if seat.key != from {
@@ -203,12 +203,12 @@ pub(crate) unsafe fn requeue(
             unsafe { (*seat.waiter).note_moved(now) };
             moving.push(Seat { key: to, ..seat });
         } else {
-            done.more = true;
+            done.have_more_threads = true;
             staying.push(seat);
         }
     }
-    done.count = woken.len();
-    done.requeued = moving.len();
+    done.unparked_threads = woken.len();
+    done.requeued_threads = moving.len();
     // Those that move stand behind those that are there already.
     staying.extend(moving);
     *lot = staying;

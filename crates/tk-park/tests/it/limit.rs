@@ -1,8 +1,7 @@
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_park::{Limit, MAX_STOPS, Spin, SpinHistory, StopSource, WaitError, deadline_after};
+use tk_park::{AdaptiveSpin, Limit, MAX_STOPS, Poll, Spin, StopSource, WaitError, deadline_after};
 
 use crate::parked::message;
 
@@ -11,11 +10,11 @@ assert_impl_all!(WaitError: Send, Sync, std::error::Error);
 
 #[test]
 fn no_limit_is_never_over() {
-    let limit = Limit::none();
+    let limit = Limit::never();
     assert_eq!(limit.check(), Ok(()));
     assert_eq!(limit.deadline(), None);
     assert_eq!(limit.stop_tokens().count(), 0);
-    assert!(!Limit::default().is_over());
+    assert!(!Limit::default().is_expired());
 }
 
 #[test]
@@ -23,15 +22,15 @@ fn a_limit_of_any_kind_is_one() {
     let source = StopSource::new();
     let token = source.token();
     let second = Duration::from_secs(1);
-    assert!(Limit::none().is_none());
-    assert!(!Limit::after(second).is_none());
-    assert!(!Limit::from(&token).is_none());
-    assert!(!Limit::after(second).or_stop(&token).is_none());
+    assert!(Limit::never().is_unlimited());
+    assert!(!Limit::after(second).is_unlimited());
+    assert!(!Limit::from(&token).is_unlimited());
+    assert!(!Limit::after(second).or_stop(&token).is_unlimited());
 }
 
 #[test]
 fn an_option_is_a_limit_if_there_is_one() {
-    assert!(Limit::from(None::<Duration>).is_none());
+    assert!(Limit::from(None::<Duration>).is_unlimited());
     let before = Instant::now();
     let deadline = Limit::from(Some(Duration::from_secs(1))).deadline();
     assert!(deadline >= before.checked_add(Duration::from_secs(1)) && deadline.is_some());
@@ -53,7 +52,7 @@ fn zero_and_the_past_are_over_at_once() {
 fn a_duration_too_long_for_the_clock_is_no_limit() {
     assert_eq!(deadline_after(Duration::MAX), None);
     assert_eq!(Limit::from(Duration::MAX).deadline(), None);
-    assert!(!Limit::from(Duration::MAX).is_over());
+    assert!(!Limit::from(Duration::MAX).is_expired());
 }
 
 #[test]
@@ -81,10 +80,10 @@ fn each_token_of_a_limit_counts() {
     for stopped in 0..MAX_STOPS {
         let sources = [(); MAX_STOPS].map(|()| StopSource::new());
         let tokens = sources.each_ref().map(StopSource::token);
-        let limit = tokens.iter().fold(Limit::none(), Limit::or_stop);
+        let limit = tokens.iter().fold(Limit::never(), Limit::or_stop);
         let array = Limit::from(tokens.each_ref());
         assert_eq!(limit.stop_tokens().count(), MAX_STOPS);
-        assert!(!limit.is_over() && !array.is_over());
+        assert!(!limit.is_expired() && !array.is_expired());
         sources[stopped].request_stop();
         assert_eq!(limit.check(), Err(WaitError::Stopped));
         assert_eq!(array.check(), Err(WaitError::Stopped));
@@ -94,7 +93,7 @@ fn each_token_of_a_limit_counts() {
 #[test]
 fn a_token_too_many_is_refused_and_none_is_lost() {
     let tokens = [(); MAX_STOPS + 1].map(|()| StopSource::new().token());
-    let limit = tokens[1..].iter().fold(Limit::none(), Limit::or_stop);
+    let limit = tokens[1..].iter().fold(Limit::never(), Limit::or_stop);
     let panic =
         std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| limit.or_stop(&tokens[0])));
     let payload = panic.unwrap_err();
@@ -108,13 +107,13 @@ fn the_earlier_of_two_times_counts() {
     for limit in [
         Limit::until(now).or_until(later),
         Limit::until(later).or_until(now),
-        Limit::none().or_until(now),
+        Limit::never().or_until(now),
         Limit::until(now).or_after(minute),
         Limit::until(now).or_after(Duration::MAX),
     ] {
         assert_eq!(limit.deadline(), Some(now));
     }
-    assert!(Limit::none().or_after(Duration::MAX).is_none());
+    assert!(Limit::never().or_after(Duration::MAX).is_unlimited());
     let token = StopSource::new().token();
     assert_eq!(Limit::stop(&token).or_until(now).stop_tokens().count(), 1);
 }
@@ -136,12 +135,12 @@ fn spinning_ends_and_stays_ended() {
 }
 
 /// How many of `n` spins in a row looked at all, if none ever sees what it waits for.
-fn spins_in_vain(history: &SpinHistory, n: usize) -> usize {
+fn spins_in_vain(history: &AdaptiveSpin, n: usize) -> usize {
     let looked = |_: &usize| {
         let mut looked = false;
         let came = history.spin(|| {
             looked = true;
-            ControlFlow::Continue(())
+            Poll::Again
         });
         assert!(!came);
         looked
@@ -154,26 +153,29 @@ fn spinning_that_does_not_pay_is_given_up_until_it_does() {
     if std::thread::available_parallelism().unwrap().get() == 1 {
         return; // Nothing spins there.
     }
-    let history = SpinHistory::new();
+    let history = AdaptiveSpin::new();
     assert_eq!(spins_in_vain(&history, 4), 4);
     // From now on it is tried now and then.
     let tried = spins_in_vain(&history, 200);
     assert!((5..=7).contains(&tried), "{tried} of 200");
-    while !history.spin(|| ControlFlow::Break(true)) {}
+    while !history.spin(|| Poll::Ready) {}
     // A spin that has no sense says nothing about the next ones.
     for _ in 0..100 {
-        assert!(!history.spin(|| ControlFlow::Break(false)));
+        assert!(!history.spin(|| Poll::GiveUp));
     }
     assert_eq!(spins_in_vain(&history, 4), 4);
 }
 
 /// How often a spin looked that waits for a wake-up in vain.
-fn looks_for_a_wake_up(history: &SpinHistory, limit: Limit<'_>) -> usize {
+fn looks_for_a_wake_up(history: &AdaptiveSpin, limit: Limit<'_>) -> usize {
     let mut looks = 0;
-    let came = history.spin_for_a_wake_up(limit, || {
-        looks += 1;
-        ControlFlow::Continue(())
-    });
+    let came = history.spin_while(
+        || {
+            looks += 1;
+            true
+        },
+        limit,
+    );
     assert!(!came);
     looks
 }
@@ -183,9 +185,9 @@ fn who_may_have_to_be_woken_is_looked_out_for_longer_but_not_beyond_the_limit() 
     if std::thread::available_parallelism().unwrap().get() == 1 {
         return; // Nothing spins there.
     }
-    let history = SpinHistory::new();
-    let brief = looks_for_a_wake_up(&history, Limit::none());
-    let long = looks_for_a_wake_up(&history, Limit::none());
+    let history = AdaptiveSpin::new();
+    let brief = looks_for_a_wake_up(&history, Limit::never());
+    let long = looks_for_a_wake_up(&history, Limit::never());
     assert!(long > brief, "{brief}, then {long}");
     assert_eq!(
         looks_for_a_wake_up(&history, Limit::after(Duration::ZERO)),
@@ -193,15 +195,13 @@ fn who_may_have_to_be_woken_is_looked_out_for_longer_but_not_beyond_the_limit() 
     );
     // What comes late is received, but does not make the next ones brief again.
     let mut looks = 0;
-    assert!(history.spin_for_a_wake_up(Limit::none(), || {
+    let comes_late = || {
         looks += 1;
-        match looks > brief {
-            true => ControlFlow::Break(true),
-            false => ControlFlow::Continue(()),
-        }
-    }));
-    assert!(looks_for_a_wake_up(&history, Limit::none()) > brief);
+        looks <= brief
+    };
+    assert!(history.spin_while(comes_late, Limit::never()));
+    assert!(looks_for_a_wake_up(&history, Limit::never()) > brief);
     // From now on it is tried now and then.
-    let tried = (0..124).filter(|_| looks_for_a_wake_up(&history, Limit::none()) > 0);
+    let tried = (0..124).filter(|_| looks_for_a_wake_up(&history, Limit::never()) > 0);
     assert!((3..=4).contains(&tried.count()));
 }

@@ -4,14 +4,14 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use tk_park::{
-    Choice, Limit, Parked, Requeue, Unparked, Wait, Waiter, park, park_then, requeue, unpark_all,
-    unpark_filter, unpark_n, unpark_one,
+    FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter, park, park_with,
+    requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
 };
 
 use crate::parked::{Random, until};
 
-fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Parked {
-    park(word, || true, &Wait::new("test"), limit)
+fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Result<Parked, WaitError> {
+    park(word, || true, &WaitInfo::new("test"), limit)
 }
 
 /// A table that grows while threads enter and leave it: each waits where it is found.
@@ -30,17 +30,20 @@ fn more_threads_than_the_table_was_made_for() {
                         asleep.fetch_add(1, Relaxed);
                         true
                     };
-                    park(word, validate, &Wait::new("test"), Limit::none())
+                    park(word, validate, &WaitInfo::new("test"), Limit::never())
                 })
             })
             .collect();
         until("all are in the queue", || asleep.load(Relaxed) == THREADS);
         for (n, word) in words.iter().enumerate() {
-            let unparked = unpark_filter(word, |_| Choice::Unpark, |_| n as u16);
-            assert_eq!((unparked.count, unparked.more), (1, false));
+            let unparked = unpark_filter(word, |_| FilterOp::Unpark, |_| n as u16);
+            assert_eq!(
+                (unparked.unparked_threads, unparked.have_more_threads),
+                (1, false)
+            );
         }
         for (n, sleeper) in sleepers.into_iter().enumerate() {
-            assert_eq!(sleeper.join().unwrap(), Parked::Unparked(n as u16));
+            assert_eq!(sleeper.join().unwrap(), Ok(Parked::Unparked(n as u16)));
         }
     });
 }
@@ -63,10 +66,10 @@ fn a_long_queue_is_left_from_every_place() {
                     // Every other one leaves by itself.
                     let limit = match n % 2 {
                         0 => Limit::after(Duration::from_micros(n as u64)),
-                        _ => Limit::none(),
+                        _ => Limit::never(),
                     };
-                    let parked = park(word, validate, &Wait::new("test").marked(n), limit);
-                    if parked == Parked::TimedOut {
+                    let parked = park(word, validate, &WaitInfo::new("test").tag(n), limit);
+                    if parked == Err(WaitError::TimedOut) {
                         timed_out.fetch_add(1, Relaxed);
                     }
                     parked
@@ -78,20 +81,26 @@ fn a_long_queue_is_left_from_every_place() {
         });
         // From the middle, then from the end and the beginning.
         let some = |from: usize| {
-            move |waiter: &Waiter| match waiter.mark() >= from {
-                true => Choice::Unpark,
-                false => Choice::Skip,
+            move |waiter: &Waiter| match waiter.tag() >= from {
+                true => FilterOp::Unpark,
+                false => FilterOp::Skip,
             }
         };
         let late = unpark_filter(&word, some(THREADS / 2), |_| 1);
-        assert_eq!((late.count, late.more), (THREADS / 4, true));
+        assert_eq!(
+            (late.unparked_threads, late.have_more_threads),
+            (THREADS / 4, true)
+        );
         let first = unpark_n(&word, 10, |_| 1);
-        assert_eq!((first.count, first.more), (10, true));
+        assert_eq!(
+            (first.unparked_threads, first.have_more_threads),
+            (10, true)
+        );
         assert_eq!(unpark_all(&word, 1), THREADS / 4 - 10);
         let unparked = sleepers
             .into_iter()
             .map(|sleeper| sleeper.join().unwrap())
-            .filter(|parked| *parked == Parked::Unparked(1))
+            .filter(|parked| *parked == Ok(Parked::Unparked(1)))
             .count();
         assert_eq!(unparked, THREADS / 2);
     });
@@ -113,7 +122,7 @@ fn wake_ups_are_exact_while_waiters_are_moved_and_time_out() {
                 while start.elapsed() < TIME {
                     let word = &words[random.below(3) as usize];
                     let limit = Limit::after(random.moment());
-                    if let Parked::Unparked(_) = sleep_on(word, limit) {
+                    if let Ok(Parked::Unparked(_)) = sleep_on(word, limit) {
                         received.fetch_add(1, Relaxed);
                     }
                 }
@@ -126,16 +135,19 @@ fn wake_ups_are_exact_while_waiters_are_moved_and_time_out() {
                 while start.elapsed() < TIME {
                     let (from, to) = (random.below(3) as usize, random.below(3) as usize);
                     let how = [
-                        Requeue::UnparkOne,
-                        Requeue::MoveOne,
-                        Requeue::UnparkOneMoveRest,
-                        Requeue::MoveAll,
+                        RequeueOp::UnparkOne,
+                        RequeueOp::RequeueOne,
+                        RequeueOp::UnparkOneRequeueRest,
+                        RequeueOp::RequeueAll,
                     ][random.below(4) as usize];
                     let to = &raw const words[to] as usize;
                     // SAFETY: the sleepers take any token.
                     let moved = unsafe { requeue(&words[from], to, || Some(how), |_| 1) };
                     let unparked = unpark_one(&words[from], |_| 2);
-                    sent.fetch_add(moved.unwrap().count + unparked.count, Relaxed);
+                    sent.fetch_add(
+                        moved.unwrap().unparked_threads + unparked.unparked_threads,
+                        Relaxed,
+                    );
                 }
             });
         }
@@ -154,8 +166,8 @@ fn nobody_is_asked_about_an_empty_queue() {
     let to = &raw const to as usize;
     // SAFETY: nobody is parked there.
     let done = unsafe { requeue(&from, to, || unreachable!(), callback) };
-    assert_eq!(done, Some(Unparked::default()));
-    assert_eq!(told, Some(Unparked::default()));
+    assert_eq!(done, Some(UnparkResult::default()));
+    assert_eq!(told, Some(UnparkResult::default()));
 }
 
 /// Unparks on its word when it is dropped. With the word's bucket locked that would wait forever.
@@ -170,7 +182,7 @@ impl Drop for Unparks<'_> {
 #[test]
 fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
     let word = AtomicU32::new(0);
-    let wait = Wait::new("test");
+    let wait = WaitInfo::new("test");
     let unparks = || Unparks(&word);
 
     for answer in [false, true] {
@@ -181,8 +193,8 @@ fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
         };
         let parked = park(&word, validate, &wait, Duration::ZERO.into());
         let expected = match answer {
-            true => Parked::TimedOut,
-            false => Parked::Invalid,
+            true => Err(WaitError::TimedOut),
+            false => Ok(Parked::Invalid),
         };
         assert_eq!(parked, expected);
     }
@@ -192,19 +204,19 @@ fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
         let _ = &captured;
     };
     // SAFETY: it does not park.
-    let parked = unsafe { park_then(&word, || true, before_sleep, &wait, Duration::ZERO.into()) };
-    assert_eq!(parked, Parked::TimedOut);
+    let parked = unsafe { park_with(&word, || true, before_sleep, &wait, Duration::ZERO.into()) };
+    assert_eq!(parked, Err(WaitError::TimedOut));
 
     let (captured, too) = (unparks(), unparks());
     let filter = move |_: &Waiter| {
         let _ = &captured;
-        Choice::Unpark
+        FilterOp::Unpark
     };
     let callback = move |_| {
         let _ = &too;
         0
     };
-    assert_eq!(unpark_filter(&word, filter, callback).count, 0);
+    assert_eq!(unpark_filter(&word, filter, callback).unparked_threads, 0);
 
     let (captured, too) = (unparks(), unparks());
     let decide = move || {
@@ -218,7 +230,7 @@ fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
     let other = AtomicU32::new(0);
     // SAFETY: nobody is parked there.
     let done = unsafe { requeue(&word, &raw const other as usize, decide, callback) };
-    assert_eq!(done, Some(Unparked::default()));
+    assert_eq!(done, Some(UnparkResult::default()));
 }
 
 /// A wait inside a wait: each has its own place, and gets its own wake-up.
@@ -228,16 +240,21 @@ fn a_thread_may_park_before_it_sleeps() {
     std::thread::scope(|s| {
         let sleeper = s.spawn(|| {
             let mut parked_inside = None;
-            let parks = |_: &Waiter| parked_inside = Some(sleep_on(&inner, Limit::none()));
-            let wait = Wait::new("test");
+            let parks = |_: &Waiter| parked_inside = Some(sleep_on(&inner, Limit::never()));
+            let wait = WaitInfo::new("test");
             // SAFETY: the lot puts up with it.
-            let parked = unsafe { park_then(&outer, || true, parks, &wait, Limit::none()) };
+            let parked = unsafe { park_with(&outer, || true, parks, &wait, Limit::never()) };
             (parked, parked_inside)
         });
-        until("it sleeps inside", || unpark_one(&inner, |_| 1).count == 1);
-        assert_eq!(unpark_one(&outer, |_| 2).count, 1);
+        until("it sleeps inside", || {
+            unpark_one(&inner, |_| 1).unparked_threads == 1
+        });
+        assert_eq!(unpark_one(&outer, |_| 2).unparked_threads, 1);
         let parked = sleeper.join().unwrap();
-        assert_eq!(parked, (Parked::Unparked(2), Some(Parked::Unparked(1))));
+        assert_eq!(
+            parked,
+            (Ok(Parked::Unparked(2)), Some(Ok(Parked::Unparked(1))))
+        );
     });
 }
 
@@ -254,11 +271,16 @@ fn deadlines_at_the_ends_of_time() {
     }
     std::thread::scope(|s| {
         let sleeper = s.spawn(|| sleep_on(&word, Limit::until(latest)));
-        until("it sleeps", || unpark_one(&word, |_| 1).count == 1);
-        assert_eq!(sleeper.join().unwrap(), Parked::Unparked(1));
+        until("it sleeps", || {
+            unpark_one(&word, |_| 1).unparked_threads == 1
+        });
+        assert_eq!(sleeper.join().unwrap(), Ok(Parked::Unparked(1)));
     });
     let past = Instant::now() - Duration::from_nanos(1);
-    assert_eq!(sleep_on(&word, Limit::until(past)), Parked::TimedOut);
+    assert_eq!(
+        sleep_on(&word, Limit::until(past)),
+        Err(WaitError::TimedOut)
+    );
 }
 
 /// A wait does not end before its time, by the clock that the caller looks at.
@@ -267,7 +289,10 @@ fn no_time_is_over_early() {
     let word = AtomicU32::new(0);
     for micros in (0..2000).step_by(37) {
         let deadline = Instant::now() + Duration::from_micros(micros);
-        assert_eq!(sleep_on(&word, Limit::until(deadline)), Parked::TimedOut);
+        assert_eq!(
+            sleep_on(&word, Limit::until(deadline)),
+            Err(WaitError::TimedOut)
+        );
         assert!(Instant::now() >= deadline);
     }
 }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 // Not std's: ThreadSanitizer does not see what that hands over.
 use tk_core::__private::fork::Mutex;
-use tk_core::{Owner, Record};
+use tk_core::{Owner, ThreadRecord};
 use tk_park::{StopSource, StopToken};
 
 /// How long a test waits for what must happen.
@@ -40,21 +40,21 @@ pub fn until(what: &str, mut reached: impl FnMut() -> bool) {
 
 /// Waits until the thread is in a queue, waiting for a thing of this kind.
 #[track_caller]
-pub fn until_parked(record: &Record, kind: &str) {
+pub fn until_parked(record: &ThreadRecord, kind: &str) {
     until(&format!("{record:?} waits for a {kind}"), || {
         is_parked(record, kind)
     });
 }
 
-pub fn is_parked(record: &Record, kind: &str) -> bool {
+pub fn is_parked(record: &ThreadRecord, kind: &str) -> bool {
     record
-        .waiting()
+        .blocked_on()
         .is_some_and(|waiting| waiting.kind() == kind)
 }
 
 /// A thread that has begun to run.
 pub struct Running<'scope, T> {
-    pub record: Record,
+    pub record: ThreadRecord,
     handle: ScopedJoinHandle<'scope, T>,
 }
 

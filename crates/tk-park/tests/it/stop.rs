@@ -4,9 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
 use static_assertions::assert_impl_all;
 use std::time::Duration;
-use tk_park::{
-    DropGuard, Limit, Parked, StopCallback, StopSource, StopToken, Wait, WaitError, park,
-};
+use tk_park::{DropGuard, Limit, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
 
 use crate::parked::{message, start, start_parked, until};
 
@@ -149,7 +147,7 @@ fn a_wait_for_a_callback_shows_the_line_of_its_registration_and_who_runs_it() {
         let request = start(s, || source.request_stop());
         gate.until_entered();
         let dropping = start_parked(s, "stop callback", || drop(callback));
-        let waiting = dropping.record.waiting().unwrap();
+        let waiting = dropping.record.blocked_on().unwrap();
         let here = Location::caller().file();
         assert_eq!(
             (waiting.location().file(), waiting.location().line()),
@@ -190,7 +188,7 @@ fn unregistering_drops_the_function_at_once() {
     assert_eq!(Arc::strong_count(&witness), 1);
     let held = Arc::clone(&witness);
     let callback = source.token().on_stop(move || drop(held));
-    assert_eq!(callback.unregister_with(Limit::none()), Ok(true));
+    assert_eq!(callback.unregister_with(Limit::never()), Ok(true));
     assert_eq!(Arc::strong_count(&witness), 1);
     source.request_stop();
 }
@@ -219,7 +217,7 @@ fn unregistering_with_a_limit_waits_up_to_it() {
         gate.until_entered();
         let [callback] = callbacks;
         let waiting = start_parked(s, "stop callback", || {
-            (callback.unregister_with(Limit::none()), gate.is_left())
+            (callback.unregister_with(Limit::never()), gate.is_left())
         });
         gate.open();
         assert_eq!(waiting.join(), (Ok(false), true));
@@ -349,12 +347,12 @@ fn waits_are_woken_before_the_callbacks_run() {
     });
     std::thread::scope(|s| {
         let sleeper = start_parked(s, "test", || {
-            let parked = park(&word, || true, &Wait::new("test"), Limit::from(&token));
+            let parked = park(&word, || true, &WaitInfo::new("test"), Limit::from(&token));
             gone.store(true, Release);
             parked
         });
         assert!(source.request_stop());
-        assert_eq!(sleeper.join(), Parked::Stopped);
+        assert_eq!(sleeper.join(), Err(WaitError::Stopped));
     });
     drop(callback);
 }

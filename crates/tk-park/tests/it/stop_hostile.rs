@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 
-use tk_park::{Limit, Parked, StopCallback, StopSource, StopToken, Wait, park};
+use tk_park::{Limit, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
 
 use crate::parked::{message, start, start_parked, until};
 
@@ -21,8 +21,8 @@ fn use_all(token: &StopToken, source: &StopSource) {
     assert!(token.child().stop_requested());
     assert!(StopSource::child_of([token, token]).stop_requested());
     let word = AtomicU32::new(0);
-    let parked = park(&word, || true, &Wait::new("test"), Limit::from(token));
-    assert_eq!(parked, Parked::Stopped);
+    let parked = park(&word, || true, &WaitInfo::new("test"), Limit::from(token));
+    assert_eq!(parked, Err(WaitError::Stopped));
     _ = format!("{token:?} {source:?}");
 }
 
@@ -226,11 +226,11 @@ fn a_callback_that_blocks_keeps_nobody_from_using_the_tree() {
     let token = child.token();
     std::thread::scope(|s| {
         let sleeper = start_parked(s, "test", || {
-            park(&word, || true, &Wait::new("test"), Limit::from(&token))
+            park(&word, || true, &WaitInfo::new("test"), Limit::from(&token))
         });
         let request = start(s, || program.request_stop());
         until("the callback runs", || entered.load(Acquire));
-        assert_eq!(sleeper.join(), Parked::Stopped);
+        assert_eq!(sleeper.join(), Err(WaitError::Stopped));
         use_all(&program.token(), &program);
         use_all(&child.token(), &child);
         done.store(true, Release);

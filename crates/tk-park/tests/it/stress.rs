@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
-use tk_park::{Limit, Parked, Requeue, StopSource, Wait, park, requeue, unpark_n};
+use tk_park::{Limit, Parked, RequeueOp, StopSource, WaitInfo, park, requeue, unpark_n};
 
 use crate::parked::{Random, Renewed, start};
 
@@ -24,9 +24,9 @@ fn each_wake_up_is_received_by_one_thread() {
                 while !over.load(Relaxed) {
                     let token = source.token();
                     let limit = Limit::after(random.moment()).or_stop(&token);
-                    let wait = Wait::new("test");
+                    let wait = WaitInfo::new("test");
                     let word = &words[random.below(2) as usize];
-                    if let Parked::Unparked(_) = park(word, || true, &wait, limit) {
+                    if let Ok(Parked::Unparked(_)) = park(word, || true, &wait, limit) {
                         received.fetch_add(1, Relaxed);
                     }
                 }
@@ -44,12 +44,19 @@ fn each_wake_up_is_received_by_one_thread() {
                 0 => {
                     let to = &raw const words[1] as usize;
                     // SAFETY: the sleepers take any token.
-                    unsafe { requeue(&words[0], to, || Some(Requeue::UnparkOneMoveRest), |_| 1) }
-                        .unwrap()
+                    unsafe {
+                        requeue(
+                            &words[0],
+                            to,
+                            || Some(RequeueOp::UnparkOneRequeueRest),
+                            |_| 1,
+                        )
+                    }
+                    .unwrap()
                 }
                 n => unpark_n(&words[n as usize - 1], n as usize, |_| 2),
             };
-            sent.fetch_add(done.count, Relaxed);
+            sent.fetch_add(done.unparked_threads, Relaxed);
         }
         over.store(true, Relaxed);
         stopper.join();

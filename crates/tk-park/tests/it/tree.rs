@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use tk_park::{Limit, Parked, StopCallback, StopSource, StopToken, Wait, park};
+use tk_park::{Limit, Parked, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
 
 use crate::parked::{start, start_parked, until};
 
-fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Parked {
-    park(word, || true, &Wait::new("test"), limit)
+fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Result<Parked, WaitError> {
+    park(word, || true, &WaitInfo::new("test"), limit)
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_parents_stop_wakes_the_waits_of_its_children() {
     std::thread::scope(|s| {
         let sleeper = start_parked(s, "test", || sleep_on(&word, Limit::from(&token)));
         parent.request_stop();
-        assert_eq!(sleeper.join(), Parked::Stopped);
+        assert_eq!(sleeper.join(), Err(WaitError::Stopped));
     });
 }
 
@@ -247,7 +247,7 @@ fn a_callback_may_wait_for_a_thread_that_waits_with_a_token_that_came_later() {
             parked
         });
         assert!(program.request_stop());
-        assert_eq!(sleeper.join(), Parked::Stopped);
+        assert_eq!(sleeper.join(), Err(WaitError::Stopped));
     });
     drop(callback);
 }

@@ -4,8 +4,8 @@ use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance, set_threads, use_the_real_lot};
 use tk_park::{
-    Choice, Limit, Parked, Requeue, StopSource, Wait, Waiter, park, park_then, requeue, unpark_all,
-    unpark_filter, unpark_one,
+    FilterOp, Limit, Parked, RequeueOp, StopSource, WaitError, WaitInfo, Waiter, park, park_with,
+    requeue, unpark_all, unpark_filter, unpark_one,
 };
 
 use crate::model::explore;
@@ -25,8 +25,8 @@ fn until_1() -> Limit<'static> {
 fn move_one(from: &AtomicU32, to: &AtomicU32) -> usize {
     let to = &raw const *to as usize;
     // SAFETY: the sleepers of these models take any token.
-    let done = unsafe { requeue(from, to, || Some(Requeue::MoveOne), |_| 0) };
-    done.unwrap().requeued
+    let done = unsafe { requeue(from, to, || Some(RequeueOp::RequeueOne), |_| 0) };
+    done.unwrap().requeued_threads
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn a_change_of_the_word_is_not_missed_in_the_lot() {
         });
         while word.load(Acquire) == 0 {
             let closed = || word.load(Relaxed) == 0;
-            park(&*word, closed, &Wait::new("model"), Limit::none());
+            park(&*word, closed, &WaitInfo::new("model"), Limit::never());
         }
         assert_eq!(value.get(), 1);
         opener.join().unwrap();
@@ -67,15 +67,15 @@ fn a_thread_that_is_unparked_sees_what_came_before() {
                         thread::yield_now();
                     }
                 };
-                let wait = Wait::new("model");
+                let wait = WaitInfo::new("model");
                 // SAFETY: it does not park.
-                let parked = unsafe { park_then(&*word, || true, look_out, &wait, Limit::none()) };
-                assert_eq!(parked, Parked::Unparked(3));
+                let parked = unsafe { park_with(&*word, || true, look_out, &wait, Limit::never()) };
+                assert_eq!(parked, Ok(Parked::Unparked(3)));
                 assert_eq!(value.get(), 1);
             }
         });
         value.add();
-        while unpark_one(&*word, |_| 3).count == 0 {
+        while unpark_one(&*word, |_| 3).unparked_threads == 0 {
             thread::yield_now();
         }
         sleeper.join().unwrap();
@@ -91,11 +91,11 @@ fn of_a_timeout_and_an_unpark_exactly_one_wins_in_the_lot() {
             move || sleep_on(&word, until_1())
         });
         let clock = thread::spawn(|| advance(1));
-        let unparked = unpark_one(&*word, |_| 3).count;
+        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
         clock.join().unwrap();
         let expected = match unparked {
-            1 => Parked::Unparked(3),
-            _ => Parked::TimedOut,
+            1 => Ok(Parked::Unparked(3)),
+            _ => Err(WaitError::TimedOut),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
     });
@@ -110,11 +110,11 @@ fn of_a_stop_and_an_unpark_exactly_one_wins_in_the_lot() {
             move || sleep_on(&word, Limit::from(&token))
         });
         let stopper = thread::spawn(move || assert!(source.request_stop()));
-        let unparked = unpark_one(&*word, |_| 3).count;
+        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
         stopper.join().unwrap();
         let expected = match unparked {
-            1 => Parked::Unparked(3),
-            _ => Parked::Stopped,
+            1 => Ok(Parked::Unparked(3)),
+            _ => Err(WaitError::Stopped),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
     });
@@ -132,12 +132,12 @@ fn a_requeue_against_a_timeout() {
         });
         let clock = thread::spawn(|| advance(1));
         let moved = move_one(&from, &to);
-        let unparked = unpark_one(&*to, |_| 3).count;
+        let unparked = unpark_one(&*to, |_| 3).unparked_threads;
         clock.join().unwrap();
         let expected = match (moved, unparked) {
-            (0, 0) => Parked::TimedOut,
-            (1, 0) => Parked::Requeued,
-            (1, 1) => Parked::Unparked(3),
+            (0, 0) => Err(WaitError::TimedOut),
+            (1, 0) => Ok(Parked::Requeued),
+            (1, 1) => Ok(Parked::Unparked(3)),
             other => panic!("{other:?}"),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
@@ -157,8 +157,8 @@ fn a_waiter_that_is_moved_times_out() {
         });
         let clock = thread::spawn(|| advance(1));
         let expected = match move_one(&from, &to) {
-            0 => Parked::TimedOut,
-            _ => Parked::Requeued,
+            0 => Err(WaitError::TimedOut),
+            _ => Ok(Parked::Requeued),
         };
         clock.join().unwrap();
         let parked = sleeper.join().unwrap();
@@ -179,14 +179,14 @@ fn a_requeue_against_an_unpark() {
             let (from, to) = (from.clone(), to.clone());
             move || move_one(&from, &to)
         });
-        let first = unpark_one(&*from, |_| 3).count;
+        let first = unpark_one(&*from, |_| 3).unparked_threads;
         let moved = mover.join().unwrap();
-        let second = unpark_one(&*to, |_| 4).count;
+        let second = unpark_one(&*to, |_| 4).unparked_threads;
         advance(1);
         let expected = match (first, moved, second) {
-            (1, 0, 0) => Parked::Unparked(3),
-            (0, 1, 1) => Parked::Unparked(4),
-            (0, 0, 0) => Parked::TimedOut,
+            (1, 0, 0) => Ok(Parked::Unparked(3)),
+            (0, 1, 1) => Ok(Parked::Unparked(4)),
+            (0, 0, 0) => Err(WaitError::TimedOut),
             other => panic!("{other:?}"),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
@@ -212,7 +212,7 @@ fn two_requeues_in_opposite_directions() {
         let found = unpark_all(&*one, 3) + unpark_all(&*other, 3);
         advance(1);
         let parked = sleeper.join().unwrap();
-        assert_eq!(found == 1, parked == Parked::Unparked(3));
+        assert_eq!(found == 1, parked == Ok(Parked::Unparked(3)));
     });
 }
 
@@ -227,20 +227,20 @@ fn a_table_that_grows_loses_no_waiter() {
             let word = word.clone();
             move || {
                 let closed = || word.load(Relaxed) == 0;
-                park(&*word, closed, &Wait::new("model"), Limit::none())
+                park(&*word, closed, &WaitInfo::new("model"), Limit::never())
             }
         });
         let grower = thread::spawn(|| {
             set_threads(2);
             // Looks into the table before anything else, and does not sleep.
             let other = AtomicU32::new(0);
-            park(&other, || false, &Wait::new("model"), Limit::none());
+            park(&other, || false, &WaitInfo::new("model"), Limit::never());
         });
         word.store(1, Relaxed);
-        let unparked = unpark_one(&*word, |_| 3).count;
+        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
         let expected = match unparked {
-            1 => Parked::Unparked(3),
-            _ => Parked::Invalid,
+            1 => Ok(Parked::Unparked(3)),
+            _ => Ok(Parked::Invalid),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
         grower.join().unwrap();
@@ -259,22 +259,22 @@ fn a_requeue_while_the_table_grows() {
             let (from, asleep) = (from.clone(), asleep.clone());
             move || {
                 let in_the_queue = |_: &Waiter| asleep.store(1, Release);
-                let wait = Wait::new("model");
+                let wait = WaitInfo::new("model");
                 // SAFETY: it does not park.
-                unsafe { park_then(&*from, || true, in_the_queue, &wait, Limit::none()) }
+                unsafe { park_with(&*from, || true, in_the_queue, &wait, Limit::never()) }
             }
         });
         let grower = thread::spawn(|| {
             set_threads(2);
             let other = AtomicU32::new(0);
-            park(&other, || false, &Wait::new("model"), Limit::none());
+            park(&other, || false, &WaitInfo::new("model"), Limit::never());
         });
         while asleep.load(Acquire) == 0 {
             thread::yield_now();
         }
         assert_eq!(move_one(&from, &to), 1);
-        assert_eq!(unpark_one(&*to, |_| 3).count, 1);
-        assert_eq!(sleeper.join().unwrap(), Parked::Unparked(3));
+        assert_eq!(unpark_one(&*to, |_| 3).unparked_threads, 1);
+        assert_eq!(sleeper.join().unwrap(), Ok(Parked::Unparked(3)));
         grower.join().unwrap();
     });
 }
@@ -291,15 +291,15 @@ fn two_threads_that_grow_the_table_at_a_time() {
             let word = word.clone();
             move || {
                 let closed = || word.load(Relaxed) == 0;
-                park(&*word, closed, &Wait::new("model"), Limit::none())
+                park(&*word, closed, &WaitInfo::new("model"), Limit::never())
             }
         });
         let other = AtomicU32::new(0);
-        park(&other, || false, &Wait::new("model"), Limit::none());
+        park(&other, || false, &WaitInfo::new("model"), Limit::never());
         word.store(1, Relaxed);
         let expected = match unpark_all(&*word, 3) {
-            1 => Parked::Unparked(3),
-            _ => Parked::Invalid,
+            1 => Ok(Parked::Unparked(3)),
+            _ => Ok(Parked::Invalid),
         };
         assert_eq!(sleeper.join().unwrap(), expected);
     });
@@ -317,8 +317,8 @@ fn neighbors_in_a_bucket_do_not_meet() {
         advance(1);
         for (n, sleeper) in sleepers.into_iter().enumerate() {
             let expected = match unparked[n] {
-                1 => Parked::Unparked(n as u16),
-                _ => Parked::TimedOut,
+                1 => Ok(Parked::Unparked(n as u16)),
+                _ => Err(WaitError::TimedOut),
             };
             assert_eq!(sleeper.join().unwrap(), expected);
         }
@@ -342,15 +342,15 @@ fn a_timeout_anywhere_in_a_queue() {
         let mut seen = 0;
         let count = |_: &Waiter| {
             seen += 1;
-            Choice::Unpark
+            FilterOp::Unpark
         };
-        let unparked = unpark_filter(&*word, count, |_| 3).count;
+        let unparked = unpark_filter(&*word, count, |_| 3).unparked_threads;
         assert_eq!(unparked, seen);
         advance(2);
         let woken = [timed, patient]
             .map(|thread| thread.join().unwrap())
             .iter()
-            .filter(|parked| **parked == Parked::Unparked(3))
+            .filter(|parked| **parked == Ok(Parked::Unparked(3)))
             .count();
         assert_eq!(woken, unparked);
     });
@@ -371,15 +371,15 @@ fn a_bucket_is_locked_by_one_thread_at_a_time() {
                 park(
                     &*word,
                     with_bucket_locked,
-                    &Wait::new("model"),
-                    Limit::none(),
+                    &WaitInfo::new("model"),
+                    Limit::never(),
                 );
             })
         };
         let threads = [lock(&word, &value), lock(&word, &value)];
         unpark_filter(
             &*word,
-            |_| Choice::End,
+            |_| FilterOp::Stop,
             |_| {
                 value.add();
                 0

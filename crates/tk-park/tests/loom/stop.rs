@@ -3,7 +3,7 @@
 use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::Ordering::*;
-use tk_park::{Limit, Parked, StopSource, Wait, park, unpark_all, unpark_one};
+use tk_park::{Limit, Parked, StopSource, WaitError, WaitInfo, park, unpark_all, unpark_one};
 
 use crate::model::explore;
 use crate::{Plain, sleep_on, word};
@@ -18,7 +18,7 @@ fn a_stop_wakes_all_waits_with_the_token() {
         });
         source.request_stop();
         for sleeper in sleepers {
-            assert_eq!(sleeper.join().unwrap(), Parked::Stopped);
+            assert_eq!(sleeper.join().unwrap(), Err(WaitError::Stopped));
         }
     });
 }
@@ -89,7 +89,7 @@ fn a_parents_stop_reaches_a_child_that_is_just_made() {
                 }
             });
             parent.request_stop();
-            assert_eq!(sleeper.join().unwrap(), Parked::Stopped);
+            assert_eq!(sleeper.join().unwrap(), Err(WaitError::Stopped));
         },
     );
 }
@@ -125,7 +125,7 @@ fn a_wait_with_the_token_of_a_grandchild_is_woken() {
             move || sleep_on(&word, Limit::from(&token))
         });
         assert!(top.request_stop());
-        assert_eq!(sleeper.join().unwrap(), Parked::Stopped);
+        assert_eq!(sleeper.join().unwrap(), Err(WaitError::Stopped));
     });
 }
 
@@ -137,8 +137,9 @@ fn a_callback_may_join_a_thread_that_waits_with_a_token_below() {
         let callback = top.token().on_stop({
             let worker = worker.clone();
             move || {
-                let worker: thread::JoinHandle<Parked> = worker.lock().unwrap().take().unwrap();
-                assert_eq!(worker.join().unwrap(), Parked::Stopped);
+                let worker: thread::JoinHandle<Result<Parked, WaitError>> =
+                    worker.lock().unwrap().take().unwrap();
+                assert_eq!(worker.join().unwrap(), Err(WaitError::Stopped));
             }
         });
         let token = top.token().child().token();
@@ -238,7 +239,7 @@ fn either_token_of_a_limit_ends_the_wait() {
         });
         let other = thread::spawn(move || assert!(first.request_stop()));
         assert!(second.request_stop());
-        assert_eq!(sleeper.join().unwrap(), Parked::Stopped);
+        assert_eq!(sleeper.join().unwrap(), Err(WaitError::Stopped));
         other.join().unwrap();
     });
 }
@@ -254,9 +255,9 @@ fn a_stop_ends_no_wait_that_comes_after_the_one_with_the_token() {
                 let mut limit = Limit::from(&token);
                 while word.load(Acquire) == 0 {
                     let closed = || word.load(Relaxed) == 0;
-                    let parked = park(&*word, closed, &Wait::new("model"), limit);
-                    assert!(parked != Parked::Stopped || !limit.is_none());
-                    limit = Limit::none();
+                    let parked = park(&*word, closed, &WaitInfo::new("model"), limit);
+                    assert!(parked != Err(WaitError::Stopped) || !limit.is_unlimited());
+                    limit = Limit::never();
                 }
             }
         });

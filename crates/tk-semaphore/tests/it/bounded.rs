@@ -125,7 +125,7 @@ fn debug_shows_what_is_available_and_the_bound() {
 fn a_bound_of_zero_is_an_error_where_the_wait_would_have_no_end() {
     static NONE: BoundedSemaphore = BoundedSemaphore::new(0);
     assert!(catch_unwind(|| NONE.acquire()).is_err());
-    assert!(catch_unwind(|| NONE.acquire_with(Limit::none())).is_err());
+    assert!(catch_unwind(|| NONE.acquire_with(Limit::never())).is_err());
     assert!(catch_unwind(|| NONE.acquire_with(Duration::MAX)).is_err());
     let shared = Arc::new(BoundedSemaphore::new(0));
     assert!(catch_unwind(|| shared.acquire_owned()).is_err());

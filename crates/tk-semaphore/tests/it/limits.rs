@@ -20,7 +20,7 @@ fn long(idle: &StopToken) -> [How<'_>; 7] {
         How::For(Duration::MAX),
         How::For(MINUTE),
         How::Until(Instant::now() + MINUTE),
-        How::With(Limit::none()),
+        How::With(Limit::never()),
         How::With(Limit::after(Duration::MAX)),
         How::With(idle.into()),
     ]
@@ -136,9 +136,9 @@ fn each_form_waits<F: Face>() {
                 let line = line!() + 2;
                 let waiter = start_parked(s, "semaphore", || {
                     let taken = semaphore.take(what, how);
-                    taken.map(|held| (held.count(), tk_core::current().waiting().is_none()))
+                    taken.map(|held| (held.count(), tk_core::current().blocked_on().is_none()))
                 });
-                let waiting = waiter.record.waiting().unwrap();
+                let waiting = waiter.record.blocked_on().unwrap();
                 let place = (waiting.location().file(), waiting.location().line());
                 assert_eq!(place, (file!(), line), "{what:?} {how:?}");
                 assert_eq!(waiting.kind(), "semaphore");

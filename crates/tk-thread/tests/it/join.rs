@@ -23,7 +23,7 @@ fn patient() -> (tk_thread::JoinHandle<bool>, Arc<Event>) {
 fn until_waiting(thread: &Thread, kind: &str) {
     let watchdog = Instant::now();
     while thread
-        .waiting()
+        .blocked_on()
         .is_none_or(|waiting| waiting.kind() != kind)
     {
         assert!(
@@ -144,7 +144,7 @@ fn the_join_is_visible() {
         move || thread.join()
     });
     until_waiting(&joiner, "join");
-    let waiting = joiner.waiting().unwrap();
+    let waiting = joiner.blocked_on().unwrap();
     assert_eq!(waiting.holder(), Some(owner));
     assert!(waiting.location().file().ends_with("join.rs"));
     done.set();
@@ -226,7 +226,7 @@ fn a_handle_of_a_thread_long_gone_says_so() {
     assert!(!thread.is_alive());
     assert_eq!(thread.name(), "gone");
     assert_eq!(thread.join(), Ok(()));
-    assert_eq!(thread.waiting(), None);
+    assert_eq!(thread.blocked_on(), None);
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn who_waits_for_a_scope_is_seen() {
         let done = &done;
         let waits = outer.spawn(move || scope(|s| drop(s.spawn(|| done.wait()))));
         let waiting = loop {
-            match waits.waiting() {
+            match waits.blocked_on() {
                 Some(waiting) => break waiting,
                 None => std::thread::yield_now(),
             }

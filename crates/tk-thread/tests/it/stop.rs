@@ -150,7 +150,7 @@ fn a_thread_that_waits_in_a_drop_shows_the_line_that_made_the_handle() {
     let (handle, line) = (handle.stop_on_drop(), line!());
     let dropper = spawn(move || drop(handle));
     let waiting = loop {
-        if let Some(waiting) = dropper.waiting() {
+        if let Some(waiting) = dropper.blocked_on() {
             break waiting;
         }
         std::thread::yield_now();

@@ -37,7 +37,7 @@ fn the_end_of_a_service_cancels_what_is_pending_and_ends_its_threads() {
         let handle = handle.clone();
         move || handle.join()
     });
-    until("it waits", || joiner.waiting().is_some());
+    until("it waits", || joiner.blocked_on().is_some());
     drop(service);
     assert_eq!(Arc::strong_count(&owned), 1);
     assert!(handle.is_finished());

@@ -110,7 +110,7 @@ fn a_thread_can_be_joined_while_the_function_runs() {
     })
     .start();
     let thread = receiver.recv().unwrap();
-    until("it waits", || thread.waiting().is_some());
+    until("it waits", || thread.blocked_on().is_some());
     assert!(thread.join_for(Duration::from_millis(1)).is_err());
     go_on.set();
     thread.join().unwrap();

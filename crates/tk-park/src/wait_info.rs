@@ -1,0 +1,165 @@
+//! What others see of a wait.
+
+use std::panic::Location;
+
+use tk_core::Owner;
+
+use crate::Word;
+use crate::sync::Instant;
+
+/// Describes a wait to others: to threads that read this thread's record, and to threads that
+/// unpark it.
+///
+/// Create it once per wait, when the call is about to block. The wait counts from that moment,
+/// however often the thread has to park.
+///
+/// ```
+/// use tk_park::WaitInfo;
+///
+/// let info = WaitInfo::new("turnstile");
+/// assert_eq!(info.kind(), "turnstile");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct WaitInfo {
+    kind: &'static str,
+    holder: Option<Owner>,
+    location: &'static Location<'static>,
+    since: Instant,
+    tag: usize,
+}
+
+impl WaitInfo {
+    /// Describes a wait that begins now, for a thing of this kind, requested by the caller's line.
+    ///
+    /// If the methods of a primitive are `#[track_caller]` down to this call, the line is that of
+    /// the primitive's user.
+    ///
+    /// ```
+    /// use tk_park::WaitInfo;
+    ///
+    /// #[track_caller]
+    /// fn begin() -> WaitInfo {
+    ///     WaitInfo::new("turnstile") // Records the line that calls `begin`.
+    /// }
+    ///
+    /// assert_eq!(begin().kind(), "turnstile");
+    /// ```
+    #[track_caller]
+    pub fn new(kind: &'static str) -> WaitInfo {
+        WaitInfo {
+            kind,
+            holder: None,
+            location: Location::caller(),
+            since: Instant::now(),
+            tag: 0,
+        }
+    }
+
+    /// Adds the thread that holds the thing.
+    ///
+    /// ```
+    /// let info = tk_park::WaitInfo::new("turnstile").held_by(Some(tk_core::current_owner()));
+    /// assert_eq!(info.kind(), "turnstile");
+    /// ```
+    #[must_use]
+    pub fn held_by(mut self, holder: Option<Owner>) -> WaitInfo {
+        self.holder = holder;
+        self
+    }
+
+    /// Adds a number that threads which unpark can read, with [`Waiter::tag`](crate::Waiter::tag).
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::{FilterOp, Limit, Parked, WaitInfo, park, unpark_filter};
+    ///
+    /// const READER: usize = 1;
+    ///
+    /// let (word, info) = (AtomicU32::new(0), WaitInfo::new("readers").tag(READER));
+    /// let unpark_readers = || {
+    ///     unpark_filter(&word, |waiter| match waiter.tag() {
+    ///         READER => FilterOp::Unpark,
+    ///         _ => FilterOp::Skip,
+    ///     }, |_| 0)
+    /// };
+    /// std::thread::scope(|s| {
+    ///     let reader = s.spawn(|| park(&word, || true, &info, Limit::never()));
+    ///     while unpark_readers().unparked_threads == 0 {}
+    ///     assert_eq!(reader.join().unwrap(), Ok(Parked::Unparked(0)));
+    /// });
+    /// ```
+    #[must_use]
+    pub fn tag(mut self, tag: usize) -> WaitInfo {
+        self.tag = tag;
+        self
+    }
+
+    /// Replaces the line that requested the wait, for code that runs in a closure, where
+    /// `#[track_caller]` does not reach.
+    ///
+    /// ```
+    /// use std::panic::Location;
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::WaitInfo;
+    ///
+    /// #[track_caller]
+    /// fn describe<const N: usize>(kinds: [&'static str; N]) -> [WaitInfo; N] {
+    ///     let caller = Location::caller();
+    ///     kinds.map(|kind| WaitInfo::new(kind).at(caller)) // `new` alone would record this line.
+    /// }
+    ///
+    /// let here = line!() + 1;
+    /// let [_, door] = describe(["turnstile", "door"]);
+    /// let _published = door.publish(&AtomicU32::new(0));
+    /// assert_eq!(tk_core::current().blocked_on().unwrap().location().line(), here);
+    /// ```
+    #[must_use]
+    pub fn at(mut self, location: &'static Location<'static>) -> WaitInfo {
+        self.location = location;
+        self
+    }
+
+    /// Returns the kind of thing that the thread waits for.
+    ///
+    /// ```
+    /// assert_eq!(tk_park::WaitInfo::new("turnstile").kind(), "turnstile");
+    /// ```
+    pub fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// Publishes this in the thread's record, as a wait for `word`, until the guard is dropped: for
+    /// a thread that is about to block in another way than by parking.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::WaitInfo;
+    ///
+    /// let word = AtomicU32::new(0);
+    /// let published = WaitInfo::new("printer").publish(&word);
+    /// assert_eq!(tk_core::current().blocked_on().unwrap().kind(), "printer");
+    /// drop(published);
+    /// assert!(tk_core::current().blocked_on().is_none());
+    /// ```
+    #[cfg(not(tk_loom))]
+    pub fn publish(&self, word: &impl Word) -> tk_core::BlockedGuard {
+        self.publish_key(word.key())
+    }
+
+    #[cfg(not(tk_loom))]
+    pub(crate) fn publish_key(&self, key: usize) -> tk_core::BlockedGuard {
+        tk_core::BlockedOn::new(self.kind, key, self.since, self.location)
+            .held_by(self.holder)
+            .enter()
+    }
+
+    /// To tk-core, all threads of a model are one.
+    #[cfg(tk_loom)]
+    pub(crate) fn publish_key(&self, _: usize) -> Box<dyn std::fmt::Debug> {
+        Box::new((self.holder, self.location))
+    }
+
+    pub(crate) fn tag_and_start(&self) -> (usize, Instant) {
+        (self.tag, self.since)
+    }
+}
