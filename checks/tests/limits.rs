@@ -157,7 +157,7 @@ fn event() {
     let call = Call {
         name: "Event",
         within: &|timeout| event.wait_for(timeout),
-        until: &|deadline| event.wait_until(deadline),
+        until: &|deadline| event.wait_with(deadline).is_ok(),
         with: &|limit| event.wait_with(limit),
     };
     call.tries_once(false);

@@ -1,7 +1,7 @@
 //! The barrier.
 //!
-//! Each round of the barrier is a [`Round`] of its own, which its parties share. The state of the
-//! barrier names the current round, and changes with its lock held:
+//! Each round of the barrier is an object of its own, a [`Round`], which its parties share. The
+//! barrier's state names the current round. It changes only with the state locked:
 //!
 //! | current round | a party arrives | the last party arrives | a limit is reached | `abort` | `reset` |
 //! |---|---|---|---|---|---|
@@ -9,19 +9,21 @@
 //! | pending, full: the action runs | waits for the end of the round, not counted | | a party's: breaks the round | breaks it | ends it, begins the next |
 //! | broken | gets the error | | | | begins the next |
 //!
-//! Invariant: *one outcome*. A round's outcome is set once, and stays. A limit, the end of the
+//! # Invariants
+//!
+//! **One outcome.** A round's outcome is set once, and stays. A limit, the end of the
 //! action, an abort and a reset compete for it, and the first wins, with the state locked.
 //!
-//! Invariant: *current*. A round without an outcome is the current one: a round is ended before the
+//! **Current.** A round without an outcome is the current one: a round is ended before the
 //! next begins, in one step.
 //!
-//! Invariant: *outside*. A thread that finds the round full is not counted and breaks nothing. It
+//! **Outside.** A thread that finds the round full is not counted and breaks nothing. It
 //! waits for that round's outcome, and then arrives anew, unless its limit was reached meanwhile
 //! and it would have to wait again. Otherwise a limit that the action of one round used up would
 //! break the next round as it begins.
 //!
-//! Invariant: *nothing of the user's under the lock*. The action runs with nothing locked, and so
-//! does the allocator.
+//! **No user code under the lock.** The action runs with nothing locked, and so does the global
+//! allocator.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
@@ -29,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tk_core::Owner;
-use tk_park::sync::{AtomicU32, Instant, current_owner};
+use tk_park::sync::{AtomicU32, current_owner};
 use tk_park::{
     AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, park_while, unpark_filter,
 };
@@ -41,29 +43,30 @@ use crate::state::{Guard, Needs, State, StateLock};
 #[cfg(all(test, not(tk_loom)))]
 mod tests;
 
-/// A point where a number of threads wait for each other, again and again.
+/// A point where a number of threads, the parties, wait for each other, again and again.
 ///
-/// What each party did before it arrived is seen by the action, and by all parties that pass.
+/// What each party did before it arrived happens before the action, and before the return of every
+/// party that passes.
 ///
 /// # Limits
 ///
 /// A round passes when all parties have arrived and the [action](Barrier::action), if there is one,
 /// has returned. A party whose limit is reached before that breaks the round, and gets
 /// [`BarrierError::TimedOut`] or [`BarrierError::Stopped`]; the others get
-/// [`BarrierError::Broken`]. That is so while the action runs, too: the waiting parties return
+/// [`BarrierError::Broken`]. This also holds while the action runs. The waiting parties then return
 /// immediately, and the thread that runs the action gets the error when the action has returned.
-/// Its own limit counts in the same way, but it learns only then that it was reached. If the action
-/// returns and a limit is reached at the same time, one of them is first, and decides for all
+/// Its own limit counts too, but the thread learns of it only when the action has returned. If the
+/// action returns and a limit is reached at the same time, the first of the two decides for all
 /// parties.
 ///
-/// The last party to arrive passes whatever its limit if there is no action, because it does not
-/// wait. If there is one, a limit that was over already when the action began does not count.
+/// Without an action, the last party to arrive does not wait, so it passes whatever its limit. With
+/// an action, a limit that had expired when the action began does not count.
 ///
 /// # Forks
 ///
 /// In the child of a fork, a round that had begun in the parent starts over, because its parties
-/// are not there. A barrier that was broken stays broken. If the action itself forks, its thread
-/// gets [`BarrierError::Reset`] in the child.
+/// do not exist there. A barrier that was broken stays broken. If the action itself forks, its
+/// thread gets [`BarrierError::Reset`] in the child.
 ///
 /// ```
 /// use tk_barrier::Barrier;
@@ -77,10 +80,10 @@ mod tests;
 /// ```
 #[doc(alias = "threading.Barrier")]
 #[doc(alias = "CyclicBarrier")]
-#[repr(C)] // The waiting records name the queue, which so has the barrier's address.
+#[repr(C)] // So the queue, which waiting records name, has the address of the barrier.
 pub struct Barrier {
-    /// The queue of all that wait, marked with the address of the round whose outcome they wait
-    /// for. The word has no value.
+    /// The queue of all threads that wait. Their tag is the address of the round whose outcome they
+    /// wait for. The word's value has no meaning.
     queue: AtomicU32,
     spin: AdaptiveSpin,
     parties: usize,
@@ -89,23 +92,23 @@ pub struct Barrier {
     state: StateLock,
 }
 
-// A panic of the action leaves the barrier broken, for all to see. Nothing else of the user's runs
+// A panic of the action leaves the barrier broken, which every party sees. No other user code runs
 // inside.
 impl UnwindSafe for Barrier {}
 impl RefUnwindSafe for Barrier {}
 
 impl Barrier {
-    /// A barrier for that many parties.
+    /// Creates a barrier for this number of parties.
     ///
     /// # Panics
     ///
-    /// If there are none.
+    /// If the number is zero.
     ///
     /// ```
     /// use tk_barrier::Barrier;
     ///
     /// static ALONE: Barrier = Barrier::new(1);
-    /// assert_eq!(ALONE.wait(), Ok(0)); // Nobody to wait for.
+    /// assert_eq!(ALONE.wait(), Ok(0)); // No other party to wait for.
     /// ```
     #[cfg(not(tk_loom))]
     pub const fn new(parties: usize) -> Barrier {
@@ -120,7 +123,7 @@ impl Barrier {
         }
     }
 
-    /// The same, for models: loom's mutex can't be made in a constant.
+    /// The same for models, because loom's mutex can't be created in a constant.
     #[cfg(tk_loom)]
     pub fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "a barrier without parties");
@@ -134,19 +137,19 @@ impl Barrier {
         }
     }
 
-    /// Has the last party to arrive call `action` before any party passes.
+    /// Sets a function that the last party to arrive calls before any party passes.
     ///
-    /// If it panics, the barrier breaks: that party goes on panicking, the others get
-    /// [`BarrierError::ActionPanicked`].
+    /// If the action panics, the barrier breaks. The panic goes on in the thread that ran the
+    /// action, and the other parties get [`BarrierError::ActionPanicked`].
     ///
-    /// The action runs with nothing locked. It may ask, abort and reset the barrier; after an abort
-    /// or a reset the parties leave, and what the action does then is its own affair. A wait at the
-    /// barrier by the action's own thread would be one party too many, which waits for the action
-    /// to end. So a wait without a limit panics there, and a wait with a limit ends with it.
+    /// The action runs with nothing locked, so it may query, abort and reset the barrier. After an
+    /// abort or a reset, the other parties leave while the action goes on. If the action waits at its
+    /// own barrier, it waits for itself to end. So a wait without a limit panics there, and a wait
+    /// with a limit ends when that is reached.
     ///
-    /// An action that never returns keeps the round from passing, but no party from leaving: a
-    /// limit, [`abort`](Barrier::abort) and [`reset`](Barrier::reset) send the others away. After a
-    /// reset the next round may run the action in another thread while the first still runs.
+    /// If the action never returns, the round does not pass, but its parties can leave: by a limit,
+    /// by [`abort`](Barrier::abort), or by [`reset`](Barrier::reset). After a reset, the next round
+    /// may run the action in another thread while the first call still runs.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU32, Ordering};
@@ -163,7 +166,8 @@ impl Barrier {
         self
     }
 
-    /// Gives each [`wait`](Barrier::wait) a time, after which the barrier breaks.
+    /// Sets the time after which a [`wait`](Barrier::wait) breaks the barrier. Other forms of `wait`
+    /// ignore it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -178,16 +182,15 @@ impl Barrier {
         self
     }
 
-    /// Waits until all parties have arrived. Returns the number of those who arrived before this
-    /// one in the round: from 0 to `parties - 1`, different for each.
+    /// Blocks until all parties have arrived. Returns how many parties of the round arrived before
+    /// this one: a number from 0 to `parties - 1`, different for each.
     ///
-    /// Blocks until then, or until the time is over that was given to
-    /// [`timeout`](Barrier::timeout).
+    /// Waits no longer than the time that was given to [`timeout`](Barrier::timeout), if any.
     ///
     /// # Errors
     ///
-    /// If the barrier is broken or breaks, or is reset. The error says why: the reason is what came
-    /// first, also if that came while the action ran, and whatever became of the action then.
+    /// If the barrier is broken, breaks, or is reset. All parties of a round see the same reason: the
+    /// first one, even if it occurred while the action was running.
     ///
     /// # Panics
     ///
@@ -211,7 +214,11 @@ impl Barrier {
         }
     }
 
-    /// As [`wait`](Barrier::wait), at most for that long: then the barrier breaks.
+    /// As [`wait`](Barrier::wait), but breaks the barrier after this time. Python's `wait(timeout)`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait_with`](Barrier::wait_with).
     ///
     /// ```
     /// use std::time::Duration;
@@ -226,26 +233,17 @@ impl Barrier {
         self.wait_with(timeout)
     }
 
-    /// As [`wait`](Barrier::wait), at most until that time: then the barrier breaks.
+    /// As [`wait`](Barrier::wait), but breaks the barrier when the limit is reached.
     ///
-    /// ```
-    /// use std::time::Instant;
-    ///
-    /// assert!(tk_barrier::Barrier::new(2).wait_until(Instant::now()).is_err());
-    /// ```
-    #[track_caller]
-    pub fn wait_until(&self, deadline: Instant) -> Result<usize, BarrierError> {
-        self.wait_with(deadline)
-    }
-
-    /// As [`wait`](Barrier::wait), until the limit is reached: then the barrier breaks.
-    ///
-    /// If the parties of the current round are complete, and its action runs, this thread is one
-    /// too many: it waits to be taken into the next round. If its limit is reached before that, it
-    /// gets [`BarrierError::NotAdmitted`], and breaks nothing. That holds for every form of `wait`
-    /// that has a limit.
+    /// A thread that arrives while the action is running waits for the next round. If its limit is
+    /// reached before that, it gets [`BarrierError::NotAdmitted`], and does not break the barrier.
+    /// This holds for every form of `wait` that has a limit.
     ///
     /// The limit is converted before anything else happens.
+    ///
+    /// # Errors
+    ///
+    /// As for [`wait`](Barrier::wait), and if the limit is reached.
     ///
     /// ```
     /// use tk_barrier::{Barrier, BarrierError, StopSource};
@@ -276,7 +274,7 @@ impl Barrier {
                     };
                     waited = Some(wait);
                     // What became of this round concerns its parties.
-                    self.sleep(&round, wait, limit)
+                    self.park(&round, wait, limit)
                         .map_err(BarrierError::NotAdmitted)?;
                 }
             }
@@ -285,18 +283,18 @@ impl Barrier {
             Some(wait) => wait,
             None => WaitInfo::new("barrier"),
         };
-        // A party looks at its own round, whose outcome stays. Whatever becomes of the barrier
-        // meanwhile, the party misses nothing.
+        // A party looks at its own round, whose outcome stays (One outcome). So it misses nothing,
+        // whatever happens to the barrier while it spins.
         self.spin.spin_while(|| round.outcome().is_none(), limit);
-        let passed = match self.sleep(&round, wait, limit) {
+        let passed = match self.park(&round, wait, limit) {
             Ok(outcome) => outcome.for_others(),
             Err(error) => self.give_up(&round, error),
         };
         passed.map(|()| index)
     }
 
-    /// Counts the thread `me` in the current round, if that takes it. `has_waited` says that the
-    /// thread found a round full before.
+    /// Counts the thread `me` in the current round, unless the round is full or broken. `has_waited`
+    /// is true if the thread has found a round full before.
     fn arrive(&self, me: Option<Owner>, has_waited: bool, limit: Limit<'_>) -> Arrival {
         let mut state = self.state.lock_with(Needs::Current);
         let round = state.current();
@@ -316,7 +314,7 @@ impl Barrier {
             && !is_last
             && let Err(error) = limit.check()
         {
-            // *Outside*: it would break the round as it comes.
+            // Outside: the thread would break the round as it arrives.
             return Arrival::Refused(BarrierError::NotAdmitted(error));
         }
         let index = state.arrived;
@@ -328,7 +326,7 @@ impl Barrier {
         Arrival::Counted(round, index)
     }
 
-    /// What the last party does.
+    /// Runs the action, ends the round, and wakes the other parties: the last party's part.
     fn finish(
         &self,
         round: &Arc<Round>,
@@ -336,8 +334,7 @@ impl Barrier {
         limit: Limit<'_>,
     ) -> Result<usize, BarrierError> {
         if let Some(action) = &self.action {
-            // A limit that is over already is that of a call that takes what is there: a round that
-            // is full.
+            // An expired limit means to try once, and the round is full: the try succeeded.
             let counts = !limit.is_expired();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
                 let state = self.state.lock_with(Needs::Current);
@@ -359,8 +356,8 @@ impl Barrier {
         outcome.for_others().map(|()| index)
     }
 
-    /// The limit of a party is reached: breaks its round, unless that has an outcome already, which
-    /// counts then.
+    /// Breaks the round of a party whose limit is reached. If the round has an outcome already, that
+    /// counts.
     fn give_up(&self, round: &Arc<Round>, error: WaitError) -> Result<(), BarrierError> {
         let (outcome, error) = match error {
             WaitError::TimedOut => (Outcome::TimedOut, BarrierError::TimedOut),
@@ -376,15 +373,14 @@ impl Barrier {
         outcome.for_others()
     }
 
-    /// Wakes the threads that sleep on a round which has just been ended, if this thread ended it.
-    /// That is done with the state unlocked: they may run immediately, and come back to the
-    /// barrier.
+    /// Wakes the threads that wait for a round, if this thread has just ended it. First unlocks the
+    /// state, because they may run immediately and come back to the barrier.
     fn wake(&self, round: &Arc<Round>, is_ended: bool, state: Guard<'_>) {
         drop(state);
         if is_ended {
-            let mark = mark(round);
+            let tag = tag(round);
             let choose = |waiter: &Waiter| {
-                if waiter.tag() == mark {
+                if waiter.tag() == tag {
                     return FilterOp::Unpark;
                 }
                 FilterOp::Skip
@@ -393,21 +389,21 @@ impl Barrier {
         }
     }
 
-    /// Sleeps until the round has an outcome. The error is that of the limit.
-    fn sleep(
+    /// Parks until the round has an outcome. The error is that of the limit.
+    fn park(
         &self,
         round: &Arc<Round>,
         info: WaitInfo,
         limit: Limit<'_>,
     ) -> Result<Outcome, WaitError> {
-        let info = info.tag(mark(round));
+        let info = info.tag(tag(round));
         let goes_on = || round.outcome().is_none();
         park_while(&self.queue, goes_on, &info, limit)?;
         Ok(round.outcome().expect("the wait ended with the round"))
     }
 
-    /// Breaks the barrier: threads that wait, and threads that come, get [`BarrierError::Aborted`].
-    /// Never blocks.
+    /// Breaks the barrier: threads that wait, and threads that arrive later, get
+    /// [`BarrierError::Aborted`]. Never blocks.
     ///
     /// ```
     /// use tk_barrier::{Barrier, BarrierError};
@@ -423,8 +419,8 @@ impl Barrier {
         self.wake(&round, is_first, state);
     }
 
-    /// Starts over: threads that wait get [`BarrierError::Reset`], and a broken barrier is whole
-    /// again. Never blocks.
+    /// Begins a new round: threads that wait get [`BarrierError::Reset`], and a broken barrier is
+    /// repaired. Never blocks.
     ///
     /// To repair a broken barrier that another thread may be repairing too, use
     /// [`reset_if_broken`](Barrier::reset_if_broken).
@@ -441,11 +437,11 @@ impl Barrier {
         self.start_over(|_| true);
     }
 
-    /// Makes a broken barrier whole again, and leaves a whole one as it is. Returns whether it was
-    /// broken. Never blocks.
+    /// Repairs a broken barrier, and leaves a whole one as it is. Returns whether it was broken. Never
+    /// blocks.
     ///
-    /// Of several parties that learn that their round was broken, the first to call this repairs
-    /// the barrier. The others do not send away the threads that have arrived since.
+    /// If several parties learn that their round was broken, the first one to call this repairs the
+    /// barrier. The calls of the others do not disturb threads that have arrived since.
     ///
     /// ```
     /// use tk_barrier::Barrier;
@@ -472,7 +468,7 @@ impl Barrier {
         is_wanted
     }
 
-    /// How many threads it takes.
+    /// Returns how many parties a round has.
     ///
     /// ```
     /// assert_eq!(tk_barrier::Barrier::new(4).parties(), 4);
@@ -481,7 +477,7 @@ impl Barrier {
         self.parties
     }
 
-    /// How many threads have arrived in this round. None in a broken barrier.
+    /// Returns how many parties have arrived in the current round, or zero if the barrier is broken.
     ///
     /// ```
     /// assert_eq!(tk_barrier::Barrier::new(4).n_waiting(), 0);
@@ -490,7 +486,7 @@ impl Barrier {
         self.state.lock().n_waiting()
     }
 
-    /// Whether the barrier is broken, and not reset since.
+    /// Returns whether the barrier is broken and has not been reset since.
     ///
     /// ```
     /// assert!(!tk_barrier::Barrier::new(4).is_broken());
@@ -501,24 +497,24 @@ impl Barrier {
     }
 }
 
-/// What a thread finds when it comes to the barrier.
+/// What a thread finds when it arrives.
 enum Arrival {
-    /// It is a party of this round, with this index, and has to wait.
+    /// The thread is a party of this round, with this index, and has to wait.
     Counted(Arc<Round>, usize),
-    /// It is the last party of this round.
+    /// The thread is the last party of this round.
     Last(Arc<Round>, usize),
-    /// The parties of this round are complete, and the action runs: in this very thread or in another.
+    /// The parties of this round are complete, and the action runs, in this thread or another.
     Full {
         round: Arc<Round>,
         is_own_action: bool,
     },
-    /// It does not count.
+    /// The thread is not counted.
     Refused(BarrierError),
 }
 
-/// What tells the waiters of a round from those of others. While one of them waits, it has a share
-/// in the round, so that no other has this address.
-fn mark(round: &Arc<Round>) -> usize {
+/// The tag of the threads that wait for this round. Each has a share in the round while it waits, so
+/// no other round has this address.
+fn tag(round: &Arc<Round>) -> usize {
     Arc::as_ptr(round).addr()
 }
 

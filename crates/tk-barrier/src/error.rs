@@ -10,9 +10,9 @@ use crate::Barrier;
 
 /// Why a barrier did not let a thread pass.
 ///
-/// The error says what this call did. `TimedOut` and `Stopped` mean that the limit of this very
-/// call broke the round; the other parties of the round get [`Broken`](BarrierError::Broken).
-/// `NotAdmitted` means that this call was one too many and has changed nothing.
+/// `TimedOut` and `Stopped` mean that the limit of this call broke the round. The other parties of
+/// the round get [`Broken`](BarrierError::Broken). `NotAdmitted` means that the call arrived in a
+/// full round and has changed nothing.
 ///
 /// ```
 /// use tk_barrier::BarrierError;
@@ -36,11 +36,11 @@ use crate::Barrier;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BarrierError {
-    /// The time of this call was over before its round had passed. That broke the barrier.
+    /// The time of this call was up before its round had passed. That broke the barrier.
     TimedOut,
-    /// This call was asked to stop before its round had passed. That broke the barrier.
+    /// A stop was requested of this call before its round had passed. That broke the barrier.
     Stopped,
-    /// The limit of another party was reached. The error says which sort of limit.
+    /// The limit of another party was reached. The error inside tells a timeout from a stop.
     Broken(WaitError),
     /// A thread called [`Barrier::abort`].
     Aborted,

@@ -1,7 +1,7 @@
 //! A barrier that can time out, be aborted and be reset.
 //!
-//! A fixed number of threads, the parties, wait for each other: nobody passes before all have
-//! arrived. Then it starts over.
+//! A fixed number of threads, the parties, wait for each other. No party passes before all have
+//! arrived. Then the next round begins.
 //!
 //! ```
 //! use tk_barrier::Barrier;
@@ -18,12 +18,12 @@
 //! });
 //! ```
 //!
-//! If one party can't come, the barrier breaks, and the others learn why immediately instead of
-//! waiting forever. That is so when the limit of one of them is reached
+//! If one party can't come, the barrier breaks, and the others return with the reason instead of
+//! waiting forever. It breaks when the limit of a party is reached
 //! ([`timeout`](Barrier::timeout), [`wait_for`](Barrier::wait_for),
-//! [`wait_with`](Barrier::wait_with)), also while the [action](Barrier::action) runs, and when a
-//! thread gives up ([`abort`](Barrier::abort)). The error says whether the call's own limit broke
-//! the round, or another's. This is the `Barrier` of Python's `threading`.
+//! [`wait_with`](Barrier::wait_with)), even while the [action](Barrier::action) runs, and when a
+//! thread calls [`abort`](Barrier::abort). The error tells the call's own limit from that of another
+//! party. This is Python's `threading.Barrier`.
 
 #![forbid(unsafe_code)]
 

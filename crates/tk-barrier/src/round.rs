@@ -1,4 +1,9 @@
-//! One round of a barrier, and what became of it.
+//! One round of a barrier, and its outcome.
+//!
+//! | outcome | `end` | `renew` |
+//! |---|---|---|
+//! | [`PENDING`] | sets it, returns `true` | nothing |
+//! | any other | returns `false` | makes it `PENDING`; only with the one share in the round |
 
 use std::sync::Arc;
 
@@ -15,7 +20,7 @@ pub(crate) struct Round {
 
 const PENDING: u32 = 0;
 
-/// What became of a round.
+/// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed = 1,
@@ -39,7 +44,7 @@ impl Outcome {
         })
     }
 
-    /// What a thread gets that did not bring this outcome about.
+    /// Returns the result of a thread that did not cause this outcome.
     pub(crate) fn for_others(self) -> Result<(), BarrierError> {
         Err(match self {
             Outcome::Passed => return Ok(()),
@@ -67,8 +72,8 @@ impl Round {
         Outcome::of_code(self.outcome.load(Acquire))
     }
 
-    /// Sets the outcome, unless the round has one: the first stays. Says whether it was this one.
-    /// To be called with the barrier's state locked.
+    /// Sets the outcome unless the round has one. Returns whether it did. Called with the barrier's
+    /// state locked.
     pub(crate) fn end(&self, outcome: Outcome) -> bool {
         // Release: pairs with the Acquire in `outcome`. What the parties did before is passed on by
         // the state's lock.
@@ -77,7 +82,7 @@ impl Round {
             .is_ok()
     }
 
-    /// Makes the round one that has not begun, to be used again.
+    /// Prepares the round to be used again.
     pub(crate) fn renew(&mut self) {
         // Relaxed: a thread that sees this round again has got it with the state locked.
         self.outcome.store(PENDING, Relaxed);

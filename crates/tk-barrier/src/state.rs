@@ -1,17 +1,19 @@
-//! Which round is the current one, and which serve next.
+//! Which round is the current one, and which are used next.
 //!
-//! Invariant: *reuse*. A round is used again only if the barrier alone has it. Then no thread
+//! # Invariants
+//!
+//! **Reuse.** A round is used again only if the barrier alone has it. Then no thread
 //! sleeps on it, and none has yet to look at its outcome. The round before the current one is kept
 //! for that. If the same threads come in every round, all have left a round when the next one is
 //! full, so that two rounds serve forever.
 //!
-//! Invariant: *no allocator under the lock*. The program's allocator may itself wait at a barrier.
+//! **No allocator under the lock.** The program's allocator may itself wait at a barrier.
 //! So a round that a step needs is made before the state is locked, and one that is not needed any
 //! more is dropped after.
 //!
-//! Invariant: *no lost party*. In the child of a fork, a round that had begun has parties that are
-//! not there. Whichever step comes first in the child ends that round as reset, and the next begins
-//! empty. Otherwise the lost parties would count, and a round of the child would pass with too few.
+//! **No lost party.** In the child of a fork, a round that had begun has parties that are
+//! not there. The first step in the child ends that round as reset, and the next begins empty.
+//! Otherwise the lost parties would count, and a round of the child would pass with too few.
 //! The old round stays allocated: its lost parties have shares in it.
 
 use std::mem;
@@ -118,7 +120,7 @@ impl Inherit for State {
         if self.arrived > 0 && !self.is_broken() {
             if let Some(round) = self.current.take() {
                 round.end(Outcome::Reset);
-                // *No lost party*; and to drop it could call the allocator.
+                // No lost party. Dropping it could call the allocator.
                 mem::forget(round);
             }
             self.arrived = 0;
@@ -163,7 +165,7 @@ impl StateLock {
         guard
     }
 
-    /// Locks the state when it has the rounds that the step needs: *no allocator under the lock*.
+    /// Locks the state when it has the rounds that the step needs: No allocator under the lock.
     pub(crate) fn lock_with(&self, needs: Needs) -> Guard<'_> {
         loop {
             let mut state = self.lock();

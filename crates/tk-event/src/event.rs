@@ -1,9 +1,38 @@
-//! The event.
+//! The event: a flag that threads wait for.
+//!
+//! The word holds two flags, [`SET`] and [`PARKED`], and the count of sets.
+//!
+//! | flags | `set` | `clear` | `wait` |
+//! |---|---|---|---|
+//! | none | sets `SET`, counts | nothing | spins, sets `PARKED`, parks |
+//! | `SET` | nothing | clears `SET` | returns |
+//! | `PARKED` | wakes all, clears `PARKED`, sets `SET`, counts | nothing | spins, parks |
+//!
+//! # Invariants
+//!
+//! **Parked bit.** While a thread is in the queue, `PARKED` is set. A thread enters the queue in the
+//! step that sees or sets it, and it is cleared in the step that wakes all. Both steps are taken
+//! with the queue locked. So a `set` wakes exactly the threads that came before it, and no `clear`
+//! that follows holds one of them back.
+//!
+//! **Counted.** Each change from not set to set adds one to the count. A wait reads the count once,
+//! when it begins, and each of its looks compares: while it spins, in the step in which it enters
+//! the queue, and when its limit is reached. Without the count, a `set` and a `clear` between two
+//! looks would be lost:
+//!
+//! 1. Thread A looks, and finds the event not set.
+//! 2. Thread B sets the event. No thread is in the queue, so B wakes none. B clears the event.
+//! 3. A looks again, finds the event not set, and parks, although it waited when B set the event.
+//!
+//! **One order.** All changes are read-modify-writes, so that the release sequence is not broken: a
+//! thread that reads the state at any time after a `set` sees what was done before that `set`. This
+//! includes a `set` of an event that is set already. If that were a mere load, a thread that is
+//! about to clear the event could miss what was done before it.
 
 use std::fmt;
 use std::time::Duration;
 
-use tk_park::sync::{AtomicU32, Instant, Ordering::*};
+use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{
     AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, mark_and_park_while, unpark_filter,
 };
@@ -11,12 +40,12 @@ use tk_park::{
 #[cfg(all(test, not(tk_loom)))]
 mod tests;
 
-/// The event is set. No thread is in the queue.
+/// The event is set, and no thread is in the queue.
 const SET: u32 = 1;
-/// The event is not set, and threads are in the queue, or were and have given up. Never together
+/// The event is not set, and threads are in the queue, or were and have given up. Never set together
 /// with [`SET`].
 const PARKED: u32 = 2;
-/// One set, in the count of all sets that takes the rest of the word. The count wraps around.
+/// One set in the count of sets, which takes the rest of the word and wraps around.
 const ONE_SET: u32 = 4;
 
 fn is_set(state: u32) -> bool {
@@ -31,7 +60,7 @@ fn sets(state: u32) -> u32 {
     state / ONE_SET
 }
 
-/// The state after a `set`.
+/// Returns the state after a `set`.
 fn set(state: u32) -> u32 {
     if is_set(state) {
         return state;
@@ -39,13 +68,13 @@ fn set(state: u32) -> u32 {
     (state & !PARKED).wrapping_add(ONE_SET) | SET
 }
 
-/// Whether the event is set, or was set and cleared again, since a thread saw this many sets and
-/// found it not set.
+/// Returns whether the event is set, or was set and cleared again, since a wait began with this
+/// count.
 ///
-/// The comparison alone is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one
-/// thread. A set and a clear take about 10 ns, so that thread would have to be held up for ten
-/// seconds between two looks, by nothing but this event's own pulses, and to look again at the one
-/// count in 2^30. It would miss those pulses, and see the next set.
+/// The comparison is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one thread.
+/// A set and a clear take about 10 ns. So the thread would have to be preempted for ten seconds of
+/// nothing but pulses, and then look at the one count in 2^30. It would miss those pulses, and see
+/// the next set.
 fn is_released(state: u32, start: u32) -> bool {
     is_set(state) || sets(state) != start
 }
@@ -54,13 +83,12 @@ fn is_released(state: u32, start: u32) -> bool {
 ///
 /// `set` releases every thread whose wait has begun, and `set` directly followed by `clear` does
 /// the same. A wait begins when the call reads the event's state, which is the first thing it does
-/// after its limit has been converted. So a wait that another thread knows to have begun, because
-/// it saw the waiting record or because anything else tells it so, is released by that thread's
-/// next `set`, whether the waiter spins, is about to sleep, or sleeps. If the limit of a wait is
-/// reached at the same time, a `set` that came before the call returned counts.
+/// after it has converted its limit. From then on the next `set` releases it, whether the thread
+/// spins, is about to park, or is parked. If the limit of a wait is reached at the same time, a
+/// `set` that came before the call returned counts.
 ///
-/// What a thread did before it called [`set`](Event::set) is seen by every thread whose wait is
-/// released by that, and by every thread that finds the event set.
+/// What a thread did before it called [`set`](Event::set) happens before the return of every wait
+/// that the call releases, and before whatever another thread does that finds the event set.
 ///
 /// ```
 /// use tk_event::Event;
@@ -76,32 +104,6 @@ fn is_released(state: u32, start: u32) -> bool {
 #[derive(Default)]
 pub struct Event {
     /// The flags [`SET`] and [`PARKED`], and the count of sets.
-    ///
-    /// | flags | `set` | `clear` | a wait |
-    /// |---|---|---|---|
-    /// | none | sets `SET`, counts | | spins, sets `PARKED`, sleeps |
-    /// | `SET` | | clears `SET` | returns |
-    /// | `PARKED` | wakes all, clears `PARKED`, sets `SET`, counts | | spins, sleeps |
-    ///
-    /// Invariant: *parked*. While a thread is in the queue, `PARKED` is set: a thread enters the
-    /// queue in the step that sees or sets it, and it is cleared in the step that wakes all. Both
-    /// steps are taken with the queue locked, so that a `set` wakes exactly those who came before
-    /// it, and no `clear` that follows holds one of them back.
-    ///
-    /// Invariant: *counted*. Each change from not set to set counts one up. A wait reads the count
-    /// once, when it begins, and each of its looks compares: while it spins, in the step in which
-    /// it enters the queue, and when its limit is reached. Without the count a `set` and a `clear`
-    /// between two looks would be lost:
-    ///
-    /// 1. Thread A looks, and finds the event not set.
-    /// 2. Thread B sets the event. Nobody is in the queue, so nobody is woken. B clears it.
-    /// 3. A looks again, finds the event not set, and sleeps, although it waited when B set the
-    ///    event.
-    ///
-    /// Invariant: *one order*. All changes are read-modify-writes, so that the release sequence is
-    /// not broken: a thread that reads the state of any time after a `set` has all that was done
-    /// before that `set`. That includes a `set` of an event which is set already: with a mere load
-    /// there, a thread that is about to clear the event could miss what has been done.
     state: AtomicU32,
     spin: AdaptiveSpin,
 }
@@ -110,7 +112,7 @@ pub struct Event {
 const _: () = assert!(size_of::<Event>() <= 8);
 
 impl Event {
-    /// An event that is not set.
+    /// Creates an event that is not set.
     ///
     /// ```
     /// use tk_event::Event;
@@ -125,7 +127,7 @@ impl Event {
         }
     }
 
-    /// Whether the event is set. Never blocks.
+    /// Returns whether the event is set. Never blocks.
     ///
     /// ```
     /// # use tk_event::Event;
@@ -169,8 +171,8 @@ impl Event {
     fn set_slow(&self) {
         let set_all_released = |_| {
             let mut state = self.state.load(Relaxed);
-            // Release: as in `set`, for threads that find the event set. Those that sleep are
-            // synchronized by the queue.
+            // Release: as in `set`, for threads that find the event set. Those in the queue are
+            // synchronized by its lock.
             while let Err(changed) =
                 self.state
                     .compare_exchange(state, set(state), Release, Relaxed)
@@ -182,9 +184,9 @@ impl Event {
         unpark_filter(&self.state, |_| FilterOp::Unpark, set_all_released);
     }
 
-    /// Clears the event: from now on threads wait for it again. Never blocks.
+    /// Clears the event, so that threads wait for it again. Never blocks.
     ///
-    /// Threads that a `set` has released stay released, those included that have yet to find out.
+    /// A thread that a `set` has released stays released, even if it has not returned yet.
     ///
     /// ```
     /// # use tk_event::Event;
@@ -197,8 +199,8 @@ impl Event {
     pub fn clear(&self) {
         let mut state = self.state.load(Relaxed);
         while is_set(state) {
-            // Acquire: pairs with the Release in `set`. A thread that clears the event and then
-            // looks at what there is to do sees what was done before the `set` that it has undone.
+            // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks
+            // for work sees what was done before the `set` that it has undone.
             match self
                 .state
                 .compare_exchange(state, state & !SET, Acquire, Relaxed)
@@ -209,9 +211,7 @@ impl Event {
         }
     }
 
-    /// Waits until the event is set. Always returns `true`.
-    ///
-    /// Blocks while the event is not set.
+    /// Blocks until the event is set. Always returns `true`, as Python's `wait()` does.
     ///
     /// ```
     /// # use tk_event::Event;
@@ -227,10 +227,10 @@ impl Event {
         self.wait_with(Limit::never()).is_ok()
     }
 
-    /// Waits until the event is set, or for that long. Returns whether it has been set since the
-    /// call began.
+    /// Blocks until the event is set, or for this time. Returns whether the event has been set since
+    /// the call began, as Python's `wait(timeout)` does.
     ///
-    /// Zero means to look once. Python's `wait(timeout)`.
+    /// With a timeout of zero, looks once and does not block.
     ///
     /// ```
     /// # use tk_event::Event;
@@ -245,23 +245,13 @@ impl Event {
         is_set(state) || self.wait_slow(sets(state), Limit::after(timeout)).is_ok()
     }
 
-    /// Waits until the event is set, or until that time. Returns whether it has been set.
-    ///
-    /// ```
-    /// # use tk_event::Event;
-    /// use std::time::Instant;
-    ///
-    /// assert!(!Event::new().wait_until(Instant::now()));
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn wait_until(&self, deadline: Instant) -> bool {
-        self.wait_with(deadline).is_ok()
-    }
-
-    /// Waits until the event is set or the limit is reached, and says which limit that was.
+    /// Blocks until the event is set or the limit is reached.
     ///
     /// The limit is converted first. The wait begins after that.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached first. The error says whether the time was up or a stop was requested.
     ///
     /// ```
     /// # use tk_event::Event;

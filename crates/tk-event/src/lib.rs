@@ -1,6 +1,6 @@
-//! An event that threads can wait for.
+//! A flag that threads can wait for: Python's `threading.Event`.
 //!
-//! One thread says that something has happened, any number of others wait until it has:
+//! One thread sets the event when something has happened. Any number of threads wait until then:
 //!
 //! ```
 //! use tk_event::Event;
@@ -16,10 +16,9 @@
 //! ```
 //!
 //! An event stays set until it is cleared. `set` directly followed by `clear` still releases every
-//! thread that was waiting, asleep or not: a wait begins when the call first looks at the event.
-//! This is the `Event` of Python's `threading`, the manual-reset event of Windows and .NET.
+//! thread that waits, whether it sleeps or not. In Windows and .NET this is a manual-reset event.
 //!
-//! Every wait can have a limit: a time, a [`StopToken`], or both (a [`Limit`]):
+//! Every wait can have a [`Limit`]: a time, stop tokens, or both:
 //!
 //! ```
 //! use std::time::Duration;

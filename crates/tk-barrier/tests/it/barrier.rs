@@ -457,7 +457,7 @@ fn who_is_one_too_many_may_go_away_and_breaks_nothing() {
         assert!(start.elapsed() >= timed);
         for time in [Instant::now(), start] {
             assert_eq!(
-                barrier.wait_until(time),
+                barrier.wait_with(time),
                 Err(BarrierError::NotAdmitted(WaitError::TimedOut))
             );
         }

@@ -32,7 +32,7 @@ impl How<'_> {
         match self {
             How::ForEver | How::Own(_) => barrier.wait(),
             How::For(timeout) => barrier.wait_for(timeout),
-            How::Until(deadline) => barrier.wait_until(deadline),
+            How::Until(deadline) => barrier.wait_with(deadline),
             How::With(limit) => barrier.wait_with(limit),
         }
     }
