@@ -24,8 +24,12 @@ blind() {
 }
 
 refused() {
-    cargo build --locked -p tk-checks --bin refuse_kill
-    suites "$target/debug/refuse_kill"
+    refuse kill,tkill,tgkill
+}
+
+refuse() {
+    cargo build --locked -p tk-checks --bin refuse_calls
+    suites "$target/debug/refuse_calls" "$1"
 }
 
 modes=("$@")
