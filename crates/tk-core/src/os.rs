@@ -139,6 +139,7 @@ mod imp {
         }
     }
 
+    /// Whether `is_gone` can be believed.
     #[cfg(tk_blind)]
     pub fn can_tell_gone() -> bool {
         false
@@ -219,6 +220,7 @@ mod imp {
 
     pub(crate) fn set_name(_: u64, _: &str) {}
 
+    /// Whether `is_gone` can be believed.
     pub fn can_tell_gone() -> bool {
         false
     }
