@@ -405,8 +405,7 @@ cases! {
         }
         use_in_round(3, Some("a name of more than fifteen bytes"), || ());
         // They are gone, also those whose end nobody could tell the registry, if the system can be asked.
-        // SAFETY: signal zero only asks.
-        if cfg!(not(tk_blind)) && unsafe { libc::kill(libc::getpid(), 0) } == 0 {
+        if crate::can_ask_after_threads() {
             assert_eq!((active_count(), enumerate()), (1, vec![current()]));
         }
     } => |ended| {

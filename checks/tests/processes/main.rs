@@ -135,6 +135,15 @@ fn kill(process: &mut Child) {
     process.kill().unwrap();
 }
 
+/// Whether the system says if a thread is gone: Linux does, where no filter of system calls refuses the question.
+fn can_ask_after_threads() -> bool {
+    #[cfg(all(target_os = "linux", not(tk_blind)))]
+    // SAFETY: the call takes two numbers. Of a thread that is there it returns at least one.
+    return unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, libc::getpid()) > 0 };
+    #[cfg(not(all(target_os = "linux", not(tk_blind))))]
+    false
+}
+
 /// Prints a line, in one piece.
 fn say(line: &str) {
     let line = format!("{line}\n");

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use tk_core::__private::can_tell_gone;
 use tk_event::Event;
 use tk_thread::{
     Builder, GraceExpired, JoinError, JoinHandle, KeepAlive, Shutdown, Thread, current, spawn,
 };
 
-use crate::{cases, say};
+use crate::{can_ask_after_threads, cases, say};
 
 /// A time that a wait with a limit takes in vain.
 const A_MOMENT: Duration = Duration::from_millis(20);
@@ -153,7 +152,7 @@ cases! {
             send.send(current()).unwrap();
         });
         let thread = receive.recv().unwrap();
-        if can_tell_gone() {
+        if can_ask_after_threads() {
             joins_of(&thread);
         } else {
             // The join returns when the thread has left the registry: nothing tells more.
@@ -170,7 +169,7 @@ cases! {
             spawn(key::set).wait_started();
             key::let_it_end();
         });
-        assert!(key::has_ended() || !can_tell_gone());
+        assert!(key::has_ended() || !can_ask_after_threads());
     } => |ended| ended.printed(&[]);
 
     #[cfg(target_os = "linux")] a_program_whose_grace_is_over_names_a_thread_in_its_last_destructors: || {
@@ -181,7 +180,7 @@ cases! {
                 std::thread::yield_now();
             }
         });
-        if !can_tell_gone() {
+        if !can_ask_after_threads() {
             // To the program, a thread that has left the registry has ended.
             expired.unwrap();
             say("nobody is late");
@@ -189,7 +188,7 @@ cases! {
         }
         say(&expired.unwrap_err().to_string());
     } => |ended| {
-        if !can_tell_gone() {
+        if !can_ask_after_threads() {
             return ended.printed(&["nobody is late"]);
         }
         assert!(ended.stdout.contains("<Thread(slow, stopped 2)>, which runs its last destructors\n"), "{ended:#?}");
@@ -203,7 +202,7 @@ cases! {
             key::let_it_end();
             joined.join().unwrap();
         });
-        assert!(key::has_ended() || !can_tell_gone());
+        assert!(key::has_ended() || !can_ask_after_threads());
     } => |ended| ended.printed(&[]);
 
     a_join_of_a_foreign_thread_waits_for_its_oldest_values: || {
@@ -222,12 +221,12 @@ cases! {
             send.send(current()).unwrap();
         });
         receive.recv().unwrap().join().unwrap();
-        assert!(DESTROYED.load(Acquire) || !can_tell_gone());
+        assert!(DESTROYED.load(Acquire) || !can_ask_after_threads());
         foreign.join().unwrap();
     } => |ended| ended.printed(&[]);
 
     #[cfg(target_os = "linux")] handles_of_ended_threads_cost_memory_only: || {
-        if !can_tell_gone() {
+        if !can_ask_after_threads() {
             // A thread's own handle keeps its stack until the join.
             return;
         }
@@ -263,7 +262,7 @@ cases! {
         spawn(|| unsafe { libc::exit(3) });
     }) => |ended| {
         // Where nobody can tell that the thread is not gone, the main thread may exit as well, and be the first.
-        let codes = if can_tell_gone() { [3, 3] } else { [3, 0] };
+        let codes = if can_ask_after_threads() { [3, 3] } else { [3, 0] };
         assert!(codes.map(Some).contains(&ended.status.code()), "{ended:#?}");
     };
 
