@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# The tests that depend on who a thread is, three times: as the system answers; where it cannot be asked whether a thread is
-# gone, nor which one is the main thread (--cfg tk_blind, as on systems other than Linux); and where a filter of system
-# calls refuses signals, as sandboxes do. Takes the names of the modes (asked, blind, refused), or else runs all.
+# The tests that depend on who a thread is, four times: as the system answers; where it cannot be asked whether a thread is
+# gone, nor which one is the main thread (--cfg tk_blind, as on systems other than Linux); where a filter of system calls
+# refuses signals, as sandboxes do; and where a filter refuses the question whether a thread is gone as well. Takes the names
+# of the modes (asked, blind, refused, mute), or else runs all.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,6 +29,10 @@ refused() {
     refuse kill,tkill
 }
 
+mute() {
+    refuse kill,tkill,getpriority
+}
+
 refuse() {
     cargo build --locked -p tk-checks --bin refuse_calls
     suites "$target/debug/refuse_calls" "$1"
@@ -35,7 +40,7 @@ refuse() {
 
 modes=("$@")
 if [ ${#modes[@]} -eq 0 ]; then
-    modes=(asked blind refused)
+    modes=(asked blind refused mute)
 fi
 for mode in "${modes[@]}"; do
     printf '\n== %s\n' "$mode"
