@@ -1,6 +1,8 @@
 //! Threads whose end takes its time, programs beside and inside of each other, and loggers and hooks that misbehave.
 
 use std::cell::RefCell;
+#[cfg(target_os = "linux")]
+use std::collections::HashSet;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
 use std::sync::{Arc, mpsc};
@@ -87,6 +89,27 @@ fn joins_of(thread: &Thread) {
         joiner.join().unwrap();
     }
     assert_eq!(thread.join_for(Duration::ZERO), Ok(()));
+}
+
+/// Joins threads in all ways, under a filter that answers in the kernel's place.
+#[cfg(target_os = "linux")]
+fn joins_return() {
+    let limit = Duration::from_secs(10);
+    assert_eq!(spawn(|| 7).join().unwrap(), 7);
+    let handle = spawn(|| 7);
+    assert_eq!(handle.join_for(limit), Ok(()));
+    assert_eq!(handle.join_for(limit), Ok(()));
+    assert_eq!(handle.join().unwrap(), 7);
+    let (send, receive) = mpsc::channel();
+    std::thread::spawn(move || send.send(current()).unwrap());
+    assert_eq!(receive.recv().unwrap().join_for(limit), Ok(()));
+    tk_thread::scope(|s| assert_eq!(s.spawn(|| 7).join().unwrap(), 7));
+    assert_eq!(tk_thread::main(|| spawn(|| 7).join().unwrap()), 7);
+    // A registry that believes what it is told would see no thread end, and give each a new slot.
+    let slots = (0..100).map(|_| spawn(tk_core::current_slot).join().unwrap());
+    let slots: HashSet<_> = slots.collect();
+    assert!(slots.len() < 50, "{}", slots.len());
+    say("joined");
 }
 
 /// Panics, or does what else it is told to, whenever a thread's begin or end is logged.
@@ -251,6 +274,21 @@ cases! {
             assert_eq!(handle.join().unwrap(), n);
         }
     } => |ended| ended.printed(&[]);
+
+    #[cfg(target_os = "linux")] a_filter_that_pretends_to_answer_is_not_believed: || {
+        tk_checks::filter::answer(&[libc::SYS_getpriority], 0).unwrap();
+        joins_return();
+    } => |ended| ended.printed(&["joined"]);
+
+    #[cfg(target_os = "linux")] a_filter_that_comes_late_holds_up_no_join: || {
+        let ended = spawn(|| 7);
+        while ended.is_alive() {
+            std::thread::yield_now();
+        }
+        tk_checks::filter::answer(&[libc::SYS_getpriority], libc::EPERM as u16).unwrap();
+        assert_eq!(ended.join().unwrap(), 7);
+        joins_return();
+    } => |ended| ended.printed(&["joined"]);
 
     #[cfg(target_os = "linux")] the_exit_code_of_c_is_kept: || tk_thread::main(|| {
         unsafe extern "C" fn slow() {

@@ -178,9 +178,10 @@ mod imp {
             }
         }
 
-        /// Asks after the calling thread, which is there.
+        /// Asks after the calling thread, which is there, and after a number that is larger than a thread's can be.
         fn ask() -> bool {
-            let answers = getpriority_process(Some(gettid())).is_ok();
+            let answers = getpriority_process(Some(gettid())).is_ok()
+                && getpriority_process(Pid::from_raw(i32::MAX)) == Err(Errno::SRCH);
             ANSWERS.store(if answers { YES } else { NO }, Ordering::Relaxed);
             answers
         }
