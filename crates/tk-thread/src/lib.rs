@@ -56,6 +56,7 @@
 //! | let it borrow | [`scope`](scope()) | |
 //! | wait for it | [`JoinHandle::join`], [`Thread::join_for`], … | `join` |
 //! | ask it to stop | [`Thread::request_stop`], [`stop_token`], [`JoinHandle::stop_on_drop`] | |
+//! | why does it hang | [`dump`] | `faulthandler` |
 //! | who is there | [`current`], [`main_thread`], [`enumerate`], [`active_count`] | the same |
 //! | wait for all at the end | [`main`](crate::main()), [`Shutdown`], [`at_exit`] | what the interpreter does |
 //! | hear of a panic | [`set_excepthook`], [`guarded`] | `excepthook` |
@@ -77,6 +78,7 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod dump;
 mod excepthook;
 mod handle;
 mod hook;
@@ -89,6 +91,7 @@ mod stop_on_drop;
 mod thread;
 
 pub use builder::{Builder, set_stack_size, spawn, spawn_with, stack_size};
+pub use dump::{Dump, ThreadDump, dump};
 pub use excepthook::{
     ExceptHook, Exit, PanicLocation, UncaughtPanic, default_excepthook, exit, exit_with, guarded,
     set_excepthook, take_excepthook,

@@ -1,5 +1,6 @@
 //! The integration tests of tk-thread.
 
+mod dump;
 mod join;
 mod naming;
 mod program;
