@@ -110,6 +110,7 @@ fn rows() -> Vec<Row> {
         tk_park::Waiter = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Parked = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::UnparkResult = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::Poll = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::FilterOp = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::RequeueOp = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Spin = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -218,6 +219,8 @@ fn rows() -> Vec<Row> {
         tk_thread::Shutdown = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_thread::GraceExpired<u32> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::mpsc::SendError<u32>;
+        tk_thread::Dump = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_thread::ThreadDump = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_thread::ThreadHook = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_timer::Timer = "Send Unpin"
             as std::thread::Builder,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tk_core::{BlockedOn, ThreadId, thread_by_owner};
 
-use crate::enumerate;
+use crate::{current, enumerate};
 
 /// Returns what every live thread is doing: running, or waiting, and then for what, for how long,
 /// at which line of the program, and for which thread.
@@ -35,6 +35,8 @@ use crate::enumerate;
 #[doc(alias = "deadlock")]
 #[doc(alias = "hang")]
 pub fn dump() -> Dump {
+    // A thread that has not used the kit before is registered by this, and listed.
+    current();
     let threads = enumerate().into_iter().map(|thread| ThreadDump {
         id: thread.id(),
         blocked_on: thread.blocked_on(),
