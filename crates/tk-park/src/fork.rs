@@ -1,6 +1,7 @@
 //! Noticing that the process has forked.
 
-/// Has the child of every fork from here on know that it has one thread. Costs one load, but for the first time.
+/// From this call on, the child of every fork knows that it has one thread. Costs one load after
+/// the first call.
 #[doc(hidden)]
 #[inline]
 pub fn watch_forks() {

@@ -1,4 +1,5 @@
-//! Blocking and waking up threads, with deadlines, stop tokens, and a record of what each waits for.
+//! Blocking and waking up threads, with deadlines, stop tokens, and a record of what each waits
+//! for.
 //!
 //! This is the layer under every lock, event and semaphore of tk, a threading kit. It is public:
 //! with it, a primitive of your own can time out, be stopped, and be seen while it blocks, in a few
@@ -6,8 +7,8 @@
 //!
 //! - [`park_while`] blocks the calling thread on an atomic word while a condition holds.
 //!   [`unpark_all`], [`unpark_one`], [`unpark_n`] and [`unpark_filter`] wake the threads that are
-//!   parked on a word, in FIFO order. [`park`] is the step below, for primitives that hand something
-//!   over with the wake-up.
+//!   parked on a word, in FIFO order. [`park`] is the step below, for primitives that hand
+//!   something over with the wake-up.
 //! - [`Limit`] says when a wait gives up: at a deadline, when a [`StopToken`] is stopped, at the
 //!   first of both, or never.
 //! - [`WaitInfo`] describes a wait. It stands in the thread's [record](tk_core::ThreadRecord) while
@@ -65,8 +66,8 @@
 //! | `wait_for(Duration)` | after that time | what Python's call with a timeout returns |
 //! | `wait_with(limit)` | when the [`Limit`] is reached: a time, a deadline, stop tokens, or both | a `Result` whose error says which |
 //!
-//! Variants of a call, such as those for several permits or with an `Arc`, have the forms `try_` and
-//! `_with` only. `_until(Instant)` exists only where `lock_api` brings it.
+//! Variants of a call, such as those for several permits or with an `Arc`, have the forms `try_`
+//! and `_with` only. `_until(Instant)` exists only where `lock_api` brings it.
 //!
 //! # What every wait promises
 //!

@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::StopToken;
 use crate::sync::Instant;
 
-/// The time that lies so much after another, or `None` if the clock does not go that far: forever.
+/// Adds a duration to a time. Returns `None`, which means forever, if the result is beyond the
+/// clock.
 ///
-/// The one place in the kit that adds to an `Instant`.
+/// This is the only place in the kit that adds to an `Instant`.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ pub fn checked_add_instant(instant: Instant, by: Duration) -> Option<Instant> {
     instant.checked_add(by)
 }
 
-/// The time that lies so much ahead, or `None` if the clock does not go that far: forever.
+/// Returns the time after this duration from now, or `None`, which means forever, if it is beyond
+/// the clock.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -35,26 +37,28 @@ pub fn deadline_after(duration: Duration) -> Option<Instant> {
     checked_add_instant(Instant::now(), duration)
 }
 
-/// How many tokens a [`Limit`] holds at most.
+/// The largest number of tokens in a [`Limit`].
 ///
 /// ```
 /// assert_eq!(tk_park::MAX_STOPS, 4);
 /// ```
 pub const MAX_STOPS: usize = 4;
 
-/// What ends a wait that is not granted: a deadline, stop tokens, or both. The first to come ends it. Without any of them
-/// the wait goes on forever.
+/// When a wait gives up: at a deadline, when a stop token is stopped, or at the first of several.
+/// Without any of them, the wait goes on forever.
 ///
-/// A limit is made from a `Duration`, an `Option<Duration>`, an `Instant`, a `&StopToken` or an array of these, or with the
-/// functions below:
+/// A limit is converted from a `Duration`, an `Option<Duration>`, an `Instant`, a `&StopToken` or
+/// an array of tokens, or built with the functions below:
 ///
-/// - A `Duration` is counted from the moment of the conversion. One that the clock cannot hold means forever.
+/// - A `Duration` counts from the moment of the conversion. If the deadline is beyond the clock, it
+///   means forever.
 /// - `None` means forever.
-/// - Zero, a time in the past and a token that has been stopped mean: try once.
+/// - Zero, a time in the past, and a stopped token mean to try once.
 ///
-/// Every call of the kit that blocks takes a limit in its form `_with`. The limit is looked at only when the call has to
-/// wait: a call that finds what it wants succeeds, even if the time is over or a stop has been requested. To end a loop
-/// that never has to wait, ask [`StopToken::stop_requested`] in it.
+/// Every blocking call of the kit has a form `_with` that takes a limit. A call checks its limit
+/// only when it has to wait. If it can succeed without waiting, it does, even if the time is up or
+/// a stop has been requested. So a loop that may never have to wait must check
+/// [`StopToken::stop_requested`] itself.
 ///
 /// ```
 /// use std::time::Duration;
@@ -84,7 +88,7 @@ pub struct Limit<'a> {
 }
 
 impl<'a> Limit<'a> {
-    /// No limit: the wait goes on forever.
+    /// Creates a limit that is never reached: the wait goes on forever.
     ///
     /// ```
     /// assert!(!tk_park::Limit::never().is_expired());
@@ -96,7 +100,7 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// Gives up when this much time has passed from now.
+    /// Creates a limit that is reached after this time from now.
     ///
     /// ```
     /// assert!(tk_park::Limit::after(std::time::Duration::ZERO).is_expired());
@@ -105,7 +109,7 @@ impl<'a> Limit<'a> {
         Limit::never().or_after(duration)
     }
 
-    /// Gives up at this time.
+    /// Creates a limit that is reached at this time.
     ///
     /// ```
     /// assert!(tk_park::Limit::until(std::time::Instant::now()).is_expired());
@@ -117,7 +121,7 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// Gives up when this token is stopped.
+    /// Creates a limit that is reached when this token is stopped.
     ///
     /// ```
     /// use tk_park::{Limit, StopSource};
@@ -132,7 +136,7 @@ impl<'a> Limit<'a> {
         Limit::never().or_stop(token)
     }
 
-    /// The same limit, which also ends when this much time has passed from now. The earlier of two times counts.
+    /// Adds a time from now. The earlier of two times counts.
     ///
     /// ```
     /// use std::time::Duration;
@@ -153,7 +157,7 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// The same limit, which also ends at this time. The earlier of two times counts.
+    /// Adds a deadline. The earlier of two times counts.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -169,7 +173,7 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// The same limit, which also ends when this token is stopped. It keeps the tokens that it has.
+    /// Adds a token. The limit keeps the tokens that it has.
     ///
     /// ```
     /// use tk_park::{Limit, StopSource};
@@ -183,7 +187,8 @@ impl<'a> Limit<'a> {
     ///
     /// # Panics
     ///
-    /// If the limit has [`MAX_STOPS`] tokens already. Link more than that into one, with [`StopSource::child_of`].
+    /// If the limit already has [`MAX_STOPS`] tokens. Link more than that into one with
+    /// [`StopSource::child_of`].
     ///
     /// [`StopSource::child_of`]: crate::StopSource::child_of
     #[track_caller]
@@ -199,7 +204,7 @@ impl<'a> Limit<'a> {
         panic!("a limit has at most four stop tokens: link more with StopSource::child_of")
     }
 
-    /// Whether this is no limit: the wait goes on forever.
+    /// Returns whether this limit is never reached: the wait goes on forever.
     ///
     /// ```
     /// use std::time::Duration;
@@ -212,7 +217,7 @@ impl<'a> Limit<'a> {
         self.deadline.is_none() && self.stops[0].is_none()
     }
 
-    /// The time when this limit ends, if it has one.
+    /// Returns the deadline, if there is one.
     ///
     /// ```
     /// assert_eq!(tk_park::Limit::never().deadline(), None);
@@ -221,7 +226,7 @@ impl<'a> Limit<'a> {
         self.deadline
     }
 
-    /// The tokens that end this limit.
+    /// Returns the tokens.
     ///
     /// ```
     /// use tk_park::{Limit, StopSource};
@@ -234,12 +239,12 @@ impl<'a> Limit<'a> {
         self.stops.into_iter().flatten()
     }
 
-    /// Whether one of the tokens is stopped.
+    /// Returns whether one of the tokens is stopped.
     pub(crate) fn stop_requested(&self) -> bool {
         self.stop_tokens().any(StopToken::stop_requested)
     }
 
-    /// Whether a wait with this limit would only try once now.
+    /// Returns whether the limit has been reached, so that a wait would only try once.
     ///
     /// ```
     /// use std::time::Duration;
@@ -250,8 +255,8 @@ impl<'a> Limit<'a> {
         self.check().is_err()
     }
 
-    /// Says whether a wait with this limit may go on, or what it fails with now. Reads the clock only if there is a
-    /// deadline. If the time is over and a stop has been requested, it is the stop.
+    /// Returns an error if a stop was requested or the deadline has passed. If both are so, the
+    /// error is `Stopped`. Reads the clock only if there is a deadline.
     ///
     /// ```
     /// use std::time::Duration;
@@ -321,7 +326,7 @@ impl<'a, const N: usize> From<[&'a StopToken; N]> for Limit<'a> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WaitError {
-    /// The time is over.
+    /// The time was up.
     TimedOut,
     /// A stop was requested of one of the limit's tokens.
     Stopped,

@@ -8,40 +8,50 @@
 //!
 //! | operation | with the bucket locked | after |
 //! |---|---|---|
-//! | `park` | asks `validate`; enters the queue | calls `before_sleep`; sleeps |
-//! | `park`, when the time is over | leaves the queue, unless it has been taken out of it | |
-//! | `unpark_filter` | asks `filter`; takes the chosen out; calls `callback` | wakes them |
-//! | `requeue` | asks `decide`; takes out, or moves to the other queue; calls `callback` | wakes the one |
+//! | `park` | calls `validate`; enters the queue | calls `before_sleep`; sleeps |
+//! | `park`, at the deadline | leaves the queue, unless another thread has taken the waiter out | |
+//! | `unpark_filter` | calls `filter`; takes the chosen waiters out; calls `callback` | wakes them |
+//! | `requeue` | calls `decide`; takes a waiter out, or moves waiters to the other queue; calls `callback` | wakes the one |
 //!
 //! # Invariants
 //!
-//! - *In a queue*: a waiter in a queue is there: its thread is inside `park`, and does not leave it before the waiter is
-//!   out of the queue.
-//! - *Key*: the key of a waiter is written with the bucket of the key locked; if it is moved, with both buckets. So it stands
-//!   while the bucket of the key that it has is locked. A waiter that is moved has a key all the time: once a waiter has been in
-//!   a queue, `NO_KEY` says that it has been taken out for good.
-//! - *Links*: the links of a waiter in a queue belong to the thread that has the bucket of its key locked.
-//! - *Handover*: a waiter belongs to its own thread until it enters a queue. By leaving the queue it comes to belong to the thread
-//!   that takes it out, which is its own (the time is over: nobody has unparked it, and nobody will) or another one (it is
-//!   unparked: the time does not count any more). So exactly one of the two happens. The other thread gives the waiter
-//!   back by waking it, and does not touch it after that (*last access*, in `parker.rs`).
-//! - *Current* and *process*: see `table.rs`.
+//! **In a queue.** A waiter in a queue exists: its thread is inside `park`, and does not leave it
+//! before the waiter is out of the queue.
 //!
-//! The waiter is on the stack because that needs no memory, no thread-local and no record: a thread can park in an allocator,
-//! while it registers, and in its last destructor. In the child of a fork the stacks of the lost threads are used again, but the
-//! table that leads there is not.
+//! **Key.** The key of a waiter is written with the bucket of that key locked, or with both buckets
+//! locked if the waiter is moved. So the key can't change while the bucket that it names is locked.
+//! A waiter that is moved never has `NO_KEY` in between. So once a waiter has been in a queue,
+//! `NO_KEY` means that it has been taken out for good.
 //!
-//! # Wake-ups
+//! **Links.** The links of a waiter in a queue belong to the thread that has the bucket of its key
+//! locked.
 //!
-//! The waiters that are taken out form a list, linked by themselves, and are woken after the bucket has been unlocked: however
-//! many there are, this takes no memory, and a thread that is woken does not run into the locked bucket. A waiter whose time is over
-//! while it is on such a list finds itself in no queue. Then it waits for the wake-up, which is on its way.
+//! **Handover.** A waiter belongs to its own thread until it enters a queue. When it leaves the
+//! queue, it belongs to the thread that takes it out. If that is its own thread, the wait has timed
+//! out, and no other thread has woken it or will. If it is another thread, the waiter is unparked,
+//! and its deadline does not count any more. So exactly one of the two happens. The other thread
+//! gives the waiter back by waking it, and does not touch it afterwards (Last access, in
+//! `parker.rs`).
 //!
-//! # The functions of the user
+//! **Current** and **Process**: see `table.rs`.
 //!
-//! `validate`, `filter`, `decide` and `callback` run with buckets locked, and `before_sleep` with the waiter in a queue. A panic in one
-//! of them would leave a bucket locked, or a waiter in a queue without its stack: it ends the program. They are called by reference: what they have
-//! captured is dropped in the frame of the caller, with nothing locked.
+//! A waiter lies on the stack because that needs no allocation, no thread-local and no record. So a
+//! thread can park in an allocator, while it registers, and in its last destructor. In the child of
+//! a fork, the stacks of the lost threads are reused, but not the table that leads to them.
+//!
+//! # Batched wake-ups
+//!
+//! The waiters that are taken out form a list through their own links. They are woken after the
+//! bucket has been unlocked. So waking any number of threads allocates nothing, and a woken thread
+//! does not run into the locked bucket. A waiter whose deadline comes while it is on such a list
+//! finds itself in no queue, and waits for the wake-up that is on its way.
+//!
+//! # User code
+//!
+//! `validate`, `filter`, `decide` and `callback` run with buckets locked, and `before_sleep` with
+//! the waiter in a queue. A panic in one of them would leave a bucket locked, or a waiter in a
+//! queue without its stack, so it aborts the program. The closures are passed by reference: what
+//! they have captured is dropped in the frame of the caller, with nothing locked.
 
 mod bucket;
 mod bucket_lock;
@@ -67,17 +77,17 @@ pub(crate) enum Outcome {
     Unparked(u32),
     /// `validate` said no.
     Invalid,
-    /// The time was over, and the waiter was in the queue of this key.
+    /// The deadline was reached, and the waiter was in the queue of this key.
     TimedOut(usize),
 }
 
-/// Ends the program if it is dropped by a panic: see "The functions of the user".
+/// Aborts the program if a panic drops it: see "User code".
 struct NoPanic;
 
 impl Drop for NoPanic {
     #[cold]
     fn drop(&mut self) {
-        // The first panic has been reported. A second one while that unwinds ends the program.
+        // The first panic has been reported. A second one while it unwinds aborts the program.
         panic!("a panic while threads are parked or unparked");
     }
 }
@@ -89,11 +99,13 @@ fn no_panic<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Enters the queue of the key if `validate` agrees, calls `before_sleep`, and sleeps until it is unparked or the deadline is reached.
+/// Enters the queue of the key if `validate` agrees, calls `before_sleep`, and sleeps until it is
+/// unparked or the deadline is reached.
 ///
 /// # Safety
 ///
-/// The waiter is new. The key is in the hands of the caller: whoever else parks or unparks there knows what to expect.
+/// The waiter is new. The key belongs to the caller: other code that parks or unparks there
+/// knows what to expect.
 pub(crate) unsafe fn park(
     waiter: &Waiter,
     key: usize,
@@ -107,7 +119,8 @@ pub(crate) unsafe fn park(
         if !validate() {
             return Outcome::Invalid;
         }
-        // SAFETY: the waiter is new, and this function does not return before it is out of the queue.
+        // SAFETY: the waiter is new, and this function does not return before it is out of the
+        // queue.
         unsafe { bucket.push(waiter, key) };
         drop(bucket);
 
@@ -121,7 +134,7 @@ pub(crate) unsafe fn park(
                 unsafe { bucket.remove(waiter) };
                 Outcome::TimedOut(key)
             }
-            // By *handover*, a wake-up is on its way.
+            // Handover: a wake-up is on its way.
             None => Outcome::Unparked(wait_for_wake_up(waiter)),
         }
     })
@@ -136,16 +149,17 @@ fn wait_for_wake_up(waiter: &Waiter) -> u32 {
     }
 }
 
-/// Locks the bucket of the queue in which the waiter is, and says which key that has; or `None` if it is in no queue.
+/// Locks the bucket of the queue in which the waiter is, and says which key that has; or `None` if
+/// it is in no queue.
 fn lock_bucket_of(waiter: &Waiter) -> Option<(usize, Locked<'static>)> {
     loop {
-        // Relaxed: looked at again with the bucket locked. By *key*, `NO_KEY` is final.
+        // Relaxed: looked at again with the bucket locked. By Key, `NO_KEY` is final.
         let key = waiter.key.load(Relaxed);
         if key == NO_KEY {
             return None;
         }
         let bucket = table::lock(key);
-        // Relaxed: by *key*, it stands if it is that of this bucket.
+        // Relaxed: by Key, it can't change if it is that of this bucket.
         if waiter.key.load(Relaxed) == key {
             return Some((key, bucket));
         }
@@ -172,7 +186,8 @@ impl Taken {
     ///
     /// It is in a queue of this bucket.
     unsafe fn take(&mut self, bucket: &Locked<'_>, waiter: *const Waiter) {
-        // SAFETY: by the caller's promise. After that the waiter belongs to this thread, as do the others of the list.
+        // SAFETY: by the caller's promise. After that the waiter belongs to this thread, as do the
+        // others of the list.
         unsafe {
             bucket.remove(waiter);
             Waiter::change(waiter, |links| links.next = ptr::null());
@@ -189,7 +204,8 @@ impl Taken {
     fn wake(self, token: u32) {
         let mut waiter = self.first;
         while !waiter.is_null() {
-            // SAFETY: by *handover*, the waiter belongs to this thread until it is woken. The link is read before.
+            // SAFETY: by Handover, the waiter belongs to this thread until it is woken. The link
+            // is read before.
             unsafe {
                 let next = Waiter::links(waiter).next;
                 Parker::wake(&raw const (*waiter).parker, token);
@@ -199,8 +215,8 @@ impl Taken {
     }
 }
 
-/// Shows the waiters in the queue of the key to `filter`, in their order, and wakes those that it chooses with the token that
-/// `callback` returns.
+/// Shows the waiters in the queue of the key to `filter`, in their order, and wakes those that it
+/// chooses with the token that `callback` returns.
 ///
 /// # Safety
 ///
@@ -249,7 +265,8 @@ pub(crate) unsafe fn unpark_filter(
 ///
 /// # Safety
 ///
-/// The waiter is there until this returns. The key is that of a queue into which it was, or is, or is about to be put.
+/// The waiter is there until this returns. The key is that of a queue into which it was, or is, or
+/// is about to be put.
 pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
     no_panic(|| {
         // Not in the queue yet, or not any more: the thread sees by itself what there is to see.
@@ -266,8 +283,8 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
     });
 }
 
-/// If waiters are in the queue of `from`: asks `decide`, and does to them what it says; then calls `callback`, whose token a
-/// waiter gets that is woken. `None` if `decide` says so.
+/// If waiters are in the queue of `from`: asks `decide`, and does to them what it says; then calls
+/// `callback`, whose token a waiter gets that is woken. `None` if `decide` says so.
 ///
 /// # Safety
 ///

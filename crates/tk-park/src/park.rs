@@ -19,9 +19,9 @@
 //! queue, and cleared when it is awake. So if another thread reads the record and then unparks, it
 //! unparks this thread.
 //!
-//! **Queued before registered**, in waits whose order counts ([`AdaptiveSpin::park`]). A thread that
-//! has never used the kit is registered by its first wait, which takes some ten microseconds and
-//! allocates memory. If that came first, a thread that calls later could overtake this one. All
+//! **Queued before registered**, in waits whose order counts ([`AdaptiveSpin::park`]). A thread
+//! that has never used the kit is registered by its first wait, which takes some ten microseconds
+//! and allocates memory. If that came first, a thread that calls later could overtake this one. All
 //! other waits register first, because a global allocator may contain them: it must not wait behind
 //! the thread that it serves.
 //!
@@ -105,7 +105,7 @@ pub fn park_while(
 /// this happens:
 ///
 /// 1. Thread A reads the condition, which holds.
-/// 2. Thread B changes the state, finds no mark, and wakes nobody.
+/// 2. Thread B changes the state, finds no mark, and wakes no thread.
 /// 3. A sets the mark, and sleeps.
 ///
 /// ```
@@ -239,8 +239,8 @@ pub unsafe fn park_with(
     unsafe { park_as(current_owner(), word, validate, before_sleep, info, limit) }
 }
 
-/// As [`park_with`]. A thread that is not registered yet gets its number before it enters the queue,
-/// and its record afterwards, when the wait is published: *Queued before registered*.
+/// As [`park_with`]. A thread that is not registered yet gets its number before it enters the
+/// queue, and its record afterwards, when the wait is published: *Queued before registered*.
 ///
 /// # Safety
 ///

@@ -87,7 +87,7 @@ impl Spin {
     }
 }
 
-/// What a thread that spins finds when it looks.
+/// The result of a look while a thread spins.
 ///
 /// ```
 /// use tk_park::{AdaptiveSpin, Poll};
@@ -299,16 +299,16 @@ pub fn yield_until(mut poll: impl FnMut() -> Poll) -> bool {
     false
 }
 
-/// What it takes to go to sleep and be woken.
+/// The time that it takes to go to sleep and be woken.
 const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
 
 /// The budget in pauses.
 #[cfg(not(tk_loom))]
 #[inline]
 fn budget() -> u32 {
-    // Relaxed: the number is all there is. Two threads may measure at once, and either result will do.
-    // To wait for another thread's measurement would be wrong: in the child of a fork that thread may
-    // not be there.
+    // Relaxed: the number is all there is. Two threads may measure at the same time, and either result will
+    // do. To wait for another thread's measurement would be wrong: in the child of a fork that
+    // thread may not be there.
     match BUDGET.load(Relaxed) {
         UNKNOWN => {
             let budget = measure().min(UNKNOWN - 1);
@@ -322,12 +322,13 @@ fn budget() -> u32 {
 #[cfg(not(tk_loom))]
 static BUDGET: AtomicU32 = AtomicU32::new(UNKNOWN);
 
-/// Nobody has measured yet.
+/// No thread has measured yet.
 #[cfg(not(tk_loom))]
 const UNKNOWN: u32 = u32::MAX;
 
-/// One look in each spin of a model. It stands between the start of a wait and the sleep, so that a model finds what changes
-/// before the look and what changes after it. A second look would only multiply the executions.
+/// One look in each spin of a model. It stands between the start of a wait and the sleep, so that a
+/// model finds what changes before the look and what changes after it. A second look would only
+/// multiply the executions.
 #[cfg(tk_loom)]
 fn budget() -> u32 {
     1
@@ -335,9 +336,10 @@ fn budget() -> u32 {
 
 /// Whether the thread that asks has no other processor to wait for.
 ///
-/// It allocates nothing, because the lock that the thread waits for may be the global allocator's. On Linux,
-/// `available_parallelism` reads the quotas of control groups into a buffer: the allocation would wait for the same lock, ask again
-/// how many processors there are, and so on until the stack is full.
+/// It allocates nothing, because the lock that the thread waits for may be the global allocator's.
+/// On Linux, `available_parallelism` reads the quotas of control groups into a buffer: the
+/// allocation would wait for the same lock, ask again how many processors there are, and so on
+/// until the stack is full.
 #[cfg(all(not(tk_loom), any(target_os = "linux", target_os = "android")))]
 fn has_one_processor() -> bool {
     // It fails where there are more processors than the set has room for.
@@ -360,7 +362,8 @@ fn measure() -> u32 {
     if has_one_processor() {
         return 0;
     }
-    // The least of a few measurements: an interruption makes a pause look longer than it is, never shorter.
+    // The least of a few measurements: an interruption makes a pause look longer than it is, never
+    // shorter.
     let run = || {
         let start = Instant::now();
         for _ in 0..black_box(PAUSES) {

@@ -1,20 +1,26 @@
-//! Asking threads to stop. How a request finds those who wait, and in which order, is told in `node.rs`.
+//! Stop sources and tokens. `stop/node.rs` has the tree, and `stop/request.rs` how a request goes
+//! through it.
 
+mod callback;
 mod list;
 mod lock;
 mod node;
+mod request;
+mod waits;
 
 use std::fmt;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 
-pub(crate) use node::StopWaits;
-use node::{Node, Registration, Unregistered, discard};
+use callback::{Registration, Unregistered};
+use node::Node;
+use request::discard;
+pub(crate) use waits::StopWaits;
 
 use crate::{Limit, WaitError};
 
-/// The side that asks: makes tokens, and requests the stop.
+/// The side that requests a stop, and creates tokens.
 ///
 /// A clone is another handle on the same state. Dropping a source requests nothing, unless it is a
 /// [drop guard](StopSource::drop_guard).
@@ -33,24 +39,26 @@ use crate::{Limit, WaitError};
 ///
 /// # Trees
 ///
-/// A [child](StopToken::child) is stopped with its parent, and can be stopped alone. [`StopSource::child_of`] makes a child of
-/// several parents, which is stopped with the first of them. Children may have children, to any depth and in any number:
-/// making or dropping one takes the same time beside a million others, and a request takes time in proportion to the
-/// number of descendants.
+/// A [child](StopToken::child) is stopped with its parent, and can be stopped alone.
+/// [`StopSource::child_of`] creates a child of several parents, which is stopped with the first of
+/// them. Children may have children, to any depth and in any number. Creating or dropping a child
+/// takes the same time beside a million others. The time of a request is proportional to the number
+/// of descendants.
 ///
-/// A child keeps the state of its parents alive, and so does a registered callback. A descendant hears of a request even
-/// if all sources and tokens between it and the one that is stopped have been dropped.
+/// A child keeps the state of its parents alive, and so does a registered callback. A request
+/// reaches a descendant even if all sources and tokens in between have been dropped.
 ///
 /// # Signals
 ///
-/// A signal handler may call [`StopToken::stop_requested`] and [`StopSource::stop_requested`], which are a load each, and
-/// nothing else of this module. In particular, it must not request a stop: `request_stop` takes locks, and if the
-/// interrupted thread has one of them, the handler waits forever for the thread that it has interrupted. Nor may it make,
-/// clone or drop sources, tokens and callbacks.
+/// A signal handler may call [`StopToken::stop_requested`] and [`StopSource::stop_requested`],
+/// which are one load each, and nothing else of this module. It must not request a stop:
+/// `request_stop` takes locks, and if the interrupted thread holds one of them, the handler waits
+/// forever for the thread that it has interrupted. It must not create, clone or drop sources,
+/// tokens and callbacks either.
 ///
-/// To stop on a signal, let a thread wait for signals, and request the stop there. The crates
-/// [`ctrlc`](https://docs.rs/ctrlc) and [`signal-hook`](https://docs.rs/signal-hook) (`Signals::forever`) provide such a
-/// thread: `ctrlc` calls its handler in one, so that the handler may do what any thread may.
+/// To stop on Ctrl-C or another signal, let a thread wait for signals, and request the stop there.
+/// The crates [`ctrlc`](https://docs.rs/ctrlc) and [`signal-hook`](https://docs.rs/signal-hook) (`Signals::forever`)
+/// provide such a thread. `ctrlc` calls its handler in that thread, so the handler may do anything.
 ///
 /// ```standalone_crate
 /// use std::sync::atomic::AtomicU32;
@@ -75,12 +83,14 @@ use crate::{Limit, WaitError};
 #[derive(Clone)]
 pub struct StopSource(Arc<Node>);
 
-/// The side that is asked: any wait of the kit can carry a token, and ends when a stop is requested.
+/// The side that is stopped. Every blocking call of the kit accepts a token, and ends when a stop
+/// is requested.
 ///
 /// See [`StopSource`]. A clone is another handle on the same state.
 ///
-/// A token is looked at when a call has to wait. A call that finds what it wants succeeds, even if a stop has been requested.
-/// So a loop that always finds more to do asks [`stop_requested`](StopToken::stop_requested) by itself:
+/// A call looks at its token only when it has to wait. A call that can succeed without waiting does
+/// so, even if a stop has been requested. So a loop that may never have to wait must check
+/// [`stop_requested`](StopToken::stop_requested) itself:
 ///
 /// ```
 /// use tk_park::{StopSource, StopToken};
@@ -101,7 +111,7 @@ pub struct StopSource(Arc<Node>);
 pub struct StopToken(Arc<Node>);
 
 impl StopSource {
-    /// A source that has not been asked to stop.
+    /// Creates a source of which no stop has been requested.
     ///
     /// ```
     /// assert!(!tk_park::StopSource::new().stop_requested());
@@ -110,8 +120,9 @@ impl StopSource {
         StopSource(Node::root())
     }
 
-    /// A source that is stopped when the first of these tokens is, and can be stopped alone. If one of them is stopped
-    /// already, so is the new source. Without any, it is like [`StopSource::new`].
+    /// Creates a source that is stopped when the first of these tokens is, and that can be stopped
+    /// alone. If one of the tokens is stopped already, so is the new source. Without tokens, this
+    /// is [`StopSource::new`].
     ///
     /// ```
     /// use tk_park::StopSource;
@@ -124,7 +135,7 @@ impl StopSource {
     /// ```
     #[doc(alias = "CreateLinkedTokenSource")]
     pub fn child_of<'a>(parents: impl IntoIterator<Item = &'a StopToken>) -> StopSource {
-        // The iterator is the caller's: it runs before anything else happens.
+        // The iterator is user code, so it runs before anything else happens.
         let parents: Vec<_> = parents
             .into_iter()
             .map(|parent| Arc::clone(&parent.0))
@@ -132,7 +143,7 @@ impl StopSource {
         StopSource(Node::child_of(parents.into_iter()))
     }
 
-    /// A token of this source.
+    /// Returns a token of this source.
     ///
     /// ```
     /// let source = tk_park::StopSource::new();
@@ -148,27 +159,29 @@ impl StopSource {
     ///
     /// 1. Every token is stopped.
     /// 2. Every wait that carries one of the tokens is woken.
-    /// 3. The callbacks are called, one after the other, in this thread, with nothing locked: first those of this source,
-    ///    then those of its children, then those of their children, and so on. Children come in the order in which they
-    ///    were made, and callbacks of one token in the order of their registration. A descendant with several parents
-    ///    comes when the first of them has its turn.
+    /// 3. The callbacks are called, one after another, in this thread, with nothing locked: first
+    ///    those of this source, then those of its children, then those of their children, and so on.
+    ///    Children come in the order in which they were created, and callbacks of one token in the
+    ///    order of their registration. A descendant with several parents comes with the first of them.
     ///
-    /// So a callback may wait for a thread that waits with any of the tokens. It may also request other stops, register
-    /// and unregister callbacks, and drop any source, token or callback.
+    /// So a callback may wait for a thread that waits with any of the tokens. It may also request
+    /// other stops, register and unregister callbacks, and drop any source, token or callback.
     ///
-    /// A descendant that another request has stopped before is left to that request, with all below it. When this returns, all
-    /// descendants are stopped, whatever it returns; but callbacks that another request calls may still run.
+    /// If another request has stopped a descendant before, that request also wakes and calls
+    /// everything below it. When this call returns, all descendants are stopped, whatever it
+    /// returns. But callbacks that another request calls may still be running.
     ///
-    /// Not to be called in a signal handler: see [Signals](StopSource#signals).
+    /// Must not be called in a signal handler: see [Signals](StopSource#signals).
     ///
     /// # Panics
     ///
-    /// With the panic of the first callback that panicked, after all have been called.
+    /// If a callback panics. The first panic continues after all callbacks have been called.
     ///
     /// # In the child of a fork
     ///
-    /// Tokens work in the child as in its parent. A request that another thread was making at the time of the fork ends
-    /// where it was: it may have reached some of the descendants and not the others.
+    /// Tokens work in the child as in its parent. A request that another thread was making at the
+    /// time of the fork ends where it was: it may have reached some of the descendants and not
+    /// the others.
     ///
     /// ```
     /// let source = tk_park::StopSource::new();
@@ -180,7 +193,8 @@ impl StopSource {
         self.0.request_stop()
     }
 
-    /// Whether a stop has been requested. One load, which a signal handler may do too.
+    /// Returns whether a stop has been requested. This is one load, and allowed in a signal
+    /// handler.
     ///
     /// ```
     /// assert!(!tk_park::StopSource::new().stop_requested());
@@ -190,7 +204,8 @@ impl StopSource {
         self.0.stop_requested()
     }
 
-    /// A guard that requests the stop when it is dropped, also by a panic or an early return.
+    /// Returns a guard that requests the stop when it is dropped, including by a panic or an early
+    /// return.
     ///
     /// ```
     /// use tk_park::StopSource;
@@ -213,7 +228,8 @@ impl StopToken {
         &self.0
     }
 
-    /// Whether a stop has been requested. One load, which a signal handler may do too.
+    /// Returns whether a stop has been requested. This is one load, and allowed in a signal
+    /// handler.
     ///
     /// ```
     /// let source = tk_park::StopSource::new();
@@ -226,11 +242,11 @@ impl StopToken {
         self.0.stop_requested()
     }
 
-    /// Calls `f` once when a stop is requested, in the thread that requests it. If that has happened already, calls `f` now,
-    /// in this thread.
+    /// Registers a function that is called once when a stop is requested, in the thread that
+    /// requests it. If a stop has been requested already, calls `f` now, in this thread.
     ///
-    /// Nothing is locked while `f` runs. If the returned handle is dropped before, `f` is dropped uncalled. [`StopCallback`]
-    /// says what happens if it is dropped meanwhile.
+    /// Nothing is locked while `f` runs. If the returned handle is dropped before the request, `f`
+    /// is dropped without a call. [`StopCallback`] describes a drop while `f` runs.
     ///
     /// ```
     /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -264,8 +280,8 @@ impl StopToken {
         }
     }
 
-    /// A source of its own, which is stopped when this token is, and can be stopped alone. If this token is stopped already,
-    /// so is the new source.
+    /// Creates a source that is stopped when this token is, and that can be stopped alone. If this
+    /// token is stopped already, so is the new source.
     ///
     /// ```
     /// use tk_park::StopSource;
@@ -286,20 +302,21 @@ impl StopToken {
     }
 }
 
-/// A function registered with [`StopToken::on_stop`]. Dropping this takes the registration back.
+/// A function registered with [`StopToken::on_stop`]. Dropping this unregisters it.
 ///
-/// When the drop returns, the function has run to its end or never will. So the drop waits while the function runs in
-/// another thread, without a limit. This thread's record shows that wait as a `stop callback`, with the line of the
-/// registration and the thread that runs it. The drop does not wait in the function itself, nor in what that calls.
+/// When the drop returns, the function has ended or will never run. So the drop blocks while the
+/// function runs in another thread, without a limit. The record of the thread shows this wait as a
+/// `stop callback`, with the line of the registration and the thread that runs the function. A drop
+/// inside of the function itself does not block.
 ///
-/// [`unregister`](StopCallback::unregister) does not wait, and [`unregister_with`](StopCallback::unregister_with) waits up to a
-/// limit.
+/// [`unregister`](StopCallback::unregister) does not block, and
+/// [`unregister_with`](StopCallback::unregister_with) blocks until a limit.
 ///
 /// ```
 /// use tk_park::{StopCallback, StopSource};
 ///
 /// let source = StopSource::new();
-/// let callback: StopCallback = source.token().on_stop(|| panic!("nobody asked"));
+/// let callback: StopCallback = source.token().on_stop(|| panic!("it is never called"));
 /// drop(callback); // Before the stop: it never runs.
 /// source.request_stop();
 /// ```
@@ -307,8 +324,8 @@ impl StopToken {
 pub struct StopCallback(Option<Registration>);
 
 impl StopCallback {
-    /// Takes the registration back without waiting. Returns whether that was in time: `true` means that the function never
-    /// runs, and has been dropped; `false` that it has been called, and may still be running.
+    /// Unregisters the function without blocking. Returns `true` if the function will never run; it
+    /// has been dropped. Returns `false` if it has been called, and may still be running.
     ///
     /// ```
     /// use tk_park::StopSource;
@@ -326,8 +343,8 @@ impl StopCallback {
             .is_some_and(|registration| matches!(registration.unregister(), Unregistered::Never))
     }
 
-    /// Takes the registration back, and waits, up to the limit, for a function that runs. Returns whether it was in time, as
-    /// [`unregister`](StopCallback::unregister) does.
+    /// Unregisters the function, and blocks until the limit while it runs in another thread.
+    /// Returns what [`unregister`](StopCallback::unregister) returns.
     ///
     /// # Errors
     ///
@@ -360,18 +377,18 @@ impl Drop for StopCallback {
             return;
         };
         if let Unregistered::Called = registration.unregister() {
-            // Without a limit, nothing but the end of the function ends it.
+            // Without a limit, the wait can't fail.
             let _ended = registration.wait(Limit::never());
         }
     }
 }
 
-/// Requests the stop of its source when it is dropped. From [`StopSource::drop_guard`].
+/// Requests the stop of its source when it is dropped. Created by [`StopSource::drop_guard`].
 ///
 /// It dereferences to the source.
 ///
-/// If the drop happens in a panic, and a callback panics too, that second panic goes no further, because it would end the
-/// program.
+/// If the guard is dropped by a panic, and a callback panics too, the second panic is swallowed,
+/// because it would abort the program.
 ///
 /// ```
 /// use tk_park::{DropGuard, StopSource};
@@ -389,7 +406,7 @@ pub struct DropGuard {
 }
 
 impl DropGuard {
-    /// Gives the source back, and requests nothing.
+    /// Returns the source without requesting a stop.
     ///
     /// ```
     /// let guard = tk_park::StopSource::new().drop_guard();

@@ -1,11 +1,12 @@
 //! The one place that names atomics, clocks and how the system puts a thread to sleep.
 //!
-//! Everything in the kit that orders memory takes its parts from here. Under `--cfg tk_loom` they are loom's, with a
-//! model of the futex and a clock that a model moves by hand. No part of the public interface: it changes without
-//! notice.
+//! Everything in the kit that orders memory takes its parts from here. Under `--cfg tk_loom` they
+//! are loom's, with a model of the futex and a clock that a model moves by hand. No part of the
+//! public interface: it changes without notice.
 
-/// Whether the system has futexes that the parking lot uses. Elsewhere a thread sleeps on a condition variable of std.
-/// `--cfg tk_no_futex` takes them away, so that the tests can run that way on Linux too.
+/// Whether the system has futexes that the parking lot uses. Elsewhere a thread sleeps on a
+/// condition variable of std. `--cfg tk_no_futex` takes them away, so that the tests can run that
+/// way on Linux too.
 macro_rules! with_futexes {
     ($($item:item)*) => { $(
         #[cfg(any(tk_loom, all(any(target_os = "linux", target_os = "android"), not(tk_no_futex))))]
@@ -29,7 +30,8 @@ mod real {
     pub(crate) use tk_core::__private::{ensure_registered, reserve_owner};
     pub use tk_core::{current_id, current_owner, current_slot};
 
-    /// What the parking lot is made of. Its objects are made at run time, so that in a model they are loom's own.
+    /// The atomics of the parking lot. They are created at run time, so in a model they are loom's
+    /// own.
     pub(crate) mod lot {
         pub(crate) use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize};
 
@@ -37,10 +39,11 @@ mod real {
 
         /// The least number of threads that a table is made for.
         pub(crate) const FEWEST_THREADS: usize = 16;
-        /// So many buckets for each thread: most keys have a bucket for themselves.
+        /// The number of buckets per thread. Most keys have a bucket to themselves.
         pub(crate) const BUCKETS_PER_THREAD: usize = 2;
 
-        /// A number in which all bits depend on all bits of the key below (Fibonacci hashing), and the highest depend on most.
+        /// A number in which all bits depend on all bits of the key below (Fibonacci hashing), and
+        /// the highest depend on most.
         pub(crate) fn hash(key: usize) -> usize {
             const GOLDEN_RATIO: u64 = 0x9E37_79B9_7F4A_7C15;
             key.wrapping_mul((GOLDEN_RATIO >> (64 - usize::BITS)) as usize)

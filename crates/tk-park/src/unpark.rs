@@ -7,7 +7,7 @@ use crate::sync::parking;
 /// The token of a thread that a stop request unparks. Tokens of users are smaller.
 pub(crate) const STOPPED: u32 = 1 << 16;
 
-/// What a call to unpark or requeue threads did.
+/// The result of unparking or requeueing threads.
 ///
 /// ```
 /// let word = std::sync::atomic::AtomicU32::new(0);
@@ -23,7 +23,7 @@ pub struct UnparkResult {
     pub have_more_threads: bool,
 }
 
-/// What to do with a parked thread.
+/// The decision about a parked thread.
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;
@@ -127,7 +127,7 @@ pub fn unpark_all(word: &impl Word, token: u16) -> usize {
     unpark_filter(word, |_| FilterOp::Unpark, |_| token).unparked_threads
 }
 
-/// What [`requeue`] does with the threads that are parked on the first word.
+/// The decision about the threads that are parked on the first word of [`requeue`].
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;

@@ -1,9 +1,10 @@
-//! What others see of a wait.
+//! The description of a wait, for other threads.
 
 use std::panic::Location;
 
 use tk_core::Owner;
 
+#[cfg(not(tk_loom))]
 use crate::Word;
 use crate::sync::Instant;
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tk_park::{Limit, Parked, WaitError, WaitInfo, park, unpark_all, unpark_one};
 
-/// An allocator with a lock that parks. The lock is held for a moment, so that threads get in each other's way.
+/// An allocator with a lock that parks. The lock is held for a moment, so that threads get in each
+/// other's way.
 struct Locked {
     /// 0: free. 1: held. 2: held, and threads may be parked.
     word: AtomicU32,
@@ -75,7 +76,8 @@ static ALLOCATOR: Locked = Locked {
     waits: AtomicUsize::new(0),
 };
 
-/// Threads that allocate, register, start and end at the same time, and wait for each other in the allocator.
+/// Threads that allocate, register, start and end at the same time, and wait for each other in the
+/// allocator.
 #[test]
 fn an_allocator_may_park() {
     const THREADS: usize = 8;

@@ -62,7 +62,7 @@ fn a_change_of_the_word_is_not_missed() {
         });
         while word.load(Acquire) == 0 {
             let closed = || word.load(Relaxed) == 0;
-            park(&*word, closed, &WaitInfo::new("model"), Limit::never());
+            park(&*word, closed, &WaitInfo::new("model"), Limit::never()).unwrap();
         }
         assert_eq!(value.get(), 1);
         opener.join().unwrap();

@@ -8,8 +8,8 @@
 //!             C1 <---> C2
 //! ```
 //!
-//! To enter a queue and to leave it takes a few steps, however many threads wait for this key or for another one; only the
-//! number of *keys* in the bucket counts, which the size of the table keeps small.
+//! Entering and leaving a queue takes a few steps, whatever the number of waiting threads. Only the
+//! number of keys in the bucket counts, which the size of the table keeps small.
 
 use std::mem::ManuallyDrop;
 use std::ptr;
@@ -19,7 +19,7 @@ use super::waiter::{Links, NO_KEY, Waiter};
 use crate::sync::Ordering::Relaxed;
 use crate::sync::lot::UnsafeCell;
 
-/// Has two cache lines to itself: some processors fetch them in pairs.
+/// Aligned to two cache lines, because some processors fetch them in pairs.
 #[repr(align(128))]
 pub(super) struct Bucket {
     lock: BucketLock,
@@ -53,8 +53,8 @@ impl Bucket {
 
 /// A bucket that the calling thread has locked, until this is dropped.
 ///
-/// All waiters that are reached from here are there, by the invariant *in a queue*, and their links belong to this thread, by the
-/// invariant *links*.
+/// All waiters that are reached from here are there, by the In a queue, and their links
+/// belong to this thread, by the Links.
 pub(super) struct Locked<'a>(&'a Bucket);
 
 impl Drop for Locked<'_> {
@@ -92,8 +92,8 @@ impl Locked<'_> {
     ///
     /// # Safety
     ///
-    /// The bucket is that of the key. The waiter is in no queue, belongs to the calling thread, and is there until it has been
-    /// taken out of its queue.
+    /// The bucket is that of the key. The waiter is in no queue, belongs to the calling thread, and
+    /// is there until it has been taken out of its queue.
     pub(super) unsafe fn push(&self, waiter: *const Waiter, key: usize) {
         let first = self.queue(key);
         // SAFETY: the waiter is this thread's; the others are reached from this bucket.
@@ -117,7 +117,7 @@ impl Locked<'_> {
                 Waiter::change(last, |links| links.next = waiter);
                 Waiter::change(first, |links| links.previous = waiter);
             }
-            // Relaxed: by *key*, this bucket is locked.
+            // Relaxed: by Key, this bucket is locked.
             (*waiter).key.store(key, Relaxed);
         }
     }
@@ -131,22 +131,23 @@ impl Locked<'_> {
         // SAFETY: by the caller's promise.
         unsafe {
             self.unlink(waiter);
-            // Relaxed: by *key*, this bucket is locked.
+            // Relaxed: by Key, this bucket is locked.
             (*waiter).key.store(NO_KEY, Relaxed);
         }
     }
 
     /// Moves a waiter to the end of the queue of this key, in the bucket `to`.
     ///
-    /// The waiter's key goes from one to the other in one step. If it were `NO_KEY` in between, the waiter's thread, whose time
-    /// may be over in this moment, would take itself for unparked.
+    /// The waiter's key goes from one to the other in one step. If it were `NO_KEY` in between, the
+    /// waiter's thread, whose time may be over in this moment, would take itself for unparked.
     ///
     /// # Safety
     ///
-    /// The waiter is in a queue of this bucket. The bucket `to`, which may be this one, is that of the key.
+    /// The waiter is in a queue of this bucket. The bucket `to`, which may be this one, is that of
+    /// the key.
     pub(super) unsafe fn requeue(&self, waiter: *const Waiter, to: &Locked<'_>, key: usize) {
-        // SAFETY: by the caller's promise. The waiter is in no queue after the first step, and its thread stays inside `park` as
-        // long as its key says that it is in one.
+        // SAFETY: by the caller's promise. The waiter is in no queue after the first step, and its
+        // thread stays inside `park` as long as its key says that it is in one.
         unsafe {
             self.unlink(waiter);
             to.push(waiter, key);
@@ -168,24 +169,24 @@ impl Locked<'_> {
                 Waiter::change(links.next, |next| next.previous = links.previous);
             }
             if links.is_first {
-                // The next one takes the place, or nobody does.
-                let heir = if is_alone { ptr::null() } else { links.next };
-                self.replace(links, heir);
+                // The next waiter takes the place, if there is one.
+                let successor = if is_alone { ptr::null() } else { links.next };
+                self.replace(links, successor);
             }
         }
     }
 
-    /// Has the place of the first waiter of a queue taken by the heir, which may be null.
+    /// Puts the successor, which may be null, in the place of the first waiter of a queue.
     ///
     /// # Safety
     ///
     /// They are reached from this bucket.
-    unsafe fn replace(&self, place: Links, heir: *const Waiter) {
+    unsafe fn replace(&self, place: Links, successor: *const Waiter) {
         let (before, behind) = (place.queue_before, place.queue_behind);
-        let (below, above) = if heir.is_null() {
+        let (below, above) = if successor.is_null() {
             (behind, before)
         } else {
-            (heir, heir)
+            (successor, successor)
         };
         // SAFETY: by the caller's promise.
         unsafe {
@@ -197,8 +198,8 @@ impl Locked<'_> {
             if !behind.is_null() {
                 Waiter::change(behind, |links| links.queue_before = above);
             }
-            if !heir.is_null() {
-                Waiter::change(heir, |links| {
+            if !successor.is_null() {
+                Waiter::change(successor, |links| {
                     links.is_first = true;
                     (links.queue_before, links.queue_behind) = (before, behind);
                 });
@@ -210,7 +211,8 @@ impl Locked<'_> {
     ///
     /// # Safety
     ///
-    /// The waiter is the first of a queue that is in no bucket, and belongs to the calling thread. The bucket is that of its key.
+    /// The waiter is the first of a queue that is in no bucket, and belongs to the calling thread.
+    /// The bucket is that of its key.
     unsafe fn put_in_front(&self, queue: *const Waiter) {
         let behind = self.first();
         // SAFETY: the queue is this thread's, the one behind is reached from this bucket.
@@ -235,7 +237,8 @@ impl Locked<'_> {
         let mut queue = self.first();
         self.set_first(ptr::null());
         while !queue.is_null() {
-            // SAFETY: the waiters were reached from this bucket, and belong to this thread until they are in the next one.
+            // SAFETY: the waiters were reached from this bucket, and belong to this thread until
+            // they are in the next one.
             unsafe {
                 let behind = Waiter::links(queue).queue_behind;
                 let bucket = bucket_of((*queue).key.load(Relaxed)).lock();
@@ -278,7 +281,8 @@ mod tests {
         queue
     }
 
-    /// All that can be done to the queues of neighbors, in every order that chance finds, against queues that are vectors.
+    /// All that can be done to the queues of neighbors, in every order that chance finds, against
+    /// queues that are vectors.
     #[test]
     fn neighbor_queues_are_what_has_been_done_to_them() {
         let owner = tk_core::current_owner();

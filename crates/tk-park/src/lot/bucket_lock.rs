@@ -1,17 +1,18 @@
-//! The lock of a bucket: four bytes, no allocation, and a real sleep while another thread has it.
+//! The lock of a bucket: four bytes, no allocation, and threads that wait for it sleep.
 //!
 //! | state | meaning |
 //! |---|---|
-//! | `FREE` | nobody has it |
-//! | `HELD` | a thread has it, and nobody sleeps |
-//! | `CONTENDED` | a thread has it, and others sleep, or may |
+//! | `FREE` | no thread holds it |
+//! | `HELD` | a thread holds it, and no thread sleeps |
+//! | `CONTENDED` | a thread holds it, and others sleep, or may sleep |
 //!
-//! It is held for a few instructions. A thread spins for about as long, and then sleeps: the holder may have been preempted, and
-//! may have a lower priority.
+//! It is held for a few instructions. A thread spins for about that long, and then sleeps, because
+//! the holder may have been preempted, and may have a lower priority.
 //!
-//! Invariant *contended*: a thread that sleeps has set `CONTENDED`, and sleeps only while that stands. A thread that takes
-//! the lock after it has slept sets `CONTENDED` in that step, because others may sleep still. So the release that
-//! ends `CONTENDED` wakes one of them, who sees to the next one.
+//! **Contended.** A thread that sleeps has set `CONTENDED`, and sleeps only while that
+//! stands. A thread that takes the lock after it has slept sets `CONTENDED` in that step, because
+//! others may sleep still. So the release that ends `CONTENDED` wakes one of them, who sees to the
+//! next one.
 
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 use crate::sync::futex;

@@ -1,14 +1,14 @@
-//! Where one parked thread sleeps, and is woken with a token.
+//! The place where one parked thread sleeps, and is woken with a token.
 //!
 //! | state | set by | meaning |
 //! |---|---|---|
-//! | `AWAKE` | the thread, when it enters a queue | it has yet to go to sleep; it may look out meanwhile |
+//! | `AWAKE` | the thread, when it enters a queue | it does not sleep yet, and may spin |
 //! | `ASLEEP` | the thread | it sleeps, or is about to |
 //! | `WOKEN`, and a token in the bits above | the thread that unparks it | the wait is over |
 //!
-//! Invariant *last access*: the store of `WOKEN` is the last access of the thread that unparks to anything of the parked thread.
-//! With that store the parked thread is free to return from `park` and to give its stack back. After it, a thread that was
-//! `ASLEEP` is woken by the address alone, at which nothing is read.
+//! **Last access.** The store of `WOKEN` is the last access of the unparking thread to anything of
+//! the parked thread. After that store, the parked thread may return from `park` and reuse its
+//! stack. If it was `ASLEEP`, it is woken by the address alone, at which nothing is read.
 
 use crate::sync::Instant;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
@@ -19,7 +19,7 @@ const AWAKE: u32 = 0;
 const ASLEEP: u32 = 1;
 const WOKEN: u32 = 2;
 
-/// How far up the token is.
+/// The token is in the bits above this one.
 const TOKEN: u32 = 2;
 
 pub(super) struct Parker {
@@ -40,7 +40,7 @@ fn woken(token: u32) -> u32 {
 }
 
 impl Parker {
-    /// Whether the thread has been woken. It orders nothing.
+    /// Returns whether the thread has been woken. Orders nothing.
     pub(super) fn is_woken(&self) -> bool {
         token(self.state.load(Relaxed)).is_some()
     }
@@ -54,13 +54,15 @@ with_futexes! {
             }
         }
 
-        /// Sleeps until the thread is woken, and returns the token; or `None` if the deadline is reached before. May be called
-        /// again after that.
+        /// Sleeps until the thread is woken, and returns the token; or `None` if the deadline is
+        /// reached before. May be called again after that.
         pub(super) fn sleep(&self, deadline: Option<Instant>) -> Option<u32> {
-            // Relaxed: it tells `wake` to call the kernel, which compares the word once more. A failure is looked at below.
+            // Relaxed: it tells `wake` to call the kernel, which compares the word once more. A
+            // failure is looked at below.
             let _ = self.state.compare_exchange(AWAKE, ASLEEP, Relaxed, Relaxed);
             loop {
-                // Acquire: pairs with the Release in `wake`. What the thread that unparked did before, this one sees.
+                // Acquire: pairs with the Release in `wake`. What the unparking thread did
+            // before is visible here.
                 if let Some(token) = token(self.state.load(Acquire)) {
                     return Some(token);
                 }
@@ -74,13 +76,13 @@ with_futexes! {
         ///
         /// # Safety
         ///
-        /// The parker is that of a waiter which belongs to the calling thread, by the invariant *handover*. It is the
-        /// thread's own again, and may be gone, when this returns.
+        /// The parker is that of a waiter which belongs to the calling thread, by Handover. It is
+        /// the thread's own again, and may be gone, when this returns.
         pub(super) unsafe fn wake(this: *const Parker, token: u32) {
             // SAFETY: the waiter is there until it is woken, which the swap does.
             let state = unsafe { &raw const (*this).state };
-            // Release: pairs with the Acquire in `sleep`. By *last access*, nothing of the thread is touched from here on.
-            // SAFETY: as above.
+            // Release: pairs with the Acquire in `sleep`. By Last access, nothing of the thread is
+            // touched from here on. SAFETY: as above.
             if unsafe { (*state).swap(woken(token), Release) } == ASLEEP {
                 futex::wake(state);
             }
@@ -91,8 +93,8 @@ with_futexes! {
 without_futexes! {
     use std::sync::{Condvar, Mutex};
 
-    /// What the thread sleeps on. By *last access*, the thread does not return before `WOKEN` is set, though it is up
-    /// before: the thread that unparks may be still at the mutex.
+    /// The place where the thread sleeps. By Last access, the thread does not return before `WOKEN`
+    /// is set, though it is up before: the thread that unparks may be still at the mutex.
     struct Bed {
         is_expired: Mutex<bool>,
         wake_up: Condvar,
@@ -109,12 +111,13 @@ without_futexes! {
             }
         }
 
-        /// Sleeps until the thread is woken, and returns the token; or `None` if the deadline is reached before. May be called
-        /// again after that.
+        /// Sleeps until the thread is woken, and returns the token; or `None` if the deadline is
+        /// reached before. May be called again after that.
         pub(super) fn sleep(&self, deadline: Option<Instant>) -> Option<u32> {
             // Relaxed: it tells `wake` to use the bed. A failure is looked at below.
             let _ = self.state.compare_exchange(AWAKE, ASLEEP, Relaxed, Relaxed);
-            // Acquire: pairs with the Release in `wake`. What the thread that unparked did before, this one sees.
+            // Acquire: pairs with the Release in `wake`. What the unparking thread did
+            // before is visible here.
             let token_now = || token(self.state.load(Acquire));
             if let Some(token) = token_now() {
                 return Some(token);
@@ -145,8 +148,8 @@ without_futexes! {
         ///
         /// # Safety
         ///
-        /// The parker is that of a waiter which belongs to the calling thread, by the invariant *handover*. It is the
-        /// thread's own again, and may be gone, when this returns.
+        /// The parker is that of a waiter which belongs to the calling thread, by Handover. It is
+        /// the thread's own again, and may be gone, when this returns.
         pub(super) unsafe fn wake(this: *const Parker, token: u32) {
             // SAFETY: the waiter is there until it is woken, which the stores of `WOKEN` do.
             let parker = unsafe { &*this };
@@ -159,7 +162,7 @@ without_futexes! {
             *is_expired = true;
             parker.bed.wake_up.notify_one();
             drop(is_expired);
-            // Release: as above. By *last access*, nothing of the thread is touched from here on.
+            // Release: as above. By Last access, nothing of the thread is touched from here on.
             parker.state.store(woken, Release);
         }
     }

@@ -1,18 +1,20 @@
 //! The table of buckets: how a key finds its bucket, while the table grows and after a fork.
 //!
-//! A table is made for a number of threads and for one process. It is replaced when there are more threads, and in the child of a
-//! fork. It is never freed: a thread may still be about to lock one of its buckets. All that are replaced by growth are together
-//! as large as the last one.
+//! A table has a size for a number of threads, and belongs to one process. It is replaced when
+//! there are more threads, and in the child of a fork. It is never freed, because a thread may
+//! still be about to lock one of its buckets. All tables that growth has replaced are together as
+//! large as the last one.
 //!
-//! Its memory comes from the system's allocator, and never from the program's global one, because the thread that needs a table
-//! may be inside that, with a lock of it taken. It is allocated before any bucket is locked.
+//! Its memory comes from the system's allocator and not from the global one, because the thread
+//! that needs a table may be inside of the global allocator and hold a lock of it. It is allocated
+//! before any bucket is locked.
 //!
-//! Invariant *current*: a table is replaced by growth only by a thread that has all its buckets locked. So a bucket that a
-//! thread has locked belongs to the current table, and stays so until it is unlocked, if that table is the current one at any
-//! moment while it is locked.
+//! **Current.** A table is replaced by growth only by a thread that has all its buckets
+//! locked. So a bucket that a thread has locked belongs to the current table, and stays so until it
+//! is unlocked, if that table is the current one at any moment while it is locked.
 //!
-//! Invariant *process*: a table is used by the process that made it. Its locks and queues may be in any state in the child of a
-//! fork, and are not touched there.
+//! **Process.** A table is used by the process that made it. Its locks and queues may be in
+//! any state in the child of a fork, and are not touched there.
 
 use std::alloc::{GlobalAlloc, Layout, System, handle_alloc_error};
 use std::ptr;
@@ -24,10 +26,10 @@ use crate::sync::lot::{AtomicPtr, BUCKETS_PER_THREAD, FEWEST_THREADS, generation
 /// A header, which the buckets follow in memory.
 pub(super) struct Table {
     generation: u32,
-    /// The highest bits of the hash, so many, are the number of the bucket.
+    /// How many of the highest bits of the hash number the bucket.
     bits: u32,
     buckets: *const Bucket,
-    /// How many threads this is made for.
+    /// The number of threads that this table is large enough for.
     threads: usize,
     /// The table that this one replaced, or null.
     #[cfg_attr(not(tk_loom), expect(dead_code, reason = "leak detectors follow it"))]
@@ -37,7 +39,8 @@ pub(super) struct Table {
 /// The current table.
 struct Current(AtomicPtr<Table>);
 
-// SAFETY: the table is shared by pointer; what is changed in it is in its buckets, which lock themselves.
+// SAFETY: the table is shared by pointer; what is changed in it is in its buckets, which lock
+// themselves.
 unsafe impl Sync for Current {}
 // SAFETY: as above.
 unsafe impl Send for Current {}
@@ -83,7 +86,8 @@ impl Table {
         else {
             return ptr::null_mut();
         };
-        // SAFETY: the layout has a size. The header and the buckets lie in it, aligned, as `extend` has laid them out.
+        // SAFETY: the layout has a size. The header and the buckets lie in it, aligned, as `extend`
+        // has laid them out.
         unsafe {
             let table = System.alloc(layout).cast::<Table>();
             if table.is_null() {
@@ -106,7 +110,7 @@ impl Table {
 
     /// # Safety
     ///
-    /// The table was allocated here, and nobody knows it any longer.
+    /// The table was allocated here, and no other thread knows it.
     unsafe fn free(table: *mut Table) {
         // SAFETY: by the caller's promise.
         unsafe {
@@ -118,7 +122,7 @@ impl Table {
     }
 
     fn buckets(&self) -> &[Bucket] {
-        // SAFETY: a table is made by `allocate` alone, which has put so many buckets there.
+        // SAFETY: a table is made by `allocate` alone, which has put this number of buckets there.
         unsafe { std::slice::from_raw_parts(self.buckets, 1 << self.bits) }
     }
 
@@ -133,7 +137,7 @@ impl Table {
 
     /// To be asked with one of its buckets locked.
     fn is_current(&self) -> bool {
-        // Relaxed: by *current*, if the table was replaced before, then with this bucket locked.
+        // Relaxed: by Current, if the table was replaced before, then with this bucket locked.
         ptr::eq(CURRENT.0.load(Relaxed), self)
     }
 }
@@ -143,14 +147,16 @@ impl Table {
 fn current() -> &'static Table {
     // Acquire: pairs with the Release of the thread that made the table.
     let table = CURRENT.0.load(Acquire);
-    // SAFETY: tables are never freed. The header of one of another process may be read here: it never changes.
+    // SAFETY: tables are never freed. The header of one of another process may be read here: it
+    // never changes.
     match unsafe { table.as_ref() } {
         Some(table) if table.generation == generation() => table,
         _ => make_first(table),
     }
 }
 
-/// The first table of the process. Its predecessor, if there is one, is of the process that this one was forked from.
+/// The first table of the process. Its predecessor, if there is one, is of the process that this
+/// one was forked from.
 #[cold]
 fn make_first(mut before: *mut Table) -> &'static Table {
     loop {
@@ -158,12 +164,13 @@ fn make_first(mut before: *mut Table) -> &'static Table {
         if table.is_null() {
             handle_alloc_error(Layout::new::<Table>());
         }
-        // Release: pairs with the Acquire in `current`. Acquire: with the Release of another thread that was faster.
+        // Release: pairs with the Acquire in `current`. Acquire: with the Release of another thread
+        // that was faster.
         let Err(faster) = CURRENT.0.compare_exchange(before, table, AcqRel, Acquire) else {
             // SAFETY: tables are never freed.
             return unsafe { &*table };
         };
-        // SAFETY: nobody has seen the one; the other is published, and never freed.
+        // SAFETY: no other thread has seen the one. The other is published, and never freed.
         unsafe {
             Table::free(table);
             if (*faster).generation == generation() {
@@ -201,7 +208,8 @@ impl Pair {
     }
 }
 
-/// Locks the buckets of both keys, in the order of the table, so that no two threads wait for each other.
+/// Locks the buckets of both keys, in the order of the table, so that no two threads wait for each
+/// other.
 pub(super) fn lock_pair(from: usize, to: usize) -> Pair {
     loop {
         let table = current();
@@ -211,7 +219,7 @@ pub(super) fn lock_pair(from: usize, to: usize) -> Pair {
         if !table.is_current() {
             continue;
         }
-        // By *current*, the table does not change any more.
+        // By Current, the table does not change any more.
         return if from == to {
             Pair {
                 from: first,
@@ -231,7 +239,8 @@ pub(super) fn lock_pair(from: usize, to: usize) -> Pair {
     }
 }
 
-/// Makes the table large enough for the threads that there are, if it is not. To be called without a bucket locked.
+/// Makes the table large enough for the threads that there are, if it is not. To be called without
+/// a bucket locked.
 #[inline]
 pub(super) fn fit() {
     if current().threads < threads() {
@@ -246,9 +255,10 @@ fn grow() {
         if table.threads >= wanted {
             return;
         }
-        // Before anything is locked. Without memory the table stays as it is, which is slow but right.
+        // Before anything is locked. Without memory the table stays as it is, which is slow but
+        // right.
         let larger = Table::allocate(wanted, (&raw const *table).cast_mut());
-        // SAFETY: nobody else knows the new table yet.
+        // SAFETY: no other thread knows the new table yet.
         let Some(new) = (unsafe { larger.as_ref() }) else {
             return;
         };
@@ -261,7 +271,7 @@ fn grow() {
                 // SAFETY: all are locked. When they are unlocked, the new table is the current one.
                 unsafe { bucket.assume_locked().hand_over(|key| new.bucket(key)) };
             }
-            // Release: pairs with the Acquire in `current`. By *current*, all buckets are locked.
+            // Release: pairs with the Acquire in `current`. By Current, all buckets are locked.
             CURRENT.0.store(larger, Release);
         }
         for bucket in table.buckets() {
@@ -271,7 +281,7 @@ fn grow() {
         if is_current {
             return;
         }
-        // SAFETY: nobody has seen it.
+        // SAFETY: no other thread has seen it.
         unsafe { Table::free(larger) };
     }
 }

@@ -27,15 +27,15 @@ pub struct Waiter {
     tag: usize,
     owner: Owner,
     since: Instant,
-    /// How long after `since` the waiter was moved to the queue in which it is, in nanoseconds; or [`NOT_MOVED`]. Not one of the
-    /// atomics of `sync`: it orders nothing.
+    /// How long after `since` the waiter was moved to the queue in which it is, in nanoseconds; or
+    /// [`NOT_MOVED`]. Not one of the atomics of `sync`: it orders nothing.
     moved: AtomicU64,
-    /// The key of the queue in which the waiter is, or [`NO_KEY`]. Written with the bucket of that key locked, by the invariant
-    /// *key*.
+    /// The key of the queue in which the waiter is, or [`NO_KEY`]. Written with the bucket of that
+    /// key locked, by the Key.
     pub(super) key: AtomicUsize,
     pub(super) parker: Parker,
-    /// The place in the queue, which belongs to the bucket of `key`; or in the list of those to be woken, which belongs to the
-    /// thread that unparks.
+    /// The place in the queue, which belongs to the bucket of `key`; or in the list of those to be
+    /// woken, which belongs to the thread that unparks.
     links: UnsafeCell<Links>,
     #[cfg(tk_loom)]
     unparked_by_twin: std::sync::atomic::AtomicBool,
@@ -45,8 +45,8 @@ pub struct Waiter {
 pub(super) const NO_KEY: usize = 0;
 const NOT_MOVED: u64 = u64::MAX;
 
-/// A queue is a ring: the first waiter's `previous` is the last one. The first waiters of a bucket's queues are in a list of
-/// their own.
+/// A queue is a ring: the first waiter's `previous` is the last one. The first waiters of a
+/// bucket's queues are in a list of their own.
 #[derive(Clone, Copy)]
 pub(super) struct Links {
     pub(super) next: *const Waiter,
@@ -57,8 +57,8 @@ pub(super) struct Links {
     pub(super) queue_behind: *const Waiter,
 }
 
-// SAFETY: the pointers in `links` are used by the owner of the links alone, by the invariants of the lot. All else is `Sync`
-// by itself.
+// SAFETY: the pointers in `links` are used by the owner of the links alone, by the invariants of
+// the lot. All else is `Sync` by itself.
 unsafe impl Sync for Waiter {}
 // SAFETY: as above; nothing depends on the thread.
 unsafe impl Send for Waiter {}
@@ -87,22 +87,22 @@ impl Waiter {
         }
     }
 
-    /// What the thread gave to [`WaitInfo::tag`](crate::WaitInfo::tag), or zero.
+    /// Returns the number that the thread gave to [`WaitInfo::tag`](crate::WaitInfo::tag), or zero.
     ///
     /// ```
     /// use tk_park::{FilterOp, Waiter};
     ///
-    /// let marked = |waiter: &Waiter| match waiter.tag() {
+    /// let tagged = |waiter: &Waiter| match waiter.tag() {
     ///     0 => FilterOp::Skip,
     ///     _ => FilterOp::Unpark,
     /// };
-    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), marked, |_| 0);
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), tagged, |_| 0);
     /// ```
     pub fn tag(&self) -> usize {
         self.tag
     }
 
-    /// The thread, as the owner of a lock that is handed to it.
+    /// Returns the thread as an owner, for a lock that is handed over to it.
     ///
     /// ```
     /// use tk_park::{FilterOp, Waiter};
@@ -118,24 +118,24 @@ impl Waiter {
         self.owner
     }
 
-    /// Since when the thread waits.
+    /// Returns the time when the wait began.
     ///
     /// ```
     /// use std::time::Duration;
     /// use tk_park::{FilterOp, Waiter};
     ///
-    /// // Threads that have waited for long.
-    /// let patient = |waiter: &Waiter| {
+    /// // Threads that have waited for a millisecond.
+    /// let starving = |waiter: &Waiter| {
     ///     if waiter.since().elapsed() > Duration::from_millis(1) { FilterOp::Unpark } else { FilterOp::Stop }
     /// };
-    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), patient, |_| 0);
+    /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), starving, |_| 0);
     /// ```
     pub fn since(&self) -> Instant {
         self.since
     }
 
-    /// Since when the thread waits for what this queue is for: [`since`](Waiter::since), or the time when it was
-    /// [moved](crate::requeue) here.
+    /// Returns the time since which the thread waits in this queue: [`since`](Waiter::since), or
+    /// the time when it was [moved](crate::requeue) here.
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;
@@ -171,21 +171,22 @@ impl Waiter {
         self.moved.store(nanos, Relaxed);
     }
 
-    /// Whether the thread has been unparked. It orders nothing: a thread that finds this goes on to sleep, which returns
-    /// immediately. For a thread that looks out before it sleeps: see [`park_with`](crate::park_with).
+    /// Returns whether the thread has been unparked, for a thread that spins before it sleeps (see
+    /// [`park_with`](crate::park_with)). Orders nothing: the thread goes on to sleep, and that
+    /// returns immediately.
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;
     /// use tk_park::{FilterOp, Limit, Parked, WaitInfo, Waiter, park_with, unpark_filter};
     ///
     /// let word = AtomicU32::new(0);
-    /// let look_out = |me: &Waiter| {
+    /// let spin = |me: &Waiter| {
     ///     # unpark_filter(&word, |_| FilterOp::Unpark, |_| 0);
     ///     // … another thread unparks this one …
     ///     assert!(me.is_unparked());
     /// };
-    /// // SAFETY: `look_out` does not park.
-    /// let parked = unsafe { park_with(&word, || true, look_out, &WaitInfo::new("bell"), Limit::never()) };
+    /// // SAFETY: `spin` does not park.
+    /// let parked = unsafe { park_with(&word, || true, spin, &WaitInfo::new("bell"), Limit::never()) };
     /// assert_eq!(parked, Ok(Parked::Unparked(0)));
     /// ```
     pub fn is_unparked(&self) -> bool {
@@ -202,7 +203,7 @@ impl Waiter {
         self.unparked_by_twin.store(true, Relaxed);
     }
 
-    /// What finds this waiter again: see [`Waiter::of_ticket`].
+    /// Returns a number by which [`Waiter::of_ticket`] finds this waiter.
     pub(crate) fn ticket(&self) -> usize {
         (&raw const *self).expose_provenance()
     }

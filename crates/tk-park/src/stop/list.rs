@@ -1,21 +1,23 @@
-//! A doubly linked list whose links lie inside its elements, so that entering and leaving takes a few stores and allocates
-//! nothing.
+//! A doubly linked list whose links lie inside its elements, so that entering and leaving takes a
+//! few stores and allocates nothing.
 //!
 //! # Invariants
 //!
-//! **Pinned while listed.** An element in a list stays where it is, and lives, until it has been taken out.
+//! **Pinned while listed.** An element in a list exists and stays where it is until it has been
+//! taken out.
 //!
-//! **One list, one lock.** An element is in one list at a time. Its hooks are read and written by whoever has that list to
-//! itself, which mostly means: with the lock around it held.
+//! **One list, one lock.** An element is in one list at a time. Its hooks are used only by the
+//! thread that has that list to itself, mostly because it holds the lock around it.
 //!
-//! **The forward chain is whole after each store.** The list can be read from `first` along `next` at any moment: an element
-//! is filled in before the one store that links it in, and one store takes it out. `prev` and `last` may lag behind. The
-//! child of a fork relies on this: a thread that is not in the child may have been in the middle of a change. What the
-//! child finds is a moment in the order of the stores, which the fences keep. [`List::repair`] makes the rest of it.
+//! **The forward chain is whole after each store.** The list can be read from `first` along `next`
+//! at any moment, because an element is filled in before the one store that links it in, and one
+//! store takes it out. `prev` and `last` may lag behind. The child of a fork relies on this, as a
+//! lost thread may have been in the middle of a change. The child finds the list as it was after
+//! one of the stores, whose order the fences keep. [`List::repair`] restores the rest.
 //!
-//! **The mark says which list.** An element is in the list exactly if its hooks carry the list's mark. A list that is
-//! [forgotten](List::forget) or [repaired](List::repair) takes a new mark: elements that are not in it any more are in no
-//! list, though nobody has touched them.
+//! **The mark names the list.** An element is in a list exactly if its hooks carry the list's mark.
+//! A list that is [forgotten](List::forget) or [repaired](List::repair) takes a new mark:
+//! elements that are not in it any more are in no list, though no thread has touched them.
 
 use std::num::NonZeroU32;
 use std::ptr::NonNull;
@@ -26,7 +28,7 @@ use loom::cell::Cell;
 #[cfg(not(tk_loom))]
 use std::cell::Cell;
 
-/// What an element needs to be in a list.
+/// The links of an element.
 pub(super) struct Hooks<T> {
     prev: Cell<Option<NonNull<T>>>,
     next: Cell<Option<NonNull<T>>>,
@@ -34,7 +36,8 @@ pub(super) struct Hooks<T> {
     mark: Cell<Option<NonZeroU32>>,
 }
 
-// SAFETY: the hooks are used with a lock held ("one list, one lock"), and what they point to can be in several threads' hands.
+// SAFETY: the hooks are used with a lock held ("one list, one lock"), and what they point to can be
+// in several threads' hands.
 unsafe impl<T: Sync> Send for Hooks<T> {}
 // SAFETY: as above.
 unsafe impl<T: Sync> Sync for Hooks<T> {}
@@ -125,8 +128,9 @@ impl<T: Element> List<T> {
     /// Takes the first element out.
     pub(super) fn pop(&mut self) -> Option<NonNull<T>> {
         let first = self.first?;
-        // SAFETY: the first element is in the list. It was pushed with the promise that its hooks are used with the lock held
-        // that is around this list, and the caller has the list.
+        // SAFETY: the first element is in the list. It was pushed with the promise that its hooks
+        // are used with the lock held that is around this list, and the caller has the
+        // list.
         unsafe { self.remove(first.as_ref()) };
         Some(first)
     }

@@ -1,4 +1,5 @@
-//! The lock around the lists of a node: the kit's own, which the child of a fork can always take. In a model it is loom's.
+//! The lock around the lists of a node: the kit's own, which the child of a fork can always take.
+//! In a model it is loom's.
 
 #[cfg(not(tk_loom))]
 mod real {

@@ -1,7 +1,8 @@
-//! Linux's futex: a thread sleeps while a word has a value, and another thread that has changed the word wakes it.
+//! Linux's futex: a thread sleeps while a word has a value, and another thread that has changed the
+//! word wakes it.
 //!
-//! The kernel compares the word and enters the sleeper into its queue in one step, so a thread that changes the word first
-//! and then wakes cannot miss it.
+//! The kernel compares the word and enters the sleeper into its queue in one step, so a thread that
+//! changes the word first and then wakes cannot miss it.
 
 use std::num::NonZeroU32;
 use std::sync::atomic::AtomicU32;
@@ -13,7 +14,8 @@ use rustix::thread::futex::{Flags, Timespec, wait_bitset};
 /// Any waker will do.
 const ANYONE: NonZeroU32 = NonZeroU32::MAX;
 
-/// Sleeps while the word is `expected`, until it is woken or the deadline is reached. Says `false` if the deadline is reached.
+/// Sleeps while the word is `expected`, until it is woken or the deadline is reached. Says `false`
+/// if the deadline is reached.
 ///
 /// It may say `true` for no reason, so the caller looks at the word again.
 pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -> bool {
@@ -34,10 +36,12 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -
 
 /// Wakes a thread that sleeps on the word at this address, if there is one.
 ///
-/// Nothing is read at the address. The memory may have been given back, and may even be another futex by now: whoever
-/// sleeps there is prepared for a wake-up without a reason, as every user of a futex must be.
+/// Nothing is read at the address. The memory may have been given back, and may even be another
+/// futex by now: a thread that sleeps there expects spurious wake-ups, as every user of
+/// a futex must be.
 pub(crate) fn wake(word: *const AtomicU32) {
-    // SAFETY: the kernel takes the address as a number here: the queue of a private futex is found by it.
+    // SAFETY: the kernel takes the address as a number here: the queue of a private futex is found
+    // by it.
     unsafe {
         libc::syscall(
             libc::SYS_futex as libc::c_long,
@@ -57,9 +61,13 @@ enum OnTheClock {
 
 /// The deadline as a time of the monotonic clock, which is where std's `Instant` comes from.
 ///
-/// std does not tell an instant's number, so both clocks are read. The number comes first: if the thread is preempted between
-/// the two, the time is too early, and the wait is repeated; the other way round it would be too late.
-#[allow(clippy::unnecessary_cast, reason = "the fields have other types elsewhere")]
+/// std does not tell an instant's number, so both clocks are read. The number comes first: if the
+/// thread is preempted between the two, the time is too early, and the wait is repeated; the other
+/// way round it would be too late.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "the fields have other types elsewhere"
+)]
 fn on_the_clock(deadline: Instant) -> OnTheClock {
     let mut now = libc::timespec {
         tv_sec: 0,

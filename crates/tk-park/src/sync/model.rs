@@ -42,13 +42,14 @@ loom::lazy_static! {
 
 /// The spins of a model, counted from [`Spins::watch`] on.
 ///
-/// A thread that has begun to spin has begun to wait: what another thread does after that must reach it.
+/// A thread that has begun to spin has begun to wait: what another thread does after that must
+/// reach it.
 #[derive(Clone, Debug)]
 pub struct Spins(Arc<loom::sync::atomic::AtomicUsize>);
 
 impl Spins {
-    /// Counts from now on. To be called before the model starts a thread that spins. Without it, spins are not counted, because
-    /// the count multiplies a model's executions.
+    /// Counts from now on. To be called before the model starts a thread that spins. Without it,
+    /// spins are not counted, because the count multiplies a model's executions.
     pub fn watch() -> Spins {
         let count = SPINS.get_or_init(|| Arc::new(loom::sync::atomic::AtomicUsize::new(0)));
         Spins(Arc::clone(count))
@@ -56,7 +57,8 @@ impl Spins {
 
     /// How many spins have begun.
     pub fn begun(&self) -> usize {
-        // Acquire: pairs with the Release in `count_spin`. The wait began before what this thread does next.
+        // Acquire: pairs with the Release in `count_spin`. The wait began before what this thread
+        // does next.
         self.0.load(Ordering::Acquire)
     }
 }
@@ -104,7 +106,7 @@ pub fn current_id() -> ThreadId {
     ThreadId::of_model(current_slot().get().into())
 }
 
-/// What the parking lot is made of. Its objects are made at run time, so they are loom's own.
+/// The atomics of the parking lot. They are created at run time, so they are loom's own.
 pub(crate) mod lot {
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize as StdUsize, Ordering::Relaxed};
@@ -135,7 +137,8 @@ pub(crate) mod lot {
         THREADS.store(n, Relaxed);
     }
 
-    /// The keys in the order of their first use, from the top: where an address lies is chance, and a model is not.
+    /// The keys in the order of their first use, from the top: where an address lies is chance, and
+    /// a model is not.
     pub(crate) fn hash(key: usize) -> usize {
         let mut keys = KEYS.lock().unwrap();
         let at = keys.iter().position(|known| *known == key);
@@ -147,14 +150,14 @@ pub(crate) mod lot {
     }
 }
 
-/// How many threads the parking lot takes the program to have: the next wait makes its table larger for so many. A model's
-/// table has one bucket for each.
+/// How many threads the parking lot takes the program to have: the next wait makes its table larger
+/// for so many. A model's table has one bucket for each.
 pub fn set_threads(n: usize) {
     lot::set_threads(n);
 }
 
-/// loom's atomics cannot be made in a constant. These are made at the first touch, which has to come from the thread
-/// that makes the object, before it is shared: see `touch`.
+/// loom's atomics cannot be made in a constant. These are made at the first touch, which has to
+/// come from the thread that makes the object, before it is shared: see `touch`.
 macro_rules! atomic {
     ($name:ident, $value:ty) => {
         /// As in std.

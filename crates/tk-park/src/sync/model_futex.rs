@@ -1,8 +1,8 @@
-//! A futex for models, and a clock that stands still until a model moves it. A model with a thread that calls `advance` tries a
-//! timeout at every point.
+//! A futex for models, and a clock that stands still until a model moves it. A model with a thread
+//! that calls `advance` tries a timeout at every point.
 //!
-//! The kernel is one list of sleepers in the order of arrival. To compare the word and to enter the list is one step, as
-//! the list is locked meanwhile.
+//! The kernel is one list of sleepers in the order of arrival. To compare the word and to enter the
+//! list is one step, as the list is locked meanwhile.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -58,7 +58,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -
     if is_expired() {
         return false;
     }
-    // Relaxed: whoever changes the word locks the kernel afterwards, in `wake`.
+    // Relaxed: a thread that changes the word locks the kernel afterwards, in `wake`.
     if word.load(Relaxed) != expected {
         return true;
     }

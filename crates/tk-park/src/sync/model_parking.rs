@@ -1,10 +1,11 @@
 //! The lot of a model: the real one, or a twin of it with one lock for all keys.
 //!
-//! The real lot takes some ten steps where the twin takes one, and each step multiplies what there is to explore. So the models of the
-//! lot itself run over the real one ([`use_the_real_lot`]), and those of what is built on it run over the twin.
+//! The real lot takes some ten steps where the twin takes one, and each step multiplies what there
+//! is to explore. So the models of the lot itself run over the real one ([`use_the_real_lot`]), and
+//! those of what is built on it run over the twin.
 //!
-//! The twin's queue is one list in the order of arrival. A sleeper has a seat with a condition of its own; it is gone from the
-//! list once it has been woken, and finds the token in its seat.
+//! The twin's queue is one list in the order of arrival. A sleeper has a seat with a condition of
+//! its own; it is gone from the list once it has been woken, and finds the token in its seat.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};

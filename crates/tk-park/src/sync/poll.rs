@@ -1,12 +1,13 @@
-//! Where there is no futex, a thread that finds a bucket locked looks again and again, with growing pauses.
+//! Where there is no futex, a thread that finds a bucket locked looks again and again, with growing
+//! pauses.
 //!
-//! Buckets are locked for a few instructions. The pauses are there for a thread that was preempted with one locked: they end in
-//! sleeps, so that it gets a processor even if its priority is lower.
+//! Buckets are locked for a few instructions. The pauses are there for a thread that was preempted
+//! with one locked: they end in sleeps, so that it gets a processor even if its priority is lower.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-/// So many pauses let other threads run, and the next ones sleep.
+/// How many pauses yield to other threads, before the next ones sleep.
 const YIELDS: u32 = 100;
 
 /// Pauses until the word is something else than `expected`.
@@ -17,7 +18,7 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, deadline: Option<Instant>) -
     true
 }
 
-/// Nobody sleeps: all look again by themselves.
+/// Does nothing: no thread sleeps, and all look again by themselves.
 pub(crate) fn wake(_: *const AtomicU32) {}
 
 /// Pauses until this is so.

@@ -1,4 +1,5 @@
-//! What the lot promises beyond the calls: its size, its cost, and who else runs while a bucket is locked.
+//! What the lot promises beyond the calls: its size, its cost, and who else runs while a bucket is
+//! locked.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
@@ -48,7 +49,8 @@ fn more_threads_than_the_table_was_made_for() {
     });
 }
 
-/// Hundreds of threads in one queue leave it by time, by stop of the queue, and from every place in it.
+/// Hundreds of threads in one queue leave it by time, by stop of the queue, and from every place in
+/// it.
 #[test]
 fn a_long_queue_is_left_from_every_place() {
     const THREADS: usize = 200;
@@ -106,7 +108,8 @@ fn a_long_queue_is_left_from_every_place() {
     });
 }
 
-/// The wake-up of a queue of hundreds is exact while their times run out and others move them back and forth.
+/// The wake-up of a queue of hundreds is exact while their times run out and others move them back
+/// and forth.
 #[test]
 fn wake_ups_are_exact_while_waiters_are_moved_and_time_out() {
     const SLEEPERS: u64 = 8;

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Every interleaving, or those with at most so many preemptions where all would take too long. `LOOM_MAX_PREEMPTIONS`
-/// in the environment overrules.
+/// Every interleaving, or those with at most so many preemptions where all would take too long.
+/// `LOOM_MAX_PREEMPTIONS` in the environment overrules.
 pub fn explore(name: &str, preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(preemptions);

@@ -64,7 +64,8 @@ fn each_wake_up_is_received_by_one_thread() {
     assert_eq!(sent.into_inner(), received.into_inner());
 }
 
-/// Callbacks race their own removal: each has run or has not when its handle is gone, and does not run later.
+/// Callbacks race their own removal: each has run or has not when its handle is gone, and does not
+/// run later.
 #[test]
 fn no_callback_runs_after_its_handle_is_gone() {
     let start_time = Instant::now();

@@ -148,7 +148,8 @@ fn a_ladder_of_tokens_with_two_parents_is_no_trouble() {
     });
 }
 
-/// Much more than it takes, and much less than if each of them had to be searched for among the others.
+/// Much more than it takes, and much less than if each of them had to be searched for among the
+/// others.
 #[track_caller]
 fn soon(what: impl FnOnce()) {
     let start = Instant::now();

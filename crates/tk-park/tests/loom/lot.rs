@@ -44,14 +44,15 @@ fn a_change_of_the_word_is_not_missed_in_the_lot() {
         });
         while word.load(Acquire) == 0 {
             let closed = || word.load(Relaxed) == 0;
-            park(&*word, closed, &WaitInfo::new("model"), Limit::never());
+            park(&*word, closed, &WaitInfo::new("model"), Limit::never()).unwrap();
         }
         assert_eq!(value.get(), 1);
         opener.join().unwrap();
     });
 }
 
-/// The sleeper finds the wake-up before it goes to sleep, so that nothing but the wake-up itself orders the two.
+/// The sleeper finds the wake-up before it goes to sleep, so that nothing but the wake-up itself
+/// orders the two.
 #[test]
 fn a_thread_that_is_unparked_sees_what_came_before() {
     explore_lot("publication by the wake-up", 3, || {
@@ -145,7 +146,8 @@ fn a_requeue_against_a_timeout() {
     });
 }
 
-/// A waiter that is moved while its time is over does not take itself for unparked: nobody unparks it, and it has to return.
+/// A waiter that is moved while its time is over does not take itself for unparked: nobody unparks
+/// it, and it has to return.
 #[test]
 fn a_waiter_that_is_moved_times_out() {
     explore_lot("timeout while it is moved", 3, || {
@@ -216,7 +218,8 @@ fn two_requeues_in_opposite_directions() {
     });
 }
 
-/// Nobody but the opener wakes the sleeper, and no time ends its wait: a sleeper that a growing table has lost sleeps forever.
+/// Nobody but the opener wakes the sleeper, and no time ends its wait: a sleeper that a growing
+/// table has lost sleeps forever.
 #[test]
 fn a_table_that_grows_loses_no_waiter() {
     explore_lot("growth against park and unpark", 3, || {
@@ -234,7 +237,7 @@ fn a_table_that_grows_loses_no_waiter() {
             set_threads(2);
             // Looks into the table before anything else, and does not sleep.
             let other = AtomicU32::new(0);
-            park(&other, || false, &WaitInfo::new("model"), Limit::never());
+            park(&other, || false, &WaitInfo::new("model"), Limit::never()).unwrap();
         });
         word.store(1, Relaxed);
         let unparked = unpark_one(&*word, |_| 3).unparked_threads;
@@ -267,7 +270,7 @@ fn a_requeue_while_the_table_grows() {
         let grower = thread::spawn(|| {
             set_threads(2);
             let other = AtomicU32::new(0);
-            park(&other, || false, &WaitInfo::new("model"), Limit::never());
+            park(&other, || false, &WaitInfo::new("model"), Limit::never()).unwrap();
         });
         while asleep.load(Acquire) == 0 {
             thread::yield_now();
@@ -295,7 +298,7 @@ fn two_threads_that_grow_the_table_at_a_time() {
             }
         });
         let other = AtomicU32::new(0);
-        park(&other, || false, &WaitInfo::new("model"), Limit::never());
+        park(&other, || false, &WaitInfo::new("model"), Limit::never()).unwrap();
         word.store(1, Relaxed);
         let expected = match unpark_all(&*word, 3) {
             1 => Ok(Parked::Unparked(3)),
@@ -325,7 +328,8 @@ fn neighbors_in_a_bucket_do_not_meet() {
     });
 }
 
-/// The queue loses its first, its middle or its last waiter by a timeout, while another thread looks at all of them.
+/// The queue loses its first, its middle or its last waiter by a timeout, while another thread
+/// looks at all of them.
 #[test]
 fn a_timeout_anywhere_in_a_queue() {
     explore_lot("timeout of one of two", 2, || {
@@ -356,7 +360,8 @@ fn a_timeout_anywhere_in_a_queue() {
     });
 }
 
-/// What a thread does with the bucket locked, another one sees when it has locked it; and nobody sleeps forever at its lock.
+/// What a thread does with the bucket locked, another one sees when it has locked it; and nobody
+/// sleeps forever at its lock.
 #[test]
 fn a_bucket_is_locked_by_one_thread_at_a_time() {
     explore_lot("lock of a bucket", 3, || {
@@ -373,7 +378,8 @@ fn a_bucket_is_locked_by_one_thread_at_a_time() {
                     with_bucket_locked,
                     &WaitInfo::new("model"),
                     Limit::never(),
-                );
+                )
+                .unwrap();
             })
         };
         let threads = [lock(&word, &value), lock(&word, &value)];

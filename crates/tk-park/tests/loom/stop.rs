@@ -244,7 +244,8 @@ fn either_token_of_a_limit_ends_the_wait() {
     });
 }
 
-/// The ticket of a wait is that of the thread's next one too, as both are made at the same place of its stack.
+/// The ticket of a wait is that of the thread's next one too, as both are made at the same place of
+/// its stack.
 #[test]
 fn a_stop_ends_no_wait_that_comes_after_the_one_with_the_token() {
     explore("stop: the next wait", Some(3), || {
