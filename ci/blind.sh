@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target="${CARGO_TARGET_DIR:-target}"
-crates=(tk-core tk-local tk-lock tk-thread)
+crates=(tk-core tk-park tk-local tk-lock tk-thread)
 checks=(--test allocator --test processes --test conformance)
 
 suites() {

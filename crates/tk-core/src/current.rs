@@ -238,16 +238,16 @@ pub fn at_thread_exit(f: Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce(
     current().at_exit(f)
 }
 
-/// **Invariant: numbered, then registered.** The thread has its id and its owner number before anything is allocated for
-/// its record. So a global allocator that takes a lock of the kit finds the number, and does not register the thread again.
+/// **Invariant: numbered, then registered.** The thread has an id and an owner number before anything is allocated for its
+/// record. So a global allocator that takes a lock of the kit finds the number, and does not register the thread again.
 #[cold]
 #[inline(never)]
 fn register() -> Slot {
-    let id = set_id();
     if REGISTERING.replace(true) {
         registered_twice();
     }
     let _registering = Registering;
+    let id = set_id();
     let late = GUARD.try_with(|_| ()).is_err();
     let record = registry::enroll(id, late);
     let slot = record.slot();
@@ -282,10 +282,25 @@ fn registered_twice() -> ! {
 
 /// The calling thread's id, which it gets now if it has none.
 fn set_id() -> ThreadId {
-    let id = match NonZeroU64::new(ID.get()) {
-        Some(number) => return ThreadId::from_number(number),
-        None if registry::is_main(ThreadId::MAIN) && os::current_is_main() => ThreadId::MAIN,
-        None => ThreadId::next(),
+    if let Some(number) = NonZeroU64::new(ID.get()) {
+        return ThreadId::from_number(number);
+    }
+    let may_be_main = registry::is_main(ThreadId::MAIN);
+    let id = if os::MAIN_IS_ASKED_OF_STD && may_be_main {
+        // The question allocates. By *numbered, then registered*, the thread needs a number before.
+        // If it is the main thread, only the allocator's locks have seen that number, and they are
+        // free again when the answer is there.
+        let id = ThreadId::next();
+        take_id(id);
+        if os::current_is_main() {
+            ThreadId::MAIN
+        } else {
+            id
+        }
+    } else if may_be_main && os::current_is_main() {
+        ThreadId::MAIN
+    } else {
+        ThreadId::next()
     };
     take_id(id);
     id

@@ -13,6 +13,9 @@ pub(crate) use imp::{
     current_is_main, current_name, current_native_id, is_gone, set_current_name, set_name,
 };
 
+/// Whether `current_is_main` asks the standard library, which allocates.
+pub(crate) const MAIN_IS_ASKED_OF_STD: bool = cfg!(any(tk_blind, not(target_os = "linux")));
+
 /// The longest name, in bytes, that the operating system shows.
 pub(crate) const NAME_LIMIT: usize = if cfg!(target_os = "linux") { 15 } else { 63 };
 
