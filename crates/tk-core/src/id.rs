@@ -182,7 +182,8 @@ impl fmt::Debug for ThreadId {
 /// The small number of a live thread: dense, never zero, and reused once the thread is gone.
 ///
 /// Made to be an index into a table. (The owner in a lock's word is an [`Owner`].) Two threads that exist at the same time never
-/// share a slot; a thread keeps its own until its last thread-local destructor has run.
+/// share a slot; a thread keeps its own until its last thread-local destructor has run, where the system can say when
+/// that is: see [Thread-local destructors](crate#thread-local-destructors).
 ///
 /// ```
 /// let slot = tk_core::current_slot();

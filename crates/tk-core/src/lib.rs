@@ -31,6 +31,10 @@
 //!
 //! All of this works in the destructors of thread-local values, in whatever order they run: a thread keeps its record
 //! and its slot until its last destructor has run, also when it is no longer in [`enumerate`].
+//!
+//! Only Linux can say when a thread is gone, unless a sandbox forbids the question. Elsewhere a
+//! thread gives its slot back when it leaves [`enumerate`]. A destructor that runs later sees
+//! another slot and another record, with the same id.
 
 // But for `fork`, and a question in `os`.
 #![deny(unsafe_code)]
