@@ -9,7 +9,7 @@ mod mutex;
 
 /// What the lock is made of.
 mod sys {
-    use std::sync::atomic::AtomicU32 as Plain;
+    use std::cell::Cell as StdCell;
 
     pub use loom::sync::atomic::{AtomicU32, Ordering};
 
@@ -28,11 +28,16 @@ mod sys {
         }
     }
 
-    /// A model's process. It changes while the model has one thread.
-    static GENERATION: Plain = Plain::new(1);
+    thread_local! {
+        /// A model's process. It changes while the model has one thread.
+        ///
+        /// All threads of a model are one thread to the standard library, and another one than
+        /// those of the models that the harness explores at the same time.
+        static GENERATION: StdCell<u32> = const { StdCell::new(1) };
+    }
 
     pub fn generation() -> u32 {
-        GENERATION.load(Ordering::Relaxed)
+        GENERATION.get()
     }
 
     pub fn generation_so_far() -> u32 {
@@ -41,7 +46,7 @@ mod sys {
 
     /// The calling thread is the only one of the model's, and goes on as the child of a fork.
     pub fn fork() {
-        GENERATION.fetch_add(1, Ordering::Relaxed);
+        GENERATION.set(GENERATION.get() + 1);
     }
 
     pub fn spin() {
