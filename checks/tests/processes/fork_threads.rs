@@ -7,7 +7,7 @@ use tk_event::Event;
 use tk_thread::{ScopedJoinHandle, Thread, current, spawn};
 
 use crate::fork::fork;
-use crate::{Ended, can_ask_after_threads, cases, say};
+use crate::{Ended, cases, say};
 
 /// How long a child may take that must not hang. Then a signal ends it.
 const PATIENCE: u32 = 50;
@@ -163,17 +163,8 @@ cases! {
         if child == 0 {
             end_child(0);
         }
-        // Where the system can't be asked, a scope needs the OS handles of its threads, which are worth nothing in the child.
-        if can_ask_after_threads() {
-            assert_eq!(status_of(child), 0);
-        } else {
-            assert_eq!(libc::WTERMSIG(status_of(child)), libc::SIGABRT);
-        }
-    } => |ended| if can_ask_after_threads() {
-        ended.printed(&[]);
-    } else {
-        ended.complained(&["can't end in the child of a fork: its threads are in the parent"]);
-    };
+        assert_eq!(status_of(child), 0);
+    } => |ended| ended.printed(&[]);
 
     a_thread_of_a_scope_may_fork: || {
         tk_thread::scope(|s| {

@@ -198,7 +198,7 @@ impl Builder {
         let packet = handle.packet().clone();
         let body = move || run(registration, thread, packet, f);
         let os_thread = scope.start(builder, body)?;
-        Ok(ScopedJoinHandle::new(handle, os_thread, scope.members()))
+        Ok(ScopedJoinHandle::new(handle, os_thread))
     }
 
     fn start<F, T>(self, function: Option<&str>, f: F) -> io::Result<JoinHandle<T>>

@@ -12,9 +12,7 @@
 //!    return nor a panic can leave the scope: both end the borrow. So the process is aborted, and says why.
 //!
 //! A thread is counted for longer than the standard library counts it. So if no counted thread is lost, the standard
-//! library waits for none that is. The exception is a thread whose OS handle is kept: the standard library counts it until
-//! the handle is dropped, and the child of a fork can only forget the handle. So a thread whose handle is forgotten is lost
-//! too.
+//! library waits for none that is.
 
 use std::fmt;
 use std::io;
@@ -42,7 +40,7 @@ pub(crate) struct Members {
     panicked: AtomicBool,
     /// Which process `running` counts the threads of.
     process: Mutex<u32>,
-    /// This is the child of a fork, and the count was not zero in its parent, or a handle from there is forgotten.
+    /// This is the child of a fork, and the count was not zero in its parent.
     has_lost: AtomicBool,
     /// Those that have been started, but for some that are known to be gone.
     threads: Mutex<Vec<ThreadRecord>>,
@@ -124,14 +122,13 @@ impl Members {
     /// Waits until no thread is left, and none is in its last destructors.
     fn wait(&self, location: &'static Location<'static>) {
         self.notice_fork();
+        if self.has_lost.load(Relaxed) {
+            self.abort(location);
+        }
         let are_running = || self.running.load(Acquire) != 0;
         let wait = WaitInfo::new("scope").at(location);
         let ended = park_while(&self.running, are_running, &wait, Limit::never());
         debug_assert!(ended.is_ok(), "there is no limit");
-        // Not before: a thread of this process may have had the handle of one that is lost.
-        if self.has_lost.load(Relaxed) {
-            self.abort(location);
-        }
         let threads = std::mem::take(&mut *self.threads.lock());
         for record in threads {
             let gone = wait_until_gone(&record, &self.running, &wait, Limit::never());
@@ -145,13 +142,9 @@ impl Members {
         let threads = std::mem::take(&mut *self.threads.lock());
         let lost = threads.iter().filter(|thread| thread.is_lost());
         let names: Vec<_> = lost.map(|thread| format!("`{}`", thread.name())).collect();
-        // Those that had left the registry may not be listed any more.
-        let names = match names.join(", ") {
-            names if names.is_empty() => names,
-            names => format!(" ({names})"),
-        };
         print_at_panic(&format!(
-            "the scope at {location} can't end in the child of a fork: its threads are in the parent{names}\n"
+            "the scope at {location} can't end in the child of a fork: its threads are in the parent ({})\n",
+            names.join(", ")
         ));
         std::process::abort()
     }
@@ -316,40 +309,15 @@ pub struct ScopedJoinHandle<'scope, T> {
 
 /// The OS handle, where a join needs it. Where the system can be asked whether a thread is gone, an ended thread costs memory
 /// only (see `shared.rs`), so nobody keeps its handle.
-struct OsThread<'scope> {
-    /// There until it is taken, if it is kept at all.
-    handle: Option<OsHandle<std::thread::ScopedJoinHandle<'scope, ()>>>,
-    members: &'scope Members,
-}
-
-impl<'scope> OsThread<'scope> {
-    fn take(&mut self) -> Option<std::thread::ScopedJoinHandle<'scope, ()>> {
-        let os_thread = self.handle.take()?.take();
-        if os_thread.is_none() {
-            // Relaxed: the scope reads it in the thread that has forked, or after it has waited for this one.
-            self.members.has_lost.store(true, Relaxed);
-        }
-        os_thread
-    }
-}
-
-impl Drop for OsThread<'_> {
-    fn drop(&mut self) {
-        drop(self.take());
-    }
-}
+type OsThread<'scope> = Option<OsHandle<std::thread::ScopedJoinHandle<'scope, ()>>>;
 
 impl<'scope, T> ScopedJoinHandle<'scope, T> {
     pub(crate) fn new(
         handle: JoinHandle<T>,
         os_thread: std::thread::ScopedJoinHandle<'scope, ()>,
-        members: &'scope Members,
     ) -> ScopedJoinHandle<'scope, T> {
         let os_thread = OsHandle::new(os_thread);
-        let os_thread = OsThread {
-            handle: (!can_tell_gone()).then_some(os_thread),
-            members,
-        };
+        let os_thread = (!can_tell_gone()).then_some(os_thread);
         ScopedJoinHandle { handle, os_thread }
     }
 
@@ -383,11 +351,8 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     /// ```
     #[track_caller]
     pub fn join(self) -> Result<T, Panicked> {
-        let ScopedJoinHandle {
-            handle,
-            mut os_thread,
-        } = self;
-        match os_thread.take() {
+        let ScopedJoinHandle { handle, os_thread } = self;
+        match os_thread.and_then(OsHandle::take) {
             // What the thread had to say of a panic it has said elsewhere.
             Some(os_thread) => handle.join_by(|| drop(os_thread.join())),
             None => handle.join(),
