@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tk_core::__private::can_tell_gone;
 use tk_event::Event;
 use tk_thread::{ScopedJoinHandle, Thread, current, spawn};
 
@@ -69,6 +70,10 @@ fn forks_in_scope(leave: impl Fn()) {
         // The scope has ended although its thread is somewhere else.
         end_child(1);
     }
+    was_aborted(child);
+}
+
+fn was_aborted(child: libc::pid_t) {
     let status = status_of(child);
     assert!(libc::WIFSIGNALED(status), "{status:#x}");
     assert_eq!(libc::WTERMSIG(status), libc::SIGABRT);
@@ -84,6 +89,24 @@ fn told_of_the_scope(ended: &Ended) {
     for part in parts {
         assert!(ended.stderr.contains(part), "{part}: {ended:#?}");
     }
+}
+
+/// Four threads of the scope that have ended, each with its number as its value.
+fn ended<'scope>(s: tk_thread::Scope<'scope, '_>) -> Vec<ScopedJoinHandle<'scope, i32>> {
+    let ended: Vec<_> = (0..4).map(|n| s.spawn(move || n)).collect();
+    for thread in &ended {
+        thread.thread().join().unwrap();
+    }
+    ended
+}
+
+/// Two threads of the scope that start one each, at the same time. The sum of what those return.
+fn starts_four<'scope>(s: tk_thread::Scope<'scope, '_>) -> i32 {
+    let starters = [1, 2].map(|n| s.spawn(move || s.spawn(move || n).join().unwrap()));
+    starters
+        .into_iter()
+        .map(|thread| thread.join().unwrap())
+        .sum()
 }
 
 /// Eight threads that are asleep.
@@ -146,17 +169,37 @@ cases! {
     } => |ended| ended.printed(&["the thread is in the process that this one was forked from"]);
 
     a_scope_whose_threads_have_ended_goes_on_in_the_child: || {
+        for _ in 0..20 {
+            let mut sum = 0;
+            let child = tk_thread::scope(|s| {
+                for (n, thread) in ended(s).into_iter().enumerate() {
+                    assert_eq!(thread.join().ok(), i32::try_from(n).ok());
+                }
+                let child = fork_here();
+                sum = starts_four(s);
+                s.spawn(|| std::thread::sleep(Duration::from_millis(1)));
+                child
+            });
+            assert_eq!(sum, 3);
+            if child == 0 {
+                end_child(0);
+            }
+            assert_eq!(status_of(child), 0);
+        }
+    } => |ended| ended.printed(&[]);
+
+    values_of_threads_that_have_ended_can_be_had_in_the_child: || {
         let mut sum = 0;
         let child = tk_thread::scope(|s| {
-            let ended: Vec<ScopedJoinHandle<'_, i32>> = (0..4).map(|n| s.spawn(move || n)).collect();
-            for thread in &ended {
-                thread.thread().join().unwrap();
-            }
+            let ended = ended(s);
             let child = fork_here();
-            // Also those that are started there, by two threads at the same time.
-            let adders = [1, 2].map(|n| s.spawn(move || s.spawn(move || n).join().unwrap()));
-            sum = ended.into_iter().chain(adders).map(|thread| thread.join().unwrap()).sum();
-            s.spawn(|| std::thread::sleep(Duration::from_millis(1)));
+            sum = starts_four(s);
+            sum += ended.into_iter().map(|thread| thread.join().unwrap()).sum::<i32>();
+            if child == 0 && !can_tell_gone() {
+                // The scope can't end: see the next test.
+                assert_eq!(sum, 9);
+                end_child(0);
+            }
             child
         });
         assert_eq!(sum, 9);
@@ -165,6 +208,30 @@ cases! {
         }
         assert_eq!(status_of(child), 0);
     } => |ended| ended.printed(&[]);
+
+    a_scope_that_the_standard_library_cannot_end_aborts_the_child: || {
+        let child = tk_thread::scope(|s| {
+            let ended = ended(s);
+            let child = fork_here();
+            // By a thread for which the scope waits.
+            s.spawn(move || drop(ended));
+            child
+        });
+        if child == 0 {
+            end_child(0);
+        }
+        if can_tell_gone() {
+            assert_eq!(status_of(child), 0);
+        } else {
+            was_aborted(child);
+            say("aborted");
+        }
+    } => |ended| {
+        assert!(ended.status.success(), "{ended:#?}");
+        // A child that hangs is ended by another signal.
+        let told = ended.stderr.contains("can't end in the child of a fork");
+        assert_eq!(told, ended.stdout == "aborted\n", "{ended:#?}");
+    };
 
     a_thread_of_a_scope_may_fork: || {
         tk_thread::scope(|s| {

@@ -198,7 +198,7 @@ impl Builder {
         let packet = handle.packet().clone();
         let body = move || run(registration, thread, packet, f);
         let os_thread = scope.start(builder, body)?;
-        Ok(ScopedJoinHandle::new(handle, os_thread))
+        Ok(ScopedJoinHandle::new(handle, os_thread, scope.members()))
     }
 
     fn start<F, T>(self, function: Option<&str>, f: F) -> io::Result<JoinHandle<T>>
@@ -255,15 +255,19 @@ impl Builder {
         let mut shared = None;
         let registration = Registration::prepared(name, daemon, |record| {
             if let Some(scope) = &scope {
-                scope.enter(record);
+                scope.enter();
             }
-            let scoped = scope.is_some();
-            shared = Some(Shared::starting(record, scoped, || {
+            let leaving = scope.clone();
+            let started = Shared::starting(record, scope.is_some(), || {
                 drop(keep_alive);
-                if let Some(scope) = scope {
+                if let Some(scope) = leaving {
                     scope.leave();
                 }
-            }));
+            });
+            if let Some(scope) = &scope {
+                scope.list(Thread::from_parts(record.clone(), Arc::clone(&started)));
+            }
+            shared = Some(started);
         });
         let shared = shared.expect("a registration is prepared");
         let thread = Thread::from_parts(registration.record().clone(), shared);

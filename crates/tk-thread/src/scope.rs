@@ -5,14 +5,18 @@
 //! 1. *Functions first.* The standard library's scope, which is inside of ours, does not return before the functions of all
 //!    threads have. That is what makes borrowing sound.
 //! 2. *A thread is counted until it has left the registry*, from before its start. Our scope does not return before the
-//!    count is zero. Only threads of the scope start others in it, so that it stays at zero. Then the scope waits for the
-//!    tail of each thread (see `shared.rs`).
+//!    count is zero. Only threads of the scope start others in it, so that it stays at zero. Then the scope waits until each
+//!    thread is `LEFT`, and for its tail (see `shared.rs`).
 //! 3. *No scope ends over a lost thread.* In the child of a fork, a thread of the scope that is in the parent may have been
 //!    half way through a change to what it borrows, and the standard library's scope would wait for it forever. Neither a
 //!    return nor a panic can leave the scope: both end the borrow. So the process is aborted, and says why.
 //!
 //! A thread is counted for longer than the standard library counts it. So if no counted thread is lost, the standard
 //! library waits for none that is.
+//!
+//! There is one exception. Where the system can't be asked whether a thread is gone, our handle keeps the OS handle, and
+//! the standard library counts a thread until its handle is dropped. In the child of a fork the handle of a thread of the
+//! parent is forgotten instead (see `OsHandle`), so that the scope could never end. By invariant 3, the process is aborted.
 
 use std::fmt;
 use std::io;
@@ -23,13 +27,12 @@ use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
 use tk_core::__private::{Program, can_tell_gone, drop_guarded};
-use tk_core::ThreadRecord;
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, WaitInfo, park_while, unpark_all};
 
 use crate::builder::started;
 use crate::excepthook::print_at_panic;
-use crate::shared::{OsHandle, wait_until_gone};
+use crate::shared::OsHandle;
 use crate::{Builder, JoinHandle, Panicked, Thread};
 
 /// What the threads of a scope and the scope itself have in common.
@@ -40,10 +43,10 @@ pub(crate) struct Members {
     panicked: AtomicBool,
     /// Which process `running` counts the threads of.
     process: Mutex<u32>,
-    /// This is the child of a fork, and the count was not zero in its parent.
+    /// This is the child of a fork, and the count was not zero in its parent, or a handle was forgotten.
     has_lost: AtomicBool,
     /// Those that have been started, but for some that are known to be gone.
-    threads: Mutex<Vec<ThreadRecord>>,
+    threads: Mutex<Vec<Thread>>,
 }
 
 /// The room in the list of threads, to begin with.
@@ -60,10 +63,10 @@ impl Members {
         }
     }
 
-    pub(crate) fn enter(&self, record: &ThreadRecord) {
+    /// Counts a thread.
+    pub(crate) fn enter(&self) {
         self.notice_fork();
         self.running.fetch_add(1, Relaxed);
-        self.list(record);
     }
 
     /// In the child of a fork, begins to count anew.
@@ -81,18 +84,17 @@ impl Members {
         }
     }
 
-    /// Lists a thread. While the list is locked, nothing is allocated, freed or asked of the system.
-    fn list(&self, record: &ThreadRecord) {
-        let record = record.clone();
+    /// Lists a thread that is counted. While the list is locked, nothing is allocated, freed or asked of the system.
+    pub(crate) fn list(&self, thread: Thread) {
         let mut threads = self.threads.lock();
         if threads.len() < threads.capacity() {
-            threads.push(record);
+            threads.push(thread);
             return;
         }
         let mut full = std::mem::take(&mut *threads);
         drop(threads);
-        full.retain(|thread| !thread.is_gone());
-        full.push(record);
+        full.retain(|thread| !thread.shared().is_gone(thread.record()));
+        full.push(thread);
         full.reserve(FEW.max(full.len()));
         loop {
             let mut threads = self.threads.lock();
@@ -122,29 +124,48 @@ impl Members {
     /// Waits until no thread is left, and none is in its last destructors.
     fn wait(&self, location: &'static Location<'static>) {
         self.notice_fork();
-        if self.has_lost.load(Relaxed) {
-            self.abort(location);
-        }
+        self.check_lost(location);
         let are_running = || self.running.load(Acquire) != 0;
         let wait = WaitInfo::new("scope").at(location);
         let ended = park_while(&self.running, are_running, &wait, Limit::never());
         debug_assert!(ended.is_ok(), "there is no limit");
+        // A thread may have dropped a handle meanwhile.
+        self.check_lost(location);
         let threads = std::mem::take(&mut *self.threads.lock());
-        for record in threads {
-            let gone = wait_until_gone(&record, &self.running, &wait, Limit::never());
-            debug_assert!(gone.is_ok(), "there is no limit");
+        for thread in threads {
+            let record = thread.record();
+            // One that is lost was not counted any more when the fork came. It may not have come to `LEFT`.
+            if !record.is_lost() {
+                thread.shared().wait_gone(record, &wait);
+            }
         }
     }
 
+    /// In the child of a fork: the standard library's scope waits forever.
+    fn note_forgotten_handle(&self) {
+        self.has_lost.store(true, Relaxed);
+    }
+
     /// Invariant 3.
+    fn check_lost(&self, location: &'static Location<'static>) {
+        // Relaxed: this thread has stored it, or one that has left since.
+        if self.has_lost.load(Relaxed) {
+            self.abort(location);
+        }
+    }
+
     #[cold]
     fn abort(&self, location: &'static Location<'static>) -> ! {
         let threads = std::mem::take(&mut *self.threads.lock());
-        let lost = threads.iter().filter(|thread| thread.is_lost());
+        let lost = threads.iter().filter(|thread| thread.record().is_lost());
         let names: Vec<_> = lost.map(|thread| format!("`{}`", thread.name())).collect();
+        let names = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", names.join(", "))
+        };
         print_at_panic(&format!(
-            "the scope at {location} can't end in the child of a fork: its threads are in the parent ({})\n",
-            names.join(", ")
+            "the scope at {location} can't end in the child of a fork: its threads are in the parent{names}\n"
         ));
         std::process::abort()
     }
@@ -158,6 +179,10 @@ impl Members {
 /// If `f` forks while threads of the scope run, they are not in the child. A lost thread may have been half way through a
 /// change to what it borrows, so the scope can't end there. When `f` returns or panics in the child, the process says so on
 /// the standard error and is aborted. The child may end itself or `exec` before.
+///
+/// Threads that have ended before the fork don't matter, on Linux. Where the system can't say whether a thread is gone (on
+/// other systems, or in a sandbox that forbids the question), the child is aborted for such a thread too, unless its
+/// [`ScopedJoinHandle`] was joined or dropped before.
 ///
 /// # Panics
 ///
@@ -309,15 +334,33 @@ pub struct ScopedJoinHandle<'scope, T> {
 
 /// The OS handle, where a join needs it. Where the system can be asked whether a thread is gone, an ended thread costs memory
 /// only (see `shared.rs`), so nobody keeps its handle.
-type OsThread<'scope> = Option<OsHandle<std::thread::ScopedJoinHandle<'scope, ()>>>;
+struct OsThread<'scope> {
+    handle: Option<OsHandle<std::thread::ScopedJoinHandle<'scope, ()>>>,
+    members: &'scope Members,
+}
+
+impl Drop for OsThread<'_> {
+    fn drop(&mut self) {
+        if self
+            .handle
+            .take_if(|handle| handle.is_of_parent())
+            .is_some()
+        {
+            self.members.note_forgotten_handle();
+        }
+    }
+}
 
 impl<'scope, T> ScopedJoinHandle<'scope, T> {
     pub(crate) fn new(
         handle: JoinHandle<T>,
         os_thread: std::thread::ScopedJoinHandle<'scope, ()>,
+        members: &'scope Members,
     ) -> ScopedJoinHandle<'scope, T> {
-        let os_thread = OsHandle::new(os_thread);
-        let os_thread = (!can_tell_gone()).then_some(os_thread);
+        let os_thread = OsThread {
+            handle: (!can_tell_gone()).then(|| OsHandle::new(os_thread)),
+            members,
+        };
         ScopedJoinHandle { handle, os_thread }
     }
 
@@ -351,8 +394,12 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
     /// ```
     #[track_caller]
     pub fn join(self) -> Result<T, Panicked> {
-        let ScopedJoinHandle { handle, os_thread } = self;
-        match os_thread.and_then(OsHandle::take) {
+        let ScopedJoinHandle {
+            handle,
+            mut os_thread,
+        } = self;
+        let here = os_thread.handle.take_if(|handle| !handle.is_of_parent());
+        match here.and_then(OsHandle::take) {
             // What the thread had to say of a panic it has said elsewhere.
             Some(os_thread) => handle.join_by(|| drop(os_thread.join())),
             None => handle.join(),

@@ -85,11 +85,16 @@ impl<H> OsHandle<H> {
 
     fn take_out(&mut self) -> Option<H> {
         let handle = self.handle.take();
-        if self.process == Program::process() {
-            return handle;
+        if self.is_of_parent() {
+            std::mem::forget(handle);
+            return None;
         }
-        std::mem::forget(handle);
-        None
+        handle
+    }
+
+    /// Whether its thread is in the parent of this process.
+    pub(crate) fn is_of_parent(&self) -> bool {
+        self.process != Program::process()
     }
 }
 
@@ -115,12 +120,12 @@ impl Shared {
         })
     }
 
-    /// For a thread that is about to be started, before others can find its record. When it has left the registry, `then`
-    /// is called.
+    /// For a thread that is about to be started, before others can find its record. When it has left the registry,
+    /// `first` is called, and then it is `LEFT`.
     pub(crate) fn starting(
         record: &ThreadRecord,
         scoped: bool,
-        then: impl FnOnce() + Send + 'static,
+        first: impl FnOnce() + Send + 'static,
     ) -> Arc<Shared> {
         let os_thread = if scoped {
             OsThread::None
@@ -130,7 +135,7 @@ impl Shared {
         let shared = Shared::new(STARTING, os_thread);
         let place: Arc<Weak<Shared>> = record.attachment(|| Arc::new(Arc::downgrade(&shared)));
         debug_assert!(place.ptr_eq(&Arc::downgrade(&shared)));
-        shared.leave_at_the_end_of(record, then);
+        shared.leave_at_the_end_of(record, first);
         shared
     }
 
@@ -152,12 +157,14 @@ impl Shared {
     fn leave_at_the_end_of(
         self: &Arc<Self>,
         record: &ThreadRecord,
-        then: impl FnOnce() + Send + 'static,
+        first: impl FnOnce() + Send + 'static,
     ) {
         let (kept, leaver) = (Arc::clone(self), record.clone());
         record.on_finish(move || {
+            // A join may return at `LEFT`, and its caller may fork. If the scope still counted the
+            // thread then, the child would take it for lost.
+            first();
             kept.leave(&leaver);
-            then();
         });
     }
 
@@ -230,6 +237,21 @@ impl Shared {
         // Release: pairs with the Acquire in `has_come_to`; a thread that has joined this one sees what it did.
         self.progress.fetch_max(to, Release);
         unpark_all(&self.progress, 0);
+    }
+
+    /// Waits until the thread is gone, or has left if the system can't be asked. It has left the registry already.
+    pub(crate) fn wait_gone(&self, record: &ThreadRecord, wait: &WaitInfo) {
+        let waited = if can_tell_gone() {
+            wait_until_gone(record, &self.progress, wait, Limit::never())
+        } else {
+            self.wait_until(|| self.has_come_to(LEFT), wait, Limit::never())
+        };
+        debug_assert!(waited.is_ok(), "there is no limit");
+    }
+
+    /// Whether [`wait_gone`](Shared::wait_gone) would not wait.
+    pub(crate) fn is_gone(&self, record: &ThreadRecord) -> bool {
+        self.has_come_to(LEFT) && record.is_gone()
     }
 
     /// Has all who wait look again.
