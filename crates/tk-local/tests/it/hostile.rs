@@ -5,7 +5,7 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Barrier, Mutex, MutexGuard, TryLockError, mpsc};
 use std::thread;
 
@@ -273,12 +273,15 @@ fn a_drop_may_drop_the_local_and_all_that_is_in_it() {
         let tally = Tally::default();
         let local = Arc::new(Local::new());
         let (set, end) = (Barrier::new(2), Barrier::new(2));
+        let is_dropped = Arc::new(AtomicBool::new(false));
         thread::scope(|s| {
             let other = s.spawn({
                 let (local, tally, set, end) = (Arc::clone(&local), &tally, &set, &end);
+                let is_dropped = Arc::clone(&is_dropped);
                 move || {
                     local.set(hostile(tally, || ()));
                     drop(local);
+                    is_dropped.store(true, Release);
                     set.wait();
                     end.wait();
                 }
@@ -292,6 +295,9 @@ fn a_drop_may_drop_the_local_and_all_that_is_in_it() {
                         if sets {
                             last.set(hostile(&counter, || ()));
                         }
+                        // ThreadSanitizer sees that the other thread's drop came before. It sees
+                        // neither the barrier nor the fence in `into_inner`.
+                        assert!(is_dropped.load(Acquire));
                         let inner = Arc::into_inner(last).expect("the last one");
                         drop(inner);
                         assert_eq!(counter.dropped(), counter.made() - 1);
