@@ -61,7 +61,9 @@ mod tests {
     fn a_thread_that_runs_is_as_old_as_it_is() {
         let begun = Instant::now();
         std::thread::sleep(MARGIN * 2);
-        assert!(age(own_number()).unwrap().unwrap() + MARGIN > begun.elapsed());
+        // In this order: any time may pass between the two, and the thread is older then.
+        let passed = begun.elapsed();
+        assert!(age(own_number()).unwrap().unwrap() + MARGIN > passed);
         // It is not taken for the one that has its number next.
         assert!(!has_ended(own_number(), begun));
     }
@@ -71,12 +73,11 @@ mod tests {
         let left = Instant::now();
         std::thread::sleep(MARGIN * 4);
         let later = move || {
-            (
-                !os::is_gone(Some(own_number())),
-                has_ended(own_number(), left),
-            )
+            assert!(!os::is_gone(Some(own_number())));
+            // The answer is no if the thread is held up between its looks at the two clocks.
+            assert!((0..100).any(|_| has_ended(own_number(), left)));
         };
-        assert_eq!(std::thread::spawn(later).join().unwrap(), (true, true));
+        std::thread::spawn(later).join().unwrap();
     }
 
     #[test]
