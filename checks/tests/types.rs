@@ -165,6 +165,11 @@ fn rows() -> Vec<Row> {
             as std::sync::Condvar;
         tk_semaphore::BoundedSemaphore = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::Condvar;
+        tk_semaphore::CountingSemaphore<tk_semaphore::Unbounded> =
+            "Send Sync UnwindSafe RefUnwindSafe Unpin"
+            as std::sync::Condvar;
+        tk_semaphore::Unbounded = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_semaphore::Bounded = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_semaphore::Permit<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_semaphore::OwnedPermit = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_semaphore::AcquireError = "Send Sync UnwindSafe RefUnwindSafe Unpin"

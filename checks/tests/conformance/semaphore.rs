@@ -1,71 +1,59 @@
 //! `BaseSemaphoreTests`, `SemaphoreTests` and `BoundedSemaphoreTests`.
 
-use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::time::Duration;
 
-use tk_semaphore::{BoundedSemaphore, Permit, ReleaseError, Semaphore};
+use tk_semaphore::{
+    Bound, Bounded, BoundedSemaphore, CountingSemaphore, Permit, Semaphore, Unbounded,
+};
 
 use crate::parked::{Running, is_parked, start, start_parked, until};
 use crate::{SHORT, suite, takes_a_short_time};
 
-trait Counting: Send + Sync + Debug + Default {
-    fn new(permits: usize) -> Self;
-    fn acquire(&self) -> Permit<'_>;
-    fn try_acquire(&self) -> Option<Permit<'_>>;
-    fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_>>;
-    fn release(&self, n: usize) -> Result<(), ReleaseError>;
+/// The semaphores have the same methods, so the tests differ only in how they create one.
+trait Create: Bound + Sized {
+    fn create(permits: usize) -> CountingSemaphore<Self>;
+    fn create_default() -> CountingSemaphore<Self>;
 }
 
-/// Both types have the same methods.
-macro_rules! counting {
-    ($type:ty) => {
-        impl Counting for $type {
-            fn new(permits: usize) -> Self {
-                <$type>::new(permits)
-            }
+impl Create for Unbounded {
+    fn create(permits: usize) -> Semaphore {
+        Semaphore::new(permits)
+    }
 
-            fn acquire(&self) -> Permit<'_> {
-                <$type>::acquire(self)
-            }
-
-            fn try_acquire(&self) -> Option<Permit<'_>> {
-                <$type>::try_acquire(self)
-            }
-
-            fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_>> {
-                <$type>::acquire_for(self, timeout)
-            }
-
-            fn release(&self, n: usize) -> Result<(), ReleaseError> {
-                <$type>::release(self, n)
-            }
-        }
-    };
+    fn create_default() -> Semaphore {
+        Semaphore::default()
+    }
 }
 
-counting!(Semaphore);
-counting!(BoundedSemaphore);
+impl Create for Bounded {
+    fn create(permits: usize) -> BoundedSemaphore {
+        BoundedSemaphore::new(permits)
+    }
 
-fn test_acquire<S: Counting>() {
-    let one = S::new(1);
+    fn create_default() -> BoundedSemaphore {
+        BoundedSemaphore::default()
+    }
+}
+
+fn test_acquire<B: Create>() {
+    let one = B::create(1);
     drop(one.acquire());
-    let two = S::new(2);
+    let two = B::create(2);
     let both = (two.acquire(), two.acquire());
     assert!(two.try_acquire().is_none());
     drop(both);
 }
 
-fn test_acquire_destroy<S: Counting>() {
-    let semaphore = S::new(1);
+fn test_acquire_destroy<B: Create>() {
+    let semaphore = B::create(1);
     semaphore.acquire().forget();
     drop(semaphore);
 }
 
 /// Ten threads take seven permits, twice each; exactly so many get through as permits are given back.
-fn contend<S: Counting>(give_back: impl Fn(&S, usize)) {
-    let semaphore = S::new(7);
+fn contend<B: Create>(give_back: impl Fn(&CountingSemaphore<B>, usize)) {
+    let semaphore = B::create(7);
     let (first, second) = (AtomicUsize::new(0), AtomicUsize::new(0));
     std::thread::scope(|s| {
         let threads: Vec<_> = (0..10)
@@ -98,16 +86,18 @@ fn contend<S: Counting>(give_back: impl Fn(&S, usize)) {
     });
 }
 
-fn test_acquire_contended<S: Counting>() {
-    contend(|semaphore: &S, n| (0..n).for_each(|_| semaphore.release(1).unwrap()));
+fn test_acquire_contended<B: Create>() {
+    contend(|semaphore: &CountingSemaphore<B>, n| {
+        (0..n).for_each(|_| semaphore.release(1).unwrap())
+    });
 }
 
-fn test_multirelease<S: Counting>() {
-    contend(|semaphore: &S, n| semaphore.release(n).unwrap());
+fn test_multirelease<B: Create>() {
+    contend(|semaphore: &CountingSemaphore<B>, n| semaphore.release(n).unwrap());
 }
 
-fn test_try_acquire<S: Counting>() {
-    let semaphore = S::new(2);
+fn test_try_acquire<B: Create>() {
+    let semaphore = B::create(2);
     let first = semaphore.try_acquire();
     let second = semaphore.try_acquire();
     assert!(first.is_some() && second.is_some());
@@ -116,8 +106,8 @@ fn test_try_acquire<S: Counting>() {
     assert!(semaphore.try_acquire().is_some());
 }
 
-fn test_try_acquire_contended<S: Counting>() {
-    let semaphore = S::new(4);
+fn test_try_acquire_contended<B: Create>() {
+    let semaphore = B::create(4);
     semaphore.acquire().forget();
     let taken = std::thread::scope(|s| {
         let tries = || {
@@ -132,8 +122,8 @@ fn test_try_acquire_contended<S: Counting>() {
     assert_eq!(taken, 3);
 }
 
-fn test_acquire_timeout<S: Counting>() {
-    let semaphore = S::new(2);
+fn test_acquire_timeout<B: Create>() {
+    let semaphore = B::create(2);
     for _ in 0..2 {
         let permit = semaphore.acquire_for(SHORT);
         permit.expect("there is one").forget();
@@ -143,8 +133,8 @@ fn test_acquire_timeout<S: Counting>() {
     assert!(semaphore.acquire_for(SHORT).is_some());
 }
 
-fn test_default_value<S: Counting>() {
-    let semaphore = S::default();
+fn test_default_value<B: Create>() {
+    let semaphore = B::create_default();
     let permit = semaphore.acquire();
     std::thread::scope(|s| {
         let waiter = start_parked(s, "semaphore", || drop(semaphore.acquire()));
@@ -153,8 +143,8 @@ fn test_default_value<S: Counting>() {
     });
 }
 
-fn test_with<S: Counting>() {
-    let semaphore = S::new(2);
+fn test_with<B: Create>() {
+    let semaphore = B::create(2);
     {
         let _outer = semaphore.acquire();
         assert!(semaphore.try_acquire().is_some());
@@ -173,7 +163,7 @@ fn test_with<S: Counting>() {
 }
 
 suite!(
-    kit_semaphore: tk_semaphore::Semaphore,
+    kit_semaphore: tk_semaphore::Unbounded,
     test_acquire,
     test_acquire_destroy,
     test_acquire_contended,
@@ -185,7 +175,7 @@ suite!(
     test_with,
 );
 suite!(
-    kit_bounded_semaphore: tk_semaphore::BoundedSemaphore,
+    kit_bounded_semaphore: tk_semaphore::Bounded,
     test_acquire,
     test_acquire_destroy,
     test_acquire_contended,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tk_barrier::{Barrier, BarrierError};
 use tk_event::Event;
-use tk_semaphore::Semaphore;
+use tk_semaphore::{Limit, Semaphore};
 use tk_thread::{Builder, JoinHandle, spawn};
 
 use crate::cases;
@@ -172,17 +172,17 @@ cases! {
         let semaphore = Arc::new(Semaphore::new(1));
         let in_line = waiter({
             let semaphore = Arc::clone(&semaphore);
-            move || semaphore.acquire_many(2).unwrap().forget()
+            move || semaphore.acquire_many_with(2, Limit::never()).unwrap().forget()
         });
         assert!(semaphore.try_acquire().is_none());
         child_of_fork(|| {
             semaphore.try_acquire().unwrap().forget();
             semaphore.release(1).unwrap();
             drop(semaphore.acquire());
-            assert!(semaphore.acquire_many_for(2, MOMENT).is_err());
+            assert!(semaphore.acquire_many_with(2, MOMENT).is_err());
             let two = waiter({
                 let semaphore = Arc::clone(&semaphore);
-                move || semaphore.acquire_many(2).unwrap().forget()
+                move || semaphore.acquire_many_with(2, Limit::never()).unwrap().forget()
             });
             assert!(semaphore.try_acquire().is_none());
             semaphore.release(1).unwrap();
@@ -215,7 +215,7 @@ cases! {
             move || {
                 let one = semaphore.acquire();
                 drop(one);
-                let _ = semaphore.acquire_many_for(2, Duration::from_micros(50));
+                let _ = semaphore.acquire_many_with(2, Duration::from_micros(50));
             }
         };
         fork_beside(work, || {

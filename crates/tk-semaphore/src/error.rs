@@ -1,31 +1,31 @@
-//! What can go wrong.
+//! Errors.
 
 use std::error::Error;
 use std::fmt;
 
 use tk_park::WaitError;
 
-/// Why a call that wanted a number of permits did not get them. It has changed nothing.
+/// The error of a call for several permits. The call has changed nothing.
 ///
 /// ```
-/// use tk_semaphore::{AcquireError, BoundedSemaphore};
+/// use tk_semaphore::{AcquireError, BoundedSemaphore, Limit};
 ///
-/// let error = BoundedSemaphore::new(2).acquire_many(3).unwrap_err();
+/// let error = BoundedSemaphore::new(2).acquire_many_with(3, Limit::never()).unwrap_err();
 /// assert_eq!(error, AcquireError::TooMany { wanted: 3, max: 2 });
 /// assert_eq!(error.to_string(), "3 permits wanted of at most 2");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AcquireError {
-    /// The time was over.
+    /// The time was up.
     TimedOut,
-    /// The stop token was asked to stop.
+    /// A stop was requested of one of the limit's tokens.
     Stopped,
-    /// There never are so many permits.
+    /// The semaphore can never have as many permits, so the call did not wait.
     TooMany {
-        /// How many the call wanted.
+        /// How many permits the call wanted.
         wanted: usize,
-        /// How many there can be.
+        /// How many permits the semaphore can have.
         max: usize,
     },
 }
@@ -45,8 +45,7 @@ impl fmt::Display for AcquireError {
             AcquireError::TimedOut => WaitError::TimedOut.fmt(f),
             AcquireError::Stopped => WaitError::Stopped.fmt(f),
             AcquireError::TooMany { wanted, max } => {
-                let s = if wanted == 1 { "" } else { "s" };
-                write!(f, "{wanted} permit{s} wanted of at most {max}")
+                write!(f, "{} wanted of at most {max}", Permits(wanted))
             }
         }
     }
@@ -54,13 +53,15 @@ impl fmt::Display for AcquireError {
 
 impl Error for AcquireError {}
 
-/// A release of more permits than there can be. It has changed nothing.
+/// The error of a release that would leave more permits than the semaphore can have. The release
+/// has changed nothing.
 ///
 /// ```
 /// let error = tk_semaphore::BoundedSemaphore::new(1).release(1).unwrap_err();
 /// assert_eq!(error.to_string(), "release of 1 permit past the bound of 1");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[doc(alias = "ValueError")]
 pub struct ReleaseError {
     pub(crate) n: usize,
     pub(crate) max: usize,
@@ -68,13 +69,19 @@ pub struct ReleaseError {
 
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let s = if self.n == 1 { "" } else { "s" };
-        write!(
-            f,
-            "release of {} permit{s} past the bound of {}",
-            self.n, self.max
-        )
+        let ReleaseError { n, max } = *self;
+        write!(f, "release of {} past the bound of {max}", Permits(n))
     }
 }
 
 impl Error for ReleaseError {}
+
+/// Displays a number of permits, with the plural where it is due.
+struct Permits(usize);
+
+impl fmt::Display for Permits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} permit{s}", self.0)
+    }
+}

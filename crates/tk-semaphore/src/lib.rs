@@ -1,50 +1,52 @@
-//! Counting semaphores: first come, first served.
+//! Counting semaphores with FIFO order and permits that release themselves.
 //!
-//! A semaphore has a number of permits. A thread takes one, or waits until there is one, and gives it back when it is
-//! done: by dropping it.
+//! A semaphore has a number of permits. A thread acquires a permit, or waits until one is
+//! available, and releases it by dropping it.
 //!
 //! ```
 //! use tk_semaphore::Semaphore;
 //!
-//! static DATABASE: Semaphore = Semaphore::new(2); // Two connections at a time.
+//! static CONNECTIONS: Semaphore = Semaphore::new(2);
 //!
 //! std::thread::scope(|s| {
 //!     for _ in 0..8 {
 //!         s.spawn(|| {
-//!             let _permit = DATABASE.acquire();
+//!             let _permit = CONNECTIONS.acquire();
 //!             // At most two threads are here.
 //!         });
 //!     }
 //! });
-//! assert_eq!(DATABASE.available(), 2);
+//! assert_eq!(CONNECTIONS.available(), 2);
 //! ```
 //!
-//! | | one | many | one, with its `Arc` | many, with their `Arc` |
-//! |---|---|---|---|---|
-//! | for ever | `acquire` | `acquire_many` | `acquire_owned` | `acquire_many_owned` |
-//! | for a time | `acquire_for` | `acquire_many_for` | `acquire_owned_for` | `acquire_many_owned_for` |
-//! | until a time | `acquire_until` | `acquire_many_until` | `acquire_owned_until` | `acquire_many_owned_until` |
-//! | any limit | `acquire_with` | `acquire_many_with` | `acquire_owned_with` | `acquire_many_owned_with` |
-//! | never blocks | `try_acquire` | `try_acquire_many` | `try_acquire_owned` | `try_acquire_many_owned` |
+//! | type | permits |
+//! |---|---|
+//! | [`Semaphore`] | any number; `release` can add new ones |
+//! | [`BoundedSemaphore`] | never more than at its creation; a `release` past that is an error |
 //!
-//! Threads that wait get their permits in FIFO order, whether they want one or many, so that none starves: see
-//! [`Semaphore`](Semaphore#order).
-//! Where a permit can't be kept until its end, it can be forgotten, and [`release`](Semaphore::release) gives it back by hand.
-//! [`BoundedSemaphore`] refuses to hold more permits than it began with, which finds the release that was one too
-//! many.
+//! Both are a [`CountingSemaphore`], whose page has the methods:
+//!
+//! | | blocks without a limit | never blocks | for a duration | with a [`Limit`] |
+//! |---|---|---|---|---|
+//! | one permit | `acquire` | `try_acquire` | `acquire_for` | `acquire_with` |
+//! | several permits | | `try_acquire_many` | | `acquire_many_with` |
+//! | one, with the `Arc` | | `try_acquire_owned` | | `acquire_owned_with` |
+//! | several, with the `Arc` | | `try_acquire_many_owned` | | `acquire_many_owned_with` |
+//!
+//! With [`Limit::never()`](Limit::never), a `_with` call waits without a limit.
 
 #![forbid(unsafe_code)]
 
-mod bounded;
+mod bound;
 mod error;
 mod permit;
 mod raw;
 mod semaphore;
 
-pub use bounded::BoundedSemaphore;
+pub use bound::{Bound, Bounded, Unbounded};
 pub use error::{AcquireError, ReleaseError};
 pub use permit::{OwnedPermit, Permit};
-pub use semaphore::Semaphore;
+pub use semaphore::{BoundedSemaphore, CountingSemaphore, Semaphore};
 
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};

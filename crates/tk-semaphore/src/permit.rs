@@ -1,47 +1,47 @@
-//! Permits that give themselves back.
+//! Permits that release themselves.
 
 use std::fmt;
 use std::sync::Arc;
 
-use crate::raw::RawSemaphore;
-use crate::{BoundedSemaphore, Semaphore};
+use crate::{Bound, CountingSemaphore, Unbounded};
 
-/// Permits of a semaphore, given back when this is dropped.
+/// One or more permits of a semaphore. Dropping this releases them.
 ///
-/// If more have been released than acquired meanwhile, there may be no room for all of them: then the semaphore takes as
-/// many as it can have.
+/// After a manual [`release`](CountingSemaphore::release) of permits that had not been forgotten, a
+/// bounded semaphore may have no room for all of them. Then it takes as many as fit.
 ///
 /// ```
 /// use tk_semaphore::Semaphore;
 ///
 /// let semaphore = Semaphore::new(3);
-/// let permit = semaphore.acquire_many(2).unwrap();
-/// assert_eq!((permit.count(), semaphore.available()), (2, 1));
-/// drop(permit);
+/// let permits = semaphore.try_acquire_many(2).unwrap();
+/// assert_eq!(semaphore.available(), 1);
+/// drop(permits);
 /// assert_eq!(semaphore.available(), 3);
 /// ```
-#[must_use = "the permit is given back when this is dropped"]
-pub struct Permit<'a> {
-    raw: &'a RawSemaphore,
+#[must_use = "dropping a permit releases it"]
+pub struct Permit<'a, B: Bound = Unbounded> {
+    semaphore: &'a CountingSemaphore<B>,
     count: usize,
-    max: usize,
 }
 
-impl<'a> Permit<'a> {
-    pub(crate) fn new(raw: &'a RawSemaphore, count: usize, max: usize) -> Permit<'a> {
-        Permit { raw, count, max }
+impl<'a, B: Bound> Permit<'a, B> {
+    #[inline]
+    pub(crate) fn new(semaphore: &'a CountingSemaphore<B>, count: usize) -> Permit<'a, B> {
+        Permit { semaphore, count }
     }
 
-    /// How many permits these are.
+    /// Returns how many permits these are.
     ///
     /// ```
-    /// assert_eq!(tk_semaphore::Semaphore::new(3).acquire_many(2).unwrap().count(), 2);
+    /// assert_eq!(tk_semaphore::Semaphore::new(3).try_acquire_many(2).unwrap().count(), 2);
     /// ```
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Keeps the permits from being given back, now and ever; unless by the semaphore's `release`.
+    /// Consumes the permits without releasing them. [`release`](CountingSemaphore::release) can add
+    /// them again, in any thread.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -49,19 +49,20 @@ impl<'a> Permit<'a> {
     /// semaphore.acquire().forget();
     /// assert_eq!(semaphore.available(), 0);
     /// ```
+    #[inline]
     pub fn forget(mut self) {
         self.count = 0;
     }
 }
 
-impl Drop for Permit<'_> {
+impl<B: Bound> Drop for Permit<'_, B> {
     #[inline]
     fn drop(&mut self) {
-        self.raw.give_back(self.count, self.max);
+        self.semaphore.release_up_to_max(self.count);
     }
 }
 
-impl fmt::Debug for Permit<'_> {
+impl<B: Bound> fmt::Debug for Permit<'_, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Permit")
             .field("count", &self.count)
@@ -69,9 +70,8 @@ impl fmt::Debug for Permit<'_> {
     }
 }
 
-/// Permits that keep their semaphore alive, of either kind; see [`Semaphore::acquire_owned`].
-///
-/// They are given back when this is dropped, as a [`Permit`] is.
+/// A [`Permit`] that owns an `Arc` of its semaphore, so that it can outlive the scope and the
+/// thread that acquired it.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -80,43 +80,40 @@ impl fmt::Debug for Permit<'_> {
 /// struct Connection(OwnedPermit);
 ///
 /// let semaphore = Arc::new(Semaphore::new(1));
-/// let connection = Connection(semaphore.acquire_owned());
+/// let connection = Connection(semaphore.try_acquire_owned().unwrap());
 /// assert_eq!((connection.0.count(), semaphore.available()), (1, 0));
-/// drop(connection);
+/// std::thread::spawn(move || drop(connection)).join().unwrap();
 /// assert_eq!(semaphore.available(), 1);
 /// ```
-#[must_use = "the permit is given back when this is dropped"]
-pub struct OwnedPermit {
-    owner: Owner,
+#[must_use = "dropping a permit releases it"]
+pub struct OwnedPermit<B: Bound = Unbounded> {
+    semaphore: Arc<CountingSemaphore<B>>,
     count: usize,
 }
 
-/// Where the permits go back to.
-pub(crate) enum Owner {
-    Semaphore(Arc<Semaphore>),
-    Bounded(Arc<BoundedSemaphore>),
-}
-
-impl OwnedPermit {
-    pub(crate) fn new(owner: Owner, count: usize) -> OwnedPermit {
-        OwnedPermit { owner, count }
+impl<B: Bound> OwnedPermit<B> {
+    pub(crate) fn new(semaphore: &Arc<CountingSemaphore<B>>, count: usize) -> OwnedPermit<B> {
+        OwnedPermit {
+            semaphore: Arc::clone(semaphore),
+            count,
+        }
     }
 
-    /// How many permits these are.
+    /// As [`Permit::count`].
     ///
     /// ```
     /// let semaphore = std::sync::Arc::new(tk_semaphore::Semaphore::new(1));
-    /// assert_eq!(semaphore.acquire_owned().count(), 1);
+    /// assert_eq!(semaphore.try_acquire_owned().unwrap().count(), 1);
     /// ```
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// Keeps the permits from being given back, now and ever; unless by the semaphore's `release`.
+    /// As [`Permit::forget`].
     ///
     /// ```
     /// let semaphore = std::sync::Arc::new(tk_semaphore::Semaphore::new(1));
-    /// semaphore.acquire_owned().forget();
+    /// semaphore.try_acquire_owned().unwrap().forget();
     /// assert_eq!(semaphore.available(), 0);
     /// ```
     pub fn forget(mut self) {
@@ -124,16 +121,13 @@ impl OwnedPermit {
     }
 }
 
-impl Drop for OwnedPermit {
+impl<B: Bound> Drop for OwnedPermit<B> {
     fn drop(&mut self) {
-        match &self.owner {
-            Owner::Semaphore(semaphore) => semaphore.give_back(self.count),
-            Owner::Bounded(semaphore) => semaphore.give_back(self.count),
-        }
+        self.semaphore.release_up_to_max(self.count);
     }
 }
 
-impl fmt::Debug for OwnedPermit {
+impl<B: Bound> fmt::Debug for OwnedPermit<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OwnedPermit")
             .field("count", &self.count)

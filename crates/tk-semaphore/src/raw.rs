@@ -1,68 +1,79 @@
-//! The counting and the queueing.
+//! The counter and its queue.
 //!
-//! A thread that does not get its permits at the first try enters the queue, and spins and sleeps
-//! there. The queue is the line: a thread is in line from the step in which it enters, and permits
-//! go out in that order (FIFO).
+//! | permits | [`QUEUED`] | `try_acquire` | `acquire` | `release` |
+//! |---|---|---|---|---|
+//! | enough | clear | takes them | takes them | adds |
+//! | too few | clear | fails | sets `QUEUED`, enters the queue | adds |
+//! | enough | set | assigns, tries again | the same, then enters the queue | adds, assigns |
+//! | too few | set | fails | enters the queue | adds, assigns |
 //!
-//! | state | `try_acquire`, a fast `acquire` | a wait | `release` |
-//! |---|---|---|---|
-//! | permits enough, no [`QUEUED`] | takes them | takes them | adds |
-//! | too few, no `QUEUED` | fails | sets `QUEUED`, is in line | adds |
-//! | `QUEUED` | fails, or hands out first | is in line | adds, and hands out |
+//! `acquire` stands for the whole wait: it tries first, and then spins and sleeps in the queue. To
+//! assign permits ([`assign_permits`](RawSemaphore::assign_permits)) is to take them from the
+//! counter for threads in the queue, in FIFO order, and to unpark these threads.
 //!
-//! Invariant: *queued*. While a thread is in line, `QUEUED` is set: a thread gets in line in the
-//! step that sees or sets it, and it is cleared in the step that finds the queue empty. Both are
-//! taken with the queue locked.
+//! # Invariants
 //!
-//! Invariant: *no barging*. While `QUEUED` is set, the permits change only with the queue locked: a
-//! thread that wants permits gets in line, and a thread that brings permits hands them out. So no
-//! thread overtakes one that is in line. Without it:
+//! **Queued.** While a thread is in the queue, `QUEUED` is set. A thread enters the queue in the
+//! step that sets the bit or finds it set, and the bit is cleared in the step that finds the queue
+//! empty. Both steps run with the queue locked. The bit may outlive its threads: it stays set when
+//! the last one gives up, and in the child of a fork, where the queue is empty.
 //!
-//! 1. Thread A wants two permits, finds one, and spins.
-//! 2. Thread B wants one permit, finds one, and takes it. While threads like B keep coming, A never
-//!    finds two.
+//! **No barging.** While a thread is in the queue, the number of permits changes only with the
+//! queue locked, by an assignment. No thread overtakes a queued one. Otherwise a thread that wants
+//! many permits could starve:
 //!
-//! Invariant: *handed out*. Permits are handed out in the order of the line, up to the first thread
-//! that wants more than there are. This follows each step that could satisfy the first in line: a
-//! release, and the departure of a thread that gave up. So a thread that gets in line although
-//! there are permits enough for it stands behind another thread, or behind a departed thread that
-//! has yet to hand out.
+//! 1. Thread A wants two permits, finds one, and enters the queue.
+//! 2. Thread B takes that permit.
+//! 3. Another permit is released. Thread C takes it before B releases its own.
+//! 4. Threads like B and C keep coming, and there are never two permits for A.
 //!
-//! To hand out once more changes nothing but what *handed out* still owes. So a thread that finds
-//! permits enough and `QUEUED` set hands out first. If the permits are there after that, and
-//! `QUEUED` is still set, another thread is in line.
+//! **Assigned.** The permits that are available are too few for the first thread in the queue. Two
+//! steps break this, and each is followed by an assignment: a release, and the departure of a
+//! thread that gives up. So if a thread is first in the queue and there are enough permits for it,
+//! a thread that gave up has yet to assign what it leaves behind.
 //!
-//! In the child of a fork the queue is empty, and `QUEUED` may be left over from lost threads. Then
-//! every step that finds it set looks into the queue, finds nobody, and clears it.
+//! An assignment that adds no permits is always allowed, because it only does what *assigned* still
+//! requires. So a thread that finds enough permits beside `QUEUED` assigns first. If `QUEUED` is
+//! still set afterwards, another thread is queued, and comes first.
+//!
+//! **Queued before registered.** [`AdaptiveSpin::park`] puts a thread into the queue before tk-park
+//! registers it. The first wait of a thread registers it, which takes some ten microseconds. If
+//! that came first, calls that begin later could take the permits, or enter the queue before it.
 
 use std::cell::Cell;
 
 use tk_park::sync::{AtomicUsize, Ordering::*};
 use tk_park::{AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, unpark_filter};
 
-use crate::{AcquireError, ReleaseError};
-
-/// Threads are in line, or were and have given up.
+/// Threads are in the queue, or were and have given up.
 const QUEUED: usize = 1;
 /// One permit.
 const PERMIT: usize = 2;
 
 pub(crate) struct RawSemaphore {
-    /// The permits that nobody has, times [`PERMIT`], and [`QUEUED`].
+    /// The available permits, times [`PERMIT`], and [`QUEUED`].
     state: AtomicUsize,
     spin: AdaptiveSpin,
 }
 
+#[inline]
 fn permits(state: usize) -> usize {
     state / PERMIT
 }
 
+#[inline]
 fn is_queued(state: usize) -> bool {
     state & QUEUED != 0
 }
 
+/// Returns the permits of `state` and `n` more, or `None` if they exceed `max`.
+#[inline]
+fn checked_total(state: usize, n: usize, max: usize) -> Option<usize> {
+    permits(state).checked_add(n).filter(|&total| total <= max)
+}
+
 impl RawSemaphore {
-    /// The most permits that there can be.
+    /// The most permits that the counter can hold.
     pub(crate) const MAX: usize = usize::MAX / PERMIT;
 
     pub(crate) const fn new(permits: usize) -> RawSemaphore {
@@ -74,20 +85,22 @@ impl RawSemaphore {
     }
 
     pub(crate) fn available(&self) -> usize {
-        // Relaxed: a snapshot.
+        // Relaxed: a snapshot, which may be outdated when the caller looks at it.
         permits(self.state.load(Relaxed))
     }
 
-    /// Takes `n` permits if they are there and nobody is in line. No permits are always there.
+    /// Takes `n` permits if they are available and no thread is queued. No permits are always
+    /// available.
     #[inline]
     pub(crate) fn try_acquire(&self, n: usize) -> bool {
         match self.try_take(n) {
             Ok(()) => true,
+            // Enough permits, so `QUEUED` was in the way, which may be set for no thread.
             Err(state) => permits(state) >= n && self.try_acquire_slow(n),
         }
     }
 
-    /// As `try_acquire`, but takes `QUEUED` at its word. Returns the state that was in the way.
+    /// As `try_acquire`, but fails if `QUEUED` is set, with the state that it found.
     #[inline]
     fn try_take(&self, n: usize) -> Result<(), usize> {
         if n == 0 {
@@ -95,11 +108,11 @@ impl RawSemaphore {
         }
         let mut state = self.state.load(Relaxed);
         while !is_queued(state) && permits(state) >= n {
-            let less = state - n * PERMIT;
-            // Acquire: pairs with the Release in `release`.
+            let taken = state - n * PERMIT;
+            // Acquire: pairs with the Release in `release` and `assign_permits`.
             match self
                 .state
-                .compare_exchange_weak(state, less, Acquire, Relaxed)
+                .compare_exchange_weak(state, taken, Acquire, Relaxed)
             {
                 Ok(_) => return Ok(()),
                 Err(changed) => state = changed,
@@ -108,195 +121,187 @@ impl RawSemaphore {
         Err(state)
     }
 
-    /// There are permits enough and `QUEUED` is set, perhaps only because a departed thread has yet
-    /// to hand out.
     #[cold]
     #[inline(never)]
     fn try_acquire_slow(&self, n: usize) -> bool {
-        self.settle();
+        self.assign_leftover();
         self.try_take(n).is_ok()
     }
 
+    /// Takes `n` permits, and waits for them within the limit. `max` is the bound.
+    ///
+    /// # Panics
+    ///
+    /// If the wait would have no end.
     #[inline]
     #[track_caller]
-    pub(crate) fn acquire(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(crate) fn acquire(&self, n: usize, max: usize, limit: Limit<'_>) -> Result<(), WaitError> {
         if self.try_acquire(n) {
             return Ok(());
         }
-        self.acquire_slow(n, limit)
+        self.acquire_slow(n, max, limit)
     }
 
-    /// As `acquire`, but does not wait for more permits than there can be.
-    #[inline]
+    /// The slow path of an `acquire` without a limit, whose fast path has no `Limit` to build.
+    #[cold]
+    #[inline(never)]
     #[track_caller]
-    pub(crate) fn acquire_many(
-        &self,
-        n: usize,
-        max: usize,
-        limit: Limit<'_>,
-    ) -> Result<(), AcquireError> {
-        if n > max {
-            return Err(AcquireError::TooMany { wanted: n, max });
-        }
-        Ok(self.acquire(n, limit)?)
+    pub(crate) fn acquire_unlimited(&self, n: usize, max: usize) {
+        self.acquire_slow(n, max, Limit::never())
+            .expect("a wait without a limit does not reach it");
     }
 
     #[cold]
     #[inline(never)]
     #[track_caller]
-    pub(crate) fn acquire_slow(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn acquire_slow(&self, n: usize, max: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+        assert!(
+            n <= max || !limit.is_unlimited(),
+            "a semaphore with a bound of {max} never has a permit to wait for"
+        );
+        // The limit is checked before the last try, so that a release which came before the limit
+        // was reached counts.
         if let Err(error) = limit.check() {
             return self.last_try(n, error);
         }
-        let wait = WaitInfo::new("semaphore").tag(n);
-        let line_up = || self.line_up(n);
-        match self.spin.park(&self.state, line_up, &wait, limit) {
-            // The permits are ours: they were handed out, or taken instead of a place in line.
+        let info = WaitInfo::new("semaphore").tag(n);
+        match self
+            .spin
+            .park(&self.state, || self.enqueue(n), &info, limit)
+        {
+            // The permits are ours: assigned by the thread that unparked this one, or taken in
+            // `enqueue`.
             Ok(_) => Ok(()),
             Err(error) => {
-                // The threads behind may have waited only for this one to get out of the way:
-                // *handed out*.
-                self.settle();
+                // *Assigned*: there may be enough permits for the threads behind this one.
+                self.assign_leftover();
                 self.last_try(n, error)
             }
         }
     }
 
-    /// The limit was reached, but a release that came before that counts.
     fn last_try(&self, n: usize, error: WaitError) -> Result<(), WaitError> {
         self.try_acquire(n).then_some(()).ok_or(error)
     }
 
-    /// With the queue locked: takes the permits if they are there and nobody is in line. Otherwise
-    /// the calling thread is in line, and this returns `true`.
-    fn line_up(&self, n: usize) -> bool {
+    /// With the queue locked: returns `true` if the calling thread enters the queue, and `false` if
+    /// it has taken the permits instead.
+    fn enqueue(&self, n: usize) -> bool {
         let mut state = self.state.load(Relaxed);
+        // With `QUEUED` set the thread queues even if there are enough permits: *no barging*.
         while !is_queued(state) {
-            let has_to_wait = permits(state) < n;
-            let next = if has_to_wait {
+            let must_wait = permits(state) < n;
+            // *Queued*. To read the permits and to set the bit is one step. If a release came in
+            // between, it would find no bit, and the thread would sleep beside its permits.
+            let next = if must_wait {
                 state | QUEUED
             } else {
                 state - n * PERMIT
             };
-            // Acquire: pairs with the Release in `release`, for the permits that are taken.
+            // Acquire: pairs with the Release in `release` and `assign_permits`, for permits that
+            // are taken here, and for those here that are assigned later to threads in the queue.
             match self
                 .state
                 .compare_exchange_weak(state, next, Acquire, Relaxed)
             {
-                Ok(_) => return has_to_wait,
+                Ok(_) => return must_wait,
                 Err(changed) => state = changed,
             }
         }
         true
     }
 
-    /// Gives `n` permits back, so that there are no more than `max`.
+    /// Adds `n` permits. If that makes more than `max`, changes nothing and returns `false`.
     #[inline]
-    pub(crate) fn release(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
+    pub(crate) fn release(&self, n: usize, max: usize) -> bool {
         let mut state = self.state.load(Relaxed);
         while !is_queued(state) {
-            let more = sum(state, n, max)? * PERMIT;
-            // Release: pairs with the Acquire in `try_acquire`.
+            let Some(total) = checked_total(state, n, max) else {
+                return false;
+            };
+            // Release: pairs with the Acquire in `try_take` and `enqueue`.
             match self
                 .state
-                .compare_exchange_weak(state, more, Release, Relaxed)
+                .compare_exchange_weak(state, total * PERMIT, Release, Relaxed)
             {
-                Ok(_) => return Ok(()),
+                Ok(_) => return true,
                 Err(changed) => state = changed,
             }
         }
-        self.hand_out(n, max)
+        self.assign_permits(n, max)
     }
 
-    /// Gives permits back, as many as there is room for.
+    /// Adds as many of `n` permits as there is room for.
     #[inline]
-    pub(crate) fn give_back(&self, n: usize, max: usize) {
-        if n > 0 && self.release(n, max).is_err() {
-            self.give_back_some(n, max);
+    pub(crate) fn release_up_to_max(&self, n: usize, max: usize) {
+        if n > 0 && !self.release(n, max) {
+            self.release_what_fits(n, max);
         }
     }
 
-    /// There was no room for so many.
     #[cold]
-    fn give_back_some(&self, mut n: usize, max: usize) {
-        while self.release(n, max).is_err() {
+    #[inline(never)]
+    fn release_what_fits(&self, mut n: usize, max: usize) {
+        // Other threads may take the room, or make more, before the next try.
+        while !self.release(n, max) {
             n = n.min(max - self.available());
         }
     }
 
-    /// Hands out what is there.
-    fn settle(&self) {
-        self.hand_out(0, RawSemaphore::MAX)
-            .expect("none is none too many");
+    /// Restores *assigned* after a thread has left the queue.
+    fn assign_leftover(&self) {
+        let has_room = self.assign_permits(0, RawSemaphore::MAX);
+        debug_assert!(has_room, "no permits need no room");
     }
 
-    /// Adds `n` permits and gives the first in line what they want, as far as it goes.
+    /// Adds `n` permits, assigns permits to the threads in the queue, and clears `QUEUED` if none
+    /// is left there. If `n` permits make more than `max`, adds and assigns none, and returns
+    /// `false`.
     #[cold]
-    fn hand_out(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
-        // What is left to hand out, from the first thread in line on. The state stands still then:
-        // *no barging*.
-        let left = Cell::new(None);
-        let choose = |waiter: &Waiter| {
-            let available = left
-                .get()
-                .unwrap_or_else(|| sum(self.state.load(Relaxed), n, max));
-            let (choice, rest) = match available {
-                Ok(available) if available >= waiter.tag() => {
-                    (FilterOp::Unpark, Ok(available - waiter.tag()))
+    #[inline(never)]
+    fn assign_permits(&self, n: usize, max: usize) -> bool {
+        let assigned = Cell::new(0);
+        let filter = |waiter: &Waiter| {
+            // Relaxed: the queue is locked and not empty, so the state does not change (*no
+            // barging*).
+            match checked_total(self.state.load(Relaxed), n, max) {
+                Some(total) if waiter.tag() <= total - assigned.get() => {
+                    assigned.set(assigned.get() + waiter.tag());
+                    FilterOp::Unpark
                 }
-                other => (FilterOp::Stop, other),
-            };
-            left.set(Some(rest));
-            choice
-        };
-        let mut outcome = Ok(());
-        unpark_filter(&self.state, choose, |unparked| {
-            let queued = if unparked.have_more_threads {
-                QUEUED
-            } else {
-                0
-            };
-            outcome = match left.get() {
-                // AcqRel: what was released before goes on to threads that get it later through
-                // `try_acquire`. Threads in line are synchronized by the queue.
-                Some(Ok(left)) => {
-                    self.state.swap((left * PERMIT) | queued, AcqRel);
-                    Ok(())
-                }
-                Some(Err(error)) => Err(error),
-                None => self.end_queue(n, max),
-            };
-            0
-        });
-        outcome
-    }
-
-    /// With the queue locked and empty: clears `QUEUED`, and adds `n` permits. The state may move.
-    fn end_queue(&self, n: usize, max: usize) -> Result<(), ReleaseError> {
-        let mut state = self.state.load(Relaxed);
-        loop {
-            let sum = sum(state, n, max);
-            let next = sum.as_ref().map_or(state & !QUEUED, |sum| sum * PERMIT);
-            // Release: pairs with the Acquire in `try_acquire`.
-            match self
-                .state
-                .compare_exchange_weak(state, next, Release, Relaxed)
-            {
-                Ok(_) => return sum.map(drop),
-                Err(changed) => state = changed,
+                // A later thread that wants fewer permits waits too, or this one could starve.
+                _ => FilterOp::Stop,
             }
-        }
+        };
+        let mut has_room = false;
+        unpark_filter(&self.state, filter, |result| {
+            let queued = if result.have_more_threads { QUEUED } else { 0 };
+            let mut state = self.state.load(Relaxed);
+            // If the queue was empty, `QUEUED` may be clear, and the state may change.
+            loop {
+                let total = checked_total(state, n, max);
+                has_room = total.is_some();
+                let left = total.unwrap_or(permits(state)) - assigned.get();
+                let next = (left * PERMIT) | queued;
+                // Release: pairs with the Acquire in `try_take` and `enqueue`. The unparked threads
+                // see what came before the releases of their permits without an Acquire here: each
+                // release ran either here, or before `QUEUED` was set in `enqueue`, and so before
+                // this thread locked the queue.
+                match self
+                    .state
+                    .compare_exchange_weak(state, next, Release, Relaxed)
+                {
+                    Ok(_) => return 0,
+                    Err(changed) => state = changed,
+                }
+            }
+        });
+        has_room
     }
 
+    /// Registers a model's atomics in the thread that creates the object.
     #[cfg(tk_loom)]
     pub(crate) fn loom_register(&self) {
         self.state.loom_register();
-    }
-}
-
-fn sum(state: usize, n: usize, max: usize) -> Result<usize, ReleaseError> {
-    match permits(state).checked_add(n) {
-        Some(sum) if sum <= max => Ok(sum),
-        _ => Err(ReleaseError { n, max }),
     }
 }

@@ -1,38 +1,15 @@
-//! The semaphore without a bound.
+//! The semaphore.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tk_park::sync::Instant;
 use tk_park::{Limit, WaitError};
 
-use crate::permit::Owner;
 use crate::raw::RawSemaphore;
-use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
+use crate::{AcquireError, Bound, Bounded, OwnedPermit, Permit, ReleaseError, Unbounded};
 
-/// A number of permits that threads take, and give back.
-///
-/// What a thread did before it gave a permit back is seen by the thread that takes it.
-///
-/// # Order
-///
-/// Threads are served in FIFO order, whether they want one permit or many. A thread that does not
-/// get its permits at the first try gets in line, and spins or sleeps there. It is in line when its
-/// waiting record says so, which is when it has entered the queue: less than a microsecond after
-/// the call, or some ten microseconds if the call is the first in this thread that waits for
-/// anything, because that sets up the thread's record. No call of any kind that begins after that
-/// gets a permit before it: neither an `acquire` nor a `try_acquire`, not even if the permits there
-/// are too few for the first in line and enough for the call. A call that begins before that may
-/// still get a permit first.
-///
-/// # Limits
-///
-/// Every blocking call has four forms: one that waits forever, `_for` a duration, `_until` an
-/// instant, and `_with` a [`Limit`], which may be a stop token. A call whose limit is over (zero, a
-/// time in the past, a token that has been asked to stop) takes what is there, or fails
-/// immediately. A duration that is too long for the clock means forever. A limit is converted
-/// before anything else happens.
+/// A semaphore to which [`release`](CountingSemaphore::release) can add permits without a bound.
 ///
 /// ```
 /// use tk_semaphore::Semaphore;
@@ -45,28 +22,64 @@ use crate::{AcquireError, OwnedPermit, Permit, ReleaseError};
 /// # drop(second);
 /// ```
 #[doc(alias = "threading.Semaphore")]
-pub struct Semaphore {
+pub type Semaphore = CountingSemaphore<Unbounded>;
+
+/// A semaphore that never has more permits than it was created with.
+///
+/// A [`release`](CountingSemaphore::release) of a permit that was not acquired is an error, which
+/// finds mistakes in programs that release by hand.
+///
+/// ```
+/// use tk_semaphore::BoundedSemaphore;
+///
+/// let pool = BoundedSemaphore::new(2);
+/// pool.acquire().forget();
+/// assert!(pool.release(2).is_err());
+/// assert!(pool.release(1).is_ok());
+/// assert_eq!(pool.available(), 2);
+/// ```
+#[doc(alias = "threading.BoundedSemaphore")]
+pub type BoundedSemaphore = CountingSemaphore<Bounded>;
+
+/// A number of permits, which threads acquire and release: a [`Semaphore`] or a
+/// [`BoundedSemaphore`].
+///
+/// To release a permit happens before it is acquired again: the thread that acquires it sees all
+/// that the other thread did before it released it.
+///
+/// # Order
+///
+/// Permits are assigned in FIFO order, whether threads want one permit or several, so no thread
+/// starves. A thread that does not get its permits immediately enters the queue, less than a
+/// microsecond after the call, and spins or sleeps there. No call that begins after that gets a
+/// permit first. This holds for `try_` calls too, even if the available permits are too few for the
+/// first thread in the queue and enough for the call. A thread whose
+/// [record](tk_core::ThreadRecord) shows the wait is in the queue.
+///
+/// A global allocator must not wait for a semaphore, because a thread's first wait allocates memory
+/// while the thread is in the queue.
+///
+/// # Limits
+///
+/// A [`Limit`] is a duration, a deadline, a stop token, or several of these. It is converted before
+/// the call does anything else, and counts only if the call has to wait. So a call whose limit has
+/// been reached from the start still succeeds if permits are available, and otherwise fails
+/// immediately. A duration that is too long for the clock means no limit. A permit that was
+/// released before the limit was reached is not missed.
+pub struct CountingSemaphore<B> {
     raw: RawSemaphore,
+    bound: B,
 }
 
 #[cfg(not(tk_loom))]
-const _: () = assert!(size_of::<Semaphore>() <= 16);
+const _: () = assert!(size_of::<Semaphore>() <= 16 && size_of::<BoundedSemaphore>() <= 24);
 
 impl Semaphore {
-    /// The most permits that a semaphore can have.
-    ///
-    /// ```
-    /// use tk_semaphore::Semaphore;
-    ///
-    /// assert!(Semaphore::new(Semaphore::MAX_PERMITS).release(1).is_err());
-    /// ```
-    pub const MAX_PERMITS: usize = RawSemaphore::MAX;
-
-    /// A semaphore with that many permits.
+    /// Creates a semaphore with this many permits.
     ///
     /// # Panics
     ///
-    /// If they are more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS).
+    /// If `permits` is more than [`MAX_PERMITS`](CountingSemaphore::MAX_PERMITS).
     ///
     /// ```
     /// use tk_semaphore::Semaphore;
@@ -75,12 +88,56 @@ impl Semaphore {
     /// assert_eq!(GATE.available(), 4);
     /// ```
     pub const fn new(permits: usize) -> Semaphore {
-        Semaphore {
+        CountingSemaphore {
             raw: RawSemaphore::new(permits),
+            bound: Unbounded(()),
+        }
+    }
+}
+
+impl BoundedSemaphore {
+    /// Creates a semaphore with this many permits, which are its bound.
+    ///
+    /// A bound of zero is allowed: no call ever gets a permit.
+    ///
+    /// # Panics
+    ///
+    /// If `permits` is more than [`MAX_PERMITS`](CountingSemaphore::MAX_PERMITS).
+    ///
+    /// ```
+    /// use tk_semaphore::BoundedSemaphore;
+    ///
+    /// static POOL: BoundedSemaphore = BoundedSemaphore::new(3);
+    /// assert_eq!(POOL.available(), 3);
+    /// ```
+    pub const fn new(permits: usize) -> BoundedSemaphore {
+        CountingSemaphore {
+            raw: RawSemaphore::new(permits),
+            bound: Bounded(permits),
         }
     }
 
-    /// How many permits there are at this moment.
+    /// Returns how many permits the semaphore was created with.
+    ///
+    /// ```
+    /// assert_eq!(tk_semaphore::BoundedSemaphore::new(3).bound(), 3);
+    /// ```
+    pub const fn bound(&self) -> usize {
+        self.bound.0
+    }
+}
+
+impl<B: Bound> CountingSemaphore<B> {
+    /// The most permits that a semaphore can have, with or without a bound.
+    ///
+    /// ```
+    /// use tk_semaphore::Semaphore;
+    ///
+    /// assert!(Semaphore::new(Semaphore::MAX_PERMITS).release(1).is_err());
+    /// ```
+    pub const MAX_PERMITS: usize = RawSemaphore::MAX;
+
+    /// Returns how many permits are available at this moment.
     ///
     /// ```
     /// assert_eq!(tk_semaphore::Semaphore::new(2).available(), 2);
@@ -89,7 +146,11 @@ impl Semaphore {
         self.raw.available()
     }
 
-    /// Takes a permit. Blocks until there is one.
+    /// Acquires a permit. Blocks until one is available.
+    ///
+    /// # Panics
+    ///
+    /// If the bound of a [`BoundedSemaphore`] is zero, because the wait would never end.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -100,25 +161,27 @@ impl Semaphore {
     /// ```
     #[inline]
     #[track_caller]
-    pub fn acquire(&self) -> Permit<'_> {
-        match self.acquire_with(Limit::never()) {
-            Ok(permit) => permit,
-            Err(_) => unreachable!("a wait without a limit does not end by one"),
+    pub fn acquire(&self) -> Permit<'_, B> {
+        if !self.raw.try_acquire(1) {
+            self.raw.acquire_unlimited(1, self.bound.max_permits());
         }
+        Permit::new(self, 1)
     }
 
-    /// Takes a permit if there is one. Never blocks.
+    /// Acquires a permit if one is available. Returns `None` otherwise. Never blocks.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
+    /// assert!(Semaphore::new(1).try_acquire().is_some());
     /// assert!(Semaphore::new(0).try_acquire().is_none());
     /// ```
     #[inline]
-    pub fn try_acquire(&self) -> Option<Permit<'_>> {
+    pub fn try_acquire(&self) -> Option<Permit<'_, B>> {
         self.try_acquire_many(1)
     }
 
-    /// Takes a permit. Blocks until there is one, or for that long: then `None`.
+    /// Acquires a permit. Blocks until one is available or the timeout expires, and returns `None`
+    /// then.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -126,137 +189,76 @@ impl Semaphore {
     ///
     /// assert!(Semaphore::new(0).acquire_for(Duration::from_millis(1)).is_none());
     /// ```
+    #[doc(alias = "timeout")]
     #[inline]
     #[track_caller]
-    pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_>> {
+    pub fn acquire_for(&self, timeout: Duration) -> Option<Permit<'_, B>> {
         self.acquire_with(timeout).ok()
     }
 
-    /// Takes a permit. Blocks until there is one, or until that time: then `None`.
+    /// Acquires a permit. Blocks until one is available or the limit is reached.
     ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::time::Instant;
+    /// # Errors
     ///
-    /// assert!(Semaphore::new(1).acquire_until(Instant::now()).is_some());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_until(&self, deadline: Instant) -> Option<Permit<'_>> {
-        self.acquire_with(deadline).ok()
-    }
-
-    /// Takes a permit. Blocks until there is one, or until the limit is reached, and says which
-    /// limit that was.
+    /// If the limit is reached. The error says whether the time was up or a stop was requested.
+    ///
+    /// # Panics
+    ///
+    /// If the bound of a [`BoundedSemaphore`] is zero and there is no limit.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
     /// use tk_semaphore::{StopSource, WaitError};
     ///
-    /// let source = StopSource::new();
+    /// let (semaphore, source) = (Semaphore::new(0), StopSource::new());
     /// source.request_stop();
-    /// let refused = Semaphore::new(0).acquire_with(&source.token()).err();
-    /// assert_eq!(refused, Some(WaitError::Stopped));
+    /// assert_eq!(semaphore.acquire_with(&source.token()).err(), Some(WaitError::Stopped));
     /// ```
     #[inline]
     #[track_caller]
-    pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<Permit<'_>, WaitError> {
-        self.raw.acquire(1, limit.into())?;
-        Ok(self.permit(1))
+    pub fn acquire_with<'a>(
+        &self,
+        limit: impl Into<Limit<'a>>,
+    ) -> Result<Permit<'_, B>, WaitError> {
+        self.take(1, limit.into())?;
+        Ok(Permit::new(self, 1))
     }
 
-    /// Takes `n` permits at once. Blocks until there are so many.
+    /// Acquires `n` permits in one step if they are available. Returns `None` otherwise. Never
+    /// blocks.
     ///
-    /// No call that begins when this one is [in line](Semaphore#order) gets a permit before it. A
-    /// call for no permits returns immediately.
-    ///
-    /// # Errors
-    ///
-    /// If there can never be so many permits.
+    /// Zero permits are always available.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
+    /// let semaphore = Semaphore::new(2);
+    /// assert_eq!(semaphore.try_acquire_many(2).unwrap().count(), 2);
+    /// assert!(semaphore.try_acquire_many(3).is_none());
+    /// ```
+    #[inline]
+    pub fn try_acquire_many(&self, n: usize) -> Option<Permit<'_, B>> {
+        self.raw.try_acquire(n).then(|| Permit::new(self, n))
+    }
+
+    /// Acquires `n` permits in one step. Blocks until they are available or the limit is reached.
+    ///
+    /// Zero permits are always available.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached, or if the semaphore can never have `n` permits. In the second case
+    /// the call does not wait.
+    ///
+    /// ```
+    /// # use tk_semaphore::Semaphore;
+    /// use std::time::Duration;
+    /// use tk_semaphore::{AcquireError, Limit};
+    ///
     /// let semaphore = Semaphore::new(5);
-    /// let permit = semaphore.acquire_many(3).unwrap();
-    /// assert_eq!(permit.count(), 3);
-    /// assert!(semaphore.acquire_many(usize::MAX).is_err());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_many(&self, n: usize) -> Result<Permit<'_>, AcquireError> {
-        self.acquire_many_with(n, Limit::never())
-    }
-
-    /// Takes `n` permits at once if there are so many. Never blocks.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// assert!(Semaphore::new(2).try_acquire_many(3).is_none());
-    /// ```
-    #[inline]
-    pub fn try_acquire_many(&self, n: usize) -> Option<Permit<'_>> {
-        self.raw.try_acquire(n).then(|| self.permit(n))
-    }
-
-    /// Takes `n` permits at once. Blocks until there are so many, at most for that long.
-    ///
-    /// # Errors
-    ///
-    /// If the limit is reached, or if there can never be so many permits.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::time::Duration;
-    /// use tk_semaphore::AcquireError;
-    ///
-    /// let semaphore = Semaphore::new(2);
-    /// let refused = semaphore.acquire_many_for(3, Duration::from_millis(1));
-    /// assert_eq!(refused.unwrap_err(), AcquireError::TimedOut);
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_many_for(
-        &self,
-        n: usize,
-        timeout: Duration,
-    ) -> Result<Permit<'_>, AcquireError> {
-        self.acquire_many_with(n, timeout)
-    }
-
-    /// Takes `n` permits at once. Blocks until there are so many, at most until that time.
-    ///
-    /// # Errors
-    ///
-    /// If the limit is reached, or if there can never be so many permits.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::time::Instant;
-    ///
-    /// assert!(Semaphore::new(2).acquire_many_until(2, Instant::now()).is_ok());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_many_until(
-        &self,
-        n: usize,
-        deadline: Instant,
-    ) -> Result<Permit<'_>, AcquireError> {
-        self.acquire_many_with(n, deadline)
-    }
-
-    /// Takes `n` permits at once. Blocks until there are so many, or until the limit is reached.
-    ///
-    /// # Errors
-    ///
-    /// If the limit is reached, or if there can never be so many permits.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::time::Duration;
-    ///
-    /// let semaphore = Semaphore::new(2);
-    /// assert!(semaphore.acquire_many_with(2, Duration::ZERO).is_ok());
+    /// let permits = semaphore.acquire_many_with(3, Limit::never()).unwrap();
+    /// assert_eq!(permits.count(), 3);
+    /// let result = semaphore.acquire_many_with(3, Duration::from_millis(1));
+    /// assert_eq!(result.err(), Some(AcquireError::TimedOut));
     /// ```
     #[inline]
     #[track_caller]
@@ -264,110 +266,58 @@ impl Semaphore {
         &self,
         n: usize,
         limit: impl Into<Limit<'a>>,
-    ) -> Result<Permit<'_>, AcquireError> {
-        self.raw.acquire_many(n, RawSemaphore::MAX, limit.into())?;
-        Ok(self.permit(n))
+    ) -> Result<Permit<'_, B>, AcquireError> {
+        self.take_many(n, limit.into())?;
+        Ok(Permit::new(self, n))
     }
 
-    /// Takes a permit that keeps the semaphore alive, so that it can be sent anywhere. Blocks until
-    /// there is one.
+    /// As [`try_acquire`](CountingSemaphore::try_acquire), for a permit that owns the `Arc`.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
     /// use std::sync::Arc;
     ///
     /// let semaphore = Arc::new(Semaphore::new(1));
-    /// let permit = semaphore.acquire_owned();
+    /// let permit = semaphore.try_acquire_owned().unwrap();
+    /// assert!(semaphore.try_acquire_owned().is_none());
     /// std::thread::spawn(move || drop(permit)).join().unwrap();
     /// assert_eq!(semaphore.available(), 1);
     /// ```
-    #[track_caller]
-    pub fn acquire_owned(self: &Arc<Self>) -> OwnedPermit {
-        self.own(self.acquire())
+    pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit<B>> {
+        self.try_acquire_many_owned(1)
     }
 
-    /// As [`try_acquire`](Semaphore::try_acquire), for a permit that keeps the semaphore alive.
+    /// As [`acquire_with`](CountingSemaphore::acquire_with), for a permit that owns the `Arc`.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached.
+    ///
+    /// # Panics
+    ///
+    /// If the bound of a [`BoundedSemaphore`] is zero and there is no limit.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
     /// use std::sync::Arc;
-    ///
-    /// let semaphore = Arc::new(Semaphore::new(0));
-    /// assert!(semaphore.try_acquire_owned().is_none());
-    /// ```
-    pub fn try_acquire_owned(self: &Arc<Self>) -> Option<OwnedPermit> {
-        Some(self.own(self.try_acquire()?))
-    }
-
-    /// As [`acquire_for`](Semaphore::acquire_for), for a permit that keeps the semaphore alive.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::sync::Arc;
-    /// use std::time::Duration;
+    /// use tk_semaphore::Limit;
     ///
     /// let semaphore = Arc::new(Semaphore::new(1));
-    /// assert!(semaphore.acquire_owned_for(Duration::from_secs(1)).is_some());
-    /// ```
-    #[track_caller]
-    pub fn acquire_owned_for(self: &Arc<Self>, timeout: Duration) -> Option<OwnedPermit> {
-        Some(self.own(self.acquire_for(timeout)?))
-    }
-
-    /// As [`acquire_until`](Semaphore::acquire_until), for a permit that keeps the semaphore alive.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::sync::Arc;
-    /// use std::time::Instant;
-    ///
-    /// let semaphore = Arc::new(Semaphore::new(0));
-    /// assert!(semaphore.acquire_owned_until(Instant::now()).is_none());
-    /// ```
-    #[track_caller]
-    pub fn acquire_owned_until(self: &Arc<Self>, deadline: Instant) -> Option<OwnedPermit> {
-        Some(self.own(self.acquire_until(deadline)?))
-    }
-
-    /// As [`acquire_with`](Semaphore::acquire_with), for a permit that keeps the semaphore alive.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::sync::Arc;
-    /// use std::time::Duration;
-    ///
-    /// let semaphore = Arc::new(Semaphore::new(0));
-    /// assert!(semaphore.acquire_owned_with(Duration::ZERO).is_err());
+    /// let permit = semaphore.acquire_owned_with(Limit::never()).unwrap();
+    /// std::thread::spawn(move || drop(permit)).join().unwrap();
+    /// assert_eq!(semaphore.available(), 1);
     /// ```
     #[track_caller]
     pub fn acquire_owned_with<'a>(
         self: &Arc<Self>,
         limit: impl Into<Limit<'a>>,
-    ) -> Result<OwnedPermit, WaitError> {
-        Ok(self.own(self.acquire_with(limit)?))
+    ) -> Result<OwnedPermit<B>, WaitError> {
+        self.take(1, limit.into())?;
+        Ok(OwnedPermit::new(self, 1))
     }
 
-    /// As [`acquire_many`](Semaphore::acquire_many), for permits that keep the semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// If there can never be so many permits.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::sync::Arc;
-    ///
-    /// let semaphore = Arc::new(Semaphore::new(3));
-    /// let permit = semaphore.acquire_many_owned(2).unwrap();
-    /// assert_eq!((permit.count(), semaphore.available()), (2, 1));
-    /// ```
-    #[track_caller]
-    pub fn acquire_many_owned(self: &Arc<Self>, n: usize) -> Result<OwnedPermit, AcquireError> {
-        Ok(self.own(self.acquire_many(n)?))
-    }
-
-    /// As [`try_acquire_many`](Semaphore::try_acquire_many), for permits that keep the semaphore
-    /// alive.
+    /// As [`try_acquire_many`](CountingSemaphore::try_acquire_many), for permits that own the
+    /// `Arc`.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -376,64 +326,16 @@ impl Semaphore {
     /// let semaphore = Arc::new(Semaphore::new(3));
     /// assert!(semaphore.try_acquire_many_owned(4).is_none());
     /// ```
-    pub fn try_acquire_many_owned(self: &Arc<Self>, n: usize) -> Option<OwnedPermit> {
-        Some(self.own(self.try_acquire_many(n)?))
+    pub fn try_acquire_many_owned(self: &Arc<Self>, n: usize) -> Option<OwnedPermit<B>> {
+        self.raw.try_acquire(n).then(|| OwnedPermit::new(self, n))
     }
 
-    /// As [`acquire_many_for`](Semaphore::acquire_many_for), for permits that keep the semaphore
-    /// alive.
+    /// As [`acquire_many_with`](CountingSemaphore::acquire_many_with), for permits that own the
+    /// `Arc`.
     ///
     /// # Errors
     ///
-    /// If the limit is reached, or if there can never be so many permits.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::sync::Arc;
-    /// use std::time::Duration;
-    ///
-    /// let semaphore = Arc::new(Semaphore::new(3));
-    /// assert!(semaphore.acquire_many_owned_for(4, Duration::ZERO).is_err());
-    /// ```
-    #[track_caller]
-    pub fn acquire_many_owned_for(
-        self: &Arc<Self>,
-        n: usize,
-        timeout: Duration,
-    ) -> Result<OwnedPermit, AcquireError> {
-        Ok(self.own(self.acquire_many_for(n, timeout)?))
-    }
-
-    /// As [`acquire_many_until`](Semaphore::acquire_many_until), for permits that keep the
-    /// semaphore alive.
-    ///
-    /// # Errors
-    ///
-    /// If the limit is reached, or if there can never be so many permits.
-    ///
-    /// ```
-    /// # use tk_semaphore::Semaphore;
-    /// use std::sync::Arc;
-    /// use std::time::Instant;
-    ///
-    /// let semaphore = Arc::new(Semaphore::new(3));
-    /// assert!(semaphore.acquire_many_owned_until(3, Instant::now()).is_ok());
-    /// ```
-    #[track_caller]
-    pub fn acquire_many_owned_until(
-        self: &Arc<Self>,
-        n: usize,
-        deadline: Instant,
-    ) -> Result<OwnedPermit, AcquireError> {
-        Ok(self.own(self.acquire_many_until(n, deadline)?))
-    }
-
-    /// As [`acquire_many_with`](Semaphore::acquire_many_with), for permits that keep the semaphore
-    /// alive.
-    ///
-    /// # Errors
-    ///
-    /// If the limit is reached, or if there can never be so many permits.
+    /// If the limit is reached, or if the semaphore can never have `n` permits.
     ///
     /// ```
     /// # use tk_semaphore::Semaphore;
@@ -441,53 +343,71 @@ impl Semaphore {
     /// use tk_semaphore::Limit;
     ///
     /// let semaphore = Arc::new(Semaphore::new(3));
-    /// assert!(semaphore.acquire_many_owned_with(2, Limit::never()).is_ok());
+    /// let permits = semaphore.acquire_many_owned_with(2, Limit::never()).unwrap();
+    /// assert_eq!((permits.count(), semaphore.available()), (2, 1));
     /// ```
     #[track_caller]
     pub fn acquire_many_owned_with<'a>(
         self: &Arc<Self>,
         n: usize,
         limit: impl Into<Limit<'a>>,
-    ) -> Result<OwnedPermit, AcquireError> {
-        Ok(self.own(self.acquire_many_with(n, limit)?))
+    ) -> Result<OwnedPermit<B>, AcquireError> {
+        self.take_many(n, limit.into())?;
+        Ok(OwnedPermit::new(self, n))
     }
 
-    /// Adds `n` permits: those of permits that were forgotten, or new ones. Wakes the threads that
-    /// get them. Never blocks.
+    /// Adds `n` permits, and wakes the threads that get them. Never blocks.
+    ///
+    /// The permits are those of a [`Permit`] that was [forgotten](Permit::forget), or new ones.
     ///
     /// # Errors
     ///
-    /// If there would be more than [`MAX_PERMITS`](Semaphore::MAX_PERMITS). Then nothing is
-    /// changed.
+    /// If the semaphore would have more permits than the bound of a [`BoundedSemaphore`], or than
+    /// [`MAX_PERMITS`](CountingSemaphore::MAX_PERMITS). Then no permit is added.
     ///
     /// ```
-    /// # use tk_semaphore::Semaphore;
+    /// use tk_semaphore::{BoundedSemaphore, Semaphore};
+    ///
     /// let semaphore = Semaphore::new(0);
     /// semaphore.release(3).unwrap();
     /// assert_eq!(semaphore.available(), 3);
-    /// assert!(semaphore.release(Semaphore::MAX_PERMITS).is_err());
+    ///
+    /// let pool = BoundedSemaphore::new(2);
+    /// pool.acquire().forget();
+    /// assert!(pool.release(2).is_err());
+    /// assert_eq!(pool.available(), 1);
     /// ```
     #[inline]
     pub fn release(&self, n: usize) -> Result<(), ReleaseError> {
-        self.raw.release(n, RawSemaphore::MAX)
+        let max = self.bound.max_permits();
+        if !self.raw.release(n, max) {
+            return Err(ReleaseError { n, max });
+        }
+        Ok(())
     }
 
-    fn permit(&self, n: usize) -> Permit<'_> {
-        Permit::new(&self.raw, n, RawSemaphore::MAX)
+    #[inline]
+    pub(crate) fn release_up_to_max(&self, n: usize) {
+        self.raw.release_up_to_max(n, self.bound.max_permits());
     }
 
-    /// The same permits, with the semaphore.
-    fn own(self: &Arc<Self>, permit: Permit<'_>) -> OwnedPermit {
-        let count = permit.count();
-        permit.forget();
-        OwnedPermit::new(Owner::Semaphore(Arc::clone(self)), count)
+    #[inline]
+    #[track_caller]
+    fn take(&self, n: usize, limit: Limit<'_>) -> Result<(), WaitError> {
+        self.raw.acquire(n, self.bound.max_permits(), limit)
     }
 
-    pub(crate) fn give_back(&self, n: usize) {
-        self.raw.give_back(n, RawSemaphore::MAX);
+    #[inline]
+    #[track_caller]
+    fn take_many(&self, n: usize, limit: Limit<'_>) -> Result<(), AcquireError> {
+        let max = self.bound.max_permits();
+        if n > max {
+            return Err(AcquireError::TooMany { wanted: n, max });
+        }
+        Ok(self.take(n, limit)?)
     }
 
-    /// Gives a model's atomics to the thread that makes the object.
+    /// Registers a model's atomics in the thread that creates the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]
     pub fn loom_register(&self) {
@@ -495,10 +415,17 @@ impl Semaphore {
     }
 }
 
-/// One permit, as in Python.
+/// Creates a semaphore with one permit, as Python does.
 impl Default for Semaphore {
     fn default() -> Semaphore {
         Semaphore::new(1)
+    }
+}
+
+/// Creates a semaphore with one permit, as Python does.
+impl Default for BoundedSemaphore {
+    fn default() -> BoundedSemaphore {
+        BoundedSemaphore::new(1)
     }
 }
 
@@ -506,6 +433,15 @@ impl fmt::Debug for Semaphore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Semaphore")
             .field("available", &self.available())
+            .finish()
+    }
+}
+
+impl fmt::Debug for BoundedSemaphore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BoundedSemaphore")
+            .field("available", &self.available())
+            .field("bound", &self.bound())
             .finish()
     }
 }

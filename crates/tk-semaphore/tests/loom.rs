@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::thread;
 use tk_park::StopSource;
 use tk_park::sync::{Instant, Spins, advance};
-use tk_semaphore::{Permit, Semaphore};
+use tk_semaphore::{Limit, Permit, Semaphore};
 
 #[path = "../../tk-park/tests/it/model.rs"]
 mod model;
@@ -71,12 +71,15 @@ fn many_permits_carry_what_every_releaser_did() {
         let releasers = [0, 1].map(|n| {
             let (semaphore, values) = (semaphore.clone(), values.clone());
             thread::spawn(move || {
-                // SAFETY: nobody reads it before the release.
+                // SAFETY: no thread reads it before the release.
                 values[n].with_mut(|value| unsafe { *value = 1 });
                 semaphore.release(1).unwrap();
             })
         });
-        semaphore.acquire_many(2).unwrap().forget();
+        semaphore
+            .acquire_many_with(2, Limit::never())
+            .unwrap()
+            .forget();
         for value in &*values {
             // SAFETY: both have released.
             value.with(|value| assert_eq!(unsafe { *value }, 1));
@@ -88,7 +91,7 @@ fn many_permits_carry_what_every_releaser_did() {
 }
 
 #[test]
-fn a_head_of_the_line_that_times_out_lets_the_next_go() {
+fn a_head_of_the_queue_that_times_out_lets_the_next_go() {
     explore("semaphore: many with a timeout before one", Some(3), || {
         let semaphore = semaphore(1);
         let many = thread::spawn({
@@ -105,7 +108,7 @@ fn a_head_of_the_line_that_times_out_lets_the_next_go() {
 }
 
 #[test]
-fn a_head_of_the_line_that_is_stopped_lets_the_next_go() {
+fn a_head_of_the_queue_that_is_stopped_lets_the_next_go() {
     explore("semaphore: many with a stop before one", Some(3), || {
         let (semaphore, source) = (semaphore(1), StopSource::new());
         let many = thread::spawn({
@@ -128,9 +131,9 @@ fn a_timeout_against_a_release() {
             let semaphore = semaphore.clone();
             move || {
                 semaphore
-                    .acquire_until(Instant(1))
+                    .acquire_with(Instant(1))
                     .map(Permit::forget)
-                    .is_some()
+                    .is_ok()
             }
         });
         let clock = thread::spawn(|| advance(1));
@@ -143,12 +146,17 @@ fn a_timeout_against_a_release() {
 }
 
 #[test]
-fn a_try_does_not_overtake_one_who_is_served() {
+fn a_try_does_not_overtake_a_queued_thread() {
     explore("semaphore: try beside many and a release", Some(2), || {
         let semaphore = semaphore(1);
         let many = thread::spawn({
             let semaphore = semaphore.clone();
-            move || semaphore.acquire_many(2).unwrap().forget()
+            move || {
+                semaphore
+                    .acquire_many_with(2, Limit::never())
+                    .unwrap()
+                    .forget()
+            }
         });
         let quick = thread::spawn({
             let semaphore = semaphore.clone();
@@ -164,13 +172,13 @@ fn a_try_does_not_overtake_one_who_is_served() {
 }
 
 #[test]
-fn a_release_into_a_line_that_gave_up_publishes() {
+fn a_release_into_an_abandoned_queue_publishes() {
     explore("semaphore: publication past a timeout", Some(2), || {
         let semaphore = semaphore(0);
         let value = Arc::new(UnsafeCell::new(0));
         let timed = thread::spawn({
             let semaphore = semaphore.clone();
-            move || semaphore.acquire_until(Instant(1)).map(Permit::forget)
+            move || semaphore.acquire_with(Instant(1)).map(Permit::forget)
         });
         let clock = thread::spawn(|| advance(1));
         let quick = thread::spawn({
@@ -182,18 +190,18 @@ fn a_release_into_a_line_that_gave_up_publishes() {
                 }
             }
         });
-        // SAFETY: nobody reads it before the release.
+        // SAFETY: no thread reads it before the release.
         value.with_mut(|value| unsafe { *value = 1 });
         semaphore.release(1).unwrap();
         for thread in [clock, quick] {
             thread.join().unwrap();
         }
-        timed.join().unwrap();
+        let _ = timed.join().unwrap();
     });
 }
 
 #[test]
-fn one_who_wants_many_and_two_who_want_one_take_turns() {
+fn a_wait_for_many_and_two_for_one_take_turns() {
     explore("semaphore: many beside two of one", Some(2), || {
         let semaphore = semaphore(2);
         let value = Arc::new(UnsafeCell::new(0));
@@ -201,14 +209,14 @@ fn one_who_wants_many_and_two_who_want_one_take_turns() {
             let (semaphore, value) = (semaphore.clone(), value.clone());
             thread::spawn(move || {
                 let _permit = semaphore.acquire();
-                // SAFETY: who writes has all permits.
+                // SAFETY: a writer has all permits.
                 value.with(|value| unsafe { *value })
             })
         };
         let readers = [read(), read()];
         {
-            let _permit = semaphore.acquire_many(2).unwrap();
-            // SAFETY: who reads has a permit.
+            let _permit = semaphore.acquire_many_with(2, Limit::never()).unwrap();
+            // SAFETY: a reader has a permit.
             value.with_mut(|value| unsafe { *value += 1 });
         }
         for reader in readers {
@@ -219,8 +227,8 @@ fn one_who_wants_many_and_two_who_want_one_take_turns() {
 }
 
 #[test]
-fn a_try_finds_what_one_who_gave_up_has_left() {
-    explore("semaphore: try after a stop of the line", None, || {
+fn a_try_finds_what_a_departed_thread_has_left() {
+    explore("semaphore: try after a stop of the queue", None, || {
         let (semaphore, source) = (semaphore(1), StopSource::new());
         let many = thread::spawn({
             let (semaphore, token) = (semaphore.clone(), source.token());
@@ -256,7 +264,7 @@ fn a_release_before_a_stop_counts() {
 }
 
 #[test]
-fn too_many_against_one_who_gives_up() {
+fn a_release_of_too_many_against_a_timeout() {
     explore("semaphore: too many against a timeout", None, || {
         let semaphore = semaphore(1);
         let timed = thread::spawn({
@@ -292,12 +300,17 @@ fn a_stop_against_a_release() {
 }
 
 #[test]
-fn a_try_takes_nothing_from_one_who_spins() {
+fn a_try_takes_nothing_from_a_spinning_thread() {
     explore("semaphore: try beside a spinning waiter", None, || {
         let (semaphore, spins) = (semaphore(1), Spins::watch());
         let many = thread::spawn({
             let semaphore = semaphore.clone();
-            move || semaphore.acquire_many(2).unwrap().forget()
+            move || {
+                semaphore
+                    .acquire_many_with(2, Limit::never())
+                    .unwrap()
+                    .forget()
+            }
         });
         let has_begun = spins.begun() == 1;
         let overtook = semaphore.try_acquire().map(Permit::forget).is_some();
@@ -325,7 +338,7 @@ fn a_wait_that_begins_later_is_served_later() {
             let semaphore = semaphore.clone();
             move || {
                 let is_second = spins.begun() == 1;
-                let _permit = semaphore.acquire_many(1).unwrap();
+                let _permit = semaphore.acquire_many_with(1, Limit::never()).unwrap();
                 // SAFETY: there is one permit.
                 let first_is_served = first_is_served.with(|served| unsafe { *served });
                 assert!(first_is_served || !is_second);

@@ -3,11 +3,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use static_assertions::assert_impl_all;
-use tk_semaphore::{AcquireError, BoundedSemaphore, Limit, Permit, StopSource, WaitError};
+use tk_semaphore::{
+    AcquireError, Bounded, BoundedSemaphore, Limit, OwnedPermit, Permit, StopSource, WaitError,
+};
 
 use crate::parked::{is_parked, start_parked};
 
 assert_impl_all!(BoundedSemaphore: Send, Sync, Default);
+assert_impl_all!(Permit<'static, Bounded>: Send, Sync);
+assert_impl_all!(OwnedPermit<Bounded>: Send, Sync);
 
 #[test]
 fn the_default_is_one_permit() {
@@ -48,7 +52,7 @@ fn a_release_is_all_or_nothing() {
 }
 
 #[test]
-fn a_release_too_many_wakes_no_waiter_and_keeps_it_in_line() {
+fn a_release_past_the_bound_wakes_no_waiter_and_keeps_it_queued() {
     let semaphore = BoundedSemaphore::new(1);
     semaphore.acquire().forget();
     std::thread::scope(|s| {
@@ -62,7 +66,7 @@ fn a_release_too_many_wakes_no_waiter_and_keeps_it_in_line() {
 }
 
 #[test]
-fn permits_come_back_on_return_and_on_panic() {
+fn permits_are_released_on_return_and_on_panic() {
     let semaphore = BoundedSemaphore::new(2);
     {
         let _first = semaphore.acquire();
@@ -78,7 +82,7 @@ fn permits_come_back_on_return_and_on_panic() {
 }
 
 #[test]
-fn a_permit_that_was_released_behind_its_back_is_not_given_back_twice() {
+fn a_permit_that_was_released_by_hand_is_not_released_twice() {
     let semaphore = BoundedSemaphore::new(1);
     let permit = semaphore.acquire();
     semaphore.release(1).unwrap();
@@ -87,13 +91,15 @@ fn a_permit_that_was_released_behind_its_back_is_not_given_back_twice() {
 }
 
 #[test]
-fn there_is_room_for_as_many_of_a_permits_as_fit() {
+fn a_dropped_permit_releases_as_much_as_fits() {
     let semaphore = Arc::new(BoundedSemaphore::new(3));
-    let permit = semaphore.acquire_many(3).unwrap();
+    let permit = semaphore.acquire_many_with(3, Limit::never()).unwrap();
     semaphore.release(1).unwrap();
     drop(permit);
     assert_eq!(semaphore.available(), 3);
-    let permit = semaphore.acquire_many_owned(3).unwrap();
+    let permit = semaphore
+        .acquire_many_owned_with(3, Limit::never())
+        .unwrap();
     semaphore.release(2).unwrap();
     drop(permit);
     assert_eq!(semaphore.available(), 3);
@@ -103,7 +109,9 @@ fn there_is_room_for_as_many_of_a_permits_as_fit() {
 fn an_owned_permit_keeps_its_semaphore_and_can_be_sent() {
     let semaphore = Arc::new(BoundedSemaphore::new(2));
     let weak = Arc::downgrade(&semaphore);
-    let permit = semaphore.acquire_many_owned(2).unwrap();
+    let permit = semaphore
+        .acquire_many_owned_with(2, Limit::never())
+        .unwrap();
     assert_eq!((permit.count(), semaphore.available()), (2, 0));
     drop(semaphore);
     assert!(weak.upgrade().is_some());
@@ -122,15 +130,15 @@ fn debug_shows_what_is_available_and_the_bound() {
 }
 
 #[test]
-fn a_bound_of_zero_is_an_error_where_the_wait_would_have_no_end() {
+fn a_bound_of_zero_panics_if_the_wait_would_have_no_end() {
     static NONE: BoundedSemaphore = BoundedSemaphore::new(0);
     assert!(catch_unwind(|| NONE.acquire()).is_err());
     assert!(catch_unwind(|| NONE.acquire_with(Limit::never())).is_err());
     assert!(catch_unwind(|| NONE.acquire_with(Duration::MAX)).is_err());
     let shared = Arc::new(BoundedSemaphore::new(0));
-    assert!(catch_unwind(|| shared.acquire_owned()).is_err());
+    assert!(catch_unwind(|| shared.acquire_owned_with(Limit::never())).is_err());
     let none = AcquireError::TooMany { wanted: 1, max: 0 };
-    assert_eq!(NONE.acquire_many(1).err(), Some(none));
+    assert_eq!(NONE.acquire_many_with(1, Limit::never()).err(), Some(none));
 
     assert!(NONE.try_acquire().is_none());
     assert!(NONE.acquire_for(Duration::from_millis(1)).is_none());
@@ -138,6 +146,7 @@ fn a_bound_of_zero_is_an_error_where_the_wait_would_have_no_end() {
     source.request_stop();
     let refused = NONE.acquire_with(&source.token()).err();
     assert_eq!(refused, Some(WaitError::Stopped));
-    assert_eq!(NONE.acquire_many(0).map(Permit::forget), Ok(()));
+    let none = NONE.acquire_many_with(0, Limit::never());
+    assert_eq!(none.map(Permit::forget), Ok(()));
     assert!(NONE.release(1).is_err());
 }

@@ -1,19 +1,22 @@
-//! Every form of every call that takes permits, of both semaphores, by one name.
+//! All calls that acquire permits, behind one function.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tk_park::{Limit, WaitError};
-use tk_semaphore::{AcquireError, BoundedSemaphore, OwnedPermit, Permit, ReleaseError, Semaphore};
+use tk_semaphore::{
+    AcquireError, Bound, Bounded, BoundedSemaphore, CountingSemaphore, OwnedPermit, Permit,
+    Semaphore, Unbounded,
+};
 
-/// Permits that were taken one way or the other.
+/// Permits that were acquired by either kind of call.
 #[derive(Debug)]
-pub enum Held<'a> {
-    Borrowed(Permit<'a>),
-    Owned(OwnedPermit),
+pub enum Held<'a, B: Bound> {
+    Borrowed(Permit<'a, B>),
+    Owned(OwnedPermit<B>),
 }
 
-impl Held<'_> {
+impl<B: Bound> Held<'_, B> {
     pub fn count(&self) -> usize {
         match self {
             Held::Borrowed(permit) => permit.count(),
@@ -29,43 +32,44 @@ impl Held<'_> {
     }
 }
 
-impl<'a> From<Permit<'a>> for Held<'a> {
-    fn from(permit: Permit<'a>) -> Held<'a> {
+impl<'a, B: Bound> From<Permit<'a, B>> for Held<'a, B> {
+    fn from(permit: Permit<'a, B>) -> Held<'a, B> {
         Held::Borrowed(permit)
     }
 }
 
-impl From<OwnedPermit> for Held<'_> {
-    fn from(permit: OwnedPermit) -> Self {
+impl<B: Bound> From<OwnedPermit<B>> for Held<'_, B> {
+    fn from(permit: OwnedPermit<B>) -> Self {
         Held::Owned(permit)
     }
 }
 
-/// Why there is no permit, as far as the form says.
+/// How a call failed: with `None`, or with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
-    Without,
-    With(AcquireError),
+    None,
+    Error(AcquireError),
 }
 
 impl From<()> for Refused {
     fn from((): ()) -> Refused {
-        Refused::Without
+        Refused::None
     }
 }
 
 impl From<WaitError> for Refused {
     fn from(error: WaitError) -> Refused {
-        Refused::With(error.into())
+        Refused::Error(error.into())
     }
 }
 
 impl From<AcquireError> for Refused {
     fn from(error: AcquireError) -> Refused {
-        Refused::With(error)
+        Refused::Error(error)
     }
 }
 
+/// The variant of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
     One,
@@ -87,87 +91,80 @@ impl What {
     }
 }
 
+/// The form of a call. Variants other than `One` have only `try_` and `_with`, so the other forms
+/// stand for `_with` there.
 #[derive(Clone, Copy, Debug)]
 pub enum How<'l> {
-    ForEver,
+    Forever,
     Try,
     For(Duration),
-    Until(Instant),
     With(Limit<'l>),
 }
 
-pub trait Face: Send + Sync + Sized {
-    fn make(permits: usize) -> Arc<Self>;
-    fn take<'a>(self: &'a Arc<Self>, what: What, how: How<'_>) -> Result<Held<'a>, Refused>;
-    fn release(&self, n: usize) -> Result<(), ReleaseError>;
-    fn available(&self) -> usize;
-    /// The most permits that there can be if there were so many in the beginning.
+impl How<'_> {
+    /// Whether this form of `what` tells only that it failed, and not why.
+    pub fn is_optional(self, what: What) -> bool {
+        match self {
+            How::Try => true,
+            How::For(_) => what == What::One,
+            How::Forever | How::With(_) => false,
+        }
+    }
+}
+
+#[track_caller]
+pub fn take<'a, B: Bound>(
+    semaphore: &'a Arc<CountingSemaphore<B>>,
+    what: What,
+    how: How<'_>,
+) -> Result<Held<'a, B>, Refused> {
+    let limit = match how {
+        How::Forever => Limit::never(),
+        How::For(time) => time.into(),
+        How::With(limit) => limit,
+        How::Try => {
+            return Ok(match what {
+                What::One => semaphore.try_acquire().ok_or(())?.into(),
+                What::Many(n) => semaphore.try_acquire_many(n).ok_or(())?.into(),
+                What::OneOwned => semaphore.try_acquire_owned().ok_or(())?.into(),
+                What::ManyOwned(n) => semaphore.try_acquire_many_owned(n).ok_or(())?.into(),
+            });
+        }
+    };
+    Ok(match (what, how) {
+        (What::One, How::Forever) => semaphore.acquire().into(),
+        (What::One, How::For(time)) => semaphore.acquire_for(time).ok_or(())?.into(),
+        (What::One, _) => semaphore.acquire_with(limit)?.into(),
+        (What::Many(n), _) => semaphore.acquire_many_with(n, limit)?.into(),
+        (What::OneOwned, _) => semaphore.acquire_owned_with(limit)?.into(),
+        (What::ManyOwned(n), _) => semaphore.acquire_many_owned_with(n, limit)?.into(),
+    })
+}
+
+/// Both semaphores, for tests that create them.
+pub trait Create: Bound + Sized {
+    fn create(permits: usize) -> Arc<CountingSemaphore<Self>>;
+
+    /// Returns the most permits of a semaphore that was created with this many.
     fn max(permits: usize) -> usize;
 }
 
-macro_rules! face {
-    ($type:ident, $max:expr) => {
-        impl Face for $type {
-            fn make(permits: usize) -> Arc<Self> {
-                Arc::new($type::new(permits))
-            }
+impl Create for Unbounded {
+    fn create(permits: usize) -> Arc<Semaphore> {
+        Arc::new(Semaphore::new(permits))
+    }
 
-            #[track_caller]
-            fn take<'a>(
-                self: &'a Arc<Self>,
-                what: What,
-                how: How<'_>,
-            ) -> Result<Held<'a>, Refused> {
-                Ok(match (what, how) {
-                    (What::One, How::ForEver) => self.acquire().into(),
-                    (What::One, How::Try) => self.try_acquire().ok_or(())?.into(),
-                    (What::One, How::For(time)) => self.acquire_for(time).ok_or(())?.into(),
-                    (What::One, How::Until(time)) => self.acquire_until(time).ok_or(())?.into(),
-                    (What::One, How::With(limit)) => self.acquire_with(limit)?.into(),
-                    (What::Many(n), How::ForEver) => self.acquire_many(n)?.into(),
-                    (What::Many(n), How::Try) => self.try_acquire_many(n).ok_or(())?.into(),
-                    (What::Many(n), How::For(time)) => self.acquire_many_for(n, time)?.into(),
-                    (What::Many(n), How::Until(time)) => self.acquire_many_until(n, time)?.into(),
-                    (What::Many(n), How::With(limit)) => self.acquire_many_with(n, limit)?.into(),
-                    (What::OneOwned, How::ForEver) => self.acquire_owned().into(),
-                    (What::OneOwned, How::Try) => self.try_acquire_owned().ok_or(())?.into(),
-                    (What::OneOwned, How::For(time)) => {
-                        self.acquire_owned_for(time).ok_or(())?.into()
-                    }
-                    (What::OneOwned, How::Until(time)) => {
-                        self.acquire_owned_until(time).ok_or(())?.into()
-                    }
-                    (What::OneOwned, How::With(limit)) => self.acquire_owned_with(limit)?.into(),
-                    (What::ManyOwned(n), How::ForEver) => self.acquire_many_owned(n)?.into(),
-                    (What::ManyOwned(n), How::Try) => {
-                        self.try_acquire_many_owned(n).ok_or(())?.into()
-                    }
-                    (What::ManyOwned(n), How::For(time)) => {
-                        self.acquire_many_owned_for(n, time)?.into()
-                    }
-                    (What::ManyOwned(n), How::Until(time)) => {
-                        self.acquire_many_owned_until(n, time)?.into()
-                    }
-                    (What::ManyOwned(n), How::With(limit)) => {
-                        self.acquire_many_owned_with(n, limit)?.into()
-                    }
-                })
-            }
-
-            fn release(&self, n: usize) -> Result<(), ReleaseError> {
-                self.release(n)
-            }
-
-            fn available(&self) -> usize {
-                self.available()
-            }
-
-            fn max(permits: usize) -> usize {
-                $max(permits)
-            }
-        }
-    };
+    fn max(_: usize) -> usize {
+        Semaphore::MAX_PERMITS
+    }
 }
 
-face!(Semaphore, |_| Semaphore::MAX_PERMITS);
-face!(BoundedSemaphore, |permits| permits);
+impl Create for Bounded {
+    fn create(permits: usize) -> Arc<BoundedSemaphore> {
+        Arc::new(BoundedSemaphore::new(permits))
+    }
+
+    fn max(permits: usize) -> usize {
+        permits
+    }
+}

@@ -1,4 +1,4 @@
-//! What semaphores promise.
+//! Promises of semaphores.
 #![cfg(not(tk_loom))]
 
 mod bounded;

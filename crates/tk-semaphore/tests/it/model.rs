@@ -1,17 +1,17 @@
-//! Random histories, step by step against a number and a list.
+//! Random histories, compared step by step with a number and a list.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tk_park::StopSource;
-use tk_semaphore::{AcquireError, BoundedSemaphore, Semaphore};
+use tk_semaphore::{AcquireError, Bounded, Semaphore, Unbounded};
 
-use crate::forms::{Face, How, Refused, What};
+use crate::forms::{Create, How, Refused, What, take};
 use crate::parked::{Running, is_parked, start, until};
 
-/// The permits that there are in the beginning.
+/// The permits that the semaphore is created with.
 const PERMITS: usize = 4;
 
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
         n.clone().prop_map(What::Many),
         n.clone().prop_map(What::ManyOwned),
     ];
-    let take = (what, 0..6_usize).prop_map(|(what, form)| Step::Take { what, form });
+    let take = (what, 0..5_usize).prop_map(|(what, form)| Step::Take { what, form });
     let past_the_most = (0..8_usize).prop_map(|n| Semaphore::MAX_PERMITS - n);
     prop_oneof![
         5 => take,
@@ -41,10 +41,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// One thread: nothing ever changes while a call looks, so each says exactly what the number says.
-fn agrees<F: Face>(steps: &[Step]) {
-    let semaphore = F::make(PERMITS);
-    let max = F::max(PERMITS);
+/// In one thread, nothing changes during a call, so its result follows from the number of permits.
+fn agrees<B: Create>(steps: &[Step]) {
+    let semaphore = B::create(PERMITS);
+    let max = B::max(PERMITS);
     let mut available = PERMITS;
     let mut held = Vec::new();
     let source = StopSource::new();
@@ -58,26 +58,22 @@ fn agrees<F: Face>(steps: &[Step]) {
                 let how = match form {
                     0 => How::Try,
                     1 => How::For(Duration::ZERO),
-                    2 => How::Until(Instant::now()),
-                    3 => How::With(Duration::ZERO.into()),
-                    // For ever, if it does not take so long.
-                    4 if too_many || n <= available => How::ForEver,
+                    2 => How::With(Duration::ZERO.into()),
+                    // Without a limit, if the call does not wait.
+                    3 if too_many || n <= available => How::Forever,
                     _ => How::With((&token).into()),
                 };
-                let error = match how {
-                    How::Try => None,
-                    _ if too_many => Some(AcquireError::TooMany { wanted: n, max }),
-                    How::For(_) | How::Until(_) if !what.is_many() => None,
-                    How::With(limit) if limit.stop_tokens().next().is_some() => {
-                        Some(AcquireError::Stopped)
-                    }
-                    _ => Some(AcquireError::TimedOut),
+                let refused = if how.is_optional(*what) {
+                    Refused::None
+                } else if too_many {
+                    Refused::Error(AcquireError::TooMany { wanted: n, max })
+                } else if matches!(how, How::With(limit) if limit.stop_tokens().next().is_some()) {
+                    Refused::Error(AcquireError::Stopped)
+                } else {
+                    Refused::Error(AcquireError::TimedOut)
                 };
-                let expected = match n <= available {
-                    true => Ok(n),
-                    false => Err(error.map_or(Refused::Without, Refused::With)),
-                };
-                let taken = semaphore.take(*what, how);
+                let expected = if n <= available { Ok(n) } else { Err(refused) };
+                let taken = take(&semaphore, *what, how);
                 let count = taken.as_ref().map(|held| held.count());
                 assert_eq!(count.map_err(|refused| *refused), expected, "{step:?}");
                 if let Ok(permits) = taken {
@@ -106,7 +102,7 @@ fn agrees<F: Face>(steps: &[Step]) {
     }
 }
 
-/// A thread that stands in line, and what can send it away.
+/// A thread in the queue, and the source that can stop it.
 struct Waiter<'s> {
     wanted: usize,
     source: StopSource,
@@ -119,11 +115,11 @@ impl Waiter<'_> {
     }
 }
 
-/// The line. If the test fails nobody is left in it, so that the threads can be joined.
+/// The queue. If the test fails, all threads are stopped, so that they can be joined.
 #[derive(Default)]
-struct Line<'s>(VecDeque<Waiter<'s>>);
+struct Queue<'s>(VecDeque<Waiter<'s>>);
 
-impl Drop for Line<'_> {
+impl Drop for Queue<'_> {
     fn drop(&mut self) {
         for waiter in &self.0 {
             waiter.source.request_stop();
@@ -133,10 +129,10 @@ impl Drop for Line<'_> {
 
 #[derive(Clone, Debug)]
 enum Event {
-    /// A thread comes that wants so many.
+    /// A thread wants this many permits.
     Arrival(usize),
     Release(usize),
-    /// One who waits is stopped.
+    /// A waiting thread is stopped.
     Stop(Index),
 }
 
@@ -148,11 +144,12 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// Real threads: after each event, those at the head of the line who can be content are through, and no one else.
-fn serves_in_order(events: &[Event]) {
+/// With real threads: after each event, the threads at the head of the queue have got their
+/// permits, as far as the permits go, and no other thread has.
+fn assigns_in_order(events: &[Event]) {
     let semaphore = Semaphore::new(0);
     std::thread::scope(|s| {
-        let mut line = Line::default();
+        let mut queue = Queue::default();
         let mut available = 0;
         for event in events {
             match event {
@@ -173,40 +170,40 @@ fn serves_in_order(events: &[Event]) {
                         waiter.expect(Ok(()));
                         continue;
                     }
-                    if !line.0.is_empty() || wanted > available {
-                        until("it stands in line", || {
+                    if !queue.0.is_empty() || wanted > available {
+                        until("it is queued", || {
                             is_parked(&waiter.thread.record, "semaphore")
                         });
                     }
-                    line.0.push_back(waiter);
+                    queue.0.push_back(waiter);
                 }
                 Event::Release(n) => {
                     semaphore.release(*n).unwrap();
                     available += n;
                 }
-                Event::Stop(which) if !line.0.is_empty() => {
-                    let waiter = line.0.remove(which.index(line.0.len())).unwrap();
+                Event::Stop(which) if !queue.0.is_empty() => {
+                    let waiter = queue.0.remove(which.index(queue.0.len())).unwrap();
                     assert!(waiter.source.request_stop());
                     waiter.expect(Err(AcquireError::Stopped));
                 }
                 Event::Stop(_) => {}
             }
-            while line
+            while queue
                 .0
                 .front()
                 .is_some_and(|first| first.wanted <= available)
             {
-                let first = line.0.pop_front().unwrap();
+                let first = queue.0.pop_front().unwrap();
                 available -= first.wanted;
                 first.expect(Ok(()));
             }
-            for waiter in &line.0 {
+            for waiter in &queue.0 {
                 assert!(is_parked(&waiter.thread.record, "semaphore"), "{event:?}");
             }
             assert_eq!(semaphore.available(), available, "{event:?}");
             assert_eq!(
                 semaphore.try_acquire().is_some(),
-                available > 0 && line.0.is_empty()
+                available > 0 && queue.0.is_empty()
             );
         }
     });
@@ -216,9 +213,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
 
     #[test]
-    fn what_each_call_says_is_what_a_number_says(steps in prop::collection::vec(step(), 0..60)) {
-        agrees::<Semaphore>(&steps);
-        agrees::<BoundedSemaphore>(&steps);
+    fn each_call_agrees_with_a_number(steps in prop::collection::vec(step(), 0..60)) {
+        agrees::<Unbounded>(&steps);
+        agrees::<Bounded>(&steps);
     }
 }
 
@@ -226,7 +223,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
 
     #[test]
-    fn who_waits_is_served_in_the_order_of_arrival(events in prop::collection::vec(event(), 0..25)) {
-        serves_in_order(&events);
+    fn waits_end_in_the_order_of_arrival(events in prop::collection::vec(event(), 0..25)) {
+        assigns_in_order(&events);
     }
 }

@@ -34,7 +34,7 @@ fn more_permits_than_fit_are_refused() {
 }
 
 #[test]
-fn permits_are_taken_and_given_back() {
+fn permits_are_acquired_and_released() {
     let semaphore = Semaphore::new(2);
     let first = semaphore.acquire();
     let second = semaphore.acquire();
@@ -55,7 +55,7 @@ fn a_semaphore_can_be_dropped_while_permits_are_out() {
 /// CPython's `test_acquire_contended` and `test_multirelease`.
 #[test]
 fn ten_threads_at_seven_permits_go_through_in_exact_numbers() {
-    for release_at_once in [false, true] {
+    for release_together in [false, true] {
         let semaphore = Semaphore::new(7);
         semaphore.acquire().forget();
         let first_phase = AtomicUsize::new(0);
@@ -70,24 +70,25 @@ fn ten_threads_at_seven_permits_go_through_in_exact_numbers() {
                 })
                 .collect();
             let mut passed = 6;
-            until("six permits are taken, and nobody runs", || {
+            until("six permits are taken, and no thread runs", || {
                 let idle =
                     |t: &Running<'_, ()>| is_parked(&t.record, "semaphore") || t.is_finished();
                 semaphore.available() == 0 && threads.iter().all(idle)
             });
             for step in [7, 6] {
-                match release_at_once {
-                    true => semaphore.release(step).unwrap(),
-                    false => (0..step).for_each(|_| semaphore.release(1).unwrap()),
+                if release_together {
+                    semaphore.release(step).unwrap();
+                } else {
+                    (0..step).for_each(|_| semaphore.release(1).unwrap());
                 }
                 passed += step;
-                // 20 acquisitions in all, 19 of which have a permit by now at most.
+                // Of 20 acquisitions, at most 19 have a permit by now.
                 assert!(passed < 20);
             }
             until("one is left", || {
                 threads.iter().filter(|t| !t.is_finished()).count() == 1
             });
-            // With its permit in hand, the last one may have yet to say so.
+            // The last thread may have its permit, and not have counted it yet.
             until("all are through the first", || {
                 first_phase.load(Relaxed) == 10
             });
@@ -135,7 +136,7 @@ fn a_wait_times_out_after_its_time_and_not_before() {
     assert!(semaphore.acquire_for(timeout).is_none());
     assert!(start.elapsed() >= timeout);
     let deadline = Instant::now() + timeout;
-    assert!(semaphore.acquire_until(deadline).is_none());
+    assert!(semaphore.acquire_with(deadline).is_err());
     assert!(Instant::now() >= deadline);
     let start = Instant::now();
     assert_eq!(
@@ -143,13 +144,13 @@ fn a_wait_times_out_after_its_time_and_not_before() {
         Some(AcquireError::TimedOut)
     );
     assert!(start.elapsed() >= timeout && start.elapsed() < Duration::from_secs(20));
-    // It leaves nothing behind that would be in the way.
+    // The wait leaves nothing behind.
     semaphore.release(1).unwrap();
     assert!(semaphore.try_acquire().is_some());
 }
 
 #[test]
-fn permits_are_given_back_on_panic() {
+fn permits_are_released_on_panic() {
     let semaphore = Semaphore::new(2);
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _first = semaphore.acquire();
@@ -173,7 +174,7 @@ fn a_release_may_exceed_the_initial_value_up_to_the_most() {
 }
 
 #[test]
-fn waiters_are_served_in_the_order_of_arrival() {
+fn waiters_get_permits_in_fifo_order() {
     let semaphore = Semaphore::new(0);
     let order = Mutex::new(Vec::new());
     std::thread::scope(|s| {
@@ -188,7 +189,9 @@ fn waiters_are_served_in_the_order_of_arrival() {
             .collect();
         for n in 0..5 {
             semaphore.release(1).unwrap();
-            until("the next is served", || order.lock().unwrap().len() > n);
+            until("the next has its permit", || {
+                order.lock().unwrap().len() > n
+            });
         }
         waiters.into_iter().for_each(|waiter| waiter.join());
         assert_eq!(*order.lock().unwrap(), [0, 1, 2, 3, 4]);
@@ -196,7 +199,7 @@ fn waiters_are_served_in_the_order_of_arrival() {
 }
 
 #[test]
-fn a_release_of_n_serves_exactly_the_first_n() {
+fn a_release_of_n_wakes_exactly_the_first_n() {
     let semaphore = Semaphore::new(0);
     std::thread::scope(|s| {
         let wait = || start_parked(s, "semaphore", || semaphore.acquire().forget());
@@ -217,12 +220,15 @@ fn a_wait_for_many_is_not_overtaken_by_waits_for_one() {
     let semaphore = Semaphore::new(0);
     std::thread::scope(|s| {
         let many = start_parked(s, "semaphore", || {
-            semaphore.acquire_many(3).unwrap().forget()
+            semaphore
+                .acquire_many_with(3, Limit::never())
+                .unwrap()
+                .forget()
         });
         let one = start_parked(s, "semaphore", || semaphore.acquire().forget());
         semaphore.release(2).unwrap();
         assert_eq!(semaphore.available(), 2);
-        // Two are there, and neither who comes now nor who stands behind gets one.
+        // Two permits are available. Neither a new call nor the thread behind gets one.
         assert!(semaphore.try_acquire().is_none());
         assert!(semaphore.acquire_for(Duration::from_millis(1)).is_none());
         assert!(is_parked(&many.record, "semaphore"));
@@ -241,19 +247,28 @@ fn no_later_call_of_any_form_overtakes() {
     let semaphore = Arc::new(Semaphore::new(2));
     std::thread::scope(|s| {
         let many = start_parked(s, "semaphore", || {
-            semaphore.acquire_many(3).unwrap().forget()
+            semaphore
+                .acquire_many_with(3, Limit::never())
+                .unwrap()
+                .forget()
         });
         for n in [1, 2] {
             assert!(semaphore.try_acquire_many(n).is_none());
             assert!(semaphore.try_acquire_many_owned(n).is_none());
-            assert!(semaphore.acquire_many_for(n, Duration::ZERO).is_err());
-            assert!(semaphore.acquire_many_until(n, Instant::now()).is_err());
-            assert!(semaphore.acquire_many_owned_for(n, Duration::ZERO).is_err());
+            assert!(semaphore.acquire_many_with(n, Duration::ZERO).is_err());
+            assert!(
+                semaphore
+                    .acquire_many_owned_with(n, Duration::ZERO)
+                    .is_err()
+            );
         }
         let later = [1, 2].map(|n| {
             let semaphore = &semaphore;
             start_parked(s, "semaphore", move || {
-                semaphore.acquire_many(n).unwrap().forget()
+                semaphore
+                    .acquire_many_with(n, Limit::never())
+                    .unwrap()
+                    .forget()
             })
         });
         assert_eq!(semaphore.available(), 2);
@@ -267,7 +282,7 @@ fn no_later_call_of_any_form_overtakes() {
 }
 
 #[test]
-fn tries_in_a_loop_get_nothing_while_threads_are_in_line() {
+fn tries_in_a_loop_get_nothing_while_threads_are_queued() {
     let (semaphore, over) = (Semaphore::new(0), AtomicUsize::new(0));
     std::thread::scope(|s| {
         let waiters: Vec<_> = (0..5)
@@ -311,7 +326,7 @@ fn a_limit_is_converted_before_anything_is_taken() {
 }
 
 #[test]
-fn a_head_of_the_line_that_gives_up_lets_those_behind_go() {
+fn a_head_of_the_queue_that_gives_up_lets_the_next_go() {
     let semaphore = Semaphore::new(1);
     let source = StopSource::new();
     let token = source.token();
@@ -332,7 +347,7 @@ fn a_head_of_the_line_that_gives_up_lets_those_behind_go() {
             let timeout = Duration::from_millis(100);
             semaphore.acquire_many_with(3, timeout).is_err()
         });
-        until("the head stands in line", || {
+        until("the head is queued", || {
             is_parked(&many.record, "semaphore") || many.is_finished()
         });
         let one = start(s, || semaphore.acquire().forget());
@@ -365,7 +380,7 @@ fn a_stop_ends_the_waits_with_its_token_and_no_other() {
 #[test]
 fn many_permits_come_and_go_together() {
     let semaphore = Semaphore::new(5);
-    let permit = semaphore.acquire_many(3).unwrap();
+    let permit = semaphore.acquire_many_with(3, Limit::never()).unwrap();
     assert_eq!((permit.count(), semaphore.available()), (3, 2));
     assert!(semaphore.try_acquire_many(3).is_none());
     assert_eq!(semaphore.available(), 2);
@@ -375,22 +390,34 @@ fn many_permits_come_and_go_together() {
 }
 
 #[test]
-fn no_permit_at_all_is_there_at_once_though_others_wait() {
+fn zero_permits_are_available_though_others_wait() {
     let semaphore = Semaphore::new(0);
     std::thread::scope(|s| {
         let first = start_parked(s, "semaphore", || semaphore.acquire().forget());
-        assert_eq!(semaphore.acquire_many(0).unwrap().count(), 0);
+        assert_eq!(
+            semaphore
+                .acquire_many_with(0, Limit::never())
+                .unwrap()
+                .count(),
+            0
+        );
         assert_eq!(semaphore.try_acquire_many(0).unwrap().count(), 0);
         assert!(is_parked(&first.record, "semaphore"));
         semaphore.release(1).unwrap();
         first.join();
     });
-    assert_eq!(semaphore.acquire_many(0).unwrap().count(), 0);
+    assert_eq!(
+        semaphore
+            .acquire_many_with(0, Limit::never())
+            .unwrap()
+            .count(),
+        0
+    );
     assert_eq!(semaphore.available(), 0);
 }
 
 #[test]
-fn a_try_finds_what_one_who_gave_up_has_left() {
+fn a_try_finds_what_a_departed_thread_has_left() {
     let semaphore = Semaphore::new(1);
     for _ in 0..100 {
         let source = StopSource::new();
@@ -401,7 +428,7 @@ fn a_try_finds_what_one_who_gave_up_has_left() {
             });
             assert!(semaphore.try_acquire().is_none());
             source.request_stop();
-            // It is out of the line, whatever it has yet to do.
+            // It has left the queue, whatever it has yet to do.
             assert!(semaphore.try_acquire().is_some());
             assert_eq!(many.join(), Err(AcquireError::Stopped));
         });
@@ -409,11 +436,14 @@ fn a_try_finds_what_one_who_gave_up_has_left() {
 }
 
 #[test]
-fn a_forgotten_permit_does_not_come_back() {
+fn a_forgotten_permit_is_not_released() {
     let semaphore = Arc::new(Semaphore::new(3));
-    semaphore.acquire_many(2).unwrap().forget();
+    semaphore
+        .acquire_many_with(2, Limit::never())
+        .unwrap()
+        .forget();
     assert_eq!(semaphore.available(), 1);
-    semaphore.acquire_owned().forget();
+    semaphore.try_acquire_owned().unwrap().forget();
     assert_eq!(semaphore.available(), 0);
     assert_eq!(Arc::strong_count(&semaphore), 1);
 }
@@ -422,7 +452,7 @@ fn a_forgotten_permit_does_not_come_back() {
 fn an_owned_permit_keeps_its_semaphore_and_can_be_sent() {
     let semaphore = Arc::new(Semaphore::new(1));
     let weak = Arc::downgrade(&semaphore);
-    let permit = semaphore.acquire_owned();
+    let permit = semaphore.try_acquire_owned().unwrap();
     assert_eq!((permit.count(), semaphore.available()), (1, 0));
     drop(semaphore);
     assert!(weak.upgrade().is_some());

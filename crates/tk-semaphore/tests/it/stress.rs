@@ -8,7 +8,7 @@ use crate::parked::{Random, Renewed, start};
 
 const PERMITS: usize = 4;
 
-/// No permit is lost or made, however many are wanted, and whatever times out or stops.
+/// No permit is lost or made, although calls want different numbers, time out and are stopped.
 #[test]
 fn permits_are_conserved() {
     let semaphore = Semaphore::new(PERMITS);
@@ -25,7 +25,7 @@ fn permits_are_conserved() {
                         let token = source.token();
                         let n = random.below(PERMITS as u64 + 1) as usize;
                         let permit = match random.below(4) {
-                            0 => semaphore.acquire_many(n).ok(),
+                            0 => semaphore.acquire_many_with(n, Limit::never()).ok(),
                             1 => semaphore.try_acquire_many(n),
                             2 => semaphore.acquire_many_with(n, random.moment()).ok(),
                             _ => {
@@ -56,5 +56,11 @@ fn permits_are_conserved() {
         threads.into_iter().for_each(|thread| thread.join());
     });
     assert_eq!(semaphore.available(), PERMITS);
-    assert_eq!(semaphore.acquire_many(PERMITS).unwrap().count(), PERMITS);
+    assert_eq!(
+        semaphore
+            .acquire_many_with(PERMITS, Limit::never())
+            .unwrap()
+            .count(),
+        PERMITS
+    );
 }
