@@ -2,19 +2,16 @@
 //!
 //! Of semaphores and barriers, whose calls are many, this is checked in their own crates.
 
-#[path = "../../crates/tk-park/tests/it/parked.rs"]
-mod parked;
-
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use parked::{message, start, start_parked};
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_event::Event;
 use tk_lock::{Lock, LockExt, LockGuard, NotLocked, RLock, RawLock, RawRLock};
 use tk_park::{Limit, Parked, StopSource, WaitError, WaitInfo, park, unpark_all};
+use tk_testing::{message, start, start_parked};
 
 /// The limited forms of one call.
 struct Call<'a> {

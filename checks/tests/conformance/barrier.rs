@@ -4,10 +4,9 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-use tk_barrier::{Barrier as TkBarrier, BarrierError, WaitError};
-
-use crate::parked::{start, start_parked};
 use crate::{SHORT, suite, takes_a_short_time};
+use tk_barrier::{Barrier as TkBarrier, BarrierError, WaitError};
+use tk_testing::{start, start_parked};
 
 const N: usize = 5;
 

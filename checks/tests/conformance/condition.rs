@@ -3,11 +3,10 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use crate::{SHORT, suite, takes_a_short_time};
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_lock::Lock;
-
-use crate::parked::{Running, start, until};
-use crate::{SHORT, suite, takes_a_short_time};
+use tk_testing::{Running, start, until};
 
 const FOR_EVER: Duration = Duration::MAX;
 

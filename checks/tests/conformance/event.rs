@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use tk_event::Event;
-
-use crate::parked::{start, start_parked};
 use crate::{SHORT, takes_a_short_time};
+use tk_event::Event;
+use tk_testing::{start, start_parked};
 
 #[test]
 fn test_is_set() {

@@ -5,11 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use crate::{SHORT, Sleeps, suite, takes_a_short_time};
 use parking_lot::lock_api::{RawMutex as _, RawMutexTimed as _};
 use tk_lock::{Lock as TkLock, RawLock};
-
-use crate::parked::{start, until};
-use crate::{SHORT, Sleeps, suite, takes_a_short_time};
+use tk_testing::{start, until};
 
 /// A lock without a value, which any thread may release.
 trait Lock: Send + Sync {

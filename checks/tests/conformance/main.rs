@@ -10,8 +10,6 @@ mod condition;
 mod event;
 mod local;
 mod lock;
-#[path = "../../../crates/tk-park/tests/it/parked.rs"]
-mod parked;
 mod rlock;
 mod semaphore;
 mod thread;
@@ -19,7 +17,7 @@ mod timer;
 
 use std::time::{Duration, Instant};
 
-use parked::{Running, until, until_parked};
+use tk_testing::{Running, until, until_parked};
 
 /// Makes a module of tests for a type, from bodies that are generic over it.
 macro_rules! suite {

@@ -2,10 +2,9 @@
 
 use std::fmt::Debug;
 
-use tk_lock::{NotOwned, RLock, RawRLock};
-
-use crate::parked::start;
 use crate::{SHORT, Sleeps, suite, takes_a_short_time};
+use tk_lock::{NotOwned, RLock, RawRLock};
+use tk_testing::start;
 
 /// A reentrant lock whose levels are guards.
 trait Reentrant: Send + Sync + Debug {

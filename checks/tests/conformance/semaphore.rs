@@ -7,8 +7,8 @@ use tk_semaphore::{
     Bound, Bounded, BoundedSemaphore, CountingSemaphore, Permit, Semaphore, Unbounded,
 };
 
-use crate::parked::{Running, is_parked, start, start_parked, until};
 use crate::{SHORT, suite, takes_a_short_time};
+use tk_testing::{Running, is_parked, start, start_parked, until};
 
 /// The semaphores have the same methods, so the tests differ only in how they create one.
 trait Create: Bound + Sized {

@@ -179,7 +179,7 @@ fn test_repr_stopped() {
     assert!(format!("{handle:?}").contains("started"));
     done.set();
     // Without a join.
-    crate::parked::until("the thread has stopped", || {
+    tk_testing::until("the thread has stopped", || {
         format!("{handle:?}").contains("stopped")
     });
 }
@@ -189,7 +189,7 @@ fn test_leak_without_join() {
     let captured = Arc::new(());
     let weak = Arc::downgrade(&captured);
     let thread = spawn(move || drop(captured)).thread().clone();
-    crate::parked::until("the thread is gone", || !thread.is_alive());
+    tk_testing::until("the thread is gone", || !thread.is_alive());
     assert!(weak.upgrade().is_none() && !enumerate().contains(&thread));
 }
 

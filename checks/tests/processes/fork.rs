@@ -6,29 +6,10 @@ use std::time::Duration;
 
 use tk_core::KeepAlive;
 use tk_event::Event;
+use tk_testing::fork;
 use tk_thread::{Builder, active_count, current, enumerate, get_native_id, main_thread, spawn};
 
 use crate::{cases, say};
-
-/// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
-pub fn fork(child: impl FnOnce()) {
-    // SAFETY: the child is one thread with a copy of the memory. It needs no lock but those of the allocator and
-    // of the standard output, which are in order after a fork.
-    match unsafe { libc::fork() } {
-        0 => {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-            // Not `exit`: the parent's own end is not the child's.
-            // SAFETY: it is always possible to end.
-            unsafe { libc::_exit(if result.is_ok() { 0 } else { 1 }) }
-        }
-        child => {
-            let mut status = 0;
-            // SAFETY: `status` is there to be written.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            assert_eq!(status, 0, "the child has not ended well");
-        }
-    }
-}
 
 /// Waits until so many threads have counted themselves.
 ///

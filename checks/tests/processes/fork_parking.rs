@@ -9,10 +9,12 @@ use tk_condvar::{Condition, Condvar, Monitor};
 use tk_event::Event;
 use tk_lock::{Lock, RLock, RawLock};
 use tk_semaphore::Semaphore;
+use tk_testing::fork;
 use tk_thread::{Builder, JoinHandle, active_count, enumerate, spawn};
 
 use crate::cases;
-use crate::fork::{fork, wait_until_begun};
+
+use crate::fork::wait_until_begun;
 
 /// How long a child may take that must not hang. Then a signal ends it.
 const PATIENCE: u32 = 50;

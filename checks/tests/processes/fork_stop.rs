@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 
 use tk_park::{Limit, StopSource, StopToken, WaitInfo, park};
+use tk_testing::fork;
 
 use crate::cases;
-use crate::fork::fork;
 
 /// Makes and drops children and callbacks, and waits with the token, until it is told to end.
 fn churn(token: &StopToken, over: &AtomicBool) {

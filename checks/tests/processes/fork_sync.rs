@@ -7,10 +7,12 @@ use std::time::Duration;
 use tk_barrier::{Barrier, BarrierError};
 use tk_event::Event;
 use tk_semaphore::{Limit, Semaphore};
+use tk_testing::fork;
 use tk_thread::{Builder, JoinHandle, spawn};
 
 use crate::cases;
-use crate::fork::{fork, wait_until_begun};
+
+use crate::fork::wait_until_begun;
 
 /// A child that hangs is ended by a signal after so many seconds.
 const PATIENCE: u32 = 50;

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tk_core::__private::can_tell_gone;
 use tk_event::Event;
+use tk_testing::fork;
 use tk_thread::{ScopedJoinHandle, Thread, current, spawn};
 
-use crate::fork::fork;
 use crate::{Ended, cases, say};
 
 /// How long a child may take that must not hang. Then a signal ends it.

@@ -12,9 +12,9 @@ use tk_core::{
     Registration, ThreadRecord, active_count, at_thread_exit, current, current_id, current_owner,
     current_slot, enumerate, main_thread, thread_at, thread_by_owner,
 };
+use tk_testing::fork;
 
 use crate::cases;
-use crate::fork::fork;
 
 /// What is true in every child: one thread, which is the main one. Others can be started.
 fn alone() {

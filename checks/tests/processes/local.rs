@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::ThreadId;
 
 use tk_local::{Local, SharedLocal};
+#[cfg(unix)]
+use tk_testing::fork;
 
 use crate::{cases, say};
 
@@ -74,25 +76,6 @@ fn borrows_forever() {
     });
     while !BORROWED.load(SeqCst) {
         std::thread::yield_now();
-    }
-}
-
-/// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
-#[cfg(unix)]
-fn fork(child: impl FnOnce()) {
-    // SAFETY: what the child does takes no locks but those of the allocator and of the kit, which are in order there.
-    match unsafe { libc::fork() } {
-        0 => {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-            // SAFETY: it is always possible to end.
-            unsafe { libc::_exit(if result.is_ok() { 0 } else { 1 }) }
-        }
-        child => {
-            let mut status = 0;
-            // SAFETY: `status` is there to be written.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            assert_eq!(status, 0, "the child has not ended well");
-        }
     }
 }
 

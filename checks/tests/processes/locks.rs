@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_lock::{Limit, Lock, LockExt, RLock, RawLock, StopSource, WaitError};
+use tk_testing::fork;
 use tk_thread::{Builder, Thread, spawn};
 
-use crate::fork::fork;
 use crate::{cases, say};
 
 /// A time that does not come.

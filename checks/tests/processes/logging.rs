@@ -5,9 +5,9 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use tk_core::logging::{BasicConfig, Stream, basic_config};
+use tk_testing::fork;
 
 use crate::cases;
-use crate::fork::fork;
 
 fn messages() -> BasicConfig {
     basic_config().format("%(threadName)s %(message)s")

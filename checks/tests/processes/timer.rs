@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tk_core::logging::basic_config;
 use tk_event::Event;
+#[cfg(unix)]
+use tk_testing::{fork, is_child_of_fork};
 use tk_thread::{Limit, Shutdown, at_exit, enumerate, sleep_with, spawn, stop_token};
 use tk_timer::{CancelOutcome, RescheduleOutcome, Timer, TimerService};
 
@@ -134,27 +136,6 @@ fn three_threads_asleep() {
     let far = Timer::new(LONG, || ()).start();
     wait_until_asleep(3);
     far.cancel();
-}
-
-/// Forks. The child does this and ends; the parent waits for its end, which must be a good one.
-#[cfg(unix)]
-fn fork(child: impl FnOnce()) {
-    // SAFETY: the child is one thread with a copy of the memory. It needs no lock but
-    // those of the allocator and of the standard output, which are in order after a fork.
-    match unsafe { libc::fork() } {
-        0 => {
-            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(child));
-            // Not `exit`: the parent's own end is not the child's.
-            // SAFETY: it is always possible to end.
-            unsafe { libc::_exit(if result.is_ok() { 0 } else { 1 }) }
-        }
-        child => {
-            let mut status = 0;
-            // SAFETY: `status` is there to be written.
-            assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-            assert_eq!(status, 0, "the child has not ended well");
-        }
-    }
 }
 
 cases! {
@@ -506,16 +487,9 @@ cases! {
         let forks = Timer::every(Duration::from_micros(100), move || {
             let _captured = &captured;
             left -= 1;
-            // SAFETY: as in `fork`.
-            match unsafe { libc::fork() } {
+            if is_child_of_fork() {
                 // The thread is the process's last one, which ends with it.
-                0 => return ControlFlow::Break(()),
-                child => {
-                    let mut status = 0;
-                    // SAFETY: `status` is there to be written.
-                    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-                    assert_eq!(status, 0);
-                }
+                return ControlFlow::Break(());
             }
             if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }).start();
@@ -532,22 +506,14 @@ cases! {
         three_threads_asleep();
         let before = Instant::now();
         Timer::new(ms(1), move || {
-            // SAFETY: as in `fork`.
-            match unsafe { libc::fork() } {
-                0 => {
-                    assert!(tk_thread::current().is_main());
-                    // Its threads end when it is dropped. Those of the global one would stay a while.
-                    let service = TimerService::new();
-                    Timer::new(Duration::ZERO, || say("child")).start_on(&service).join().unwrap();
-                    // The thread is the process's last one, which ends with it.
-                }
-                child => {
-                    let mut status = 0;
-                    // SAFETY: `status` is there to be written.
-                    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
-                    assert_eq!(status, 0);
-                    say("parent");
-                }
+            if is_child_of_fork() {
+                assert!(tk_thread::current().is_main());
+                // Its threads end when it is dropped. Those of the global one would stay a while.
+                let service = TimerService::new();
+                Timer::new(Duration::ZERO, || say("child")).start_on(&service).join().unwrap();
+                // The thread is the process's last one, which ends with it.
+            } else {
+                say("parent");
             }
         }).start().join().unwrap();
         assert!(before.elapsed() < LONG);

@@ -8,10 +8,7 @@ use loom::thread;
 use tk_barrier::{Barrier, BarrierError};
 use tk_park::sync::{Instant, Spins, advance};
 use tk_park::{StopSource, WaitError};
-
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
+use tk_testing::explore;
 
 type Outcome = Result<usize, BarrierError>;
 

@@ -7,10 +7,7 @@ use tk_condvar::{Condvar, Monitor};
 use tk_lock::Lock;
 use tk_park::sync::{Instant, advance};
 use tk_park::{Limit, StopSource};
-
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
+use tk_testing::explore;
 
 struct Pair {
     condvar: Condvar,

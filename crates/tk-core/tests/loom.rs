@@ -2,8 +2,6 @@
 #![cfg(tk_loom)]
 #![allow(dead_code, reason = "the lock is here for its models alone")]
 
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
 #[path = "../src/fork/mutex.rs"]
 mod mutex;
 
@@ -81,8 +79,8 @@ mod sys {
 
 use loom::sync::Arc;
 use loom::thread;
+use tk_testing::explore;
 
-use model::explore;
 use mutex::{Inherit, Mutex};
 
 /// A number, and how often the hooks were called.

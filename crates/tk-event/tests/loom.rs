@@ -8,10 +8,7 @@ use loom::thread;
 use tk_event::Event;
 use tk_park::StopSource;
 use tk_park::sync::{Instant, Spins, advance};
-
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
+use tk_testing::explore;
 
 fn event() -> Arc<Event> {
     let event = Event::new();

@@ -10,10 +10,7 @@ use loom::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use loom::thread;
 use tk_local::Local;
 use tk_local::model::{begin_thread, end_thread};
-
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
+use tk_testing::explore;
 
 /// A value whose end is counted.
 struct Counted(Tally);

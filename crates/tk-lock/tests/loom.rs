@@ -8,10 +8,7 @@ use loom::thread;
 use tk_lock::{Lock, LockGuard, RawLock, RawRLock};
 use tk_park::sync::{Instant, advance};
 use tk_park::{Limit, StopSource};
-
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
+use tk_testing::explore;
 
 /// A lock, and a number that only its holder uses.
 struct Guarded {

@@ -6,14 +6,12 @@ use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance};
 use tk_park::{Limit, Parked, StopSource, WaitError, WaitInfo, park, unpark_all, unpark_one};
+use tk_testing::explore;
 
 #[path = "loom/lot.rs"]
 mod lot;
-#[path = "it/model.rs"]
-mod model;
 #[path = "loom/stop.rs"]
 mod stop;
-use model::explore;
 
 /// A number that threads use without protection, if loom agrees.
 struct Plain(UnsafeCell<u32>);

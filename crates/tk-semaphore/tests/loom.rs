@@ -8,9 +8,7 @@ use tk_park::StopSource;
 use tk_park::sync::{Instant, Spins, advance};
 use tk_semaphore::{Limit, Permit, Semaphore};
 
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
+use tk_testing::explore;
 
 fn semaphore(permits: usize) -> Arc<Semaphore> {
     let semaphore = Semaphore::new(permits);

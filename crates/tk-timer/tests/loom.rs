@@ -8,12 +8,9 @@ use loom::sync::Arc;
 use loom::thread;
 use tk_park::Limit;
 use tk_park::sync::{Instant, advance};
+use tk_testing::explore;
 use tk_timer::model::{Model, NEVER, Timer};
 use tk_timer::{CancelOutcome, OnPanic, RescheduleOutcome, Schedule};
-
-#[path = "../../tk-park/tests/it/model.rs"]
-mod model;
-use model::explore;
 
 /// Counts calls; not a part of the model.
 #[derive(Clone, Default)]

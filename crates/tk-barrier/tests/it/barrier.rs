@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_barrier::{Barrier, BarrierError};
 use tk_park::{StopSource, WaitError};
-
-use crate::parked::{Running, message, start, start_parked, until};
+use tk_testing::{Running, message, start, start_parked, until};
 
 assert_impl_all!(Barrier: Send, Sync, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BarrierError: Send, Sync, Copy, UnwindSafe, RefUnwindSafe, std::error::Error);

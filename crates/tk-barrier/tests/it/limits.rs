@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use tk_barrier::{Barrier, BarrierError};
 use tk_park::{Limit, StopSource, StopToken, WaitError};
-
-use crate::parked::start_parked;
+use tk_testing::start_parked;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

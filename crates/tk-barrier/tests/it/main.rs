@@ -4,6 +4,4 @@
 mod barrier;
 mod limits;
 mod model;
-#[path = "../../../tk-park/tests/it/parked.rs"]
-mod parked;
 mod stress;

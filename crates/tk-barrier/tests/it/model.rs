@@ -6,8 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use tk_barrier::{Barrier, BarrierError};
 use tk_park::{Limit, StopSource, WaitError};
-
-use crate::parked::{Running, is_parked, start, start_parked};
+use tk_testing::{Running, is_parked, start, start_parked};
 
 type Outcome = Result<usize, BarrierError>;
 

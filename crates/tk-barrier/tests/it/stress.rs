@@ -2,8 +2,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::time::Duration;
 
 use tk_barrier::{Barrier, BarrierError, WaitError};
-
-use crate::parked::{Random, Running, start};
+use tk_testing::{Random, Running, start};
 
 /// All parties of a round pass, or exactly one of them says that its time broke the round, and the others that it was another's.
 #[test]

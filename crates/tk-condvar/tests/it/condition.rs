@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_condvar::{Condition, ConditionGuard};
 use tk_park::{StopSource, WaitError};
-
-use crate::parked::{is_parked, start, start_parked};
+use tk_testing::{is_parked, start, start_parked};
 
 assert_impl_all!(Condition<std::cell::Cell<u32>>: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Condition<Cell<u32>>: Send, Sync, Default);

@@ -7,8 +7,7 @@ use static_assertions::assert_impl_all;
 use tk_condvar::{Condvar, RawCondvar};
 use tk_lock::{Lock, RawLock};
 use tk_park::{Limit, StopSource, WaitError};
-
-use crate::parked::{Running, is_parked, message, start, start_parked, until};
+use tk_testing::{Running, is_parked, message, start, start_parked, until};
 
 assert_impl_all!(Condvar: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Condvar: Send, Sync, Default);

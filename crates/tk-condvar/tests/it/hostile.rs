@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use tk_condvar::{Condition, Condvar, Monitor, MonitorGuard};
 use tk_lock::Lock;
 use tk_park::{Limit, WaitError};
-
-use crate::parked::{message, start, start_parked, until};
+use tk_testing::{message, start, start_parked, until};
 
 /// Runs a function when it is converted into a limit.
 struct Converting<F>(F);

@@ -5,6 +5,4 @@ mod condition;
 mod condvar;
 mod hostile;
 mod monitor;
-#[path = "../../../tk-park/tests/it/parked.rs"]
-mod parked;
 mod stress;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_condvar::{Monitor, MonitorGuard};
 use tk_park::{StopSource, WaitError};
-
-use crate::parked::{is_parked, message, start, start_parked};
+use tk_testing::{is_parked, message, start, start_parked};
 
 assert_impl_all!(Monitor<Cell<u32>>: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Monitor<Cell<u32>>: Send, Sync, Default);
@@ -85,7 +84,7 @@ fn exactly_so_many_as_are_notified_go_on() {
         assert!(monitor.notify_one() && monitor.lock().notify_one());
         assert_eq!(monitor.notify(1), 1);
         let (first, last) = waiters.split_at(3);
-        crate::parked::until("the first three go on", || {
+        tk_testing::until("the first three go on", || {
             first.iter().all(|waiter| waiter.is_finished())
         });
         assert!(

@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 use tk_condvar::{Condition, Condvar};
 use tk_lock::Lock;
 use tk_park::Limit;
-
-use crate::parked::{Random, Renewed, start, until};
+use tk_testing::{Random, Renewed, start, until};
 
 /// Whoever is counted as notified says so, and nobody else, whatever times out or stops meanwhile.
 #[test]

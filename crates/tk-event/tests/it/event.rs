@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_event::Event;
 use tk_park::{Limit, StopSource, WaitError};
-
-use crate::parked::{is_parked, start, start_parked, until};
+use tk_testing::{is_parked, start, start_parked, until};
 
 assert_impl_all!(Event: Send, Sync, Default);
 

@@ -2,6 +2,4 @@
 #![cfg(not(tk_loom))]
 
 mod event;
-#[path = "../../../tk-park/tests/it/parked.rs"]
-mod parked;
 mod stress;

@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 
 use tk_event::Event;
 use tk_park::Limit;
-
-use crate::parked::{Random, Renewed, start, until};
+use tk_testing::{Random, Renewed, start, until};
 
 /// A waiter without a limit is released by each set, also when others time out and stop around it.
 #[test]

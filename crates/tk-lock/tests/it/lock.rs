@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_lock::{Lock, LockExt, LockGuard, MappedLockGuard};
 use tk_park::{Limit, StopSource, WaitError};
+use tk_testing::{message, start, start_parked, until};
 
 use crate::converting::Converting;
-use crate::parked::{message, start, start_parked, until};
 
 assert_impl_all!(Lock<Cell<u32>>: Send, Sync);
 assert_not_impl_any!(Lock<Rc<u32>>: Send, Sync);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_lock::{NotLocked, RawLock};
 use tk_park::{Limit, StopSource, WaitError};
+use tk_testing::{is_parked, start, start_parked, until};
 
 use crate::converting::Converting;
-use crate::parked::{is_parked, start, start_parked, until};
 
 assert_impl_all!(RawLock: Send, Sync, Default);
 assert_impl_all!(NotLocked: Send, Sync, std::error::Error);

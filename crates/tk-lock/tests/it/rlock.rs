@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 use tk_lock::{NotOwned, RLock, RLockGuard, RawRLock};
 use tk_park::{Limit, StopSource, WaitError};
+use tk_testing::{start, start_parked};
 
 use crate::converting::Converting;
-use crate::parked::{start, start_parked};
 
 assert_impl_all!(RLock<Cell<u32>>: Send, Sync);
 assert_not_impl_any!(RLock<Rc<u32>>: Send, Sync);

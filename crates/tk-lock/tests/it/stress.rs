@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use tk_lock::{Lock, LockExt, LockGuard, RawLock};
 use tk_park::Limit;
-
-use crate::parked::{Random, Renewed, start};
+use tk_testing::{Random, Renewed, start};
 
 const THREADS: u64 = 4;
 const TIME: Duration = Duration::from_millis(250);

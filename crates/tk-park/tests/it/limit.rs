@@ -2,8 +2,7 @@ use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
 use tk_park::{AdaptiveSpin, Limit, MAX_STOPS, Poll, Spin, StopSource, WaitError, deadline_after};
-
-use crate::parked::message;
+use tk_testing::message;
 
 assert_impl_all!(Limit<'static>: Send, Sync, Copy);
 assert_impl_all!(WaitError: Send, Sync, std::error::Error);

@@ -8,8 +8,7 @@ use tk_park::{
     FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter, park, park_with,
     requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
 };
-
-use crate::parked::{Random, until};
+use tk_testing::{Random, until};
 
 fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Result<Parked, WaitError> {
     park(word, || true, &WaitInfo::new("test"), limit)

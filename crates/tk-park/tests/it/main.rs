@@ -4,7 +4,6 @@
 mod limit;
 mod lot;
 mod park;
-mod parked;
 mod stop;
 mod stop_hostile;
 mod stress;

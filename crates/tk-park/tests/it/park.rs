@@ -10,8 +10,7 @@ use tk_park::{
     WaitInfo, Waiter, Word, park, park_while, park_with, requeue, unpark_all, unpark_filter,
     unpark_n, unpark_one,
 };
-
-use crate::parked::{is_parked, start, start_parked, until};
+use tk_testing::{is_parked, start, start_parked, until};
 
 assert_impl_all!(WaitInfo: Send, Sync, Copy);
 assert_impl_all!(Waiter: Send, Sync);

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use static_assertions::assert_impl_all;
 use std::time::Duration;
 use tk_park::{DropGuard, Limit, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
-
-use crate::parked::{message, start, start_parked, until};
+use tk_testing::{message, start, start_parked, until};
 
 assert_impl_all!(StopSource: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(StopToken: Send, Sync, Clone, Unpin, UnwindSafe, RefUnwindSafe);

@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 
 use tk_park::{Limit, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
-
-use crate::parked::{message, start, start_parked, until};
+use tk_testing::{message, start, start_parked, until};
 
 /// Does all that can be done with a stopped token. It hangs if anything of it is locked.
 fn use_all(token: &StopToken, source: &StopSource) {

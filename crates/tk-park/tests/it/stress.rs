@@ -2,8 +2,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use tk_park::{Limit, Parked, RequeueOp, StopSource, WaitInfo, park, requeue, unpark_n};
-
-use crate::parked::{Random, Renewed, start};
+use tk_testing::{Random, Renewed, start};
 
 const SLEEPERS: u64 = 4;
 const TIME: Duration = Duration::from_millis(250);

@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tk_park::{Limit, Parked, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
-
-use crate::parked::{start, start_parked, until};
+use tk_testing::{start, start_parked, until};
 
 fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Result<Parked, WaitError> {
     park(word, || true, &WaitInfo::new("test"), limit)

@@ -1,5 +1,6 @@
 //! Models of the lot itself: these run over the real one.
 
+use crate::{Plain, sleep_on, word};
 use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance, set_threads, use_the_real_lot};
@@ -7,9 +8,7 @@ use tk_park::{
     FilterOp, Limit, Parked, RequeueOp, StopSource, WaitError, WaitInfo, Waiter, park, park_with,
     requeue, unpark_all, unpark_filter, unpark_one,
 };
-
-use crate::model::explore;
-use crate::{Plain, sleep_on, word};
+use tk_testing::explore;
 
 fn explore_lot(name: &str, preemptions: usize, model: impl Fn() + Send + Sync + 'static) {
     explore(&format!("lot: {name}"), Some(preemptions), move || {

@@ -1,12 +1,11 @@
 //! Models of stop tokens.
 
+use crate::{Plain, sleep_on, word};
 use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::Ordering::*;
 use tk_park::{Limit, Parked, StopSource, WaitError, WaitInfo, park, unpark_all, unpark_one};
-
-use crate::model::explore;
-use crate::{Plain, sleep_on, word};
+use tk_testing::explore;
 
 #[test]
 fn a_stop_wakes_all_waits_with_the_token() {

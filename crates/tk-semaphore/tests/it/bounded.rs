@@ -7,7 +7,7 @@ use tk_semaphore::{
     AcquireError, Bounded, BoundedSemaphore, Limit, OwnedPermit, Permit, StopSource, WaitError,
 };
 
-use crate::parked::{is_parked, start_parked};
+use tk_testing::{is_parked, start_parked};
 
 assert_impl_all!(BoundedSemaphore: Send, Sync, Default);
 assert_impl_all!(Permit<'static, Bounded>: Send, Sync);

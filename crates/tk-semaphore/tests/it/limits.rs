@@ -7,7 +7,7 @@ use tk_park::{Limit, StopSource, StopToken};
 use tk_semaphore::{AcquireError, Bounded, CountingSemaphore, Unbounded};
 
 use crate::forms::{Create, How, Refused, What, take};
-use crate::parked::start_parked;
+use tk_testing::start_parked;
 
 const MINUTE: Duration = Duration::from_secs(60);
 

@@ -9,7 +9,7 @@ use tk_park::StopSource;
 use tk_semaphore::{AcquireError, Bounded, Semaphore, Unbounded};
 
 use crate::forms::{Create, How, Refused, What, take};
-use crate::parked::{Running, is_parked, start, until};
+use tk_testing::{Running, is_parked, start, until};
 
 /// The permits that the semaphore is created with.
 const PERMITS: usize = 4;

@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_park::{Limit, StopSource, WaitError};
 use tk_semaphore::{AcquireError, OwnedPermit, Permit, ReleaseError, Semaphore};
-
-use crate::parked::{Running, is_parked, start, start_parked, until};
+use tk_testing::{Running, is_parked, start, start_parked, until};
 
 assert_impl_all!(Semaphore: Send, Sync, Default);
 assert_impl_all!(Permit<'static>: Send, Sync);

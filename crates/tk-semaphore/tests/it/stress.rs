@@ -3,8 +3,7 @@ use std::time::{Duration, Instant};
 
 use tk_park::Limit;
 use tk_semaphore::Semaphore;
-
-use crate::parked::{Random, Renewed, start};
+use tk_testing::{Random, Renewed, start};
 
 const PERMITS: usize = 4;
 

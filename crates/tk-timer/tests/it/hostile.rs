@@ -4,14 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
+use crate::{LONG, never};
 use tk_event::Event;
+use tk_testing::until;
 use tk_timer::{
     CancelOutcome, Limit, OnPanic, Schedule, StopSource, Timer, TimerHandle, TimerService,
     WaitError,
 };
-
-use crate::parked::until;
-use crate::{LONG, never};
 
 /// A value whose drop does something.
 struct OnDrop<F: FnMut()>(F);

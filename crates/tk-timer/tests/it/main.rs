@@ -3,8 +3,6 @@
 
 mod hostile;
 mod inside;
-#[path = "../../../tk-park/tests/it/parked.rs"]
-mod parked;
 mod reschedule;
 mod schedule;
 mod service;

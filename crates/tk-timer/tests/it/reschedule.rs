@@ -108,7 +108,7 @@ fn a_repeating_timer_that_runs_is_called_next_at_the_new_time_and_keeps_its_rate
     for _ in 0..2 {
         receiver.recv().unwrap();
     }
-    crate::parked::until("it is pending again", || service.pending().len() == 1);
+    tk_testing::until("it is pending again", || service.pending().len() == 1);
     let due = service.pending()[0].due().unwrap();
     assert!(due <= Instant::now() + LONG && due + LONG > Instant::now());
     assert_eq!(handle.cancel(), CancelOutcome::Cancelled);

@@ -3,11 +3,10 @@
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
-use tk_event::Event;
-use tk_timer::{CancelOutcome, RescheduleOutcome, Timer, TimerService};
-
-use crate::parked::until;
 use crate::{LONG, never};
+use tk_event::Event;
+use tk_testing::until;
+use tk_timer::{CancelOutcome, RescheduleOutcome, Timer, TimerService};
 
 /// The number in the system of a thread that serves; zero where that is not known.
 fn thread_of(service: &TimerService) -> u64 {

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use tk_event::Event;
+use tk_testing::until;
 use tk_thread::{
     JoinError, Thread, current, enumerate, on_thread_exit, on_thread_start, stop_token,
 };
 use tk_timer::{CancelOutcome, Schedule, Timer, TimerHandle, TimerService};
 
 use crate::LONG;
-use crate::parked::until;
 
 /// Runs `f` in a timer's function, and returns what that returns, when the timer has ended.
 fn inside<T: Send + 'static>(

@@ -1,12 +1,10 @@
-//! Runs a model, and says how much of it has been explored.
-//!
-//! Shared by the models of all crates that park.
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Every interleaving, or those with at most so many preemptions where all would take too long.
-/// `LOOM_MAX_PREEMPTIONS` in the environment overrules.
+/// Explores a model and prints the number of executions.
+///
+/// `preemptions` bounds the preemptions per execution. Without a bound, every interleaving is
+/// explored. `LOOM_MAX_PREEMPTIONS` in the environment takes precedence over the bound.
 pub fn explore(name: &str, preemptions: Option<usize>, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = builder.preemption_bound.or(preemptions);
