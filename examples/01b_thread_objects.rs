@@ -7,11 +7,11 @@ fn worker(num: u32) {
 
 /// As in 01a, and each thread gets a number.
 pub fn main() {
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         for i in 0..5 {
             // `spawn(move || worker(i))` would do as well. But a closure has no name, and the thread would be `Thread-1`;
             // like this it is `Thread-1 (worker)`. Several arguments are passed as a tuple.
-            tk_thread::spawn_with(worker, i);
+            tk_threading::spawn_with(worker, i);
         }
     });
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tk_thread::{Builder, current, sleep};
+use tk_threading::{Builder, current, sleep};
 
 fn worker() {
     println!("{} Starting", current().name());
@@ -17,9 +17,9 @@ fn my_service() {
     println!("{} Exiting", current().name());
 }
 
-/// Starts the three. `main` can return an error like any other: `tk_thread::main` passes on what the closure returns.
+/// Starts the three. `main` can return an error like any other: `tk_threading::main` passes on what the closure returns.
 pub fn main() -> io::Result<()> {
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         // What Python gives to the constructor of `Thread` is given to a `Builder`.
         Builder::new().name("worker").spawn(worker)?;
         Builder::new().spawn(worker)?; // Called after its function: `Thread-1 (worker)`.

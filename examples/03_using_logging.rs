@@ -4,8 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, logging, sleep};
 
 fn worker1() {
     debug!("Starting");
@@ -28,7 +27,7 @@ pub fn main() -> io::Result<()> {
         .format("[%(levelname)s] (%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         Builder::new().name("worker").spawn(worker1)?;
         Builder::new().spawn(worker1)?; // Uses the default name.
         Builder::new().name("my_service").spawn(my_service1)?;

@@ -4,8 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, logging, sleep};
 
 fn daemon() {
     debug!("Starting");
@@ -25,9 +24,9 @@ pub fn main() -> io::Result<()> {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    // `tk_thread::main` knows the difference: it waits for `non-daemon`, and not for `daemon`. Threads of
+    // `tk_threading::main` knows the difference: it waits for `non-daemon`, and not for `daemon`. Threads of
     // `std::thread` are all left behind.
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         let d = Builder::new().name("daemon").daemon(true).spawn(daemon)?;
         // Python's `start` returns when the thread runs; `spawn` does not wait for that. Otherwise the program might be over
         // before the daemon has said anything.

@@ -4,8 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, logging, sleep};
 
 fn daemon() {
     debug!("Starting");
@@ -25,7 +24,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         let d = Builder::new().name("daemon").daemon(true).spawn(daemon)?;
         let t = Builder::new().name("non-daemon").spawn(non_daemon)?;
 

@@ -5,8 +5,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, logging, sleep};
 
 /// A number from 1 to 5. The standard library has no random numbers, but the keys of its hash maps are random.
 fn one_to_five() -> u64 {
@@ -27,12 +26,12 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         for _ in 0..3 {
             Builder::new().daemon(true).spawn(worker)?;
         }
 
-        for t in tk_thread::enumerate() {
+        for t in tk_threading::enumerate() {
             // To join oneself is an error, as in Python.
             if t.is_main() {
                 continue;

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::Run;
+use tk_threading::{Run, logging};
 
 /// What the thread is given. Python hides the arguments from a subclass of `Thread`, which has to keep a second copy;
 /// here the value that runs is a plain struct.
@@ -28,7 +27,7 @@ pub fn main() {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         for i in 0..5 {
             let t = MyThreadWithArgs {
                 args: (i,),

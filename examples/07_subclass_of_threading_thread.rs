@@ -1,8 +1,7 @@
 //! Threads that run a value of a type of one's own: what Python does by a subclass of `Thread`.
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::Run;
+use tk_threading::{Run, logging};
 
 /// Is no thread, but what a thread runs. So it can be started once, which Python has to check.
 struct MyThread;
@@ -22,7 +21,7 @@ pub fn main() {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         for _ in 0..5 {
             MyThread.start(); // Called `Thread-N`: there is no function to be called after.
         }

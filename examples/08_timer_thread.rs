@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_thread::sleep;
-use tk_timer::Timer;
+use tk_threading::{Timer, logging, sleep};
 
 fn delayed() {
     debug!("worker running");
@@ -20,7 +18,7 @@ pub fn main() {
 
     // A pending timer holds the program open as in Python, but is no thread of its own. One thread waits for all of
     // them, and bears the timer's name while it runs its function.
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         let t1 = Timer::new(Duration::from_millis(300), delayed).name("t1");
         let t2 = Timer::new(Duration::from_millis(300), delayed).name("t2");
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_event::Event;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, Event, logging, sleep};
 
 /// Waits for the event to be set before doing anything.
 fn wait_for_event(e: Arc<Event>) {
@@ -37,7 +35,7 @@ pub fn main() -> io::Result<()> {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         // What several threads own is in an `Arc`, and each gets a clone of that. A `static` would do without.
         let e = Arc::new(Event::new());
         Builder::new()

@@ -6,9 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_lock::Lock;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, Lock, logging, sleep};
 
 /// Python keeps the lock beside the value, and has to remember to take it. Here the value is inside the lock.
 #[derive(Default)]
@@ -48,14 +46,14 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         let counter = Arc::new(Counter::default());
         for _ in 0..2 {
             Builder::new().spawn_with(worker, Arc::clone(&counter))?;
         }
 
         debug!("Waiting for worker threads");
-        for t in tk_thread::enumerate() {
+        for t in tk_threading::enumerate() {
             if !t.is_main() {
                 t.join()?;
             }

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_lock::Lock;
-use tk_thread::spawn_with;
+use tk_threading::{Lock, logging, spawn_with};
 
 /// As Python's `with lock:`. The guard releases the lock when it goes out of scope, also if there is a panic.
 fn worker_with(lock: Arc<Lock<()>>) {
@@ -28,7 +26,7 @@ pub fn main() {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         let lock = Arc::new(Lock::new(()));
         spawn_with(worker_with, Arc::clone(&lock));
         spawn_with(worker_no_with, lock);

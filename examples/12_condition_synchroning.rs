@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_condvar::Condition;
-use tk_core::logging;
-use tk_thread::{Builder, sleep};
+use tk_threading::{Builder, Condition, logging, sleep};
 
 /// Waits for the condition and uses the resource.
 fn consumer(available: Arc<Condition<bool>>) {
@@ -33,7 +31,7 @@ pub fn main() -> io::Result<()> {
         .format("%(asctime)s (%(threadName)-2s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         // What the threads wait for is inside the condition. The Python program waits for the notification alone; a
         // consumer that is late there waits for ever, one that is late here finds the resource.
         let available = Arc::new(Condition::new(false));

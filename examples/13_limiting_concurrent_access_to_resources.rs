@@ -5,10 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_lock::Lock;
-use tk_semaphore::Semaphore;
-use tk_thread::{Builder, current, sleep};
+use tk_threading::{Builder, Lock, Semaphore, current, logging, sleep};
 
 /// Who is in the pool.
 #[derive(Default)]
@@ -47,7 +44,7 @@ pub fn main() -> io::Result<()> {
         .format("%(asctime)s (%(threadName)-2s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         let pool = Arc::new(ActivePool::default());
         let s = Arc::new(Semaphore::new(2));
         for i in 0..4 {

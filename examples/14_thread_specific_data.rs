@@ -3,8 +3,7 @@
 use std::hash::{BuildHasher, RandomState};
 
 use log::{LevelFilter, debug};
-use tk_core::logging;
-use tk_local::Local;
+use tk_threading::{Local, logging};
 
 /// Python's `local()` takes any attributes; here the value has a type. As a `static` it is there for all threads; it could
 /// as well be a field of something, which `thread_local!` could not.
@@ -35,13 +34,13 @@ pub fn main() {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    tk_thread::main(|| {
+    tk_threading::main(|| {
         show_value(&LOCAL_DATA);
         LOCAL_DATA.set(1000);
         show_value(&LOCAL_DATA);
 
         for _ in 0..2 {
-            tk_thread::spawn_with(worker, &LOCAL_DATA);
+            tk_threading::spawn_with(worker, &LOCAL_DATA);
         }
     });
 }

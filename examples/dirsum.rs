@@ -33,9 +33,7 @@ use std::path::Path;
 use std::process::{self, ExitCode};
 use std::sync::Arc;
 
-use tk_lock::Lock;
-use tk_park::{StopSource, StopToken};
-use tk_thread::{Builder, JoinHandle};
+use tk_threading::{Builder, JoinHandle, Lock, StopSource, StopToken};
 use walkdir::WalkDir;
 
 use arguments::{Arguments, Command, USAGE};
@@ -59,7 +57,7 @@ struct Shared {
 
 fn main() -> ExitCode {
     match arguments::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Sum(arguments)) => tk_thread::main(|| run(&arguments)),
+        Ok(Command::Sum(arguments)) => tk_threading::main(|| run(&arguments)),
         Ok(Command::Help) => print(|out| writeln!(out, "{USAGE}")),
         Err(error) => {
             let _ = writeln!(io::stderr(), "dirsum: {error}\n{USAGE}");

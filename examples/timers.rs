@@ -10,8 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use tk_event::Event;
-use tk_timer::{CancelOutcome, Timer, TimerService};
+use tk_threading::{CancelOutcome, Event, Timer, TimerService};
 
 /// Counts what is allocated.
 struct Counting;
@@ -53,11 +52,11 @@ impl Board {
         let late = due.elapsed().as_nanos() as u64;
         let number = self.fired.fetch_add(1, Relaxed);
         self.late[number].store(late, Relaxed);
-        let slot = tk_core::current_slot().get() as usize;
+        let slot = tk_threading::current().slot().get() as usize;
         self.threads[slot / 64 % self.threads.len()].fetch_or(1 << (slot % 64), Relaxed);
         if number.is_multiple_of(1024) {
             self.most_threads
-                .fetch_max(tk_thread::active_count(), Relaxed);
+                .fetch_max(tk_threading::active_count(), Relaxed);
         }
         self.check(number + 1);
     }
@@ -98,7 +97,7 @@ fn main() -> ExitCode {
         eprintln!("usage: timers [N [SECONDS]]");
         return ExitCode::from(2);
     };
-    match tk_thread::main(|| run(timers as usize, Duration::from_secs(seconds))) {
+    match tk_threading::main(|| run(timers as usize, Duration::from_secs(seconds))) {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     }

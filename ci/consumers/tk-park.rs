@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use tk_park::{Parked, WaitInfo, park};
+use tk_park::{WaitError, WaitInfo, park};
 
 fn main() {
     let word = AtomicU32::new(0);

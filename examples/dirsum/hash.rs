@@ -5,9 +5,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use tk_local::Local;
-use tk_park::{Limit, StopToken, WaitError};
-use tk_semaphore::Semaphore;
+use tk_threading::{Limit, Local, Semaphore, StopToken, WaitError};
 
 /// How much is read at a time, in bytes; also, how long a stop may take to be seen.
 const BLOCK: usize = 128 * 1024;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use indicatif::{HumanBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use tk_timer::{Timer, TimerHandle};
+use tk_threading::{Timer, TimerHandle};
 
 const REDRAW: Duration = Duration::from_millis(100);
 

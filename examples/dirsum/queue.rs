@@ -15,8 +15,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tk_condvar::Condition;
-use tk_park::{Limit, StopToken, WaitError};
+use tk_threading::{Condition, Limit, StopToken, WaitError};
 
 struct Queue<T> {
     state: Condition<State<T>>,

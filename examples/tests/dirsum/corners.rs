@@ -5,8 +5,7 @@ use std::io::ErrorKind;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use tk_park::{StopSource, WaitError};
-use tk_thread::{Builder, JoinHandle, Panicked, Thread, spawn};
+use tk_threading::{Builder, JoinHandle, Panicked, StopSource, Thread, WaitError, spawn};
 
 use crate::hash::{HashError, hash_file};
 use crate::queue::{Closed, bounded};
