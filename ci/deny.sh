@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The dependencies: their licences, where they come from, and that the published crates bring no crate in two versions. deny.toml
+# The dependencies: their licenses, where they come from, and that the published crates bring no crate in two versions. deny.toml
 # says what is allowed. Known vulnerabilities are not looked up, since that needs a network. Needs cargo-deny.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -38,9 +38,9 @@ respawning=(
     logging::the_environment_has_its_say
     logging::the_standard_error_stream_is_the_default
     logging::what_a_writer_logs_itself_goes_to_the_standard_error_stream
-    destructors::a_program_may_end_in_a_borrow_and_in_an_initialiser
+    destructors::a_program_may_end_in_a_borrow_and_in_an_initializer
 )
-# What tk-core, tk-local and tk-thread promise of a thread's end does not hold on the GNU flavour of Windows, and their tests are
+# What tk-core, tk-local and tk-thread promise of a thread's end does not hold on the GNU flavor of Windows, and their tests are
 # compiled only: it has no thread-locals of its own, the standard library makes them of keys, and what is meant to be readable
 # until the very end is gone before the guard that reads it.
 not_there=(-ptk-core -ptk-local -ptk-thread)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The spelling, of the whole project. What is meant to be so is in typos.toml. Needs typos.
+# The spelling, of the whole project: American. typos.toml lists the exceptions. Needs typos.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -47,7 +47,7 @@ pub fn hash_file(
                 }
             }
         })
-        .expect("a buffer has an initialiser")
+        .expect("a buffer has an initializer")
 }
 
 impl From<WaitError> for HashError {

@@ -144,7 +144,7 @@ impl Signal for Flag {
         self.0.set();
     }
 
-    /// As every loop over an event has it: what is signalled from here on ends the next wait.
+    /// As every loop over an event has it: what is signaled from here on ends the next wait.
     fn wait(&self) {
         self.0.wait();
         self.0.clear();

@@ -149,12 +149,12 @@ pub fn sleeper<S: Signal>(operations: u64, part: f64) -> Sample {
             (0..operations).map(wake).collect::<Vec<_>>()
         }
     });
-    let [woken, signalled] = &ran.results[..] else {
+    let [woken, signaled] = &ran.results[..] else {
         unreachable!("two threads")
     };
-    let late = woken.iter().zip(signalled);
+    let late = woken.iter().zip(signaled);
     let late = late
-        .map(|(woken, signalled)| (*woken - *signalled).as_nanos() as f64)
+        .map(|(woken, signaled)| (*woken - *signaled).as_nanos() as f64)
         .collect();
     Sample::of_latencies(late, part, began.elapsed(), ran.usage)
 }

@@ -1,6 +1,6 @@
-//! Colours that can be read on white and on black.
+//! Colors that can be read on white and on black.
 //!
-//! The colour that is drawn with has contrast on both; who shows the picture on a dark ground and understands style sheets
+//! The color that is drawn with has contrast on both; who shows the picture on a dark ground and understands style sheets
 //! gets a lighter one.
 
 use std::fmt::Write;
@@ -9,7 +9,7 @@ use plotters::style::RGBColor;
 
 use crate::case::OURS;
 
-/// A colour, as red, green and blue: on a light ground, and on a dark one.
+/// A color, as red, green and blue: on a light ground, and on a dark one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ink {
     light: u32,
@@ -44,7 +44,7 @@ impl Ink {
     /// Of lines that only guide the eye.
     pub const GUIDE: Ink = ink(0x9AA4AE, 0x5A646E);
 
-    /// The colour of a contender.
+    /// The color of a contender.
     pub fn of(name: &str) -> Ink {
         let found = NAMES.iter().find(|(known, _)| *known == name);
         found.map_or(Ink::TEXT, |(_, ink)| *ink)
@@ -62,7 +62,7 @@ impl Ink {
     }
 }
 
-/// Puts a style sheet into a picture, by which it has the lighter colours on a dark ground.
+/// Puts a style sheet into a picture, by which it has the lighter colors on a dark ground.
 pub fn for_light_and_dark(svg: &str) -> String {
     let inks = NAMES
         .iter()
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn every_colour_has_contrast_on_white_and_on_black() {
+    fn every_color_has_contrast_on_white_and_on_black() {
         for (name, Ink { light, dark }) in NAMES {
             for (color, ground) in [(light, 0xFFFFFF), (light, 0x0D1117), (dark, 0x0D1117)] {
                 let contrast = contrast(color, ground);

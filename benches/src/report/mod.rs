@@ -98,7 +98,7 @@ fn label(area: &Area<'_>, text: &str, at: (i32, i32), size: u32, ink: Ink) -> Dr
     Ok(())
 }
 
-/// Says which colour is whose, one below the other.
+/// Says which color is whose, one below the other.
 fn legend(area: &Area<'_>, names: &[&str], (x, y): (i32, i32)) -> Drawn {
     for (row, name) in names.iter().enumerate() {
         let (y, ink) = (y + 18 * row as i32, Ink::of(name));

@@ -120,7 +120,7 @@ fn test_local_refs<L: PerThread>() {
     }
 }
 
-/// Where CPython's initialisers sleep, these wait for each other: all ten are at it at once.
+/// Where CPython's initializers sleep, these wait for each other: all ten are at it at once.
 fn test_derived<L: PerThread>() {
     const THREADS: usize = 10;
     let (local, barrier) = (L::new(), Barrier::new(THREADS));
@@ -185,7 +185,7 @@ fn test_threading_local_clear_race<L: PerThread>() {
     assert_eq!(living.load(SeqCst), 0);
 }
 
-/// Each thread runs the initialiser, with the same arguments.
+/// Each thread runs the initializer, with the same arguments.
 #[test]
 fn test_threading_local_subclass() {
     let start = vec![1, 2];

@@ -309,7 +309,7 @@ fn an_error_reads_well() {
 }
 
 #[test]
-fn the_largest_width_and_precision_are_honoured() {
+fn the_largest_width_and_precision_are_honored() {
     let line = render(&format!("%(levelno){LIMIT}.{LIMIT}f"));
     assert_eq!(line.len(), 3 + LIMIT);
     assert_eq!(
