@@ -15,7 +15,7 @@ pub fn fork(child: impl FnOnce()) {
     }
 }
 
-/// Forks, and returns `true` in the child. In the parent it returns `false` when the child has ended.
+/// Forks. Returns `true` in the child. Returns `false` in the parent, when the child has ended.
 ///
 /// # Panics
 ///
