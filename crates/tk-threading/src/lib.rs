@@ -117,7 +117,8 @@ pub use tk_condvar::{Condition, ConditionGuard, Condvar, Monitor, MonitorGuard, 
 #[cfg(feature = "semaphore")]
 #[doc(inline)]
 pub use tk_semaphore::{
-    AcquireError, BoundedSemaphore, OwnedPermit, Permit, ReleaseError, Semaphore,
+    AcquireError, Bound, Bounded, BoundedSemaphore, CountingSemaphore, OwnedPermit, Permit,
+    ReleaseError, Semaphore, Unbounded,
 };
 
 #[cfg(feature = "barrier")]
