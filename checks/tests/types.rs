@@ -1,5 +1,5 @@
-//! What every public type is: `Send`, `Sync`, `UnwindSafe`, `RefUnwindSafe`, `Unpin`, next to the type of the standard library
-//! that does the same job. A type that differs from that one says why.
+//! The auto traits of every public type (`Send`, `Sync`, `UnwindSafe`, `RefUnwindSafe`, `Unpin`),
+//! beside the type of the standard library for the same job. A row whose types differ has a reason.
 //!
 //! `docs/TYPES.md` is this table. `TK_BLESS=1 cargo test -p tk-checks --test types` writes it anew.
 
@@ -13,7 +13,8 @@ type Traits = [bool; 5];
 
 const NAMES: [&str; 5] = ["Send", "Sync", "UnwindSafe", "RefUnwindSafe", "Unpin"];
 
-/// Whether a type implements a trait. The constant of `Probe` wins over that of the trait where its bound holds.
+/// Whether a type implements a trait. Where the bound holds, the constant of `Probe` takes
+/// precedence over that of the trait.
 macro_rules! implements {
     ($type:ty: $($bound:tt)+) => {{
         #[allow(dead_code, reason = "unused where the bound holds")]
@@ -49,7 +50,8 @@ struct Row {
     why: &'static str,
 }
 
-/// `Type = "expected traits"`, then `as StdType` where the standard library has one, and the reason for a difference.
+/// `Type = "expected traits"`, then `as StdType` if the standard library has one, and the reason
+/// for a difference.
 macro_rules! table {
     ($($type:ty = $expected:literal $(as $peer:ty)? $(, because $why:literal)?;)+) => {{
         let mut rows = Vec::new();
@@ -74,7 +76,8 @@ fn written(traits: Traits) -> String {
     names.map(|(name, _)| *name).collect::<Vec<_>>().join(" ")
 }
 
-/// With `u32` for a type parameter, and once more with `Cell<u32>` (which may not be shared) where that makes a difference.
+/// Type parameters are `u32`, and also `Cell<u32>`, which is not `Sync`, where that makes a
+/// difference.
 #[rustfmt::skip]
 fn rows() -> Vec<Row> {
     table! {
@@ -100,7 +103,7 @@ fn rows() -> Vec<Row> {
             as std::num::IntErrorKind;
         tk_core::logging::InitError = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::io::Error,
-            because "it holds nothing of the program's";
+            because "it contains no value of the program";
         tk_core::logging::Stream = "Send Unpin";
         tk_core::logging::Style = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Limit<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -121,13 +124,13 @@ fn rows() -> Vec<Row> {
         tk_park::DropGuard = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_lock::Lock<u32> = "Send Sync UnwindSafe Unpin"
             as std::sync::Mutex<u32>,
-            because "a panic can leave the value half changed, and no poison says so";
+            because "a panic can leave the value half changed, and there is no poisoning";
         tk_lock::Lock<Cell<u32>> = "Send Sync UnwindSafe Unpin"
             as std::sync::Mutex<Cell<u32>>,
-            because "a panic can leave the value half changed, and no poison says so";
+            because "a panic can leave the value half changed, and there is no poisoning";
         tk_lock::LockGuard<'static, u32> = "Sync Unpin"
             as std::sync::MutexGuard<'static, u32>,
-            because "a panic can leave the value half changed, and no poison says so";
+            because "a panic can leave the value half changed, and there is no poisoning";
         tk_lock::MappedLockGuard<'static, u32> = "Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::MutexGuard<'static, u32>;
         tk_lock::RawLock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -135,7 +138,7 @@ fn rows() -> Vec<Row> {
             as std::sync::Mutex<u32>;
         tk_lock::RLock<Cell<u32>> = "Send Sync UnwindSafe Unpin"
             as std::sync::Mutex<Cell<u32>>,
-            because "a panic can leave the value half changed, and no poison says so";
+            because "a panic can leave the value half changed, and there is no poisoning";
         tk_lock::RLockGuard<'static, u32> = "Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::MutexGuard<'static, u32>;
         tk_lock::RawRLock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -151,7 +154,7 @@ fn rows() -> Vec<Row> {
             as std::sync::Mutex<Cell<u32>>;
         tk_condvar::ConditionGuard<'static, u32> = "Sync Unpin"
             as std::sync::MutexGuard<'static, u32>,
-            because "a panic can leave the value half changed, and no poison says so";
+            because "a panic can leave the value half changed, and there is no poisoning";
         tk_condvar::Monitor<u32> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::Mutex<u32>;
         tk_condvar::Monitor<Cell<u32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
@@ -205,7 +208,7 @@ fn rows() -> Vec<Row> {
             as std::thread::Builder;
         tk_thread::JoinHandle<u32> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::thread::JoinHandle<u32>,
-            because "a panic in the thread comes out of the join";
+            because "the join returns a panic of the thread as an error";
         tk_thread::JoinError = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_thread::Panicked = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::io::Error,
@@ -220,7 +223,7 @@ fn rows() -> Vec<Row> {
             as std::thread::ScopedJoinHandle<'static, u32>;
         tk_thread::StopOnDrop<tk_thread::JoinHandle<u32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::thread::JoinHandle<u32>,
-            because "a panic in the thread comes out of the join";
+            because "the join returns a panic of the thread as an error";
         tk_thread::Shutdown = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_thread::GraceExpired<u32> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::mpsc::SendError<u32>;
@@ -229,7 +232,7 @@ fn rows() -> Vec<Row> {
         tk_thread::ThreadHook = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_timer::Timer = "Send Unpin"
             as std::thread::Builder,
-            because "it holds the function";
+            because "it contains the function";
         tk_timer::TimerHandle = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::thread::Thread;
         tk_timer::CancelOnDrop = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -247,9 +250,10 @@ fn rows() -> Vec<Row> {
 fn page() -> String {
     let mut page = String::from(
         "# Auto traits\n\n\
-         What every public type is, next to the type of the standard library that does the same job. Where the two differ,\n\
-         the last column says why. A test compares this page with the code.\n\n\
-         | type | Send | Sync | UnwindSafe | RefUnwindSafe | Unpin | std's | which is | why it differs |\n\
+         Each row shows the auto traits of a public type. If the standard library has a type for the same job, the row names it\n\
+         (*std's type*) and its auto traits. Where the two differ, the last column gives the reason. The test\n\
+         `checks/tests/types.rs` compares this page with the code, and writes it anew with `TK_BLESS=1`.\n\n\
+         | type | Send | Sync | UnwindSafe | RefUnwindSafe | Unpin | std's type | its traits | reason for the difference |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows() {
