@@ -2,10 +2,8 @@
 //!
 //! No part of the public interface: it changes without notice.
 
-use tk_park::Limit;
-use tk_park::sync::{Ordering::Relaxed, current_owner};
+use tk_park::sync::current_owner;
 
-use crate::raw_lock::{PARKED, TOKEN_HANDOFF, is_held};
 use crate::{RLockGuard, RawLock, RawRLock};
 
 /// Token for a thread that is woken by somebody else than the lock: take the lock like any other thread.
@@ -31,19 +29,7 @@ pub unsafe fn at_address<'a>(address: usize) -> &'a RawLock {
 ///
 /// To be called with the queue locked.
 pub fn mark_parked_if_locked(lock: &RawLock) -> bool {
-    let mut word = lock.word.load(Relaxed);
-    while is_held(word) {
-        // Relaxed: the queue's lock orders this with the release that finds the flag.
-        let next = word | PARKED;
-        match lock
-            .word
-            .compare_exchange_weak(word, next, Relaxed, Relaxed)
-        {
-            Ok(_) => return true,
-            Err(changed) => word = changed,
-        }
-    }
-    false
+    lock.word.mark_parked_if_locked()
 }
 
 /// Sets `PARKED` for threads that have just been moved into the queue.
@@ -51,8 +37,7 @@ pub fn mark_parked_if_locked(lock: &RawLock) -> bool {
 /// To be called with the queue locked, by a thread that is about to wake another one which will take the lock: so a release
 /// is to come.
 pub fn mark_parked(lock: &RawLock) {
-    // Relaxed: as above.
-    lock.word.fetch_or(PARKED, Relaxed);
+    lock.word.mark_parked();
 }
 
 /// Releases the lock for a wait. The calling thread holds it.
@@ -67,14 +52,7 @@ pub fn release(lock: &RawLock) {
 /// The calling thread was unparked with the token in the queue of this lock, or the token is [`TOKEN_NORMAL`].
 #[track_caller]
 pub unsafe fn reacquire(lock: &RawLock, token: u16) {
-    if token == TOKEN_HANDOFF {
-        return;
-    }
-    let me = current_owner();
-    if !lock.try_acquire_spinning(me, true) {
-        let taken = lock.acquire_parking(me, Limit::never());
-        debug_assert_eq!(taken, Ok(()));
-    }
+    lock.acquire_woken(current_owner(), token);
 }
 
 /// The lock that a guard has taken.

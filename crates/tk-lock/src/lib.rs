@@ -73,6 +73,7 @@ mod raw_lock;
 mod raw_mutex;
 mod raw_rlock;
 mod rlock;
+mod word;
 
 pub use error::{NotLocked, NotOwned};
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};

@@ -247,7 +247,7 @@ impl RawRLock {
     /// Whether the calling thread, which is `me`, holds the lock.
     #[inline]
     fn is_owned_by(&self, me: Owner) -> bool {
-        self.lock.holder() == Some(me) && (me.is_known() || self.anonymous.is_current())
+        self.lock.is_held_by(me) && (me.is_known() || self.anonymous.is_current())
     }
 
     /// Takes one more level, if the calling thread holds the lock. Returns whether it does.

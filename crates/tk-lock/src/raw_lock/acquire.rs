@@ -1,0 +1,191 @@
+//! Taking the lock: spinning, then parking.
+//!
+//! | state | `try_acquire` | `acquire` | `acquire`, by a thread that was woken |
+//! |---|---|---|---|
+//! | free | takes the lock | takes the lock | takes the lock |
+//! | held | fails | busy-waits, yields, parks | the same |
+//! | held, queued | fails | yields, parks | busy-waits, yields, parks |
+//! | free, queued | takes the lock, keeps `PARKED` | the same | the same |
+//!
+//! The fast path is one compare-exchange from free to held. Everything else is cold.
+//!
+//! # Invariants
+//!
+//! *Mutual exclusion* and *Parked bit* stand in `word.rs`.
+//!
+//! **A release is to come.** While the queue is not locked and has a thread in it, the lock is held,
+//! or a thread has been woken to take it and has not tried yet. A thread parks only if the lock is
+//! held. A release that finds `PARKED` wakes one thread, which takes the lock, or finds it held by a
+//! faster one. Both see `PARKED` when they release. A woken thread whose limit is reached still
+//! tries once, so that no wake-up is lost.
+
+use tk_core::__private::fork::is_lost;
+use tk_core::{Owner, thread_by_owner};
+use tk_park::sync::Ordering::Relaxed;
+use tk_park::{Limit, Parked, Poll, WaitError, WaitInfo, park, yield_until};
+
+use super::{RawLock, TOKEN_HANDOFF};
+
+impl RawLock {
+    /// [`acquire_with`](RawLock::acquire_with) for the calling thread, which is `me`.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        if self.word.take_unqueued(me).is_ok() {
+            return Ok(());
+        }
+        self.acquire_slow(me, limit)
+    }
+
+    /// [`try_acquire`](RawLock::try_acquire) for the calling thread, which is `me`.
+    #[inline]
+    pub(crate) fn try_acquire_as(&self, me: Owner) -> bool {
+        match self.word.take_unqueued(me) {
+            Ok(()) => true,
+            Err(state) => !state.is_held() && self.word.take_from(state, me).is_ok(),
+        }
+    }
+
+    /// Takes the lock without a limit. Panics if the calling thread, which is `me`, holds it.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_once(&self, me: Owner) {
+        if self.word.take_unqueued(me).is_err() {
+            self.acquire_once_slow(me);
+        }
+    }
+
+    /// Takes the lock for a thread that was unparked with this token.
+    ///
+    /// The token is that of a release of this lock, or zero.
+    #[track_caller]
+    pub(crate) fn acquire_woken(&self, me: Owner, token: u16) {
+        if token != TOKEN_HANDOFF && !self.try_acquire_spinning(me, true) {
+            let taken = self.acquire_parking(me, Limit::never());
+            debug_assert_eq!(taken, Ok(()));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn acquire_once_slow(&self, me: Owner) {
+        if me.is_known() && self.holder() == Some(me) {
+            relocked();
+        }
+        let taken = self.acquire_slow(me, Limit::never());
+        debug_assert_eq!(taken, Ok(()));
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn acquire_slow(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        if self.word.take(me).is_ok() {
+            return Ok(());
+        }
+        if let Err(error) = limit.check() {
+            return self.last_try(me, error);
+        }
+        if limit.is_unlimited() {
+            self.refuse_lost_holder();
+        }
+        if self.try_acquire_spinning(me, false) {
+            return Ok(());
+        }
+        self.acquire_parking(me, limit)
+    }
+
+    /// Spins for the lock: first busy-waiting, then yielding to other threads.
+    ///
+    /// If threads are parked, there are more threads than the lock can serve. Then only a thread
+    /// that was woken from the queue busy-waits, because its turn has come.
+    fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
+        let mut poll = || {
+            let Err(state) = self.word.take(me) else {
+                return Poll::Ready;
+            };
+            // Spinning is waiting. In the loop, because a fair release for another thread clears
+            // the flag. A store that changes nothing would take the cache line from the owner.
+            if !self.spinning.load(Relaxed) {
+                self.spinning.store(true, Relaxed);
+            }
+            if state.is_parked() && !was_woken {
+                Poll::GiveUp
+            } else {
+                Poll::Again
+            }
+        };
+        self.word.take(me).is_ok()
+            || self.spin.spin(&mut poll)
+            // A thread that yields takes nothing from the others, however many are parked.
+            || yield_until(|| match poll() {
+                Poll::GiveUp => Poll::Again,
+                other => other,
+            })
+    }
+
+    /// Takes the lock, or parks until it is released and tries again.
+    #[track_caller]
+    fn acquire_parking(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        // One description for all rounds, so that the wait counts from its start.
+        let info = WaitInfo::new("lock");
+        loop {
+            let Err(state) = self.word.take(me) else {
+                return Ok(());
+            };
+            // Parked bit, A release is to come: both hold if the lock is held and marked.
+            let mark = || self.word.mark_parked_if_locked();
+            match park(self.word.queue(), mark, &info.held_by(state.owner()), limit) {
+                // The queue's lock synchronizes with the last owner.
+                Ok(Parked::Unparked(TOKEN_HANDOFF)) => return Ok(()),
+                Ok(Parked::Unparked(_)) => {
+                    if self.try_acquire_spinning(me, true) {
+                        return Ok(());
+                    }
+                }
+                // The lock was free by then.
+                Ok(Parked::Invalid | Parked::Requeued) => {}
+                Err(error) => return self.last_try(me, error),
+            }
+        }
+    }
+
+    /// Tries once more after the limit is reached, because a release that came before that counts.
+    fn last_try(&self, me: Owner, error: WaitError) -> Result<(), WaitError> {
+        self.word.take(me).map_err(|_| error)
+    }
+
+    /// Panics if the lock is held by a thread that exists only in the parent of this process: the
+    /// wait would never end.
+    ///
+    /// Once per wait is enough, because a lost thread takes no lock later.
+    #[track_caller]
+    fn refuse_lost_holder(&self) {
+        if let Some(holder) = self.holder()
+            && is_lost(holder)
+        {
+            lost_holder(holder);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn relocked() -> ! {
+    panic!("this thread holds the lock already, and would wait for itself forever");
+}
+
+#[cold]
+#[inline(never)]
+#[track_caller]
+fn lost_holder(holder: Owner) -> ! {
+    match thread_by_owner(holder) {
+        Some(thread) => panic!(
+            "a wait for a lock that is held by {}, a thread that the fork has left behind",
+            thread.name()
+        ),
+        None => panic!("a wait for a lock that is held by a thread that the fork has left behind"),
+    }
+}

@@ -1,0 +1,148 @@
+//! Releasing the lock: which thread gets it next.
+//!
+//! | state | `release` | `release_fair`, `bump` |
+//! |---|---|---|
+//! | free | `NotLocked` | |
+//! | held | frees the lock | frees the lock, and yields to a thread that spins |
+//! | held, queued | wakes the first thread and frees the lock, or hands it over if that thread starves | hands the lock to the first thread |
+//! | free, queued | `NotLocked` | |
+//!
+//! If the threads of a queued lock have given up, the release frees the lock and clears `PARKED`.
+//! The fast path is one compare-exchange from held to free. Everything else is cold.
+//!
+//! # Invariants
+//!
+//! *A release is to come* (in `acquire.rs`) depends on each release that finds `PARKED` waking a
+//! thread or handing it the lock.
+//!
+//! **Starvation bound.** A release that finds a thread in the queue looks at the clock. If the first
+//! thread in the queue has been there for [`STARVATION_THRESHOLD`], the release makes it the owner
+//! (a handoff), so that no running thread can take the lock first. A thread that was woken and lost
+//! the race queues again, at the end, but its time counts from the start of its wait. The time of a
+//! thread that a notification has moved here counts from the notification.
+//!
+//! **Spinning is waiting.** A thread that waits spins for some microseconds before it enters the
+//! queue, where a handoff would find it. It sets `spinning`. A fair release that finds the queue
+//! empty, but `spinning` set, yields until the spinning thread has taken the lock. Otherwise the
+//! thread that releases, which runs and is faster, could take the lock again and again.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tk_core::Owner;
+use tk_park::sync::Ordering::Relaxed;
+use tk_park::{FilterOp, Limit, Poll, Waiter, unpark_filter, yield_until};
+
+use super::{RawLock, TOKEN_HANDOFF, TOKEN_NORMAL};
+use crate::NotLocked;
+use crate::word::State;
+
+/// How long running threads may take the lock before the first thread in the queue.
+///
+/// A handoff costs the time until the new owner runs, during which no thread can use the lock.
+/// Without handoffs, a thread that releases the lock and immediately takes it again keeps all others
+/// out. A millisecond is some ten times what a wake-up takes.
+const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
+
+/// What a release does with the first thread in the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unlock {
+    /// Wakes it, or makes it the owner if it is starving.
+    Normal,
+    /// Makes it the owner.
+    Handoff,
+}
+
+impl Unlock {
+    fn hands_over_to(self, first: &Waiter) -> bool {
+        self == Unlock::Handoff || is_starving(first)
+    }
+}
+
+fn is_starving(waiter: &Waiter) -> bool {
+    waiter.queued_since().elapsed() >= STARVATION_THRESHOLD
+}
+
+impl RawLock {
+    /// Releases the lock, which `me` holds.
+    #[inline]
+    pub(crate) fn release_as(&self, me: Owner) {
+        if !self.word.free(State::held_by(me)) {
+            self.release_held(Unlock::Normal);
+        }
+    }
+
+    /// Releases the lock, which is held, and makes the first thread in the queue its owner. If the
+    /// queue is empty but a thread spins for the lock, yields until that has taken it.
+    pub(crate) fn release_fair(&self) {
+        let spinning = self.spinning.load(Relaxed);
+        if spinning {
+            self.spinning.store(false, Relaxed);
+        }
+        self.release_held(Unlock::Handoff);
+        if spinning && !self.is_locked() {
+            // Spinning is waiting. The thread may have given up long ago, so this is once, and for
+            // a moment.
+            yield_until(|| {
+                if self.is_locked() {
+                    Poll::Ready
+                } else {
+                    Poll::Again
+                }
+            });
+        }
+    }
+
+    /// Lets a waiting thread have the lock, if there is one, and takes the lock again. `me` holds
+    /// it.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn bump_as(&self, me: Owner) {
+        if self.word.load().is_parked() || self.spinning.load(Relaxed) {
+            self.release_fair();
+            let taken = self.acquire_as(me, Limit::never());
+            debug_assert_eq!(taken, Ok(()));
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn release_held(&self, unlock: Unlock) {
+        let released = self.release_slow(unlock);
+        debug_assert_eq!(released, Ok(()));
+    }
+
+    /// Releases the lock with the queue locked.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn release_slow(&self, unlock: Unlock) -> Result<(), NotLocked> {
+        let new_owner = Cell::new(None);
+        let mut seen_first = false;
+        let filter = |waiter: &Waiter| {
+            if std::mem::replace(&mut seen_first, true) {
+                return FilterOp::Stop;
+            }
+            if unlock.hands_over_to(waiter) {
+                new_owner.set(Some(waiter.owner()));
+            }
+            FilterOp::Unpark
+        };
+        let mut result = Ok(());
+        unpark_filter(self.word.queue(), filter, |unparked| {
+            // Parked bit: it stays if a second thread is in the queue.
+            let parked = unparked.have_more_threads;
+            if !self.word.replace_owner(new_owner.get(), parked) {
+                // Two threads release what one of them has taken. The thread that is woken finds
+                // the lock free, or parks again.
+                result = Err(NotLocked);
+                return TOKEN_NORMAL;
+            }
+            if new_owner.get().is_some() {
+                TOKEN_HANDOFF
+            } else {
+                TOKEN_NORMAL
+            }
+        });
+        result
+    }
+}
