@@ -180,7 +180,7 @@ impl RawCondvar {
             if address == 0 {
                 return 0;
             }
-            let decide = || {
+            let decide = |_: &Waiter| {
                 if self.lock.load(Relaxed) != address {
                     return None;
                 }

@@ -292,7 +292,7 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
 pub(crate) unsafe fn requeue(
     from: usize,
     to: usize,
-    decide: &mut dyn FnMut() -> Option<RequeueOp>,
+    decide: &mut dyn FnMut(&Waiter) -> Option<RequeueOp>,
     callback: &mut dyn FnMut(UnparkResult) -> u32,
 ) -> Option<UnparkResult> {
     no_panic(|| {
@@ -301,7 +301,8 @@ pub(crate) unsafe fn requeue(
         let mut taken = Taken::new();
         let mut waiter = pair.from().queue(from);
         if !waiter.is_null() {
-            let (mut unparks, moves) = match decide()? {
+            // SAFETY: it is in the queue.
+            let (mut unparks, moves) = match decide(unsafe { &*waiter })? {
                 RequeueOp::UnparkOne => (true, 0),
                 RequeueOp::RequeueOne => (false, 1),
                 RequeueOp::UnparkOneRequeueRest => (true, usize::MAX),

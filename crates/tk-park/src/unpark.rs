@@ -136,7 +136,7 @@ pub fn unpark_all(word: &impl Word, token: u16) -> usize {
 /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
 /// // SAFETY: no thread is parked on either word.
 /// let result = unsafe {
-///     requeue(&from, &raw const to as usize, || Some(RequeueOp::RequeueAll), |_| 0)
+///     requeue(&from, &raw const to as usize, |_| Some(RequeueOp::RequeueAll), |_| 0)
 /// };
 /// assert_eq!(result.unwrap().requeued_threads, 0);
 /// ```
@@ -156,8 +156,9 @@ pub enum RequeueOp {
 /// Unparks threads from `from`, or moves them to the end of the queue at the address `to` without
 /// waking them.
 ///
-/// `decide` says what to do. Threads are taken in FIFO order. If `decide` returns `None`, nothing
-/// changes and so does this. If no thread is parked on `from`, `decide` is not called.
+/// `decide` sees the first thread and says what to do. Threads are taken in FIFO order. If `decide`
+/// returns `None`, nothing changes, and this returns `None`. If no thread is parked on `from`,
+/// `decide` is not called.
 ///
 /// `decide` and `callback` run with both queues locked, under the rules of [`unpark_filter`]. The
 /// token goes to the thread that is unparked.
@@ -175,7 +176,7 @@ pub enum RequeueOp {
 /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
 /// let move_one = || {
 ///     // SAFETY: the thread takes any token.
-///     unsafe { requeue(&from, &raw const to as usize, || Some(RequeueOp::RequeueOne), |_| 0) }
+///     unsafe { requeue(&from, &raw const to as usize, |_| Some(RequeueOp::RequeueOne), |_| 0) }
 /// };
 /// std::thread::scope(|s| {
 ///     let sleeper = s.spawn(|| park(&from, || true, &WaitInfo::new("example"), Limit::never()));
@@ -188,7 +189,7 @@ pub enum RequeueOp {
 pub unsafe fn requeue(
     from: &impl Word,
     to: usize,
-    mut decide: impl FnMut() -> Option<RequeueOp>,
+    mut decide: impl FnMut(&Waiter) -> Option<RequeueOp>,
     mut callback: impl FnMut(UnparkResult) -> u16,
 ) -> Option<UnparkResult> {
     // SAFETY: `from` as in `unpark_filter`, and `to` by the caller's promise.

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
-use tk_park::{Parked, RequeueOp, WaitError, WaitInfo, park, requeue, unpark_all, unpark_n};
+use tk_park::{
+    Parked, RequeueOp, WaitError, WaitInfo, Waiter, park, requeue, unpark_all, unpark_n,
+};
 
 use crate::round::{Limits, Round, Tally};
 
@@ -19,7 +21,7 @@ pub fn counts(round: &Round) -> Tally {
                         0 => unpark_all(word, 1),
                         1 => {
                             let to = (&raw const words[1]) as usize;
-                            let all = || Some(RequeueOp::UnparkOneRequeueRest);
+                            let all = |_: &Waiter| Some(RequeueOp::UnparkOneRequeueRest);
                             // SAFETY: those who are parked on either word take any token.
                             let moved = unsafe { requeue(&words[0], to, all, |_| 1) };
                             moved.expect("it was told to").unparked_threads

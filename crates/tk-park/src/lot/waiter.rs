@@ -146,7 +146,7 @@ impl Waiter {
     ///     s.spawn(|| park(&from, || true, &WaitInfo::new("example"), Limit::never()));
     ///     // SAFETY: the thread takes any token.
     ///     let move_one =
-    ///         || unsafe { requeue(&from, &raw const to as usize, || Some(RequeueOp::RequeueOne), |_| 0) };
+    ///         || unsafe { requeue(&from, &raw const to as usize, |_| Some(RequeueOp::RequeueOne), |_| 0) };
     ///     while move_one().unwrap().requeued_threads == 0 {}
     ///     unpark_filter(&to, |waiter| {
     ///         assert!(waiter.queued_since() > waiter.since());

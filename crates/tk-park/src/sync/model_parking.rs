@@ -172,7 +172,7 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
 pub(crate) unsafe fn requeue(
     from: usize,
     to: usize,
-    decide: &mut dyn FnMut() -> Option<RequeueOp>,
+    decide: &mut dyn FnMut(&Waiter) -> Option<RequeueOp>,
     callback: &mut dyn FnMut(UnparkResult) -> u32,
 ) -> Option<UnparkResult> {
     if is_real() {
@@ -181,8 +181,9 @@ pub(crate) unsafe fn requeue(
     }
     let mut lot = lot();
     let (mut unpark, mut requeue) = (0, 0);
-    if lot.iter().any(|seat| seat.key == from) {
-        (unpark, requeue) = match decide()? {
+    if let Some(first) = lot.iter().find(|seat| seat.key == from) {
+        // SAFETY: the waiter is there while its seat is in the list.
+        (unpark, requeue) = match decide(unsafe { &*first.waiter })? {
             RequeueOp::UnparkOne => (1, 0),
             RequeueOp::RequeueOne => (0, 1),
             RequeueOp::UnparkOneRequeueRest => (1, usize::MAX),

@@ -144,7 +144,7 @@ fn wake_ups_are_exact_while_waiters_are_moved_and_time_out() {
                     ][random.below(4) as usize];
                     let to = &raw const words[to] as usize;
                     // SAFETY: the sleepers take any token.
-                    let moved = unsafe { requeue(&words[from], to, || Some(how), |_| 1) };
+                    let moved = unsafe { requeue(&words[from], to, |_| Some(how), |_| 1) };
                     let unparked = unpark_one(&words[from], |_| 2);
                     sent.fetch_add(
                         moved.unwrap().unparked_threads + unparked.unparked_threads,
@@ -167,7 +167,7 @@ fn nobody_is_asked_about_an_empty_queue() {
     };
     let to = &raw const to as usize;
     // SAFETY: nobody is parked there.
-    let done = unsafe { requeue(&from, to, || unreachable!(), callback) };
+    let done = unsafe { requeue(&from, to, |_| unreachable!(), callback) };
     assert_eq!(done, Some(UnparkResult::default()));
     assert_eq!(told, Some(UnparkResult::default()));
 }
@@ -221,7 +221,7 @@ fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
     assert_eq!(unpark_filter(&word, filter, callback).unparked_threads, 0);
 
     let (captured, too) = (unparks(), unparks());
-    let decide = move || {
+    let decide = move |_: &Waiter| {
         let _ = &captured;
         None
     };

@@ -30,7 +30,7 @@ fn requeue_all(from: &AtomicU32, to: &AtomicU32) -> UnparkResult {
         requeue(
             from,
             key(to),
-            || Some(RequeueOp::UnparkOneRequeueRest),
+            |_| Some(RequeueOp::UnparkOneRequeueRest),
             |_| 1,
         )
     }
@@ -407,8 +407,14 @@ fn requeue_takes_as_many_as_it_is_told_to() {
                 told = Some(unparked);
                 7
             };
+            let mut seen = None;
+            let decide = |first: &Waiter| {
+                seen = Some(first.owner());
+                Some(operation)
+            };
             // SAFETY: the sleepers take any token.
-            let done = unsafe { requeue(&from, key(&to), || Some(operation), callback) }.unwrap();
+            let done = unsafe { requeue(&from, key(&to), decide, callback) }.unwrap();
+            assert_eq!(seen, Some(sleepers[0].owner()));
             assert_eq!(
                 (
                     done.unparked_threads,
@@ -437,7 +443,7 @@ fn a_refused_requeue_changes_nothing() {
     std::thread::scope(|s| {
         let sleeper = start_parked(s, "test", || sleep_on(&from, Limit::never()));
         // SAFETY: nothing is done.
-        let refused = unsafe { requeue(&from, key(&to), || None, |_| unreachable!()) };
+        let refused = unsafe { requeue(&from, key(&to), |_| None, |_| unreachable!()) };
         assert_eq!(refused, None);
         assert_eq!(unpark_all(&from, 1), 1);
         assert_eq!(sleeper.join(), Ok(Parked::Unparked(1)));

@@ -24,7 +24,7 @@ fn until_1() -> Limit<'static> {
 fn move_one(from: &AtomicU32, to: &AtomicU32) -> usize {
     let to = &raw const *to as usize;
     // SAFETY: the sleepers of these models take any token.
-    let done = unsafe { requeue(from, to, || Some(RequeueOp::RequeueOne), |_| 0) };
+    let done = unsafe { requeue(from, to, |_| Some(RequeueOp::RequeueOne), |_| 0) };
     done.unwrap().requeued_threads
 }
 
