@@ -144,7 +144,7 @@ impl Condvar {
         // The conversion is the caller's code, and comes first.
         let limit = limit.into();
         // SAFETY: the guard is borrowed for the time of the wait: the value can't be used.
-        unsafe { self.raw.wait(raw_lock(guard), limit) }
+        unsafe { self.raw.wait_with(raw_lock(guard), limit) }
     }
 
     /// Waits while `condition` returns `true`. It is called immediately, and after each notification, with the lock held.

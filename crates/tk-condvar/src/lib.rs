@@ -39,6 +39,8 @@ pub use monitor::{Monitor, MonitorGuard};
 pub use raw_condvar::RawCondvar;
 
 #[doc(no_inline)]
+pub use tk_lock::CondvarLock;
+#[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 
 #[cfg(doctest)]

@@ -5,7 +5,6 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::time::Duration;
 
-use tk_lock::__private as seam;
 use tk_lock::{RLock, RLockGuard};
 use tk_park::sync::Instant;
 use tk_park::{Limit, WaitError};
@@ -381,13 +380,11 @@ impl<T: ?Sized> MonitorGuard<'_, T> {
             lent();
         }
         // From here to the return no code of the caller's runs in this thread.
-        // SAFETY: nothing is released but what is taken back.
-        let lock = unsafe { seam::raw(&self.value) };
-        // SAFETY: this guard is a level of the lock. The value is not lent, so nobody has access to it, and the guards
-        // of this thread lend it no more until the wait is over.
-        let suspended = unsafe { seam::suspend(lock) };
-        // SAFETY: as before: this thread holds the lock, and nothing that it guards is used.
-        unsafe { self.changed.wait(suspended.lock(), limit) }
+        // SAFETY: the wait takes back what it releases.
+        let lock = unsafe { RLockGuard::raw(&self.value) };
+        // SAFETY: this guard is a level of the lock. The value is not lent, so no part of it is in
+        // use, and the guards of this thread do not lend it until the wait is over.
+        unsafe { self.changed.wait_with(lock, limit) }
     }
 
     /// Waits while `condition` returns `true`. It is called immediately, and after each notification, with the lock held.

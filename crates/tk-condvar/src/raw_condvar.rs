@@ -1,203 +1,269 @@
 //! The algorithm of the condition variable.
 //!
-//! # States
-//!
-//! | state | `lock` | wait | notify |
+//! | state | `key` | wait | notify |
 //! |---|---|---|---|
-//! | idle | `0` | stores the lock's address, enters the queue | counts none |
-//! | waited for | the address of a lock | enters the queue if the lock is the same, panics if not | moves threads into the queue of the lock if that is held; wakes the first, and moves the others, if it is free |
+//! | idle | `0` | stores the key of the lock's queue, enters the queue | counts none |
+//! | waited on, lock held | the key | enters the queue if the key is the same, panics if not | moves threads into the lock's queue |
+//! | waited on, lock free | the key | the same | wakes the first thread, moves the others |
 //!
 //! # Invariants
 //!
-//! **Queued before released.** A thread enters the queue while it holds the lock, and releases the lock when it is in the
-//! queue and its record says so. So a thread that takes the lock after that, and notifies, finds it there.
+//! **Queued before released.** A thread enters the queue while it holds the lock. It releases the
+//! lock when it is in the queue and its record is written. So a thread that takes the lock after
+//! that, and notifies, finds it there.
 //!
-//! **One lock.** While the queue holds a thread, `lock` is the address of the lock that all threads in it have released. The
-//! first thread stores it on entry, and whoever finds the queue empty clears it, both with the queue locked.
+//! **One lock.** While a thread is in the queue, `key` is the key of the queue of the lock that all
+//! threads in the queue have released. The first thread stores it when it enters the queue. A thread
+//! that finds the queue empty clears it. Both happen with the queue locked. In the child of a fork
+//! the queue is empty, so a key from before the fork is cleared by the first wait or notification.
 //!
-//! **The lock is alive.** A thread that gives up leaves the queue before it clears `lock`, and returns after that. So a
-//! notifier that finds an address in `lock`, with the queue locked, may look at that lock: a wait still borrows it. The
-//! threads of another process do not count: in the child of a fork, an address from before the fork is taken for `0`.
+//! **The lock is alive.** The tag of a waiter is the address of a reference to its lock, which lies
+//! on the stack of the thread that waits, beside the borrow of the lock itself. The thread does not
+//! leave [`wait_with`](RawCondvar::wait_with) while its waiter is in a queue, or has been taken out
+//! of one and is about to be woken. So a notifier may follow the tag while the queue is locked.
 //!
-//! **Moved is notified.** A thread that has been moved into the queue of its lock has been notified. If its time runs out
-//! there, or its token is stopped, the wait was a success all the same.
+//! **Moved is notified.** A thread that has been moved into the queue of its lock has been notified.
+//! If its time runs out there, or its token is stopped, the wait was a success all the same.
 //!
-//! **A release is to come** (see `raw_lock.rs`). A notifier moves threads into the queue of the lock only if the lock is
-//! held, with `PARKED` set in the same step, or while it wakes the first of them to take the lock. So each moved thread is
-//! woken by a release, in its turn, and nobody is moved behind the last release.
+//! **A release is to come** (see `raw_lock/acquire.rs` of tk-lock). A notifier moves threads into
+//! the queue of the lock only if the lock is held, and marks it in the same step, or if it wakes the
+//! first thread, which takes the lock. So each moved thread is woken by a release, in its turn, and
+//! no thread is moved behind the last release.
 
+use std::cell::Cell;
 use std::fmt;
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
-use tk_lock::__private::{self as seam, TOKEN_NORMAL};
-use tk_lock::RawLock;
+use tk_lock::{CondvarLock, RawLock};
 use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
 use tk_park::{
     AdaptiveSpin, FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter,
-    deadline_after, park_with, requeue, unpark_filter, unpark_n,
+    Word, deadline_after, park_with, requeue, unpark_filter, unpark_n,
 };
 
-/// A condition variable without types: what [`Condvar`](crate::Condvar) and [`Condition`](crate::Condition) are made of.
+/// A condition variable for every lock that implements [`CondvarLock`].
 ///
-/// Of use by itself only with `lock_api`. There are no spurious wake-ups, and the counts that its methods return are
-/// exact.
+/// [`Condvar`](crate::Condvar) and [`Condition`](crate::Condition) are made of it. Use it by itself
+/// with a lock of your own, or as the raw part of `lock_api`'s condition variable. There are no
+/// spurious wake-ups, and the counts that its methods return are exact.
 ///
 /// ```
-/// use tk_condvar::RawCondvar;
+/// use std::time::Duration;
+/// use tk_condvar::{RawCondvar, WaitError};
+/// use tk_lock::RawRLock;
+///
+/// let (lock, changed) = (RawRLock::new(), RawCondvar::new());
+/// lock.acquire();
+/// lock.acquire();
+/// // SAFETY: this thread holds the lock, which guards nothing.
+/// let waited = unsafe { changed.wait_with(&lock, Duration::from_millis(1)) };
+/// assert_eq!(waited, Err(WaitError::TimedOut));
+/// assert_eq!(lock.recursion_count(), 2);
 ///
 /// type Condvar = lock_api::Condvar<RawCondvar>;
 /// assert!(!Condvar::new().notify_one());
 /// ```
 #[derive(Default)]
 pub struct RawCondvar {
-    /// The address of the lock that the threads in the queue gave up, or zero.
-    lock: AtomicUsize,
+    /// The key of the queue of the lock that the threads in the queue have released, or zero.
+    key: AtomicUsize,
     spin: AdaptiveSpin,
 }
 
 #[cfg(not(tk_loom))]
 const _: () = assert!(size_of::<RawCondvar>() <= 16);
 
+/// Token of a thread that is notified and not moved: it takes the lock like any other thread.
+const TOKEN_NOTIFIED: u16 = 0;
+
 impl RawCondvar {
-    pub(crate) const fn new() -> RawCondvar {
+    /// Creates a condition variable on which no thread waits.
+    ///
+    /// ```
+    /// use tk_condvar::RawCondvar;
+    ///
+    /// static CHANGED: RawCondvar = RawCondvar::new();
+    /// assert_eq!(CHANGED.notify_all(), 0);
+    /// ```
+    pub const fn new() -> RawCondvar {
         RawCondvar {
-            lock: AtomicUsize::new(0),
+            key: AtomicUsize::new(0),
             spin: AdaptiveSpin::new(),
         }
     }
 
-    /// Releases the lock, waits for a notification or for the limit, and takes the lock again.
+    /// Releases the lock, waits for a notification, and takes the lock again. Gives up waiting when
+    /// the limit is reached. The thread holds the lock again in any case.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached first. The error says which limit that was.
     ///
     /// # Panics
     ///
-    /// If threads wait with another lock. Then this thread still holds its own.
+    /// If other threads wait on this condition variable with another lock. Then the lock has not
+    /// been released.
     ///
     /// # Safety
     ///
-    /// The calling thread holds the lock, and uses nothing that it guards until this returns.
+    /// The calling thread holds the lock, and uses nothing that the lock guards until this returns.
+    /// The conversion into a [`Limit`] is no part of that: it runs before all else.
     #[track_caller]
-    pub(crate) unsafe fn wait(&self, lock: &RawLock, limit: Limit<'_>) -> Result<(), WaitError> {
-        let wait = WaitInfo::new("condition");
-        let mut released = false;
+    pub unsafe fn wait_with<'l>(
+        &self,
+        lock: &impl CondvarLock,
+        limit: impl Into<Limit<'l>>,
+    ) -> Result<(), WaitError> {
+        // The conversion is the caller's code, and comes first.
+        let limit = limit.into();
+        // The lock is alive: the tag is followed only while this call lasts.
+        let tagged: &dyn CondvarLock = lock;
+        let info = WaitInfo::new("condition").tag((&raw const tagged).expose_provenance());
+        let key = key_of(lock.word());
+        let mut saved = None;
         let parked = loop {
-            let enter = || self.enter(seam::address(lock));
+            let enter = || self.enter(key);
             let release_and_spin = |waiter: &Waiter| {
-                released = true;
-                // Queued before released.
-                seam::release(lock);
-                // In the queue: a notification counts this thread already.
+                // SAFETY: by the caller's promise. `acquire_restore` follows below.
+                saved = Some(unsafe { lock.release_save() });
+                // The thread is in the queue already, so a notification counts it.
                 self.spin.spin_while(|| !waiter.is_unparked(), limit);
             };
-            // SAFETY: to release a lock may unpark, but does not park.
-            match unsafe { park_with(&self.lock, enter, release_and_spin, &wait, limit) } {
-                // The threads of another lock have given up, and are about to clear its address.
-                Ok(Parked::Invalid) if self.clear_lock_if_empty() => {}
-                Ok(Parked::Invalid) => two_locks(),
+            // Queued before released.
+            // SAFETY: by the promises of `CondvarLock`, a release neither parks, panics nor forks.
+            match unsafe { park_with(&self.key, enter, release_and_spin, &info, limit) } {
+                // The threads of another lock have given up, and are about to clear its key.
+                Ok(Parked::Invalid) if self.clear_key_if_empty() => {}
+                Ok(Parked::Invalid) => panic_two_locks(),
                 parked => break parked,
             }
         };
-        if !released {
-            // The stop came before the thread was in the queue.
+        let Some(saved) = saved else {
+            // The stop was requested before the thread was in the queue.
             return Err(WaitError::Stopped);
-        }
+        };
         let (token, result) = match parked {
             Ok(Parked::Unparked(token)) => (token, Ok(())),
             // Moved is notified.
-            Ok(_) => (TOKEN_NORMAL, Ok(())),
-            Err(error) => (TOKEN_NORMAL, Err(error)),
+            Ok(_) => (TOKEN_NOTIFIED, Ok(())),
+            Err(error) => (TOKEN_NOTIFIED, Err(error)),
         };
         if result.is_err() {
-            // The lock is alive: not after this returns.
-            self.clear_lock_if_empty();
+            // So that the next notification is one load, if this was the last thread.
+            self.clear_key_if_empty();
         }
-        // SAFETY: the token is what ended the wait, or the usual one.
-        unsafe { seam::reacquire(lock, token) };
+        // SAFETY: `release_save` has returned `saved`. The token is that of a release of the lock,
+        // if the thread was moved into its queue, and zero if not.
+        unsafe { lock.acquire_restore(saved, token) };
         result
     }
 
-    /// Has the calling thread wait with the lock at this address, unless others wait with another. With the queue locked.
-    fn enter(&self, address: usize) -> bool {
-        match self.lock.load(Relaxed) {
+    /// Lets the calling thread enter the queue with the lock of this key, unless threads wait with
+    /// another lock. With the queue locked.
+    fn enter(&self, key: usize) -> bool {
+        // One lock. Relaxed: the queue is locked.
+        match self.key.load(Relaxed) {
             0 => {
-                self.lock.store(address, Relaxed);
+                self.key.store(key, Relaxed);
                 true
             }
-            other => other == address,
+            other => other == key,
         }
     }
 
-    /// Clears the address if nobody is in the queue. Returns whether that was so.
-    fn clear_lock_if_empty(&self) -> bool {
+    /// Clears the key if the queue is empty. Returns whether it is.
+    fn clear_key_if_empty(&self) -> bool {
         let result = unpark_filter(
-            &self.lock,
+            &self.key,
             |_| FilterOp::Stop,
-            |unparked| self.clear_lock_unless(unparked.have_more_threads),
+            |unparked| self.clear_key_after(unparked),
         );
         !result.have_more_threads
     }
 
-    /// With the queue locked. The token that it returns is the usual one.
-    fn clear_lock_unless(&self, more: bool) -> u16 {
-        if !more {
-            self.lock.store(0, Relaxed);
+    /// Clears the key if no thread is left, and returns the token for those that are woken. With
+    /// the queue locked.
+    fn clear_key_after(&self, unparked: UnparkResult) -> u16 {
+        if !unparked.have_more_threads {
+            // Relaxed: the queue is locked.
+            self.key.store(0, Relaxed);
         }
-        TOKEN_NORMAL
+        TOKEN_NOTIFIED
     }
 
-    /// Notifies the `n` threads that have waited longest, or all if there are fewer. Returns how many.
+    /// Notifies the `n` threads that have waited longest, or all if there are fewer. Returns how
+    /// many. Never blocks.
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::RawCondvar::new().notify(2), 0);
+    /// ```
     #[inline]
-    pub(crate) fn notify(&self, n: usize) -> usize {
-        // Relaxed: the lock, or whatever else tells the caller that a thread waits, orders this after its entry.
-        match (self.lock.load(Relaxed), n) {
+    pub fn notify(&self, n: usize) -> usize {
+        // Relaxed: the lock, or another way in which the caller knows that a thread waits, orders
+        // this after that thread's entry.
+        match (self.key.load(Relaxed), n) {
             (0, _) | (_, 0) => 0,
             (_, 1) => self.notify_requeue(Notify::One),
-            _ => self.notify_some(n),
+            _ => self.notify_unpark(n),
         }
     }
 
-    /// Notifies every thread that waits. Returns how many there were.
+    /// Notifies every thread that waits. Returns how many there were. Never blocks.
+    ///
+    /// ```
+    /// assert_eq!(tk_condvar::RawCondvar::new().notify_all(), 0);
+    /// ```
+    #[doc(alias = "notifyAll")]
     #[inline]
-    pub(crate) fn notify_all(&self) -> usize {
+    pub fn notify_all(&self) -> usize {
         // Relaxed: as in `notify`.
-        match self.lock.load(Relaxed) {
+        match self.key.load(Relaxed) {
             0 => 0,
             _ => self.notify_requeue(Notify::All),
         }
     }
 
-    /// There is no way to move just so many threads in one step, so they are woken.
+    /// Wakes `n` threads. They are not moved, because a requeue moves one thread or all.
     #[cold]
-    fn notify_some(&self, n: usize) -> usize {
-        let clear = |unparked: UnparkResult| self.clear_lock_unless(unparked.have_more_threads);
-        unpark_n(&self.lock, n, clear).unparked_threads
+    fn notify_unpark(&self, n: usize) -> usize {
+        unpark_n(&self.key, n, |unparked| self.clear_key_after(unparked)).unparked_threads
     }
 
     #[cold]
     fn notify_requeue(&self, notify: Notify) -> usize {
         loop {
-            let address = self.lock.load(Relaxed);
-            if address == 0 {
+            // Relaxed: compared again with the queue locked.
+            let key = self.key.load(Relaxed);
+            if key == 0 {
                 return 0;
             }
-            let decide = |_: &Waiter| {
-                if self.lock.load(Relaxed) != address {
+            let lock = Cell::new(None);
+            let decide = |first: &Waiter| {
+                // The threads of this key have left, and others with another lock have come.
+                if self.key.load(Relaxed) != key {
                     return None;
                 }
-                // SAFETY: The lock is alive, as the queue is locked.
-                let lock = unsafe { seam::at_address(address) };
-                Some(notify.operation(seam::mark_parked_if_locked(lock)))
+                // SAFETY: the waiter is in the queue of this condition variable, so `wait_with` has
+                // tagged it. The lock is alive: the reference is not used after `callback`, and
+                // until then a waiter that leaves the queue is not woken.
+                let locked = unsafe { lock_of(first) };
+                lock.set(Some(locked));
+                Some(notify.operation(locked.mark_parked_if_locked()))
             };
-            let clear = |unparked: UnparkResult| {
-                if unparked.unparked_threads > 0 && unparked.requeued_threads > 0 {
-                    // SAFETY: those who have been moved borrow the lock until it lets them go.
-                    seam::mark_parked(unsafe { seam::at_address(address) });
+            let callback = |unparked: UnparkResult| {
+                if unparked.unparked_threads > 0
+                    && unparked.requeued_threads > 0
+                    && let Some(lock) = lock.get()
+                {
+                    // A release is to come, by the thread that is woken now.
+                    lock.mark_parked();
                 }
-                self.clear_lock_unless(unparked.have_more_threads)
+                self.clear_key_after(unparked)
             };
-            // SAFETY: those in the queue of this lock know its tokens, by `reacquire`. It is the address of a lock, which
-            // is the key of its queue.
-            if let Some(unparked) = unsafe { requeue(&self.lock, address, decide, clear) } {
+            // SAFETY: One lock: the key is that of the queue of the lock which the threads here
+            // have released, and they take its tokens, by `acquire_restore`.
+            if let Some(unparked) = unsafe { requeue(&self.key, key, decide, callback) } {
                 return unparked.unparked_threads + unparked.requeued_threads;
             }
         }
@@ -205,13 +271,29 @@ impl RawCondvar {
 
     #[cfg(tk_loom)]
     pub(crate) fn loom_register(&self) {
-        self.lock.loom_register();
+        self.key.loom_register();
     }
 
     #[cfg(tk_loom)]
     pub(crate) fn knows_a_lock(&self) -> bool {
-        self.lock.load(Relaxed) != 0
+        self.key.load(Relaxed) != 0
     }
+}
+
+/// Returns the key of the queue in which threads wait for this word: its address.
+fn key_of(word: &dyn Word) -> usize {
+    (&raw const *word).cast::<()>().addr()
+}
+
+/// Returns the lock that the thread of this waiter has released.
+///
+/// # Safety
+///
+/// `wait_with` has tagged the waiter. The thread does not leave `wait_with` in `'a`.
+unsafe fn lock_of<'a>(waiter: &Waiter) -> &'a dyn CondvarLock {
+    let tagged = std::ptr::with_exposed_provenance::<&dyn CondvarLock>(waiter.tag());
+    // SAFETY: by the caller's promise, the reference lies on the stack of that thread.
+    unsafe { *tagged }
 }
 
 /// How many threads a notification is for, if it moves them.
@@ -235,14 +317,14 @@ impl Notify {
 #[cold]
 #[inline(never)]
 #[track_caller]
-fn two_locks() -> ! {
+fn panic_two_locks() -> ! {
     panic!(
         "attempted to use a condition variable with more than one mutex: threads wait on it with another lock"
     );
 }
 
-// SAFETY: a thread is in the queue before it releases the lock, and takes the lock again before it returns. The one panic
-// comes before the lock is released. A guard has no state.
+// SAFETY: a thread is in the queue before it releases the lock, and takes the lock again before it
+// returns. The one panic comes before the lock is released. A guard has no state.
 unsafe impl lock_api::RawCondvar for RawCondvar {
     #[allow(
         clippy::declare_interior_mutable_const,
@@ -255,7 +337,7 @@ unsafe impl lock_api::RawCondvar for RawCondvar {
     #[track_caller]
     unsafe fn wait(&self, lock: &RawLock, _: &mut GuardNoSend) {
         // SAFETY: by the caller's promise.
-        let notified = unsafe { self.wait(lock, Limit::never()) };
+        let notified = unsafe { self.wait_with(lock, Limit::never()) };
         debug_assert_eq!(notified, Ok(()));
     }
 
@@ -277,7 +359,7 @@ unsafe impl lock_api::RawCondvarTimed for RawCondvar {
     #[track_caller]
     unsafe fn wait_until(&self, lock: &RawLock, _: &mut GuardNoSend, deadline: &Instant) -> bool {
         // SAFETY: by the caller's promise.
-        unsafe { self.wait(lock, Limit::until(*deadline)) }.is_err()
+        unsafe { self.wait_with(lock, Limit::until(*deadline)) }.is_err()
     }
 }
 

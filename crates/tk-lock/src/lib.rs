@@ -64,9 +64,8 @@
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[doc(hidden)]
-pub mod __private;
 mod anonymous;
+mod condvar_lock;
 mod error;
 mod lock;
 mod raw_lock;
@@ -75,6 +74,7 @@ mod raw_rlock;
 mod rlock;
 mod word;
 
+pub use condvar_lock::CondvarLock;
 pub use error::{NotLocked, NotOwned};
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
 pub use raw_lock::RawLock;

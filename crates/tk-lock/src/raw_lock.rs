@@ -24,7 +24,7 @@ use crate::NotLocked;
 use crate::word::LockWord;
 
 /// Token of a thread that is woken: try to take the lock.
-pub const TOKEN_NORMAL: u16 = 0;
+const TOKEN_NORMAL: u16 = 0;
 
 /// Token of a thread that is woken: the lock is yours.
 const TOKEN_HANDOFF: u16 = 1;

@@ -193,8 +193,9 @@ impl RawRLock {
     pub(crate) fn bump(&self) {
         if self.levels.get() == 1 {
             let me = current_owner();
-            let suspended = self.suspend();
-            suspended.lock().bump_as(me);
+            let levels = self.suspend(me);
+            self.lock.bump_as(me);
+            self.resume(me, levels);
         }
     }
 
@@ -282,26 +283,27 @@ impl RawRLock {
         Ok(levels == 0)
     }
 
+    /// Takes all levels off, and returns how many there were. The calling thread, which is `me`,
+    /// holds the lock, and is about to release it.
+    pub(crate) fn suspend(&self, me: Owner) -> usize {
+        if !me.is_known() {
+            self.anonymous.clear();
+        }
+        self.levels.replace(0)
+    }
+
+    /// Sets the levels. The calling thread, which is `me`, has just taken the lock.
     #[inline]
-    fn resume(&self, me: Owner, levels: usize) {
+    pub(crate) fn resume(&self, me: Owner, levels: usize) {
         self.levels.set(levels);
         if !me.is_known() {
             self.anonymous.set();
         }
     }
 
-    /// Takes all levels off. They are put back when the result is dropped. The calling thread holds the lock, and holds it
-    /// again by then.
-    pub(crate) fn suspend(&self) -> Suspended<'_> {
-        let me = current_owner();
-        if !me.is_known() {
-            self.anonymous.clear();
-        }
-        Suspended {
-            lock: self,
-            me,
-            levels: self.levels.replace(0),
-        }
+    /// The lock inside, whose queue is that of this lock.
+    pub(crate) fn lock(&self) -> &RawLock {
+        &self.lock
     }
 
     /// Takes a level, for a thread that has no number of its own: a model can't start 2^30 threads.
@@ -344,26 +346,5 @@ impl fmt::Debug for RawRLock {
             .field("locked", &self.is_locked())
             .field("recursion_count", &self.recursion_count())
             .finish()
-    }
-}
-
-/// The levels that a thread had of a lock which it is about to release for a while.
-#[derive(Debug)]
-pub struct Suspended<'a> {
-    lock: &'a RawRLock,
-    me: Owner,
-    levels: usize,
-}
-
-impl Suspended<'_> {
-    /// The lock inside, which is still held.
-    pub fn lock(&self) -> &RawLock {
-        &self.lock.lock
-    }
-}
-
-impl Drop for Suspended<'_> {
-    fn drop(&mut self) {
-        self.lock.resume(self.me, self.levels);
     }
 }

@@ -407,8 +407,23 @@ impl<'a, T: ?Sized> RLockGuard<'a, T> {
         guard.raw.bump();
     }
 
-    /// The lock that is held.
-    pub(crate) fn lock_of(guard: &Self) -> &'a RawRLock {
+    /// Returns the lock without its value, for a condition variable.
+    ///
+    /// # Safety
+    ///
+    /// No level of the lock is released through the reference, unless it was taken through it. A
+    /// [`CondvarLock::release_save`](crate::CondvarLock::release_save) is allowed while no part of
+    /// the value is in use.
+    ///
+    /// ```
+    /// use tk_lock::{RLock, RLockGuard};
+    ///
+    /// let lock = RLock::new(1);
+    /// let guard = lock.lock();
+    /// // SAFETY: nothing is released.
+    /// assert_eq!(unsafe { RLockGuard::raw(&guard) }.recursion_count(), 1);
+    /// ```
+    pub unsafe fn raw(guard: &Self) -> &'a RawRLock {
         guard.raw
     }
 }

@@ -5,4 +5,5 @@ mod condition;
 mod condvar;
 mod hostile;
 mod monitor;
+mod other_lock;
 mod stress;
