@@ -61,13 +61,13 @@ fn raw_locks() {
         Call {
             name: "RawLock",
             within: &|timeout| release(lock.acquire_for(timeout)),
-            until: &|deadline| release(lock.acquire_until(deadline)),
+            until: &|deadline| release(lock.acquire_with(deadline).is_ok()),
             with: &|limit| lock.acquire_with(limit).inspect(|()| _ = release(true)),
         },
         Call {
             name: "RawRLock",
             within: &|timeout| rlock.acquire_for(timeout) && rlock.release().is_ok(),
-            until: &|deadline| rlock.acquire_until(deadline) && rlock.release().is_ok(),
+            until: &|deadline| rlock.acquire_with(deadline).is_ok() && rlock.release().is_ok(),
             with: &|limit| {
                 rlock
                     .acquire_with(limit)
@@ -86,7 +86,7 @@ fn raw_locks() {
             Call {
                 name: "RawRLock, held elsewhere",
                 within: &|timeout| rlock.acquire_for(timeout),
-                until: &|deadline| rlock.acquire_until(deadline),
+                until: &|deadline| rlock.acquire_with(deadline).is_ok(),
                 with: &|limit| rlock.acquire_with(limit),
             }
             .tries_once(false);
@@ -120,19 +120,19 @@ fn locks_with_a_value() {
             Call {
                 name: "RLock",
                 within: &|timeout| rlock.try_lock_for(timeout).is_some(),
-                until: &|deadline| rlock.try_lock_until(deadline).is_some(),
+                until: &|deadline| rlock.lock_with(deadline).is_ok(),
                 with: &|limit| rlock.lock_with(limit).map(drop),
             },
             Call {
                 name: "Condition::lock",
                 within: &|timeout| condition.try_lock_for(timeout).is_some(),
-                until: &|deadline| condition.try_lock_until(deadline).is_some(),
+                until: &|deadline| condition.lock_with(deadline).is_ok(),
                 with: &|limit| condition.lock_with(limit).map(drop),
             },
             Call {
                 name: "Monitor::lock",
                 within: &|timeout| monitor.try_lock_for(timeout).is_some(),
-                until: &|deadline| monitor.try_lock_until(deadline).is_some(),
+                until: &|deadline| monitor.lock_with(deadline).is_ok(),
                 with: &|limit| monitor.lock_with(limit).map(drop),
             },
         ];
@@ -177,19 +177,19 @@ fn conditions() {
         Call {
             name: "Condvar::wait",
             within: &|timeout| condvar.wait_for(&mut lock.lock(), timeout),
-            until: &|deadline| condvar.wait_until(&mut lock.lock(), deadline),
+            until: &|deadline| condvar.wait_with(&mut lock.lock(), deadline).is_ok(),
             with: &|limit| condvar.wait_with(&mut lock.lock(), limit),
         },
         Call {
             name: "Condition::wait",
             within: &|timeout| condition.lock().wait_for(timeout),
-            until: &|deadline| condition.lock().wait_until(deadline),
+            until: &|deadline| condition.lock().wait_with(deadline).is_ok(),
             with: &|limit| condition.lock().wait_with(limit),
         },
         Call {
             name: "Monitor::wait",
             within: &|timeout| monitor.lock().wait_for(timeout),
-            until: &|deadline| monitor.lock().wait_until(deadline),
+            until: &|deadline| monitor.lock().wait_with(deadline).is_ok(),
             with: &|limit| monitor.lock().wait_with(limit),
         },
     ];
@@ -200,20 +200,28 @@ fn conditions() {
     let waits = [
         Call {
             name: "Condvar::wait_while",
-            within: &|timeout| condvar.wait_while_for(&mut lock.lock(), idle, timeout),
-            until: &|deadline| condvar.wait_while_until(&mut lock.lock(), idle, deadline),
+            within: &|timeout| {
+                condvar
+                    .wait_while_with(&mut lock.lock(), idle, timeout)
+                    .is_ok()
+            },
+            until: &|deadline| {
+                condvar
+                    .wait_while_with(&mut lock.lock(), idle, deadline)
+                    .is_ok()
+            },
             with: &|limit| condvar.wait_while_with(&mut lock.lock(), idle, limit),
         },
         Call {
             name: "Condition::wait_while",
-            within: &|timeout| condition.lock().wait_while_for(idle, timeout),
-            until: &|deadline| condition.lock().wait_while_until(idle, deadline),
+            within: &|timeout| condition.lock().wait_while_with(idle, timeout).is_ok(),
+            until: &|deadline| condition.lock().wait_while_with(idle, deadline).is_ok(),
             with: &|limit| condition.lock().wait_while_with(idle, limit),
         },
         Call {
             name: "Monitor::wait_while",
-            within: &|timeout| monitor.lock().wait_while_for(idle, timeout),
-            until: &|deadline| monitor.lock().wait_while_until(idle, deadline),
+            within: &|timeout| monitor.lock().wait_while_with(idle, timeout).is_ok(),
+            until: &|deadline| monitor.lock().wait_while_with(idle, deadline).is_ok(),
             with: &|limit| monitor.lock().wait_while_with(idle, limit),
         },
     ];

@@ -162,6 +162,11 @@ fn rows() -> Vec<Row> {
         tk_condvar::MonitorGuard<'static, u32> = "Unpin"
             as std::sync::MutexGuard<'static, u32>,
             because "it lends the value as a `RefCell` does";
+        tk_condvar::Monitored<tk_lock::Lock<u32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
+            as std::sync::Mutex<u32>;
+        tk_condvar::MonitoredGuard<'static, tk_lock::Lock<u32>> = "Sync Unpin"
+            as std::sync::MutexGuard<'static, u32>,
+            because "a panic can leave the value half changed, and no poison says so";
         tk_event::Event = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::Condvar;
         tk_semaphore::Semaphore = "Send Sync UnwindSafe RefUnwindSafe Unpin"

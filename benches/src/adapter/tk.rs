@@ -93,7 +93,10 @@ impl Monitor for Conditional {
     }
 
     fn wait_for(&self, timeout: Duration, mut ready: impl FnMut(&mut u64) -> bool) -> bool {
-        self.0.lock().wait_while_for(|value| !ready(value), timeout)
+        self.0
+            .lock()
+            .wait_while_with(|value| !ready(value), timeout)
+            .is_ok()
     }
 
     fn notify_one(&self) {

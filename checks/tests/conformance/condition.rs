@@ -45,7 +45,7 @@ impl Number for Condition<u32> {
     }
 
     fn wait_while(&self, condition: impl FnMut(&mut u32) -> bool, timeout: Duration) -> bool {
-        self.lock().wait_while_for(condition, timeout)
+        self.lock().wait_while_with(condition, timeout).is_ok()
     }
 
     fn notify(&self, n: usize) {
@@ -79,7 +79,7 @@ impl Number for Monitor<u32> {
 
     fn wait_while(&self, condition: impl FnMut(&mut u32) -> bool, timeout: Duration) -> bool {
         let _outer = self.lock();
-        self.lock().wait_while_for(condition, timeout)
+        self.lock().wait_while_with(condition, timeout).is_ok()
     }
 
     fn notify(&self, n: usize) {
@@ -112,7 +112,8 @@ impl Number for (Lock<u32>, Condvar) {
 
     fn wait_while(&self, condition: impl FnMut(&mut u32) -> bool, timeout: Duration) -> bool {
         self.1
-            .wait_while_for(&mut self.0.lock(), condition, timeout)
+            .wait_while_with(&mut self.0.lock(), condition, timeout)
+            .is_ok()
     }
 
     fn notify(&self, n: usize) {

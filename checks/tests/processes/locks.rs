@@ -151,7 +151,7 @@ cases! {
                 for n in 1..=20 {
                     let waiter = spawn(move || {
                         let mut guard = LOCK.lock();
-                        assert!(CONDVAR.wait_while_for(&mut guard, |last| *last < n, MINUTE));
+                        assert!(CONDVAR.wait_while_with(&mut guard, |last| *last < n, MINUTE).is_ok());
                     });
                     asleep(waiter.thread().clone(), "condition");
                     *LOCK.lock() = n;

@@ -1,20 +1,22 @@
-//! The condition variable for a lock that is there already.
+//! The condition variable for a lock that exists already.
 
 use std::fmt;
 use std::time::Duration;
 
-use tk_lock::{LockGuard, RawLock};
-use tk_park::sync::Instant;
+use tk_lock::{Lock, LockGuard};
 use tk_park::{Limit, WaitError};
 
-use crate::RawCondvar;
+use crate::{RawCondvar, value_lock};
 
-/// A condition that threads wait for while they give up a [`Lock`](tk_lock::Lock).
+/// A condition variable for a [`Lock`], in the way of the standard library.
 ///
-/// A thread that is notified goes on when it has the lock again. All who wait at one time must use the same lock.
+/// A wait releases the lock, and holds it again when it returns. There are no spurious wake-ups.
+/// But another thread may take the lock between the notification and the return, so look at the
+/// value again, or use [`wait_while`](Condvar::wait_while). All threads that wait at one time must
+/// use the same lock.
 ///
-/// Notifying needs no lock. A thread that notifies after it has changed, under the lock, what the others wait for, misses
-/// none of them.
+/// A notification needs no lock. A thread that first changes the value under the lock, and then
+/// notifies, misses no thread that waits for that change.
 ///
 /// ```
 /// use tk_condvar::Condvar;
@@ -35,23 +37,16 @@ use crate::RawCondvar;
 /// });
 /// ```
 ///
-/// It differs from `lock_api`'s in that it can notify `n` threads, takes any [`Limit`], and knows at which line of the
-/// program a thread waits.
+/// Unlike `lock_api`'s, it can notify `n` threads, takes any [`Limit`], and knows at which line of
+/// the program a thread waits.
 #[doc(alias = "threading.Condition")]
 #[derive(Default)]
 pub struct Condvar {
     raw: RawCondvar,
 }
 
-/// The lock of a guard.
-pub(crate) fn raw_lock<'a, T: ?Sized>(guard: &LockGuard<'a, T>) -> &'a RawLock {
-    // SAFETY: a reference to the lock does nothing to it. Those who get it here give the lock up only while they have
-    // the guard for themselves, and have it again when they give the guard back.
-    unsafe { LockGuard::mutex(guard).raw() }
-}
-
 impl Condvar {
-    /// A condition that nobody waits for.
+    /// Creates a condition variable on which no thread waits.
     ///
     /// ```
     /// use tk_condvar::Condvar;
@@ -69,7 +64,8 @@ impl Condvar {
     ///
     /// # Panics
     ///
-    /// If other threads wait on this condition with another lock; as do all waits.
+    /// If other threads wait on this condition variable with another lock. This holds for all
+    /// waits.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -93,7 +89,7 @@ impl Condvar {
         debug_assert_eq!(notified, Ok(()));
     }
 
-    /// Releases the lock and waits for a notification, for at most `timeout`. Returns whether there was one.
+    /// As [`wait`](Condvar::wait), for at most `timeout`. Returns whether there was a notification.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -108,27 +104,16 @@ impl Condvar {
         self.wait_with(guard, timeout).is_ok()
     }
 
-    /// Releases the lock and waits for a notification, until `deadline` at most. Returns whether there was one.
+    /// As [`wait`](Condvar::wait), until the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached first. The error says which limit that was.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
-    /// use std::time::Instant;
-    /// use tk_lock::Lock;
-    ///
-    /// let lock = Lock::new(());
-    /// assert!(!Condvar::new().wait_until(&mut lock.lock(), Instant::now()));
-    /// ```
-    #[track_caller]
-    pub fn wait_until<T: ?Sized>(&self, guard: &mut LockGuard<'_, T>, deadline: Instant) -> bool {
-        self.wait_with(guard, deadline).is_ok()
-    }
-
-    /// Gives up the lock and waits for a notification, or until the limit is reached, and says which limit that was.
-    ///
-    /// ```
-    /// # use tk_condvar::Condvar;
-    /// use tk_lock::Lock;
     /// use tk_condvar::{StopSource, WaitError};
+    /// use tk_lock::Lock;
     ///
     /// let (lock, source) = (Lock::new(()), StopSource::new());
     /// source.request_stop();
@@ -143,11 +128,12 @@ impl Condvar {
     ) -> Result<(), WaitError> {
         // The conversion is the caller's code, and comes first.
         let limit = limit.into();
-        // SAFETY: the guard is borrowed for the time of the wait: the value can't be used.
-        unsafe { self.raw.wait_with(raw_lock(guard), limit) }
+        value_lock::wait::<Lock<T>>(&self.raw, guard, limit)
     }
 
-    /// Waits while `condition` returns `true`. It is called immediately, and after each notification, with the lock held.
+    /// Waits while `condition` returns `true`.
+    ///
+    /// `condition` is called immediately, and after each notification, with the lock held.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
@@ -167,79 +153,42 @@ impl Condvar {
         debug_assert_eq!(met, Ok(()));
     }
 
-    /// Waits while `condition` returns `true`, for at most `timeout`. Returns `true` if `condition` returned `false`. It is
-    /// called once more when the time is over.
+    /// Waits while `condition` returns `true`, until the limit is reached.
+    ///
+    /// `condition` is called once more when the limit is reached. If it returns `false` then, the
+    /// wait is a success.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached and `condition` still returns `true`. The error says which limit
+    /// that was.
     ///
     /// ```
     /// # use tk_condvar::Condvar;
     /// use std::time::Duration;
-    /// use tk_lock::Lock;
-    ///
-    /// let lock = Lock::new(0);
-    /// let timeout = Duration::from_millis(1);
-    /// assert!(!Condvar::new().wait_while_for(&mut lock.lock(), |n| *n == 0, timeout));
-    /// ```
-    #[track_caller]
-    pub fn wait_while_for<T: ?Sized>(
-        &self,
-        guard: &mut LockGuard<'_, T>,
-        condition: impl FnMut(&mut T) -> bool,
-        timeout: Duration,
-    ) -> bool {
-        self.wait_while_with(guard, condition, timeout).is_ok()
-    }
-
-    /// Waits while `condition` returns `true`, until `deadline` at most. Returns `true` if `condition` returned `false`.
-    ///
-    /// ```
-    /// # use tk_condvar::Condvar;
-    /// use std::time::Instant;
-    /// use tk_lock::Lock;
-    ///
-    /// let lock = Lock::new(0);
-    /// assert!(Condvar::new().wait_while_until(&mut lock.lock(), |n| *n != 0, Instant::now()));
-    /// ```
-    #[track_caller]
-    pub fn wait_while_until<T: ?Sized>(
-        &self,
-        guard: &mut LockGuard<'_, T>,
-        condition: impl FnMut(&mut T) -> bool,
-        deadline: Instant,
-    ) -> bool {
-        self.wait_while_with(guard, condition, deadline).is_ok()
-    }
-
-    /// Waits while `condition` returns `true`, or until the limit is reached. The error says which limit that was. `condition`
-    /// is called once more when the limit is reached: if it returns `false`, the wait was a success.
-    ///
-    /// ```
-    /// # use tk_condvar::Condvar;
-    /// use std::time::Duration;
-    /// use tk_lock::Lock;
     /// use tk_condvar::WaitError;
+    /// use tk_lock::Lock;
     ///
     /// let lock = Lock::new(0);
     /// let timeout = Duration::from_millis(1);
     /// let met = Condvar::new().wait_while_with(&mut lock.lock(), |n| *n == 0, timeout);
     /// assert_eq!(met, Err(WaitError::TimedOut));
     /// ```
+    #[doc(alias = "threading.Condition.wait_for")]
     #[track_caller]
     pub fn wait_while_with<'l, T: ?Sized>(
         &self,
         guard: &mut LockGuard<'_, T>,
-        mut condition: impl FnMut(&mut T) -> bool,
+        condition: impl FnMut(&mut T) -> bool,
         limit: impl Into<Limit<'l>>,
     ) -> Result<(), WaitError> {
         let limit = limit.into();
-        let mut waited = Ok(());
-        while condition(guard) {
-            waited?;
-            waited = self.wait_with(guard, limit);
-        }
-        Ok(())
+        value_lock::wait_while::<Lock<T>>(&self.raw, guard, condition, limit)
     }
 
-    /// Wakes the `n` threads that have waited longest, or all if there are fewer. Returns how many. Never blocks.
+    /// Wakes the `n` threads that have waited longest, or all if there are fewer. Returns how many.
+    ///
+    /// Never blocks. The lock need not be held.
     ///
     /// ```
     /// assert_eq!(tk_condvar::Condvar::new().notify(2), 0);
@@ -249,7 +198,9 @@ impl Condvar {
         self.raw.notify(n)
     }
 
-    /// Wakes the thread that has waited longest. Returns whether there was one. Never blocks.
+    /// Wakes the thread that has waited longest. Returns whether there was one.
+    ///
+    /// Never blocks. The lock need not be held.
     ///
     /// ```
     /// assert!(!tk_condvar::Condvar::new().notify_one());
@@ -259,9 +210,10 @@ impl Condvar {
         self.notify(1) == 1
     }
 
-    /// Wakes every waiting thread. Returns how many. Never blocks.
+    /// Wakes every thread that waits. Returns how many there were.
     ///
-    /// They go on one after the other, as each gets the lock.
+    /// Never blocks. The lock need not be held. The threads go on one after the other, as each gets
+    /// the lock.
     ///
     /// ```
     /// assert_eq!(tk_condvar::Condvar::new().notify_all(), 0);
@@ -279,7 +231,7 @@ impl Condvar {
         self.raw.loom_register();
     }
 
-    /// Whether a notification would look at a lock.
+    /// Whether a notification would look into the queue.
     #[cfg(tk_loom)]
     #[doc(hidden)]
     pub fn knows_a_lock(&self) -> bool {

@@ -1,6 +1,7 @@
-//! Condition variables: exact, and first come, first served.
+//! Condition variables with exact wake-ups in FIFO order.
 //!
-//! [`Condition<T>`] is a value, its lock and its condition in one. It is what most programs want:
+//! [`Condition<T>`] is a value, its lock and its condition variable in one. Most programs want this
+//! one:
 //!
 //! ```
 //! use tk_condvar::Condition;
@@ -17,26 +18,43 @@
 //! });
 //! ```
 //!
-//! [`Condvar`] is the condition alone, for use with a [`Lock`](tk_lock::Lock) that is there already, in the way of the
-//! standard library.
+//! | type | what it is | lock |
+//! |---|---|---|
+//! | [`Condition<T>`] | value, lock and condition variable | [`Lock<T>`](tk_lock::Lock) |
+//! | [`Monitor<T>`] | the same, and its owner can lock it again | [`RLock<RefCell<T>>`](tk_lock::RLock) |
+//! | [`Condvar`] | the condition variable alone, as std's | a [`Lock<T>`](tk_lock::Lock) of yours |
+//! | [`RawCondvar`] | the same, without types | any [`CondvarLock`] |
 //!
-//! [`Monitor<T>`] is a `Condition` that the thread that has it locked can lock again.
+//! The waits are:
 //!
-//! `wait` and `wait_while` have forms with a limit: `_for` a duration, `_until` an instant, and `_with` a [`Limit`], which can
-//! also be a stop token.
+//! | form | gives up | returns |
+//! |---|---|---|
+//! | `wait()` | never | |
+//! | `wait_for(Duration)` | after that time | whether there was a notification |
+//! | `wait_with(limit)` | when the [`Limit`] is reached | `Ok`, or which limit it was |
+//! | `wait_while(condition)` | never | |
+//! | `wait_while_with(condition, limit)` | when the [`Limit`] is reached | `Ok` if `condition` was false, or which limit it was |
 //!
-//! There are no spurious wake-ups: a wait ends because of a notification, or because its limit is reached, and says
-//! which. `notify(n)` wakes the `n` threads that have waited longest, and says how many there were.
+//! There are no spurious wake-ups. A wait ends because of a notification, or because its limit is
+//! reached, and it returns which of the two. `notify(n)` wakes the `n` threads that have waited
+//! longest, and returns how many there were.
+//!
+//! There is no thundering herd. Threads that are notified while the lock is held are moved into the
+//! lock's queue, where each release wakes one.
 
 mod condition;
 mod condvar;
 mod monitor;
+mod monitored;
 mod raw_condvar;
+mod value_lock;
 
 pub use condition::{Condition, ConditionGuard};
 pub use condvar::Condvar;
 pub use monitor::{Monitor, MonitorGuard};
+pub use monitored::{Monitored, MonitoredGuard};
 pub use raw_condvar::RawCondvar;
+pub use value_lock::ValueLock;
 
 #[doc(no_inline)]
 pub use tk_lock::CondvarLock;

@@ -13,22 +13,24 @@
 //! that, and notifies, finds it there.
 //!
 //! **One lock.** While a thread is in the queue, `key` is the key of the queue of the lock that all
-//! threads in the queue have released. The first thread stores it when it enters the queue. A thread
-//! that finds the queue empty clears it. Both happen with the queue locked. In the child of a fork
-//! the queue is empty, so a key from before the fork is cleared by the first wait or notification.
+//! threads in the queue have released. The first thread stores it when it enters the queue. A
+//! thread that finds the queue empty clears it. Both happen with the queue locked. In the child of
+//! a fork the queue is empty, so a key from before the fork is cleared by the first wait or
+//! notification.
 //!
 //! **The lock is alive.** The tag of a waiter is the address of a reference to its lock, which lies
 //! on the stack of the thread that waits, beside the borrow of the lock itself. The thread does not
 //! leave [`wait_with`](RawCondvar::wait_with) while its waiter is in a queue, or has been taken out
 //! of one and is about to be woken. So a notifier may follow the tag while the queue is locked.
 //!
-//! **Moved is notified.** A thread that has been moved into the queue of its lock has been notified.
-//! If its time runs out there, or its token is stopped, the wait was a success all the same.
+//! **Moved is notified.** A thread that has been moved into the queue of its lock has been
+//! notified. If its time runs out there, or its token is stopped, the wait was a success all the
+//! same.
 //!
 //! **A release is to come** (see `raw_lock/acquire.rs` of tk-lock). A notifier moves threads into
-//! the queue of the lock only if the lock is held, and marks it in the same step, or if it wakes the
-//! first thread, which takes the lock. So each moved thread is woken by a release, in its turn, and
-//! no thread is moved behind the last release.
+//! the queue of the lock only if the lock is held, and marks it in the same step, or if it wakes
+//! the first thread, which takes the lock. So each moved thread is woken by a release, in its turn,
+//! and no thread is moved behind the last release.
 
 use std::cell::Cell;
 use std::fmt;

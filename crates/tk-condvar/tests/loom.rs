@@ -241,7 +241,11 @@ fn a_wait_that_has_returned_leaves_no_address_behind() {
         assert_eq!(received, sender.join().unwrap());
         // And with another lock there is room for the next.
         let other = Lock::new(0);
-        assert!(!pair.condvar.wait_until(&mut other.lock(), Instant(1)));
+        assert!(
+            pair.condvar
+                .wait_with(&mut other.lock(), Instant(1))
+                .is_err()
+        );
         assert!(!pair.condvar.knows_a_lock());
     });
 }

@@ -93,7 +93,7 @@ fn the_timed_and_stoppable_forms_reach_their_limits() {
     let mut guard = condition.lock();
     let start = Instant::now();
     assert!(!guard.wait_for(timeout));
-    assert!(!guard.wait_until(start));
+    assert!(guard.wait_with(start).is_err());
     assert_eq!(guard.wait_with(timeout), Err(WaitError::TimedOut));
     let never = guard.wait_while_with(|()| true, timeout);
     assert_eq!(never, Err(WaitError::TimedOut));
@@ -143,16 +143,21 @@ fn every_form_succeeds_when_it_can() {
     let long = Duration::from_secs(600);
     let deadline = Instant::now() + long;
     assert!(condition.try_lock_for(long).is_some());
-    assert!(condition.try_lock_until(deadline).is_some());
+    assert!(condition.lock_with(deadline).is_ok());
     std::thread::scope(|s| {
         let waiters = [
             start_parked(s, "condition", || condition.lock().wait_for(long)),
-            start_parked(s, "condition", || condition.lock().wait_until(deadline)),
             start_parked(s, "condition", || {
-                condition.lock().wait_while_for(|n| *n == 0, long)
+                condition.lock().wait_with(deadline).is_ok()
             }),
             start_parked(s, "condition", || {
-                condition.lock().wait_while_until(|n| *n == 0, deadline)
+                condition.lock().wait_while_with(|n| *n == 0, long).is_ok()
+            }),
+            start_parked(s, "condition", || {
+                condition
+                    .lock()
+                    .wait_while_with(|n| *n == 0, deadline)
+                    .is_ok()
             }),
         ];
         *condition.lock() = 1;
@@ -162,6 +167,6 @@ fn every_form_succeeds_when_it_can() {
         }
     });
     let mut guard = condition.lock();
-    assert!(!guard.wait_while_for(|n| *n == 1, Duration::ZERO));
-    assert!(!guard.wait_while_until(|n| *n == 1, Instant::now()));
+    assert!(guard.wait_while_with(|n| *n == 1, Duration::ZERO).is_err());
+    assert!(guard.wait_while_with(|n| *n == 1, Instant::now()).is_err());
 }

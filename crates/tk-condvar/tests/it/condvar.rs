@@ -141,7 +141,7 @@ fn a_wait_times_out_after_its_time_with_the_lock_held() {
     assert!(start.elapsed() >= timeout);
     assert!(lock.is_locked());
     let deadline = Instant::now() + timeout;
-    assert!(!condvar.wait_until(&mut guard, deadline));
+    assert!(condvar.wait_with(&mut guard, deadline).is_err());
     assert!(Instant::now() >= deadline);
     assert_eq!(
         condvar.wait_with(&mut guard, timeout),
@@ -178,7 +178,7 @@ fn a_limit_that_is_over_ends_the_wait_with_the_lock_held() {
     let token = source.token();
     let mut guard = lock.lock();
     assert!(!condvar.wait_for(&mut guard, Duration::ZERO));
-    assert!(!condvar.wait_until(&mut guard, Instant::now()));
+    assert!(condvar.wait_with(&mut guard, Instant::now()).is_err());
     assert_eq!(
         condvar.wait_with(&mut guard, &token),
         Err(WaitError::Stopped)
@@ -237,7 +237,9 @@ fn a_moved_waiter_counts_as_notified_though_it_is_stopped_or_times_out() {
         });
         let deadline = Instant::now() + Duration::from_millis(200);
         let (condvar, lock) = (&condvar, &lock);
-        let timed = start(s, move || condvar.wait_until(&mut lock.lock(), deadline));
+        let timed = start(s, move || {
+            condvar.wait_with(&mut lock.lock(), deadline).is_ok()
+        });
         until("the timed one waits, or waited", || {
             is_parked(&timed.record, "condition") || timed.is_finished()
         });
@@ -453,10 +455,14 @@ fn the_timed_forms_of_wait_while_say_whether_the_condition_is_met() {
     std::thread::scope(|s| {
         let waiters = [
             start_parked(s, "condition", || {
-                condvar.wait_while_for(&mut lock.lock(), |n| *n == 0, long)
+                condvar
+                    .wait_while_with(&mut lock.lock(), |n| *n == 0, long)
+                    .is_ok()
             }),
             start_parked(s, "condition", || {
-                condvar.wait_while_until(&mut lock.lock(), |n| *n == 0, deadline)
+                condvar
+                    .wait_while_with(&mut lock.lock(), |n| *n == 0, deadline)
+                    .is_ok()
             }),
         ];
         *lock.lock() = 1;
@@ -466,6 +472,14 @@ fn the_timed_forms_of_wait_while_say_whether_the_condition_is_met() {
         }
     });
     let mut guard = lock.lock();
-    assert!(!condvar.wait_while_for(&mut guard, |n| *n == 1, Duration::ZERO));
-    assert!(!condvar.wait_while_until(&mut guard, |n| *n == 1, Instant::now()));
+    assert!(
+        condvar
+            .wait_while_with(&mut guard, |n| *n == 1, Duration::ZERO)
+            .is_err()
+    );
+    assert!(
+        condvar
+            .wait_while_with(&mut guard, |n| *n == 1, Instant::now())
+            .is_err()
+    );
 }

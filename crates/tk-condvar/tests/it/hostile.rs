@@ -181,14 +181,16 @@ fn a_condition_may_notify_others_and_lock_other_things() {
     let (condition, other) = (Condition::new(0), Condition::new(0));
     let start = Instant::now();
     let mut guard = condition.lock();
-    let met = guard.wait_while_for(
-        |n| {
-            *n += 1;
-            *other.lock() += *n;
-            condition.notify_all() + other.notify_all() == 0 && *n < 2
-        },
-        Duration::from_millis(1),
-    );
+    let met = guard
+        .wait_while_with(
+            |n| {
+                *n += 1;
+                *other.lock() += *n;
+                condition.notify_all() + other.notify_all() == 0 && *n < 2
+            },
+            Duration::from_millis(1),
+        )
+        .is_ok();
     assert!(met);
     until("a millisecond has passed", || {
         start.elapsed() >= Duration::from_millis(1)

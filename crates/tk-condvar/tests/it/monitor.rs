@@ -48,12 +48,12 @@ fn a_wait_that_gives_up_takes_every_level_back_too() {
     let mut inner = monitor.lock();
     assert!(!inner.wait_for(Duration::ZERO));
     assert!(!inner.wait_for(Duration::from_millis(1)));
-    assert!(!inner.wait_until(Instant::now()));
+    assert!(inner.wait_with(Instant::now()).is_err());
     assert_eq!(inner.wait_with(&token), Err(WaitError::Stopped));
     let met = inner.wait_while_with(|n| *n == 0, &token);
     assert_eq!(met, Err(WaitError::Stopped));
-    assert!(!inner.wait_while_until(|n| *n == 0, Instant::now()));
-    assert!(inner.wait_while_for(|n| *n == 1, Duration::ZERO));
+    assert!(inner.wait_while_with(|n| *n == 0, Instant::now()).is_err());
+    assert!(inner.wait_while_with(|n| *n == 1, Duration::ZERO).is_ok());
     assert_eq!(monitor.recursion_count(), 2);
     assert!(start_in_a_thread(|| monitor.try_lock().is_none()));
 }
@@ -117,13 +117,13 @@ fn it_is_a_lock_with_a_value() {
     let mut monitor = Monitor::from(1);
     *monitor.get_mut() += 1;
     let guard = monitor.lock();
-    assert_eq!(format!("{guard:?}"), "MonitorGuard(RefCell { value: 2 })");
+    assert_eq!(format!("{guard:?}"), "RefCell { value: 2 }");
     assert!(format!("{monitor:?}").contains("locked: true, recursion_count: 1"));
     assert!(monitor.is_owned_by_current_thread());
     start_in_a_thread(|| {
         assert!(monitor.is_locked() && !monitor.is_owned_by_current_thread());
         assert!(monitor.try_lock_for(Duration::from_millis(1)).is_none());
-        assert!(monitor.try_lock_until(Instant::now()).is_none());
+        assert!(monitor.lock_with(Instant::now()).is_err());
         let timed_out = monitor.lock_with(Duration::ZERO).err();
         assert_eq!(timed_out, Some(WaitError::TimedOut));
     });
@@ -144,7 +144,7 @@ fn every_form_succeeds_when_it_can() {
     let long = Duration::from_secs(600);
     let deadline = Instant::now() + long;
     assert!(monitor.try_lock_for(long).is_some());
-    assert!(monitor.try_lock_until(deadline).is_some());
+    assert!(monitor.lock_with(deadline).is_ok());
     std::thread::scope(|s| {
         let waiters = [
             start_parked(s, "condition", || {
@@ -152,12 +152,17 @@ fn every_form_succeeds_when_it_can() {
                 *monitor.lock().borrow() == 1
             }),
             start_parked(s, "condition", || monitor.lock().wait_for(long)),
-            start_parked(s, "condition", || monitor.lock().wait_until(deadline)),
             start_parked(s, "condition", || {
-                monitor.lock().wait_while_for(|n| *n == 0, long)
+                monitor.lock().wait_with(deadline).is_ok()
             }),
             start_parked(s, "condition", || {
-                monitor.lock().wait_while_until(|n| *n == 0, deadline)
+                monitor.lock().wait_while_with(|n| *n == 0, long).is_ok()
+            }),
+            start_parked(s, "condition", || {
+                monitor
+                    .lock()
+                    .wait_while_with(|n| *n == 0, deadline)
+                    .is_ok()
             }),
         ];
         let guard = monitor.lock();
@@ -169,6 +174,6 @@ fn every_form_succeeds_when_it_can() {
         }
     });
     let mut guard = monitor.lock();
-    assert!(!guard.wait_while_for(|n| *n == 1, Duration::ZERO));
-    assert!(!guard.wait_while_until(|n| *n == 1, Instant::now()));
+    assert!(guard.wait_while_with(|n| *n == 1, Duration::ZERO).is_err());
+    assert!(guard.wait_while_with(|n| *n == 1, Instant::now()).is_err());
 }
