@@ -1,11 +1,13 @@
-//! The id of an owner whose [`Owner`](tk_core::Owner) does not tell it from others.
+//! The id of an owner that shares its number with others:
+//! [`Owner::ANONYMOUS`](tk_core::Owner::ANONYMOUS).
 
 use tk_park::sync::current_id;
 
 #[cfg(any(target_has_atomic = "64", tk_loom))]
 use tk_park::sync::{AtomicU64, Ordering::Relaxed};
 
-/// The id of the thread that owns a lock, or zero. One load, and never half of one id and half of another.
+/// The id of the thread that owns a lock, or zero. It is read in one load, so it is never half of
+/// one id and half of another.
 pub(crate) struct AnonymousId {
     #[cfg(any(target_has_atomic = "64", tk_loom))]
     id: AtomicU64,
@@ -21,7 +23,7 @@ impl AnonymousId {
         }
     }
 
-    // Relaxed: a thread looks for its own id only, and sees its own writes.
+    // Relaxed: a thread looks only for its own id, and sees its own writes.
     fn load(&self) -> u64 {
         self.id.load(Relaxed)
     }
@@ -31,7 +33,8 @@ impl AnonymousId {
     }
 }
 
-/// There is no atomic of 64 bits. Only threads after the first 2^30 come here, so a lock is good enough.
+/// The processor has no atomic of 64 bits. Only threads after the first 2^30 come here, so a mutex
+/// is good enough.
 #[cfg(not(any(target_has_atomic = "64", tk_loom)))]
 impl AnonymousId {
     pub(crate) const fn new() -> AnonymousId {
@@ -50,19 +53,19 @@ impl AnonymousId {
 }
 
 impl AnonymousId {
-    /// Whether this is the calling thread.
+    /// Returns whether this is the calling thread's id.
     #[cold]
     pub(crate) fn is_current(&self) -> bool {
         self.load() == current_id().get()
     }
 
-    /// The calling thread is the owner now.
+    /// Stores the id of the calling thread, which has just taken the lock.
     #[cold]
     pub(crate) fn set(&self) {
         self.store(current_id().get());
     }
 
-    /// The calling thread is about to release the lock.
+    /// Clears the id of the calling thread, which is about to release the lock.
     #[cold]
     pub(crate) fn clear(&self) {
         self.store(0);

@@ -1,4 +1,4 @@
-//! What a condition variable needs from a lock.
+//! The methods that a condition variable needs from a lock.
 
 use tk_park::Word;
 use tk_park::sync::current_owner;
@@ -123,8 +123,8 @@ pub unsafe trait CondvarLock: Sync {
 
     /// Marks the lock as one with parked threads, whether or not a thread holds it.
     ///
-    /// Called with the lock's queue locked, after threads have been moved into the queue, and before
-    /// another one is woken that takes the lock. So a release is to come.
+    /// Called with the lock's queue locked, after threads have been moved into the queue, and
+    /// before another one is woken that takes the lock. So a release is to come.
     fn mark_parked(&self);
 
     /// Releases the lock completely. Returns what [`acquire_restore`](CondvarLock::acquire_restore)
@@ -136,13 +136,14 @@ pub unsafe trait CondvarLock: Sync {
     /// before it does.
     unsafe fn release_save(&self) -> usize;
 
-    /// Takes the lock again, and restores what [`release_save`](CondvarLock::release_save) returned.
-    /// Blocks while another thread holds the lock.
+    /// Takes the lock again, and restores what [`release_save`](CondvarLock::release_save)
+    /// returned. Blocks while another thread holds the lock.
     ///
-    /// `token` is the token with which the thread was unparked. A release of this lock gives a token
-    /// of its choice to a thread in its queue. The token is zero if the thread comes from the
+    /// `token` is the token with which the thread was unparked. A release of this lock gives a
+    /// token of its choice to a thread in its queue. The token is zero if the thread comes from the
     /// condition variable instead, because it was notified there or has given up. A lock that gives
-    /// other tokens as zero can hand itself over: the token says that the thread holds it already.
+    /// other tokens than zero can hand itself over: such a token means that the thread holds it
+    /// already.
     ///
     /// # Safety
     ///
@@ -183,8 +184,9 @@ unsafe impl CondvarLock for RawLock {
     }
 }
 
-// SAFETY: as for the `RawLock` inside, which has the queue. The number of levels is what is saved: by
-// the caller's promises, this thread owns the lock when it is read, and again when it is written.
+// SAFETY: as for the `RawLock` inside, which has the queue. The number of levels is what is saved:
+// by the caller's promises, this thread owns the lock when it is read, and again when it is
+// written.
 unsafe impl CondvarLock for RawRLock {
     fn word(&self) -> &dyn Word {
         self.lock().word()

@@ -1,9 +1,9 @@
-//! Releases that are refused.
+//! The errors of a release.
 
 use std::error::Error;
 use std::fmt;
 
-/// A release of a [`RawLock`](crate::RawLock) that is not held.
+/// The error of a release of a [`RawLock`](crate::RawLock) that is not held.
 ///
 /// ```
 /// use tk_lock::{NotLocked, RawLock};
@@ -21,7 +21,7 @@ impl fmt::Display for NotLocked {
 
 impl Error for NotLocked {}
 
-/// A release of a [`RawRLock`](crate::RawRLock) that the calling thread does not hold.
+/// The error of a release of a [`RawRLock`](crate::RawRLock) that the calling thread does not hold.
 ///
 /// ```
 /// use tk_lock::{NotOwned, RawRLock};

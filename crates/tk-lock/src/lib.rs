@@ -1,8 +1,15 @@
 //! Locks that know their owner.
 //!
-//! [`Lock<T>`] guards a value, and [`RLock<T>`] can be locked again by the thread that holds it. [`RawLock`] and
-//! [`RawRLock`] guard nothing: they are Python's `Lock` and `RLock`. A lock takes 8 bytes beside the value, a reentrant one
-//! 24. While a thread waits for a lock, its [record](tk_core::ThreadRecord) says for which one, at which line, and who holds it.
+//! | type | guards | the thread that holds it |
+//! |---|---|---|
+//! | [`Lock<T>`] | a value | can't lock it again: that panics |
+//! | [`RLock<T>`] | a value | can lock it again |
+//! | [`RawLock`] | nothing: Python's `Lock` | need not be the one that releases it |
+//! | [`RawRLock`] | nothing: Python's `RLock` | can lock it again |
+//!
+//! A lock takes 8 bytes beside the value, and a reentrant lock 24. While a thread waits for a lock,
+//! its [record](tk_core::ThreadRecord) shows which lock that is, which thread holds it, and at
+//! which line the wait is.
 //!
 //! ```
 //! use tk_lock::Lock;
@@ -16,7 +23,8 @@
 //! assert_eq!(SCORES.lock().len(), 2);
 //! ```
 //!
-//! Every wait for a lock can have a limit: a time, a [`StopToken`], or both. [`LockExt`] adds the last two to a `Lock`:
+//! Every wait for a lock can have a limit: a time, a [`StopToken`], or both. [`LockExt`] adds that
+//! to a `Lock`:
 //!
 //! ```
 //! use std::time::Duration;
@@ -27,32 +35,37 @@
 //! assert!(lock.lock_with(&StopSource::new().token()).is_ok());
 //! ```
 //!
-//! The guards of `Lock` are `lock_api`'s, with mapped guards and the like. There is no poisoning: a guard that a panic drops
-//! releases its lock like any other.
+//! The guards of `Lock` are those of `lock_api`, with mapped guards and the like. There is no
+//! poisoning: a guard that a panic drops releases its lock like any other.
+//!
+//! [`CondvarLock`] is what a lock of your own implements to be used with tk-condvar.
 //!
 //! # Fairness
 //!
-//! A running thread may take a free lock before the threads in the queue (barging), because it is faster than a thread that
-//! has to wake up. But each release that finds a queue looks at the clock: if the first thread in the queue has been there
-//! for a millisecond, the release hands the lock to it. The time of a thread that a condition variable has notified counts
-//! from the notification. A fair release ([`unlock_fair`](RLockGuard::unlock_fair), [`bump`](RLockGuard::bump)) hands the
-//! lock over in any case.
+//! A running thread may take a free lock before the threads in the queue (barging), because it is
+//! faster than a thread that has to wake up. But each release that finds a queue looks at the
+//! clock. If the first thread in the queue has been there for a millisecond, the release hands the
+//! lock to it. The time of a thread that a condition variable has notified counts from the
+//! notification. A fair release ([`unlock_fair`](RLockGuard::unlock_fair),
+//! [`bump`](RLockGuard::bump)) hands the lock over in any case.
 //!
-//! A thread that waits spins for some microseconds before it enters the queue. A fair release that finds the queue empty,
-//! but a thread that spins, lets that have the lock.
+//! A thread that waits spins for some microseconds before it enters the queue. A fair release that
+//! finds the queue empty, but a thread spinning, yields until that thread has the lock.
 //!
-//! # Locks that nobody will release
+//! # Locks that no thread will release
 //!
-//! A thread that locks a `Lock` which it holds would wait for itself: without a limit, that panics. If a thread ends and has
-//! leaked a guard, the lock stays held, and all others wait. In the child of a fork, the threads that exist in the parent
-//! alone never release their locks: a wait without a limit for such a lock panics, and names the holder. Waits with a limit
-//! reach it in all these cases.
+//! A thread that locks a `Lock` which it holds would wait for itself. Without a limit, that panics.
+//! If a thread ends and has leaked a guard, the lock stays held, and all other threads wait. In the
+//! child of a fork, the threads that exist only in the parent never release their locks. A wait
+//! without a limit for such a lock panics, and names the holder. Waits with a limit reach it in all
+//! these cases.
 //!
 //! # Allocators
 //!
-//! A global allocator may use a lock. Neither a lock, nor a wait for it, nor a release allocates anything, and a thread that
-//! registers with its first lock of all finds the lock free when the allocator is called for that. The exception is a wait
-//! on macOS, where the standard library's mutex allocates when a thread sleeps.
+//! A global allocator may use a lock. Neither a lock, nor a wait for it, nor a release allocates
+//! memory. If a thread's first lock of all registers the thread, that lock is free while the
+//! registration calls the allocator. The exception is a wait on macOS, where the standard library's
+//! mutex allocates when a thread sleeps.
 //!
 //! # Features
 //!

@@ -4,7 +4,7 @@ use tk_park::{Limit, WaitError};
 
 use crate::RawLock;
 
-/// A value that one thread at a time can use.
+/// A value that one thread at a time can use: a mutex.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,7 +55,7 @@ pub type LockGuard<'a, T> = lock_api::MutexGuard<'a, RawLock, T>;
 /// ```
 pub type MappedLockGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawLock, T>;
 
-/// What a [`Lock`] can do beside what `lock_api` gives it.
+/// Adds to a [`Lock`] a wait with a [`Limit`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -64,12 +64,17 @@ pub type MappedLockGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawLock, T>;
 /// assert!(Lock::new(1).lock_with(Duration::from_millis(1)).is_ok());
 /// ```
 pub trait LockExt<T: ?Sized> {
-    /// Takes the lock. Blocks while it is held, until the limit is reached. The error says which limit that was.
+    /// Takes the lock. Blocks while it is held, until the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached first. The error says which limit that was.
     ///
     /// # Panics
     ///
-    /// If there is no limit ([`Limit::never`], or a time too long for the clock), as [`lock`](lock_api::Mutex::lock): if this
-    /// thread holds the lock, or if this is the child of a fork and a thread that exists in the parent alone holds it.
+    /// If the wait would never end, because there is no limit ([`Limit::never`], or a time too long
+    /// for the clock) and the lock is held by this thread, or by a thread that a fork has left in
+    /// the parent. [`lock`](lock_api::Mutex::lock) panics in the same cases.
     ///
     /// ```
     /// use tk_lock::{Lock, LockExt, StopSource, WaitError};

@@ -32,10 +32,10 @@ const TOKEN_HANDOFF: u16 = 1;
 /// A lock that guards nothing, and that any thread may release.
 ///
 /// This is Python's `threading.Lock`, and what a [`Lock<T>`](crate::Lock) is made of. A `Lock<T>`
-/// keeps its `RawLock` to itself, so that no thread can release what a guard holds. `RawLock` has no
-/// guard type: for scoped locking, use `Lock<()>`.
+/// keeps its `RawLock` to itself, so that no thread can release what a guard holds. `RawLock` has
+/// no guard type: for scoped locking, use `Lock<()>`.
 ///
-/// What a thread did before it released the lock happens before the next `acquire` returns.
+/// All that a thread did before it released the lock happens before the next `acquire` returns.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,8 +59,8 @@ pub struct RawLock {
     /// First, so that the address in the record of a thread that waits is that of the lock.
     pub(crate) word: LockWord,
     spin: AdaptiveSpin,
-    /// Whether a thread has spun for the lock since the last fair release: *Spinning is waiting*. An
-    /// estimate, which orders nothing, and so not one of the atomics of `sync`.
+    /// Whether a thread has spun for the lock since the last fair release: *Spinning is waiting*.
+    /// An estimate, which orders nothing, and so not one of the atomics of `sync`.
     spinning: AtomicBool,
 }
 
@@ -128,19 +128,6 @@ impl RawLock {
     pub fn acquire_for(&self, timeout: Duration) -> bool {
         // The clock is read only if the lock is held.
         self.try_acquire() || self.acquire_with(timeout).is_ok()
-    }
-
-    /// Takes the lock. Blocks until `deadline` while it is held. Returns whether it was taken.
-    ///
-    /// ```
-    /// use std::time::Instant;
-    ///
-    /// assert!(tk_lock::RawLock::new().acquire_until(Instant::now()));
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_until(&self, deadline: tk_park::sync::Instant) -> bool {
-        self.acquire_with(deadline).is_ok()
     }
 
     /// Takes the lock. Blocks while it is held, until the limit is reached.

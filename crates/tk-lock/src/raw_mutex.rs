@@ -8,10 +8,10 @@ use tk_park::sync::{Instant, current_owner};
 
 use crate::RawLock;
 
-// SAFETY: by Mutual exclusion (see `raw_lock.rs`), one thread at a time holds the lock, and sees what the owners before it
-// have done. A guard has no state, so that forgetting it leaves the lock held, and no more. The lock can be moved when no
-// reference to it is left, and then nobody is parked on it. `lock` panics before it has taken anything, `unlock` does not
-// panic.
+// SAFETY: by *Mutual exclusion* (see `word.rs`), one thread at a time holds the lock, and sees what
+// the owners before it have done. A guard has no state, so if it is leaked, the lock stays held and
+// nothing else happens. The lock can be moved only when no reference to it is left, and then no
+// thread is parked on it. `lock` panics before it has taken anything, and `unlock` does not panic.
 unsafe impl lock_api::RawMutex for RawLock {
     #[allow(
         clippy::declare_interior_mutable_const,
@@ -19,7 +19,8 @@ unsafe impl lock_api::RawMutex for RawLock {
     )]
     const INIT: RawLock = RawLock::new();
 
-    // A release by another thread would be sound, but the owner in the word would not be the thread that has the guard.
+    // A release by another thread would be sound, but the owner in the word would not be the thread
+    // that has the guard.
     type Guard = GuardNoSend;
 
     #[inline]
@@ -45,19 +46,21 @@ unsafe impl lock_api::RawMutex for RawLock {
     }
 }
 
-// SAFETY: as above. A timed attempt that fails has taken nothing, and does not fail before its time.
+// SAFETY: as above. A timed attempt that fails has taken nothing, and does not fail before its
+// time.
 unsafe impl lock_api::RawMutexTimed for RawLock {
     type Duration = Duration;
     type Instant = Instant;
 
     #[track_caller]
     fn try_lock_for(&self, timeout: Duration) -> Option<GuardNoSend> {
+        // The clock is read only if the lock is held.
         if self.try_acquire() {
             return Some(GuardNoSend::new());
         }
         let limit = Limit::after(timeout);
         if limit.is_unlimited() {
-            // Too long for the clock: forever, in which case a relock panics.
+            // Too long for the clock, so the wait has no limit, and a relock panics.
             return Some(lock_api::RawMutex::lock(self));
         }
         self.acquire_with(limit).ok().map(|()| GuardNoSend::new())
@@ -65,12 +68,14 @@ unsafe impl lock_api::RawMutexTimed for RawLock {
 
     #[track_caller]
     fn try_lock_until(&self, deadline: Instant) -> Option<GuardNoSend> {
-        self.acquire_until(deadline).then(GuardNoSend::new)
+        let taken = self.acquire_with(deadline);
+        taken.ok().map(|()| GuardNoSend::new())
     }
 }
 
-// SAFETY: as above. `bump` leaves the lock held by this thread, and does not unwind: this thread holds the lock first, so
-// that no thread which a fork has left behind can hold it later.
+// SAFETY: as above. `bump` returns with the lock held by this thread, as before. It does not
+// unwind: this thread holds the lock first, so no thread that a fork has left behind can hold it
+// later.
 unsafe impl lock_api::RawMutexFair for RawLock {
     unsafe fn unlock_fair(&self, _: GuardNoSend) {
         self.release_fair();

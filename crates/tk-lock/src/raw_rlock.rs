@@ -1,6 +1,4 @@
-//! The algorithm of the reentrant lock.
-//!
-//! # States
+//! The algorithm of the reentrant lock: Python's `threading.RLock`.
 //!
 //! The state is that of the [`RawLock`] inside, and a number of levels.
 //!
@@ -11,16 +9,19 @@
 //!
 //! # Invariants
 //!
-//! **Owner.** A thread owns the lock if the word of the lock inside names it. The word names a thread only after that thread
-//! has taken the lock, or sleeps in its acquire and has been handed the lock. Numbers are never reused, so a thread that
-//! finds its own number has put it there itself. Relaxed loads are enough, because a thread sees its own writes.
+//! **Owner.** A thread owns the lock if the word of the lock inside names it. The word names a
+//! thread only after that thread has taken the lock, or while it is parked in its acquire and has
+//! been handed the lock. Numbers are never reused, so a thread that finds its own number has put it
+//! there itself. Relaxed loads are enough, because a thread sees its own writes.
 //!
-//! **Anonymous owner.** Threads without a number of their own ([`Owner::ANONYMOUS`]) are told apart by their whole id: such
-//! an owner stores it in `anonymous` after it takes the lock, and clears it before it releases the lock. A thread that finds
-//! its own id there is the owner by the same reasoning. There is one load of the id, which cannot be torn: of two loads of
-//! half an id each, the first could be of one owner and the second of another.
+//! **Anonymous owner.** Threads without a number of their own ([`Owner::ANONYMOUS`]) are told apart
+//! by their whole id. Such an owner stores its id in `anonymous` after it takes the lock, and
+//! clears it before it releases the lock. A thread that finds its own id there is the owner by the
+//! same reasoning. The id is read in one load. If it were two loads of half an id each, the first
+//! half could be of one owner and the second of another.
 //!
-//! **Levels.** `levels` is read and written by the owner alone, and the lock passes it on from owner to owner.
+//! **Levels.** Only the owner reads and writes `levels`. The lock passes the field on from owner to
+//! owner.
 
 use std::cell::Cell;
 use std::fmt;
@@ -28,7 +29,7 @@ use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use tk_core::Owner;
-use tk_park::sync::{Instant, current_owner};
+use tk_park::sync::current_owner;
 use tk_park::{Limit, WaitError};
 
 use crate::anonymous::AnonymousId;
@@ -36,9 +37,9 @@ use crate::{NotOwned, RawLock};
 
 /// A lock that guards nothing, and that the thread that holds it can take again.
 ///
-/// This is Python's `threading.RLock`. It is free again when it has been released as often as it was acquired; only the
-/// thread that holds it may release it. To guard a value, take an [`RLock`](crate::RLock), which can't be released by
-/// mistake.
+/// This is Python's `threading.RLock`. It is free again when it has been released as often as it
+/// was acquired. Only the thread that holds it may release it. To guard a value, use an
+/// [`RLock`](crate::RLock), which can't be released by mistake.
 ///
 /// ```
 /// use tk_lock::RawRLock;
@@ -62,14 +63,15 @@ pub struct RawRLock {
 #[cfg(not(tk_loom))]
 const _: () = assert!(size_of::<RawRLock>() <= 24);
 
-// SAFETY: of the fields only `levels` cannot be shared, and by Levels it is not.
+// SAFETY: `levels` is the only field that can't be shared, and by *Levels* only the owner uses it.
 unsafe impl Sync for RawRLock {}
 
-// Nothing is half changed when a panic leaves a method: a level is taken or given back in one assignment.
+// A panic that leaves a method leaves nothing half changed: a level is taken or given back in one
+// assignment.
 impl RefUnwindSafe for RawRLock {}
 
 impl RawRLock {
-    /// A lock that is free.
+    /// Creates a free lock.
     ///
     /// ```
     /// use tk_lock::RawRLock;
@@ -89,7 +91,10 @@ impl RawRLock {
     ///
     /// # Panics
     ///
-    /// If this thread has taken more than `usize::MAX` levels; as do all calls that take one.
+    /// If this thread has `usize::MAX` levels already. This holds for all calls that take a level.
+    ///
+    /// In the child of a fork, if the lock is held by a thread that exists only in the parent. This
+    /// holds for all waits without a limit.
     ///
     /// ```
     /// let lock = tk_lock::RawRLock::new();
@@ -103,7 +108,8 @@ impl RawRLock {
         debug_assert_eq!(taken, Ok(()));
     }
 
-    /// Takes the lock, or one more level of it, unless another thread holds it. Never blocks.
+    /// Takes the lock, or one more level of it, unless another thread holds it. Returns whether it
+    /// was taken. Never blocks.
     ///
     /// ```
     /// let lock = tk_lock::RawRLock::new();
@@ -112,12 +118,11 @@ impl RawRLock {
     /// ```
     #[inline]
     pub fn try_acquire(&self) -> bool {
-        let me = current_owner();
-        self.enter_again(me) || (self.lock.try_acquire_as(me) && self.enter(me))
+        self.try_acquire_as(current_owner())
     }
 
-    /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most for that long. Returns whether
-    /// it was taken.
+    /// Takes the lock, or one more level of it. Blocks for at most `timeout` while another thread
+    /// holds it. Returns whether it was taken.
     ///
     /// ```
     /// use std::time::Duration;
@@ -131,22 +136,12 @@ impl RawRLock {
         self.try_acquire() || self.acquire_with(timeout).is_ok()
     }
 
-    /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most until that time. Returns whether
-    /// it was taken.
+    /// Takes the lock, or one more level of it. Blocks while another thread holds it, until the
+    /// limit is reached.
     ///
-    /// ```
-    /// use std::time::Instant;
+    /// # Errors
     ///
-    /// assert!(tk_lock::RawRLock::new().acquire_until(Instant::now()));
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn acquire_until(&self, deadline: Instant) -> bool {
-        self.acquire_with(deadline).is_ok()
-    }
-
-    /// Takes the lock, or one more level of it. Blocks while another thread holds it, until the limit is reached, and says
-    /// which limit that was.
+    /// If the limit is reached first. The error says which limit that was.
     ///
     /// ```
     /// use std::time::Duration;
@@ -156,16 +151,17 @@ impl RawRLock {
     #[inline]
     #[track_caller]
     pub fn acquire_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
-        // The conversion is the caller's code, and comes first: it may use this lock, panic, or end the thread.
+        // The conversion is the caller's code, and comes first: it may use this lock, panic, or end
+        // the thread.
         let limit = limit.into();
         self.acquire_as(current_owner(), limit)
     }
 
-    /// Gives one level back. With the last one the lock is free, and the next thread can have it. Never blocks.
+    /// Gives one level back, and releases the lock with the last one. Never blocks.
     ///
     /// # Errors
     ///
-    /// If the calling thread does not hold the lock. Then nothing is changed.
+    /// If the calling thread does not hold the lock. Nothing changes then.
     ///
     /// ```
     /// let error = tk_lock::RawRLock::new().release().unwrap_err();
@@ -173,33 +169,10 @@ impl RawRLock {
     /// ```
     #[inline]
     pub fn release(&self) -> Result<(), NotOwned> {
-        let me = current_owner();
-        if self.leave(me)? {
-            self.lock.release_as(me);
-        }
-        Ok(())
+        self.release_as(current_owner())
     }
 
-    /// As [`release`](RawRLock::release), and with the last level the lock is handed to the first thread in the queue.
-    pub(crate) fn release_fair(&self) -> Result<(), NotOwned> {
-        if self.leave(current_owner())? {
-            self.lock.release_fair();
-        }
-        Ok(())
-    }
-
-    /// Lets the first thread in the queue have the lock, if there is one, and takes the lock again. The calling thread holds
-    /// the lock. Does nothing if that has more than one level, as other guards of this thread may be in use.
-    pub(crate) fn bump(&self) {
-        if self.levels.get() == 1 {
-            let me = current_owner();
-            let levels = self.suspend(me);
-            self.lock.bump_as(me);
-            self.resume(me, levels);
-        }
-    }
-
-    /// Whether a thread holds the lock at this moment, whichever it is.
+    /// Returns whether a thread holds the lock at this moment.
     ///
     /// ```
     /// assert!(!tk_lock::RawRLock::new().is_locked());
@@ -210,7 +183,7 @@ impl RawRLock {
         self.lock.is_locked()
     }
 
-    /// Whether the calling thread holds the lock.
+    /// Returns whether the calling thread holds the lock.
     ///
     /// ```
     /// assert!(!tk_lock::RawRLock::new().is_owned_by_current_thread());
@@ -221,16 +194,38 @@ impl RawRLock {
         self.is_owned_by(current_owner())
     }
 
-    /// How often the calling thread has taken the lock. Zero if another thread holds it.
+    /// Returns how many levels of the lock the calling thread has. Zero if another thread holds it.
     ///
     /// ```
     /// assert_eq!(tk_lock::RawRLock::new().recursion_count(), 0);
     /// ```
+    #[doc(alias = "_recursion_count")]
     pub fn recursion_count(&self) -> usize {
         if self.is_owned_by_current_thread() {
             self.levels.get()
         } else {
             0
+        }
+    }
+
+    /// [`release`](RawRLock::release), which with the last level hands the lock to the first thread
+    /// in the queue.
+    pub(crate) fn release_fair(&self) -> Result<(), NotOwned> {
+        if self.leave(current_owner())? {
+            self.lock.release_fair();
+        }
+        Ok(())
+    }
+
+    /// Lets the first thread in the queue have the lock, if there is one, and takes the lock again.
+    /// The calling thread holds the lock. Does nothing if that thread has more than one level,
+    /// because its other guards may be in use.
+    pub(crate) fn bump(&self) {
+        if self.levels.get() == 1 {
+            let me = current_owner();
+            let levels = self.suspend(me);
+            self.lock.bump_as(me);
+            self.resume(me, levels);
         }
     }
 
@@ -240,12 +235,34 @@ impl RawRLock {
     fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
         if !self.enter_again(me) {
             self.lock.acquire_as(me, limit)?;
-            self.enter(me);
+            self.resume(me, 1);
         }
         Ok(())
     }
 
-    /// Whether the calling thread, which is `me`, holds the lock.
+    /// [`try_acquire`](RawRLock::try_acquire) for the calling thread, which is `me`.
+    #[inline]
+    fn try_acquire_as(&self, me: Owner) -> bool {
+        if self.enter_again(me) {
+            return true;
+        }
+        let taken = self.lock.try_acquire_as(me);
+        if taken {
+            self.resume(me, 1);
+        }
+        taken
+    }
+
+    /// [`release`](RawRLock::release) for the calling thread, which is `me`.
+    #[inline]
+    fn release_as(&self, me: Owner) -> Result<(), NotOwned> {
+        if self.leave(me)? {
+            self.lock.release_as(me);
+        }
+        Ok(())
+    }
+
+    /// Returns whether the calling thread, which is `me`, holds the lock.
     #[inline]
     fn is_owned_by(&self, me: Owner) -> bool {
         self.lock.is_held_by(me) && (me.is_known() || self.anonymous.is_current())
@@ -262,13 +279,6 @@ impl RawRLock {
         again
     }
 
-    /// Takes the first level: the calling thread has just taken the lock. Always `true`.
-    #[inline]
-    fn enter(&self, me: Owner) -> bool {
-        self.resume(me, 1);
-        true
-    }
-
     /// Gives one level back. Returns whether it was the last.
     #[inline]
     fn leave(&self, me: Owner) -> Result<bool, NotOwned> {
@@ -278,6 +288,7 @@ impl RawRLock {
         let levels = self.levels.get() - 1;
         self.levels.set(levels);
         if levels == 0 && !me.is_known() {
+            // Anonymous owner: before the release, because the next owner stores its own id.
             self.anonymous.clear();
         }
         Ok(levels == 0)
@@ -310,19 +321,14 @@ impl RawRLock {
     #[cfg(tk_loom)]
     #[doc(hidden)]
     pub fn try_acquire_anonymously(&self) -> bool {
-        let me = Owner::ANONYMOUS;
-        self.enter_again(me) || (self.lock.try_acquire_as(me) && self.enter(me))
+        self.try_acquire_as(Owner::ANONYMOUS)
     }
 
     /// Gives a level back, for a thread that has no number of its own.
     #[cfg(tk_loom)]
     #[doc(hidden)]
     pub fn release_anonymously(&self) -> Result<(), NotOwned> {
-        let me = Owner::ANONYMOUS;
-        if self.leave(me)? {
-            self.lock.release_as(me);
-        }
-        Ok(())
+        self.release_as(Owner::ANONYMOUS)
     }
 
     /// Gives a model's atomics to the thread that makes the object.

@@ -7,14 +7,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tk_park::sync::Instant;
 use tk_park::{Limit, WaitError};
 
 use crate::RawRLock;
 
-/// A value that one thread at a time can read, and can lock again while it has it.
+/// A value that one thread at a time can use, and that this thread can lock again.
 ///
-/// The guards give shared access only, as there can be many. To change the value, have a `Cell` or a `RefCell` in it.
+/// One thread can have several guards, so they give shared access only. To change the value, put a
+/// `Cell` or a `RefCell` in it.
 ///
 /// ```
 /// use std::cell::Cell;
@@ -35,12 +35,12 @@ pub struct RLock<T: ?Sized> {
     value: T,
 }
 
-// SAFETY: the value is reached through a guard, by the thread that holds the lock, which is one at a time; or through
-// `&mut`, or by value. So it goes from thread to thread, but is never shared by two.
+// SAFETY: the value is reached through a guard, by the one thread that holds the lock; or through
+// `&mut`, or by value. So it goes from thread to thread, but no two threads share it.
 unsafe impl<T: ?Sized + Send> Sync for RLock<T> {}
 
 impl<T> RLock<T> {
-    /// A lock around this value.
+    /// Creates a free lock around this value.
     ///
     /// ```
     /// use std::cell::RefCell;
@@ -56,7 +56,7 @@ impl<T> RLock<T> {
         }
     }
 
-    /// The value.
+    /// Returns the value.
     ///
     /// ```
     /// assert_eq!(tk_lock::RLock::new(7).into_inner(), 7);
@@ -69,6 +69,13 @@ impl<T> RLock<T> {
 impl<T: ?Sized> RLock<T> {
     /// Takes the lock, or one more level of it. Blocks while another thread holds it.
     ///
+    /// # Panics
+    ///
+    /// If this thread has `usize::MAX` levels already. This holds for all calls that take a level.
+    ///
+    /// In the child of a fork, if the lock is held by a thread that exists only in the parent. This
+    /// holds for all waits without a limit.
+    ///
     /// ```
     /// # use tk_lock::RLock;
     /// assert_eq!(*RLock::new(1).lock(), 1);
@@ -80,7 +87,8 @@ impl<T: ?Sized> RLock<T> {
         self.guard()
     }
 
-    /// Takes the lock, or one more level of it, unless another thread holds it. Never blocks.
+    /// Takes the lock, or one more level of it. Never blocks: returns `None` if another thread
+    /// holds the lock.
     ///
     /// ```
     /// # use tk_lock::RLock;
@@ -93,7 +101,8 @@ impl<T: ?Sized> RLock<T> {
         self.raw.try_acquire().then(|| self.guard())
     }
 
-    /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most for that long: then `None`.
+    /// Takes the lock, or one more level of it. Blocks for at most `timeout` while another thread
+    /// holds it, and returns `None` after that.
     ///
     /// ```
     /// # use tk_lock::RLock;
@@ -107,22 +116,12 @@ impl<T: ?Sized> RLock<T> {
         self.raw.acquire_for(timeout).then(|| self.guard())
     }
 
-    /// Takes the lock, or one more level of it. Blocks while another thread holds it, at most until that time: then `None`.
+    /// Takes the lock, or one more level of it. Blocks while another thread holds it, until the
+    /// limit is reached.
     ///
-    /// ```
-    /// # use tk_lock::RLock;
-    /// use std::time::Instant;
+    /// # Errors
     ///
-    /// assert!(RLock::new(1).try_lock_until(Instant::now()).is_some());
-    /// ```
-    #[inline]
-    #[track_caller]
-    pub fn try_lock_until(&self, deadline: Instant) -> Option<RLockGuard<'_, T>> {
-        self.raw.acquire_until(deadline).then(|| self.guard())
-    }
-
-    /// Takes the lock, or one more level of it. Blocks while another thread holds it, until the limit is reached, and says
-    /// which limit that was.
+    /// If the limit is reached first. The error says which limit that was.
     ///
     /// ```
     /// # use tk_lock::RLock;
@@ -141,29 +140,31 @@ impl<T: ?Sized> RLock<T> {
         Ok(self.guard())
     }
 
-    /// Whether a thread holds the lock at this moment, whichever it is.
+    /// Returns whether a thread holds the lock at this moment.
     ///
     /// ```
     /// # use tk_lock::RLock;
     /// assert!(!RLock::new(1).is_locked());
     /// ```
+    #[doc(alias = "locked")]
     #[inline]
     pub fn is_locked(&self) -> bool {
         self.raw.is_locked()
     }
 
-    /// Whether the calling thread holds the lock.
+    /// Returns whether the calling thread holds the lock.
     ///
     /// ```
     /// # use tk_lock::RLock;
     /// assert!(!RLock::new(1).is_owned_by_current_thread());
     /// ```
+    #[doc(alias = "_is_owned")]
     #[inline]
     pub fn is_owned_by_current_thread(&self) -> bool {
         self.raw.is_owned_by_current_thread()
     }
 
-    /// How often the calling thread has taken the lock. Zero if another thread holds it.
+    /// Returns how many levels of the lock the calling thread has. Zero if another thread holds it.
     ///
     /// ```
     /// # use tk_lock::RLock;
@@ -175,7 +176,7 @@ impl<T: ?Sized> RLock<T> {
         self.raw.recursion_count()
     }
 
-    /// The value, without a lock: nobody else can have it.
+    /// Returns the value. No lock is needed, because no other thread can have a reference.
     ///
     /// ```
     /// # use tk_lock::RLock;
@@ -185,22 +186,6 @@ impl<T: ?Sized> RLock<T> {
     /// ```
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.value
-    }
-
-    /// As [`lock`](RLock::lock), with a guard that owns an `Arc` of the lock.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use tk_lock::RLock;
-    ///
-    /// let guard = Arc::new(RLock::new(1)).lock_arc();
-    /// assert_eq!(*guard, 1);
-    /// ```
-    #[cfg(feature = "arc_lock")]
-    #[track_caller]
-    pub fn lock_arc(self: &Arc<Self>) -> ArcRLockGuard<T> {
-        self.raw.acquire();
-        self.arc_guard()
     }
 
     /// As [`try_lock`](RLock::try_lock), with a guard that owns an `Arc` of the lock.
@@ -216,36 +201,6 @@ impl<T: ?Sized> RLock<T> {
         self.raw.try_acquire().then(|| self.arc_guard())
     }
 
-    /// As [`try_lock_for`](RLock::try_lock_for), with a guard that owns an `Arc` of the lock.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::time::Duration;
-    /// use tk_lock::RLock;
-    ///
-    /// assert!(Arc::new(RLock::new(1)).try_lock_arc_for(Duration::ZERO).is_some());
-    /// ```
-    #[cfg(feature = "arc_lock")]
-    #[track_caller]
-    pub fn try_lock_arc_for(self: &Arc<Self>, timeout: Duration) -> Option<ArcRLockGuard<T>> {
-        self.raw.acquire_for(timeout).then(|| self.arc_guard())
-    }
-
-    /// As [`try_lock_until`](RLock::try_lock_until), with a guard that owns an `Arc` of the lock.
-    ///
-    /// ```
-    /// use std::sync::Arc;
-    /// use std::time::Instant;
-    /// use tk_lock::RLock;
-    ///
-    /// assert!(Arc::new(RLock::new(1)).try_lock_arc_until(Instant::now()).is_some());
-    /// ```
-    #[cfg(feature = "arc_lock")]
-    #[track_caller]
-    pub fn try_lock_arc_until(self: &Arc<Self>, deadline: Instant) -> Option<ArcRLockGuard<T>> {
-        self.raw.acquire_until(deadline).then(|| self.arc_guard())
-    }
-
     /// As [`lock_with`](RLock::lock_with), with a guard that owns an `Arc` of the lock.
     ///
     /// ```
@@ -253,8 +208,13 @@ impl<T: ?Sized> RLock<T> {
     /// use std::time::Duration;
     /// use tk_lock::RLock;
     ///
-    /// assert!(Arc::new(RLock::new(1)).lock_arc_with(Duration::ZERO).is_ok());
+    /// let guard = Arc::new(RLock::new(1)).lock_arc_with(Duration::from_secs(1)).unwrap();
+    /// assert_eq!(*guard, 1);
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached first. With [`Limit::never`] there is no error.
     #[cfg(feature = "arc_lock")]
     #[track_caller]
     pub fn lock_arc_with<'l>(
@@ -298,7 +258,8 @@ impl<T> From<T> for RLock<T> {
     }
 }
 
-/// Shows the value, with one level of the lock, unless another thread holds that. Never blocks.
+/// Shows the value, unless another thread holds the lock. Never blocks. The value's `Debug` runs
+/// with one level of the lock.
 impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (locked, levels) = (self.is_locked(), self.recursion_count());
@@ -314,7 +275,8 @@ impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
     }
 }
 
-/// Gives access to the value of an [`RLock`], or to a part of it, and releases one level of the lock when dropped.
+/// Gives access to the value of an [`RLock`], or to a part of it, and gives one level of the lock
+/// back when dropped.
 ///
 /// ```
 /// use tk_lock::{RLock, RLockGuard};
@@ -327,15 +289,15 @@ impl<T: fmt::Debug + ?Sized> fmt::Debug for RLock<T> {
 pub struct RLockGuard<'a, T: ?Sized> {
     raw: &'a RawRLock,
     value: &'a T,
-    /// The level has to be given back by the thread that has taken it.
+    /// The thread that has taken the level must give it back.
     not_send: PhantomData<*const ()>,
 }
 
-// SAFETY: to share a guard is to share the value, and nothing can be released through a shared guard.
+// SAFETY: to share a guard is to share the value. Nothing can be released through a shared guard.
 unsafe impl<T: ?Sized + Sync> Sync for RLockGuard<'_, T> {}
 
 impl<'a, T: ?Sized> RLockGuard<'a, T> {
-    /// A guard for a part of the value instead.
+    /// Returns a guard for a part of the value.
     ///
     /// ```
     /// use tk_lock::{RLock, RLockGuard};
@@ -353,7 +315,8 @@ impl<'a, T: ?Sized> RLockGuard<'a, T> {
         }
     }
 
-    /// A guard for a part of the value instead, if there is such a part; or the guard as it was.
+    /// Returns a guard for a part of the value if there is such a part, and the guard as it was if
+    /// not.
     ///
     /// ```
     /// use tk_lock::{RLock, RLockGuard};
@@ -375,7 +338,8 @@ impl<'a, T: ?Sized> RLockGuard<'a, T> {
         }
     }
 
-    /// Gives the level back. If it was the last one, the lock goes to the thread that has waited longest, if there is one.
+    /// Gives the level back. If it was the last one, hands the lock to the thread that has waited
+    /// longest, if there is one.
     ///
     /// ```
     /// use tk_lock::{RLock, RLockGuard};
@@ -389,17 +353,19 @@ impl<'a, T: ?Sized> RLockGuard<'a, T> {
         debug_assert_eq!(released, Ok(()));
     }
 
-    /// Lets the first waiting thread have the lock, if one waits, and takes the lock again. Cheaper than
-    /// [`unlock_fair`](RLockGuard::unlock_fair) and [`lock`](RLock::lock) if no thread waits.
+    /// Lets the thread that has waited longest have the lock, if there is one, and takes the lock
+    /// again. If no thread waits, this is cheaper than [`unlock_fair`](RLockGuard::unlock_fair) and
+    /// [`lock`](RLock::lock).
     ///
-    /// Does nothing if this thread has more than one level of the lock, because its other guards may be in use.
+    /// Does nothing if this thread has more than one level of the lock, because its other guards
+    /// may be in use.
     ///
     /// ```
     /// use tk_lock::{RLock, RLockGuard};
     ///
     /// let lock = RLock::new(1);
     /// let mut guard = lock.lock();
-    /// RLockGuard::bump(&mut guard); // Nobody waits.
+    /// RLockGuard::bump(&mut guard); // No thread waits.
     /// assert_eq!(lock.recursion_count(), 1);
     /// ```
     #[track_caller]
@@ -463,7 +429,7 @@ impl<T: fmt::Display + ?Sized> fmt::Display for RLockGuard<'_, T> {
 /// use std::sync::Arc;
 /// use tk_lock::{ArcRLockGuard, RLock};
 ///
-/// let guard: ArcRLockGuard<i32> = Arc::new(RLock::new(1)).lock_arc();
+/// let guard: ArcRLockGuard<i32> = Arc::new(RLock::new(1)).try_lock_arc().unwrap();
 /// assert_eq!(*guard, 1);
 /// ```
 #[cfg(feature = "arc_lock")]
@@ -473,7 +439,7 @@ pub struct ArcRLockGuard<T: ?Sized> {
     not_send: PhantomData<*const ()>,
 }
 
-// SAFETY: as for `RLockGuard`; and what is dropped through the `Arc` is dropped by the thread that has the guard.
+// SAFETY: as for `RLockGuard`. If the guard drops the last `Arc`, its own thread drops the value.
 #[cfg(feature = "arc_lock")]
 unsafe impl<T: ?Sized + Sync> Sync for ArcRLockGuard<T> {}
 
@@ -501,7 +467,7 @@ impl<T: fmt::Debug + ?Sized> fmt::Debug for ArcRLockGuard<T> {
     }
 }
 
-/// As the value inside. Blocks while another thread holds the lock.
+/// Serializes as the value inside. Blocks while another thread holds the lock.
 #[cfg(feature = "serde")]
 impl<T: serde::Serialize + ?Sized> serde::Serialize for RLock<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -509,7 +475,7 @@ impl<T: serde::Serialize + ?Sized> serde::Serialize for RLock<T> {
     }
 }
 
-/// As the value inside.
+/// Deserializes as the value inside.
 #[cfg(feature = "serde")]
 impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for RLock<T> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<RLock<T>, D::Error> {

@@ -11,8 +11,8 @@
 //!
 //! # Invariants
 //!
-//! **Mutual exclusion.** The owner's number is written in one of two ways: by that thread itself, in
-//! a step from a word without an owner (Acquire); or by the owner before it, in a handoff
+//! **Mutual exclusion.** The owner's number is written in one of two ways: by that thread itself,
+//! in a step from a word without an owner (Acquire); or by the owner before it, in a handoff
 //! ([`replace_owner`](LockWord::replace_owner)). It is erased by a release (Release). So each owner
 //! sees what the owners before it have done.
 //!

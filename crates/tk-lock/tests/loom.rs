@@ -181,7 +181,7 @@ fn a_timeout_against_a_release() {
         let timed = thread::spawn({
             let guarded = guarded.clone();
             move || {
-                let got = guarded.lock.acquire_until(Instant(1));
+                let got = guarded.lock.acquire_with(Instant(1)).is_ok();
                 if got {
                     guarded.add();
                     guarded.lock.release().unwrap();
@@ -253,7 +253,7 @@ fn a_timeout_against_a_handoff() {
         let timed = thread::spawn({
             let guarded = guarded.clone();
             move || {
-                let got = guarded.lock.acquire_until(Instant(2_000_000));
+                let got = guarded.lock.acquire_with(Instant(2_000_000)).is_ok();
                 if got {
                     guarded.add();
                     guarded.lock.release().unwrap();

@@ -13,11 +13,11 @@
 //!
 //! *Mutual exclusion* and *Parked bit* stand in `word.rs`.
 //!
-//! **A release is to come.** While the queue is not locked and has a thread in it, the lock is held,
-//! or a thread has been woken to take it and has not tried yet. A thread parks only if the lock is
-//! held. A release that finds `PARKED` wakes one thread, which takes the lock, or finds it held by a
-//! faster one. Both see `PARKED` when they release. A woken thread whose limit is reached still
-//! tries once, so that no wake-up is lost.
+//! **A release is to come.** While the queue is not locked and has a thread in it, the lock is
+//! held, or a thread has been woken to take it and has not tried yet. A thread parks only if the
+//! lock is held. A release that finds `PARKED` wakes one thread, which takes the lock, or finds it
+//! held by a faster one. Both see `PARKED` when they release. A woken thread whose limit is reached
+//! still tries once, so that no wake-up is lost.
 
 use tk_core::__private::fork::is_lost;
 use tk_core::{Owner, thread_by_owner};

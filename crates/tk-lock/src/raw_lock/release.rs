@@ -15,11 +15,11 @@
 //! *A release is to come* (in `acquire.rs`) depends on each release that finds `PARKED` waking a
 //! thread or handing it the lock.
 //!
-//! **Starvation bound.** A release that finds a thread in the queue looks at the clock. If the first
-//! thread in the queue has been there for [`STARVATION_THRESHOLD`], the release makes it the owner
-//! (a handoff), so that no running thread can take the lock first. A thread that was woken and lost
-//! the race queues again, at the end, but its time counts from the start of its wait. The time of a
-//! thread that a notification has moved here counts from the notification.
+//! **Starvation bound.** A release that finds a thread in the queue looks at the clock. If the
+//! first thread in the queue has been there for [`STARVATION_THRESHOLD`], the release makes it the
+//! owner (a handoff), so that no running thread can take the lock first. A thread that was woken
+//! and lost the race queues again, at the end, but its time counts from the start of its wait. The
+//! time of a thread that a notification has moved here counts from the notification.
 //!
 //! **Spinning is waiting.** A thread that waits spins for some microseconds before it enters the
 //! queue, where a handoff would find it. It sets `spinning`. A fair release that finds the queue
@@ -40,11 +40,11 @@ use crate::word::State;
 /// How long running threads may take the lock before the first thread in the queue.
 ///
 /// A handoff costs the time until the new owner runs, during which no thread can use the lock.
-/// Without handoffs, a thread that releases the lock and immediately takes it again keeps all others
-/// out. A millisecond is some ten times what a wake-up takes.
+/// Without handoffs, a thread that releases the lock and immediately takes it again keeps all
+/// others out. A millisecond is some ten times what a wake-up takes.
 const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 
-/// What a release does with the first thread in the queue.
+/// The way in which a release treats the first thread in the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unlock {
     /// Wakes it, or makes it the owner if it is starving.

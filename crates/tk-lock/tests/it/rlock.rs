@@ -96,14 +96,14 @@ fn a_timed_lock_fails_after_its_time_and_leaves_it_in_order() {
             lock.try_lock_for(timeout).is_none()
                 && start.elapsed() >= timeout
                 && lock.try_lock_for(Duration::ZERO).is_none()
-                && lock.try_lock_until(Instant::now()).is_none()
+                && lock.lock_with(Instant::now()).is_err()
         });
         assert!(failed.join());
     });
     assert!(lock.try_lock_for(Duration::ZERO).is_some());
     drop(guard);
     assert!(!lock.is_locked());
-    assert!(lock.try_lock_until(Instant::now()).is_some());
+    assert!(lock.lock_with(Instant::now()).is_ok());
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn a_raw_one_is_released_by_its_owner_alone() {
     let lock = RawRLock::new();
     assert_eq!(lock.release(), Err(NotOwned));
     lock.acquire();
-    assert!(lock.acquire_until(Instant::now()) && lock.acquire_for(Duration::MAX));
+    assert!(lock.acquire_with(Instant::now()).is_ok() && lock.acquire_for(Duration::MAX));
     std::thread::scope(|s| {
         let other = start(s, || {
             let refused = lock.release();
@@ -343,26 +343,23 @@ fn a_thread_that_is_stopped_has_no_level() {
 #[test]
 fn a_guard_can_own_an_arc_of_its_lock() {
     let lock = std::sync::Arc::new(RLock::new(1));
-    let (outer, inner) = (lock.lock_arc(), lock.lock_arc_with(Duration::ZERO).unwrap());
-    assert_eq!((*outer + *inner, lock.recursion_count()), (2, 2));
-    let more = (
+    let (outer, inner) = (
         lock.try_lock_arc().unwrap(),
-        lock.try_lock_arc_for(Duration::ZERO).unwrap(),
-        lock.try_lock_arc_until(Instant::now()).unwrap(),
+        lock.lock_arc_with(Duration::ZERO).unwrap(),
     );
-    assert_eq!(lock.recursion_count(), 5);
+    assert_eq!((*outer + *inner, lock.recursion_count()), (2, 2));
+    let more = lock.lock_arc_with(Limit::never()).unwrap();
+    assert_eq!(lock.recursion_count(), 3);
     let timeout = Duration::from_millis(1);
     std::thread::scope(|s| {
         start(s, || {
             assert!(lock.try_lock_arc().is_none());
-            assert!(lock.try_lock_arc_for(timeout).is_none());
-            assert!(lock.try_lock_arc_until(Instant::now()).is_none());
             let timed_out = lock.lock_arc_with(timeout).err();
             assert_eq!(timed_out, Some(WaitError::TimedOut));
         })
         .join();
         let line = line!() + 1;
-        let waiter = start_parked(s, "lock", || drop(lock.lock_arc()));
+        let waiter = start_parked(s, "lock", || drop(lock.lock_arc_with(Limit::never())));
         let location = waiter.record.blocked_on().unwrap().location();
         assert_eq!((location.file(), location.line()), (file!(), line));
         drop((outer, inner, more));
