@@ -3,6 +3,7 @@
 //! They are as narrow as the cases need, so that a type with fewer features can take part, and generic down to the closure, so
 //! that nothing but the type's own code is timed.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
@@ -49,6 +50,49 @@ pub trait Monitor: Mutex {
     fn notify_one(&self);
     /// Wakes all that wait.
     fn notify_all(&self);
+}
+
+/// The side of a bounded buffer on which a thread waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Producers wait for a free slot.
+    Producers,
+    /// Consumers wait for an item, or for the end.
+    Consumers,
+}
+
+/// How many waiters a `put` or a `take` notifies on the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notify {
+    /// The one that has waited longest, or any one, as the contender has it.
+    One,
+    /// All of them.
+    All,
+}
+
+/// The contents of a bounded buffer.
+#[derive(Debug, Default)]
+pub struct Stock {
+    /// The items that were put in and not yet taken.
+    pub items: VecDeque<u64>,
+    /// The number of items that consumers have yet to take before the run is over.
+    pub left: u64,
+}
+
+/// A lock around a [`Stock`], and a condition variable for each [`Side`].
+pub trait Buffer: Named + Send + Sync + 'static {
+    /// Creates one around an empty stock of which `left` items are to be taken.
+    fn new(left: u64) -> Self;
+    /// Calls `f` with the lock held as soon as `ready` returns `true`. Until then the thread waits on that side's
+    /// condition variable.
+    fn wait_until<R>(
+        &self,
+        side: Side,
+        ready: impl FnMut(&mut Stock) -> bool,
+        f: impl FnOnce(&mut Stock) -> R,
+    ) -> R;
+    /// Notifies threads that wait on that side.
+    fn notify(&self, side: Side, how: Notify);
 }
 
 /// A flag to wait for, which stays set until it is cleared.

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex as StdMutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::cases::queue;
 use crate::kind::*;
 use crate::measure::{StartLine, together};
 
@@ -131,6 +132,39 @@ pub fn monitor<M: Monitor>() -> Proven {
         "it was not ready, and said so",
     )?;
     holds(start.elapsed() >= length, "it gave up before its time")
+}
+
+/// Every item arrives once, and no more than the slots hold are inside; with both ways to notify.
+///
+/// A notification that is lost leaves threads waiting, so that the proof does not end.
+pub fn buffer<B: Buffer>() -> Proven {
+    for how in [Notify::One, Notify::All] {
+        let items = ROUNDS;
+        let buffer = B::new(items);
+        let ran = together(THREADS, |number| {
+            let (mut sum, mut most) = (0, 0);
+            if number < THREADS / 2 {
+                for item in (number as u64..items).step_by(THREADS / 2) {
+                    queue::put(&buffer, 1, how, item);
+                }
+            } else {
+                let look = |stock: &Stock| most = most.max(stock.items.len());
+                sum = queue::take_all(&buffer, how, look);
+            }
+            (sum, most)
+        });
+        let sum: u64 = ran.results.iter().map(|(sum, _)| sum).sum();
+        holds(
+            sum == items * (items - 1) / 2,
+            "an item was lost or came twice",
+        )?;
+        let most = ran.results.iter().map(|(_, most)| *most).max();
+        holds(
+            most == Some(1),
+            "more items were inside than there are slots",
+        )?;
+    }
+    Ok(())
 }
 
 /// A set event lets everybody through, those that wait and those that come; a cleared one nobody.

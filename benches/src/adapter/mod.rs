@@ -42,7 +42,51 @@ macro_rules! like_parking_lot {
         /// Its reentrant mutex.
         pub struct Reentrant($($from)::+::ReentrantMutex<()>);
 
-        $crate::adapter::named!($name: Lock, Reentrant);
+        /// Its mutex, with a condition variable for each side of a buffer.
+        pub struct Buffer {
+            stock: $($from)::+::Mutex<$crate::kind::Stock>,
+            conditions: [$($from)::+::Condvar; 2],
+        }
+
+        $crate::adapter::named!($name: Lock, Reentrant, Buffer);
+
+        impl $crate::kind::Buffer for Buffer {
+            fn new(left: u64) -> Self {
+                let stock = $crate::kind::Stock { left, ..Default::default() };
+                Buffer {
+                    stock: $($from)::+::Mutex::new(stock),
+                    conditions: Default::default(),
+                }
+            }
+
+            #[inline]
+            fn wait_until<R>(
+                &self,
+                side: $crate::kind::Side,
+                mut ready: impl FnMut(&mut $crate::kind::Stock) -> bool,
+                f: impl FnOnce(&mut $crate::kind::Stock) -> R,
+            ) -> R {
+                let mut stock = self.stock.lock();
+                while !ready(&mut stock) {
+                    self.conditions[side as usize].wait(&mut stock);
+                }
+                f(&mut stock)
+            }
+
+            #[inline]
+            fn notify(&self, side: $crate::kind::Side, how: $crate::kind::Notify) {
+                let condition = &self.conditions[side as usize];
+                // Some return whether they woke a thread, and how many.
+                match how {
+                    $crate::kind::Notify::One => {
+                        condition.notify_one();
+                    }
+                    $crate::kind::Notify::All => {
+                        condition.notify_all();
+                    }
+                }
+            }
+        }
 
         impl $crate::kind::Mutex for Lock {
             fn new() -> Self {

@@ -4,12 +4,18 @@ use std::sync::{Condvar, Mutex as StdMutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::kind::{Barrier, Monitor, Mutex, Reentrant, Scope, Spawner};
+use crate::kind::{self, Barrier, Monitor, Mutex, Notify, Reentrant, Scope, Side, Spawner, Stock};
 
 /// Its mutex, with its condition variable beside it.
 pub struct Lock {
     mutex: StdMutex<u64>,
     condition: Condvar,
+}
+
+/// Its mutex, with a condition variable for each side of a buffer.
+pub struct Buffer {
+    stock: StdMutex<Stock>,
+    conditions: [Condvar; 2],
 }
 
 /// Its lock of the standard error stream, which is the only reentrant one that it shows.
@@ -24,7 +30,7 @@ pub struct Thread;
 /// Its threads, with names.
 pub struct NamedThread;
 
-super::named!("std": Lock, Stderr, Meeting, Thread);
+super::named!("std": Lock, Buffer, Stderr, Meeting, Thread);
 super::named!("std, named": NamedThread);
 
 impl Lock {
@@ -85,6 +91,43 @@ impl Monitor for Lock {
 
     fn notify_all(&self) {
         self.condition.notify_all();
+    }
+}
+
+impl kind::Buffer for Buffer {
+    fn new(left: u64) -> Self {
+        let stock = Stock {
+            left,
+            ..Stock::default()
+        };
+        Buffer {
+            stock: StdMutex::new(stock),
+            conditions: Default::default(),
+        }
+    }
+
+    #[inline]
+    fn wait_until<R>(
+        &self,
+        side: Side,
+        mut ready: impl FnMut(&mut Stock) -> bool,
+        f: impl FnOnce(&mut Stock) -> R,
+    ) -> R {
+        let mut stock = self.stock.lock().expect("a workload does not panic");
+        while !ready(&mut stock) {
+            let condition = &self.conditions[side as usize];
+            stock = condition.wait(stock).expect("a workload does not panic");
+        }
+        f(&mut stock)
+    }
+
+    #[inline]
+    fn notify(&self, side: Side, how: Notify) {
+        let condition = &self.conditions[side as usize];
+        match how {
+            Notify::One => condition.notify_one(),
+            Notify::All => condition.notify_all(),
+        }
     }
 }
 

@@ -17,6 +17,12 @@ pub struct RLock(tk_lock::RLock<()>);
 /// `tk_condvar::Condition`: a lock, its value and its condition in one.
 pub struct Conditional(Condition<u64>);
 
+/// `tk_lock::Lock`, with a `tk_condvar::Condvar` for each side of a buffer.
+pub struct TwoSided {
+    stock: tk_lock::Lock<Stock>,
+    conditions: [tk_condvar::Condvar; 2],
+}
+
 /// `tk_event::Event`.
 pub struct Flag(tk_event::Event);
 
@@ -38,7 +44,9 @@ pub struct Thread;
 /// `tk_core::logging`.
 pub struct Logging(tk_core::logging::Logger);
 
-super::named!("tk": Lock, RLock, Conditional, Flag, Permits, Meeting, Number, Timers, Thread, Logging);
+super::named!(
+    "tk": Lock, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Timers, Thread, Logging
+);
 
 impl Mutex for Lock {
     fn new() -> Self {
@@ -105,6 +113,40 @@ impl Monitor for Conditional {
 
     fn notify_all(&self) {
         self.0.notify_all();
+    }
+}
+
+impl Buffer for TwoSided {
+    fn new(left: u64) -> Self {
+        let stock = Stock {
+            left,
+            ..Stock::default()
+        };
+        TwoSided {
+            stock: tk_lock::Lock::new(stock),
+            conditions: Default::default(),
+        }
+    }
+
+    #[inline]
+    fn wait_until<R>(
+        &self,
+        side: Side,
+        mut ready: impl FnMut(&mut Stock) -> bool,
+        f: impl FnOnce(&mut Stock) -> R,
+    ) -> R {
+        let mut stock = self.stock.lock();
+        self.conditions[side as usize].wait_while(&mut stock, |stock| !ready(stock));
+        f(&mut stock)
+    }
+
+    #[inline]
+    fn notify(&self, side: Side, how: Notify) {
+        let condition = &self.conditions[side as usize];
+        match how {
+            Notify::One => condition.notify(1),
+            Notify::All => condition.notify_all(),
+        };
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod contention;
 pub mod locals;
 pub mod logging;
+pub mod queue;
 pub mod threads;
 pub mod timeouts;
 pub mod timers;
@@ -12,10 +13,11 @@ pub mod wakeup;
 use crate::case::Case;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 8] = [
+pub const GROUPS: [&str; 9] = [
     "uncontended",
     "contention",
     "wakeup",
+    "queue",
     "timeouts",
     "timers",
     "locals",
@@ -38,6 +40,7 @@ pub fn all(scale: Scale) -> Vec<Case> {
         uncontended::cases(),
         contention::cases(),
         wakeup::cases(),
+        queue::cases(),
         timeouts::cases(),
         timers::cases(scale),
         locals::cases(),

@@ -92,6 +92,83 @@ fn a_timed_lock_that_gives_up_early_is_seen() {
     );
 }
 
+/// Waits neither for a free slot nor for an item.
+struct Heedless(StdMutex<Stock>);
+
+impl Named for Heedless {
+    const NAME: &'static str = "wrong";
+}
+
+impl Buffer for Heedless {
+    fn new(left: u64) -> Self {
+        let items = Default::default();
+        Heedless(StdMutex::new(Stock { items, left }))
+    }
+
+    fn wait_until<R>(
+        &self,
+        side: Side,
+        mut ready: impl FnMut(&mut Stock) -> bool,
+        f: impl FnOnce(&mut Stock) -> R,
+    ) -> R {
+        loop {
+            let mut stock = self.0.lock().unwrap();
+            if side == Side::Producers || ready(&mut stock) {
+                return f(&mut stock);
+            }
+        }
+    }
+
+    fn notify(&self, _side: Side, _how: Notify) {}
+}
+
+/// Hands out other items than were put in.
+struct Changing(Heedless);
+
+impl Named for Changing {
+    const NAME: &'static str = "wrong";
+}
+
+impl Buffer for Changing {
+    fn new(left: u64) -> Self {
+        Changing(Buffer::new(left))
+    }
+
+    fn wait_until<R>(
+        &self,
+        side: Side,
+        mut ready: impl FnMut(&mut Stock) -> bool,
+        f: impl FnOnce(&mut Stock) -> R,
+    ) -> R {
+        self.0.wait_until(side, &mut ready, |stock| {
+            if side == Side::Consumers
+                && let Some(item) = stock.items.front_mut()
+            {
+                *item += 1;
+            }
+            f(stock)
+        })
+    }
+
+    fn notify(&self, _side: Side, _how: Notify) {}
+}
+
+#[test]
+fn a_buffer_without_a_bound_is_seen() {
+    // Both producers are done before a consumer starts, unless the consumers keep up with them item by item: then the
+    // bound was kept by chance, and the next try shows that it is not.
+    let seen = |error: String| error == "more items were inside than there are slots";
+    assert!((0..1000).any(|_| buffer::<Heedless>().is_err_and(seen)));
+}
+
+#[test]
+fn a_buffer_that_changes_items_is_seen() {
+    assert_eq!(
+        buffer::<Changing>().unwrap_err(),
+        "an item was lost or came twice"
+    );
+}
+
 impl Reentrant for Wrong<0> {
     fn new() -> Self {
         Wrong::made()
