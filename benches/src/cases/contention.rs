@@ -1,9 +1,11 @@
-//! Threads that want the same thing at the same time.
+//! Threads that want the same lock or semaphore at the same time.
 //!
-//! Each thread is inside for a time, and outside for as long as all the others together would be inside, so that the lock is
-//! about as much in demand with few threads as with many. Each does what it can until all operations are done: how evenly
-//! they are spread is the fairness. How long a thread has to wait is measured in a run of its own, for to look at the clock
-//! would cost as much as to lock.
+//! Each thread is inside for a fixed time, and then outside for a time that has the same mean and varies between nothing
+//! and twice that. The time outside does not depend on the number of threads, so with two threads and more the lock is
+//! always wanted, and the throughput is that of the lock itself: at most one operation in the time inside.
+//!
+//! Each thread does as many operations as it can until all are done. The fairness is how evenly they are spread. The longest
+//! wait is measured in a run of its own, because reading the clock costs as much as an uncontended lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
@@ -15,17 +17,17 @@ use crate::adapter::{over::Over, parking_lot, spin, standard, tk, tokio, usync};
 use crate::case::{Case, enter};
 use crate::floor::Floor;
 use crate::kind::{Mutex, Semaphore};
-use crate::measure::{Sample, Work, together};
+use crate::measure::{Sample, VariedWork, Work, together};
 use crate::proof;
 use crate::statistics::jain;
 
-/// How many threads.
-pub const THREADS: [usize; 4] = [2, 4, 16, 64];
+/// How many threads share the lock.
+pub const THREADS: [usize; 6] = [2, 4, 8, 16, 32, 64];
 
-/// How long one is inside, in nanoseconds.
+/// How long a thread is inside, and on average outside, in nanoseconds.
 pub const INSIDE: [u64; 3] = [20, 200, 2000];
 
-/// One cell: how many threads, and how much they do.
+/// One cell: the number of threads, and their work.
 #[derive(Clone, Copy)]
 struct Plan {
     threads: usize,
@@ -35,11 +37,11 @@ struct Plan {
 
 impl Plan {
     fn new(threads: usize, inside: u64) -> Plan {
-        let outside = inside * (threads as u64 - 1);
+        let work = Work::of(inside);
         Plan {
             threads,
-            inside: Work::of(inside),
-            outside: Work::of(outside),
+            inside: work,
+            outside: work,
         }
     }
 }
@@ -59,7 +61,7 @@ pub fn cases() -> Vec<Case> {
 
 fn cell(what: &str, threads: usize, inside: u64) -> Case {
     let name = format!("{what}, {threads} threads, {inside} ns");
-    // Where threads have to take turns on the processors, a measurement has to last for several turns.
+    // Where threads take turns on the processors, a measurement has to last for several turns.
     let length = if threads > crate::machine::processors() {
         50
     } else {
@@ -81,7 +83,7 @@ fn lock(threads: usize, inside: u64) -> Case {
         let plan = Plan::new(threads, inside);
         move |operations| measure(plan, operations, lock_until_done::<M>)
     }, [tk::Lock, standard::Lock, parking_lot::v13::Lock, parking_lot::v12::Lock, usync::Lock]);
-    // Who only spins waits for the rest of the turn of each thread that is before it: seconds.
+    // A thread that only spins waits for the rest of the turn of each thread before it, which takes seconds.
     if !case.is_oversubscribed() {
         enter!(case, proof::mutex, M => {
             let plan = Plan::new(threads, inside);
@@ -91,7 +93,7 @@ fn lock(threads: usize, inside: u64) -> Case {
     case
 }
 
-/// Half of the threads have room at once.
+/// Half of the threads have room inside.
 fn semaphore(threads: usize, inside: u64) -> Case {
     let mut case = cell("semaphore", threads, inside);
     semaphores!(case, S => {
@@ -101,7 +103,7 @@ fn semaphore(threads: usize, inside: u64) -> Case {
     case
 }
 
-/// How many operations each thread has done, how long it has waited at most, and when it has seen that all are done.
+/// What one thread has done: its operations, its longest wait, and when it saw that all are done.
 #[derive(Clone, Copy)]
 struct Share {
     done: u64,
@@ -109,7 +111,7 @@ struct Share {
     over: Instant,
 }
 
-/// A way to do so many operations by many threads: how long that took, the processor time and switches, and the shares.
+/// Does that many operations, watched or not. Returns the sample, and the share of each thread.
 type Run = fn(Plan, u64, bool) -> (Sample, Vec<Share>);
 
 fn measure(plan: Plan, operations: u64, run: Run) -> Sample {
@@ -123,10 +125,16 @@ fn measure(plan: Plan, operations: u64, run: Run) -> Sample {
     }
 }
 
-/// What one thread does until all is done. `once` does one operation, or finds that all are done; with it goes a look at the
-/// clock, if anybody wants to know how long it waited.
-fn until_done(plan: Plan, watched: bool, mut once: impl FnMut(&mut dyn FnMut()) -> bool) -> Share {
+/// The work of the thread with that number until all is done. `once` does one operation and returns `true`, or finds that
+/// all are done. It calls its argument inside, which reads the clock if the run is watched.
+fn until_done(
+    plan: Plan,
+    number: usize,
+    watched: bool,
+    mut once: impl FnMut(&mut dyn FnMut()) -> bool,
+) -> Share {
     let (mut done, mut longest) = (0, Duration::ZERO);
+    let mut outside = VariedWork::new(plan.outside, number as u64);
     loop {
         let asked = watched.then(Instant::now);
         let mut inside = || {
@@ -143,14 +151,14 @@ fn until_done(plan: Plan, watched: bool, mut once: impl FnMut(&mut dyn FnMut()) 
             };
         }
         done += 1;
-        plan.outside.perform();
+        outside.perform();
     }
 }
 
 fn lock_until_done<M: Mutex>(plan: Plan, operations: u64, watched: bool) -> (Sample, Vec<Share>) {
     let lock = CachePadded::new(<M as Mutex>::new());
-    let ran = together(plan.threads, |_| {
-        until_done(plan, watched, |inside| {
+    let ran = together(plan.threads, |number| {
+        until_done(plan, number, watched, |inside| {
             lock.with(|count| {
                 let more = *count < operations;
                 if more {
@@ -162,7 +170,7 @@ fn lock_until_done<M: Mutex>(plan: Plan, operations: u64, watched: bool) -> (Sam
         })
     });
     let shares = ran.results;
-    // It would be no mutex otherwise.
+    // Otherwise it is no mutex.
     assert_eq!(
         shares.iter().map(|share| share.done).sum::<u64>(),
         operations
@@ -181,12 +189,12 @@ fn acquire_until_done<S: Semaphore>(
     watched: bool,
 ) -> (Sample, Vec<Share>) {
     let semaphore = CachePadded::new(S::new(plan.threads / 2));
-    // Counted apart and added up now and then, so that the threads meet at the semaphore and nowhere else.
+    // Each thread counts on its own and adds up now and then, so that threads meet at the semaphore only.
     const PORTION: u64 = 8;
     let total = CachePadded::new(AtomicU64::new(0));
-    let ran = together(plan.threads, |_| {
+    let ran = together(plan.threads, |number| {
         let mut own = 0;
-        until_done(plan, watched, |inside| {
+        until_done(plan, number, watched, |inside| {
             semaphore.with(inside);
             own += 1;
             own % PORTION != 0 || total.fetch_add(PORTION, Relaxed) + PORTION < operations
