@@ -1,4 +1,4 @@
-//! What `versus` writes to a file, and `report` reads: an array of objects, one per case.
+//! The file that `versus` writes and `report` reads: an array of objects, one per case.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::case::OURS;
 use crate::machine::Machine;
 
-/// What has come out of a case. Times are in nanoseconds per operation.
+/// The figures of a case. Times are in nanoseconds per operation.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
     /// Its name, with the group before it.
     pub case: String,
-    /// Of all costs.
+    /// The unit of all costs.
     pub unit: String,
     /// Our cost: the median over the rounds.
     pub ours: f64,
@@ -29,9 +29,9 @@ pub struct Figures {
     pub ratio_lo: f64,
     /// A tenth of the ratios are above.
     pub ratio_hi: f64,
-    /// What the ratio should be, or less.
+    /// The ratio is to be this, or less.
     pub goal: Option<f64>,
-    /// Whether all that the case should reach is reached; nothing if there is no goal.
+    /// Whether all goals of the case are met; nothing if there is none.
     pub met: Option<bool>,
     /// Whether the index of fairness belongs to the goal.
     pub fair: bool,
@@ -41,30 +41,36 @@ pub struct Figures {
     pub threads: usize,
     /// How many rounds there were.
     pub rounds: usize,
-    /// What nobody can be faster than.
+    /// The step that no contender can be faster than.
     pub floor: Option<FloorFigures>,
-    /// Of each contender.
+    /// More about each contender.
     pub details: BTreeMap<String, Detail>,
-    /// On what it was measured.
+    /// The machine on which it was measured.
     pub on: Machine,
 }
 
 /// The floor of a case.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FloorFigures {
-    /// What it is.
+    /// The name of the step.
     pub name: String,
-    /// What it costs.
+    /// Its cost.
     pub value: f64,
     /// Ours over it, as the ratio is taken.
     pub multiple: f64,
-    /// What the multiple should be, or less.
+    /// The multiple is to be this, or less.
     pub goal: Option<f64>,
 }
 
-/// What else is known of a contender.
+/// More about one contender.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detail {
+    /// A tenth of the rounds cost less.
+    #[serde(default)]
+    pub low: f64,
+    /// A tenth of the rounds cost more.
+    #[serde(default)]
+    pub high: f64,
     /// Processor time per operation.
     pub processor: f64,
     /// Voluntary context switches per operation.
@@ -80,7 +86,7 @@ pub struct Detail {
 }
 
 impl Figures {
-    /// Whether the goals are reached. A ratio is compared as goals are written, with two decimals.
+    /// Whether the goals are met. A ratio is compared as goals are written, with two decimals.
     pub fn judge(&self) -> Option<bool> {
         let goal = self.goal?;
         let within = |ratio: f64, goal: f64| rounded(ratio) <= goal;

@@ -1,8 +1,9 @@
-//! The paired comparison: what a machine that others use too can still say.
+//! The paired comparison, which works on a shared machine too.
 //!
-//! Every round measures each contender once, and the next round begins with another one. Whatever else the machine does, it
-//! does to all that are measured beside each other; so the ratio is taken within the round, and the median over the rounds
-//! is the figure. The costs themselves are medians too, and hold for the machine as it was.
+//! Every round measures each contender once, and the next round begins with another one. A
+//! disturbance of the machine affects all contenders of a round, so the ratio is taken within the
+//! round. The figure is the median over the rounds. The costs are medians too, and hold for the
+//! machine as it was.
 
 use std::time::{Duration, Instant};
 
@@ -34,7 +35,7 @@ impl Effort {
         part: 1.0,
     };
 
-    /// For a group of so many cases within a minute.
+    /// For a group of that many cases within a minute.
     pub fn quick(cases: usize) -> Effort {
         let time = Duration::from_secs(40) / cases.max(1) as u32;
         Effort {
@@ -46,7 +47,7 @@ impl Effort {
     }
 }
 
-/// One who is measured, and what has come out so far.
+/// A contender or a floor that is measured, and its samples so far.
 struct Entrant {
     name: &'static str,
     role: Role,
@@ -112,16 +113,16 @@ fn enter(case: &Case) -> Vec<Entrant> {
 }
 
 impl Entrant {
-    /// Finds out how many operations take that long. It is the warm-up too.
+    /// Finds the number of operations that take that long. It is the warm-up too.
     fn calibrate(&mut self, length: Duration) {
-        // So that also what does nothing at all comes to an end.
+        // So that an operation that does nothing comes to an end too.
         const MOST: u64 = 1 << 30;
         loop {
             let elapsed = (self.measure)(self.operations).elapsed;
             if elapsed >= length || self.operations >= MOST {
                 return;
             }
-            // Not all of the way at once: the first operations may be slower than those that follow.
+            // In several steps, because the first operations may be slower than those that follow.
             let factor = length.as_secs_f64() / elapsed.as_secs_f64().max(1e-9);
             let operations = (self.operations as f64 * (factor * 1.1).min(16.0)).ceil() as u64;
             self.operations = operations.clamp(self.operations + 1, MOST);
@@ -165,6 +166,8 @@ impl Entrant {
             .flat_map(|sample| sample.latencies.iter().copied())
             .collect();
         Detail {
+            low: quantile(&self.costs(), 0.1),
+            high: quantile(&self.costs(), 0.9),
             processor: of(|sample| sample.processor),
             switches: of(|sample| sample.switches),
             fairness: (!fairness.is_empty()).then(|| median(&fairness)),
@@ -271,7 +274,8 @@ mod tests {
 
     #[test]
     fn the_ratio_is_taken_within_the_round_and_to_the_best_peer() {
-        // The first value of each is the warm-up. The machine is ten times as slow in the second round.
+        // The first value of each is the warm-up. The machine is ten times as slow in the second
+        // round.
         let ours: &[f64] = &[9.0, 1.0, 10.0, 1.5];
         let (case, _) = case(
             ours,

@@ -34,7 +34,7 @@ pub fn row(figures: &Figures) -> [String; 11] {
         time(best),
         figures.best_peer.clone(),
         format!("{:.2}", figures.ratio),
-        format!("{:.2}-{:.2}", figures.ratio_lo, figures.ratio_hi),
+        range(figures),
         figures
             .goal
             .map_or_else(String::new, |goal| format!("{goal:.2}")),
@@ -49,6 +49,11 @@ pub fn row(figures: &Figures) -> [String; 11] {
             String::new()
         },
     ]
+}
+
+/// The range in which eight of ten ratios lie.
+pub fn range(figures: &Figures) -> String {
+    format!("{:.2}-{:.2}", figures.ratio_lo, figures.ratio_hi)
 }
 
 /// Whether the goal is met, in a word.
@@ -72,10 +77,11 @@ pub fn time(nanoseconds: f64) -> String {
 }
 
 /// The head of the details.
-pub const DETAIL_HEAD: [&str; 7] = [
+pub const DETAIL_HEAD: [&str; 8] = [
     "case",
     "contender",
     "time",
+    "10-90 %",
     "processor time",
     "switches",
     "fairness",
@@ -83,7 +89,7 @@ pub const DETAIL_HEAD: [&str; 7] = [
 ];
 
 /// A line of details for each contender.
-pub fn details(figures: &Figures) -> Vec<[String; 7]> {
+pub fn details(figures: &Figures) -> Vec<[String; 8]> {
     let cost = |name: &str| match name {
         OURS => figures.ours,
         peer => figures.peers.get(peer).copied().unwrap_or(f64::NAN),
@@ -93,6 +99,7 @@ pub fn details(figures: &Figures) -> Vec<[String; 7]> {
             figures.case.clone(),
             name.clone(),
             time(cost(name)),
+            format!("{} to {}", time(detail.low), time(detail.high)),
             time(detail.processor),
             format!("{:.3}", detail.switches),
             detail
@@ -130,9 +137,15 @@ pub fn columns<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String 
 
 /// The same lines as a table in Markdown.
 pub fn markdown<const N: usize>(head: [&str; N], rows: &[[String; N]]) -> String {
-    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(N));
+    markdown_of(&head, rows)
+}
+
+/// A table in Markdown whose number of columns depends on the figures. Each row has as many cells
+/// as the head.
+pub fn markdown_of(head: &[&str], rows: &[impl AsRef<[String]>]) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
     for row in rows {
-        writeln!(text, "| {} |", row.join(" | ")).expect("a string takes all");
+        writeln!(text, "| {} |", row.as_ref().join(" | ")).expect("a string takes all");
     }
     text
 }

@@ -1,6 +1,6 @@
 //! The paired comparison.
 //!
-//! `cargo run --release -p tk-benches --bin versus -- [--quick] [--json FILE] [--list] [FILTER]`
+//! `cargo run --release -p tk-benches --bin versus -- OPTIONS`; `--help` lists them.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,22 +9,34 @@ use tk_benches::case::Case;
 use tk_benches::cases::{self, GROUPS, Scale};
 use tk_benches::json::{self, Figures};
 use tk_benches::machine::Machine;
+use tk_benches::report::overview;
 use tk_benches::runner::{self, Effort};
 use tk_benches::table;
 
-const USAGE: &str = "usage: versus [--quick] [--json FILE] [--list] [FILTER]
+const USAGE: &str = "usage: versus [--quick] [--json FILE] [--list] [--overview] [FILTER]...
 
   --quick      ends within a minute for any one group
   --json FILE  writes the figures there
-  --list       names the cases and who takes part, and measures nothing
-  FILTER       only cases whose name contains this; a name begins with its group";
+  --list       lists the cases and their contenders, and measures nothing
+  --overview   only the cases of the picture in the README
+  FILTER       only cases whose name contains one of these; a name begins with its group";
 
 #[derive(Default)]
 struct Options {
     quick: bool,
     json: Option<PathBuf>,
     list: bool,
-    filter: Option<String>,
+    overview: bool,
+    filters: Vec<String>,
+}
+
+impl Options {
+    /// Whether a case with that name is measured: all are, unless something selects some of them.
+    fn want(&self, name: &str) -> bool {
+        let all = !self.overview && self.filters.is_empty();
+        let of_overview = self.overview && overview::cases().any(|case| case == name);
+        all || of_overview || self.filters.iter().any(|filter| name.contains(filter))
+    }
 }
 
 fn options() -> Result<Options, String> {
@@ -34,14 +46,14 @@ fn options() -> Result<Options, String> {
         match argument.as_str() {
             "--quick" => options.quick = true,
             "--list" => options.list = true,
+            "--overview" => options.overview = true,
             "--json" => {
                 let file = arguments.next().ok_or("--json needs a file")?;
                 options.json = Some(file.into());
             }
             "--help" | "-h" => return Err(USAGE.to_owned()),
             flag if flag.starts_with('-') => return Err(format!("unknown: {flag}\n{USAGE}")),
-            filter if options.filter.is_none() => options.filter = Some(filter.to_owned()),
-            other => return Err(format!("one filter only, and not {other}\n{USAGE}")),
+            filter => options.filters.push(filter.to_owned()),
         }
     }
     Ok(options)
@@ -55,15 +67,12 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let wanted = |case: &Case| {
-        options
-            .filter
-            .as_ref()
-            .is_none_or(|filter| case.id().contains(filter.as_str()))
-    };
-    let cases: Vec<_> = cases::all(Scale::Full).into_iter().filter(wanted).collect();
+    let cases: Vec<_> = cases::all(Scale::Full)
+        .into_iter()
+        .filter(|case| options.want(&case.id()))
+        .collect();
     if cases.is_empty() {
-        eprintln!("no case has that in its name; --list names them");
+        eprintln!("no case has such a name; --list lists them");
         return ExitCode::from(2);
     }
     if options.list {
@@ -92,14 +101,15 @@ fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
         false => Effort::FULL,
     };
     let (mut figures, mut failed) = (Vec::new(), false);
-    // Each case is dropped before the next: a million timers of one are not to be in the way of another.
+    // Each case is dropped before the next, so that the million timers of one do not disturb
+    // another.
     for case in cases {
         eprint!("{} … ", case.id());
         match runner::run(&case, effort, &on) {
             Ok(of_case) => {
                 eprintln!("{:.2} of {}", of_case.ratio, of_case.best_peer);
                 figures.push(of_case);
-                // After each: who has to stop it has what there is.
+                // After each case, so that a run that is interrupted leaves its figures.
                 failed |= !save(options, &figures);
             }
             Err(error) => {
@@ -112,7 +122,7 @@ fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
     println!("{}", table::columns(table::HEAD, &rows));
     let details: Vec<_> = figures.iter().flat_map(table::details).collect();
     println!("{}", table::columns(table::DETAIL_HEAD, &details));
-    // Whatever the figures say: only what could not be measured or written is a failure.
+    // A missed goal is no failure. A case that could not be measured or written is one.
     if failed {
         ExitCode::FAILURE
     } else {
@@ -120,7 +130,8 @@ fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
     }
 }
 
-/// Writes what has been measured, if anybody wants it. Returns whether that went well.
+/// Writes the figures so far to the file of `--json`, if there is one. Returns `false` if that
+/// failed.
 fn save(options: &Options, figures: &[Figures]) -> bool {
     let Some(path) = &options.json else {
         return true;

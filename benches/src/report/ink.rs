@@ -1,88 +1,109 @@
-//! Colors that can be read on white and on black.
+//! Colors that can be told apart by most color-blind readers, and that can be read on white and on
+//! black.
 //!
-//! The color that is drawn with has contrast on both; who shows the picture on a dark ground and understands style sheets
-//! gets a lighter one.
+//! Each color has a form for a light ground and one for a dark ground. The one for a light ground
+//! has contrast on both, because some programs that show a picture on a dark ground do not know
+//! about style sheets for it. A color never carries a meaning alone: each bar and each curve has
+//! its name beside it.
 
 use std::fmt::Write;
 
-use plotters::style::RGBColor;
-
+use super::svg::Marker;
 use crate::case::OURS;
 
 /// A color, as red, green and blue: on a light ground, and on a dark one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ink {
+    class: &'static str,
     light: u32,
     dark: u32,
 }
 
-const fn ink(light: u32, dark: u32) -> Ink {
-    Ink { light, dark }
+const fn ink(class: &'static str, light: u32, dark: u32) -> Ink {
+    Ink { class, light, dark }
 }
-
-/// Whose is which. Who is not named here is drawn like the text.
-const NAMES: [(&str, Ink); 14] = [
-    (OURS, ink(0x1F6FEB, 0x58A6FF)),
-    ("std", ink(0xC2571A, 0xF0883E)),
-    ("parking_lot", ink(0x2C974B, 0x56D364)),
-    ("parking_lot 0.12", ink(0x7D8F1F, 0xB7CF3F)),
-    ("usync", ink(0x9A5FD0, 0xBC8CFF)),
-    ("spin", ink(0xC73E56, 0xFF7B8F)),
-    ("tokio", ink(0x1A9393, 0x39C5CF)),
-    ("event-listener", ink(0xB8469B, 0xF778BA)),
-    ("rsevents", ink(0x9C7A16, 0xE3B341)),
-    ("crossbeam-utils", ink(0x6E7B8A, 0xA8B4C2)),
-    ("met", ink(0x2C974B, 0x56D364)),
-    ("missed", ink(0xD1491F, 0xFF8B5E)),
-    ("no goal", ink(0x1F6FEB, 0x58A6FF)),
-    ("futex wake", ink(0x6A737D, 0xC9D1D9)),
-];
 
 impl Ink {
-    /// Of letters and axes.
-    pub const TEXT: Ink = ink(0x6A737D, 0xC9D1D9);
+    /// Of names, values and titles.
+    pub const TEXT: Ink = ink("text", 0x5C656F, 0xE6EDF3);
+    /// Of explanations and axes.
+    pub const SOFT: Ink = ink("soft", 0x6A737D, 0xA0AAB5);
     /// Of lines that only guide the eye.
-    pub const GUIDE: Ink = ink(0x9AA4AE, 0x5A646E);
+    pub const GRID: Ink = ink("grid", 0x868E97, 0x8B949E);
+    /// Of tk.
+    pub const OURS: Ink = ink("ours", 0x1F6FEB, 0x58A6FF);
+    /// Of a peer that has no color of its own.
+    pub const PEER: Ink = ink("peer", 0x868E97, 0x8B949E);
+    /// Of the thin line that shows how far the rounds lie apart.
+    pub const SPREAD: Ink = ink("spread", 0x5C656F, 0xE6EDF3);
 
-    /// The color of a contender.
-    pub fn of(name: &str) -> Ink {
-        let found = NAMES.iter().find(|(known, _)| *known == name);
-        found.map_or(Ink::TEXT, |(_, ink)| *ink)
+    const STD: Ink = ink("std", 0xC25A12, 0xF0954A);
+    const PARKING_LOT: Ink = ink("parking-lot", 0x138484, 0x3FC1C1);
+    const USYNC: Ink = ink("usync", 0xB8469B, 0xF08CD0);
+    const SPIN: Ink = ink("spin", 0x84761A, 0xDCC652);
+
+    const ALL: [Ink; 10] = [
+        Ink::TEXT,
+        Ink::SOFT,
+        Ink::GRID,
+        Ink::OURS,
+        Ink::PEER,
+        Ink::SPREAD,
+        Ink::STD,
+        Ink::PARKING_LOT,
+        Ink::USYNC,
+        Ink::SPIN,
+    ];
+
+    /// The color and the marker of a contender's curve.
+    pub fn curve(name: &str) -> (Ink, Marker) {
+        match name {
+            OURS => (Ink::OURS, Marker::Disk),
+            "std" => (Ink::STD, Marker::Square),
+            "parking_lot" => (Ink::PARKING_LOT, Marker::Triangle),
+            "parking_lot 0.12" => (Ink::PARKING_LOT, Marker::Ring),
+            "usync" => (Ink::USYNC, Marker::Diamond),
+            "spin" => (Ink::SPIN, Marker::Cross),
+            _ => (Ink::PEER, Marker::Square),
+        }
     }
 
-    /// For drawing.
-    pub fn color(self) -> RGBColor {
-        let [_, red, green, blue] = self.light.to_be_bytes();
-        RGBColor(red, green, blue)
+    /// The color of a contender where each has a row of its own: tk stands out, and the others look
+    /// alike.
+    pub fn row(name: &str) -> Ink {
+        if name == OURS { Ink::OURS } else { Ink::PEER }
     }
 
-    /// How wide a contender's line is: ours stands out.
-    pub fn width(self) -> u32 {
-        if self == Ink::of(OURS) { 3 } else { 2 }
+    /// Its name in the style sheet.
+    pub fn class(self) -> &'static str {
+        self.class
     }
 }
 
-/// Puts a style sheet into a picture, by which it has the lighter colors on a dark ground.
-pub fn for_light_and_dark(svg: &str) -> String {
-    let inks = NAMES
-        .iter()
-        .map(|(_, ink)| *ink)
-        .chain([Ink::TEXT, Ink::GUIDE]);
-    let mut style = String::from("<style>@media (prefers-color-scheme: dark) {\n");
-    for Ink { light, dark } in inks {
-        writeln!(style, "[fill=\"#{light:06X}\"] {{ fill: #{dark:06X} }}").expect("a string");
-        writeln!(style, "[stroke=\"#{light:06X}\"] {{ stroke: #{dark:06X} }}").expect("a string");
-    }
-    style.push_str("}</style>\n");
-    match svg.split_once(">\n") {
-        Some((head, rest)) => format!("{head}>\n{style}{rest}"),
-        None => svg.to_owned(),
-    }
+/// The colors of all classes, for both grounds.
+pub fn style_sheet() -> String {
+    let rules = |style: &mut String, of: fn(&Ink) -> u32| {
+        for ink in &Ink::ALL {
+            writeln!(style, ".{} {{ color: #{:06X} }}", ink.class, of(ink)).expect("a string");
+        }
+    };
+    let mut style = String::from(
+        "* { fill: currentColor }\n.line { fill: none; stroke: currentColor; stroke-linejoin: round }\n\
+         .grid { stroke-opacity: 0.35 }\n",
+    );
+    rules(&mut style, |ink| ink.light);
+    style.push_str("@media (prefers-color-scheme: dark) {\n");
+    rules(&mut style, |ink| ink.dark);
+    style.push_str("}\n");
+    style
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const WHITE: u32 = 0xFFFFFF;
+    const DARK: u32 = 0x0D1117;
 
     /// Between black and white, as the contrast of letters is computed.
     fn luminance(color: u32) -> f64 {
@@ -103,22 +124,33 @@ mod tests {
     }
 
     #[test]
-    fn every_color_has_contrast_on_white_and_on_black() {
-        for (name, Ink { light, dark }) in NAMES {
-            for (color, ground) in [(light, 0xFFFFFF), (light, 0x0D1117), (dark, 0x0D1117)] {
+    fn every_color_has_contrast_on_its_ground_and_the_light_one_on_both() {
+        for Ink { class, light, dark } in Ink::ALL {
+            for (color, ground) in [(light, WHITE), (light, DARK), (dark, DARK)] {
                 let contrast = contrast(color, ground);
                 assert!(
                     contrast >= 3.0,
-                    "{name}: {color:06X} on {ground:06X}: {contrast:.2}"
+                    "{class}: {color:06X} on {ground:06X}: {contrast:.2}"
                 );
             }
         }
     }
 
     #[test]
-    fn the_style_sheet_stands_at_the_beginning() {
-        let svg = for_light_and_dark("<svg width=\"1\">\n<rect/>\n</svg>\n");
-        assert!(svg.starts_with("<svg width=\"1\">\n<style>"));
-        assert!(svg.ends_with("</style>\n<rect/>\n</svg>\n"));
+    fn text_can_be_read_on_its_ground() {
+        for Ink { class, light, dark } in [Ink::TEXT, Ink::SOFT] {
+            assert!(contrast(light, WHITE) >= 4.5, "{class}");
+            assert!(contrast(dark, DARK) >= 4.5, "{class}");
+        }
+    }
+
+    #[test]
+    fn the_style_sheet_has_every_class_twice() {
+        let style = style_sheet();
+        for ink in Ink::ALL {
+            let rule = format!(".{} {{ color", ink.class);
+            assert_eq!(style.matches(&rule).count(), 2, "{}", ink.class);
+        }
+        assert!(style.contains("prefers-color-scheme: dark"));
     }
 }

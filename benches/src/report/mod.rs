@@ -1,8 +1,9 @@
-//! The page and its pictures, made of the figures of `versus`.
+//! The page `BENCHMARKS.md` and its pictures, made of the figures of `versus`.
 
 mod ink;
+pub mod overview;
 mod page;
-mod ratio;
+mod svg;
 mod throughput;
 mod wakeup;
 
@@ -10,23 +11,14 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
-use plotters::coord::Shift;
-use plotters::prelude::*;
-
 use self::ink::Ink;
 use crate::json::Figures;
 use crate::machine::Machine;
 
-/// Why a picture could not be drawn.
-type Drawn = Result<(), Box<dyn Error>>;
-
-/// Where is drawn.
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
-
 /// A picture, under the name of its file.
 struct Picture {
     file: &'static str,
-    /// For those who do not see it.
+    /// For readers who do not see it.
     words: &'static str,
     svg: String,
 }
@@ -42,9 +34,9 @@ pub fn write(figures: &[Figures], folder: &Path) -> Result<(), Box<dyn Error>> {
         .map(|figures| &figures.on)
         .ok_or("there are no figures")?;
     let pictures = [
-        ratio::picture(figures, on)?,
-        throughput::picture(figures, on)?,
-        wakeup::picture(figures, on)?,
+        overview::picture(figures, on),
+        throughput::picture(figures, on),
+        wakeup::picture(figures, on),
     ];
     let pictures: Vec<_> = pictures.into_iter().flatten().collect();
     fs::create_dir_all(folder)?;
@@ -57,56 +49,28 @@ pub fn write(figures: &[Figures], folder: &Path) -> Result<(), Box<dyn Error>> {
     )?)
 }
 
-const MARGIN: i32 = 16;
-
-/// Draws a picture of that size, with its title and with what it was measured on.
-fn draw(
-    size: (u32, u32),
-    title: &str,
-    on: &Machine,
-    content: impl FnOnce(&Area<'_>) -> Drawn,
-) -> Result<String, Box<dyn Error>> {
-    let mut svg = String::new();
-    {
-        let root = SVGBackend::with_string(&mut svg, size).into_drawing_area();
-        label(&root, title, (MARGIN, 8), 17, Ink::TEXT)?;
-        let below = size.1 as i32 - 36;
-        let [first, second] = provenance(on);
-        label(&root, &first, (MARGIN, below), 11, Ink::TEXT)?;
-        label(&root, &second, (MARGIN, below + 15), 11, Ink::TEXT)?;
-        let (top, bottom) = (34, 44);
-        content(&root.margin(top, bottom, 0, 0))?;
-        root.present()?;
-    }
-    Ok(ink::for_light_and_dark(&svg))
-}
-
-/// On what it was measured, in two lines.
+/// The machine, the system, the compiler, the commit and the day, in two lines.
 fn provenance(on: &Machine) -> [String; 2] {
     [
-        format!("{} · {}", on.machine, on.kernel),
-        format!(
-            "{} · commit {} · {} · load {}",
-            on.toolchain, on.commit, on.date, on.load
-        ),
+        format!("{} · {} · load {}", on.machine, on.kernel, on.load),
+        format!("{} · commit {} · {}", on.toolchain, on.commit, on.date),
     ]
 }
 
-fn label(area: &Area<'_>, text: &str, at: (i32, i32), size: u32, ink: Ink) -> Drawn {
-    let style = ("sans-serif", size).into_font().color(&ink.color());
-    area.draw_text(text, &style, at)?;
-    Ok(())
-}
-
-/// Says which color is whose, one below the other.
-fn legend(area: &Area<'_>, names: &[&str], (x, y): (i32, i32)) -> Drawn {
-    for (row, name) in names.iter().enumerate() {
-        let (y, ink) = (y + 18 * row as i32, Ink::of(name));
-        let line = ShapeStyle::from(ink.color()).stroke_width(ink.width());
-        area.draw(&PathElement::new(vec![(x, y + 6), (x + 22, y + 6)], line))?;
-        label(area, name, (x + 30, y), 12, Ink::TEXT)?;
-    }
-    Ok(())
+/// A time with three digits.
+fn brief(nanoseconds: f64) -> String {
+    let (value, unit) = match nanoseconds {
+        n if n < 1e3 => (n, "ns"),
+        n if n < 1e6 => (n / 1e3, "µs"),
+        n if n < 1e9 => (n / 1e6, "ms"),
+        n => (n / 1e9, "s"),
+    };
+    let decimals = match value {
+        v if v < 10.0 => 2,
+        v if v < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{value:.decimals$} {unit}")
 }
 
 #[cfg(test)]
@@ -117,6 +81,8 @@ mod tests {
 
     fn figures(case: &str, threads: usize) -> Figures {
         let detail = Detail {
+            low: 19.0,
+            high: 41.0,
             percentiles: (1..100).map(|n| f64::from(n) * 1000.0).collect(),
             ..Detail::default()
         };
@@ -147,21 +113,39 @@ mod tests {
     #[test]
     fn a_page_has_its_pictures_and_each_says_where_it_comes_from() {
         let all = [
+            figures("uncontended/lock", 1),
             figures("contention/lock, 2 threads, 20 ns", 2),
             figures("contention/lock, 64 threads, 20 ns", 64),
             figures("wakeup/sleeper, event, p50", 2),
+            figures("queue/2 to 5, 1 slot, notify_all", 7),
         ];
         let folder = std::env::temp_dir().join(format!("tk-report-{}", std::process::id()));
         write(&all, &folder).unwrap();
         let page = fs::read_to_string(folder.join("BENCHMARKS.md")).unwrap();
-        for file in ["ratio.svg", "throughput.svg", "wakeup.svg"] {
+        for file in ["overview.svg", "throughput.svg", "wakeup.svg"] {
             assert!(page.contains(&format!("({file})")), "{file}");
             let svg = fs::read_to_string(folder.join(file)).unwrap();
             assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
             assert!(svg.contains("abcdef0") && svg.contains("prefers-color-scheme: dark"));
+            assert!(
+                svg.contains(">tk</text>") && svg.contains(">std</text>"),
+                "{file}"
+            );
         }
         assert!(page.contains("abcdef0"));
+        assert!(
+            page.contains("| 2 to 5 | 20.0 ns | 40.0 ns | 0.50 |"),
+            "{page}"
+        );
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_brief_time_has_three_digits() {
+        assert_eq!(brief(0.234), "0.23 ns");
+        assert_eq!(brief(42.94), "42.9 ns");
+        assert_eq!(brief(1623.0), "1.62 µs");
+        assert_eq!(brief(512.8e6), "513 ms");
     }
 
     #[test]
