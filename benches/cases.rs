@@ -9,8 +9,8 @@ use tk_benches::case::{Case, Measure};
 use tk_benches::cases::{self, Scale};
 use tk_benches::floor::Floor;
 
-/// Measures one contender. The figure of a case may be a quantile, so it is the figure that is passed on, and not how long
-/// the measurement took.
+/// Measures one contender. The figure of a case may be a quantile, so it is the figure that is
+/// passed on, and not how long the measurement took.
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, prepare: impl Fn() -> Measure) {
     group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
         let mut measure = prepare();

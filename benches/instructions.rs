@@ -1,8 +1,8 @@
 //! How many instructions the fast paths take: the figure that no noise touches.
 //!
-//! `ci/instructions.sh` runs it, and fails if a path has grown over its limit. Each limit is per operation, the loop around it
-//! included, and leaves room for what another compiler makes of the same code, not for another step: who makes a path shorter
-//! lowers its limit.
+//! `ci/instructions.sh` runs it, and fails if a path has grown over its limit. Each limit is per
+//! operation, the loop around it included, and leaves room for what another compiler makes of the
+//! same code, not for another step: who makes a path shorter lowers its limit.
 
 // What the macros make of a function is a module without a word about it.
 #![allow(missing_docs)]

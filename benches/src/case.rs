@@ -1,4 +1,4 @@
-//! A case: a workload, who takes part in it, and what is to come out.
+//! A case: a workload, its contenders, and its goals.
 
 use std::fmt;
 use std::sync::mpsc;
@@ -8,15 +8,15 @@ use std::time::Duration;
 use crate::floor::Floor;
 use crate::measure::Sample;
 
-/// How the project's own contender is called.
+/// The name of the project's own contender.
 pub const OURS: &str = "tk";
 
-/// Performs so many operations and says what that took.
+/// Performs that many operations and returns what they took.
 pub type Measure = Box<dyn FnMut(u64) -> Sample>;
 
-/// A workload, and all who take part in it.
+/// A workload, its contenders, and its goals.
 pub struct Case {
-    /// The first word of its name: what `cargo bench` calls a group.
+    /// The first word of its name, which is a group of `cargo bench`.
     pub group: &'static str,
     /// The rest of its name.
     pub name: String,
@@ -26,19 +26,19 @@ pub struct Case {
     pub floor_goal: Option<f64>,
     /// Whether the index of fairness belongs to the goal: no lower than the best peer's.
     pub fair: bool,
-    /// What no contender can be faster than.
+    /// The step that no contender can be faster than.
     pub floor: Option<Floor>,
-    /// How many threads want to run at once.
+    /// The number of threads that want to run at the same time.
     pub threads: usize,
     /// How long one measurement should take.
     pub length: Duration,
     /// The fewest operations of one measurement.
     pub least: u64,
-    /// Who takes part.
+    /// The contenders.
     pub contenders: Vec<Contender>,
 }
 
-/// Someone who takes part in a case.
+/// A type that takes part in a case.
 pub struct Contender {
     /// [`OURS`], or a peer's name.
     pub name: &'static str,
@@ -52,9 +52,9 @@ pub type Proof = fn() -> Result<(), String>;
 /// An adapter that does not do what its trait says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unproven {
-    /// Whose adapter it is.
+    /// The contender whose adapter it is.
     pub contender: &'static str,
-    /// What it does instead.
+    /// Its fault.
     pub what: String,
 }
 
@@ -70,12 +70,13 @@ impl fmt::Display for Unproven {
 
 impl std::error::Error for Unproven {}
 
-/// How long a proof may take. It takes milliseconds, also where others keep the machine busy; a wake-up that is lost takes
-/// for ever.
+/// How long a proof may take. A proof takes milliseconds, on a busy machine too, but one that loses
+/// a wake-up does not end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Contender {
-    /// What measures it; what a case needs before it can be measured is made here, and lives as long as the result.
+    /// Makes all that the case needs before it is measured, and returns the function that measures
+    /// it.
     pub fn prepare(&self) -> Measure {
         (self.prepare)()
     }
@@ -89,7 +90,7 @@ impl Contender {
         self.prove_within(PATIENCE)
     }
 
-    /// What shows it.
+    /// The function that shows it.
     pub fn proof(&self) -> Proof {
         self.prove
     }
@@ -135,7 +136,7 @@ impl Case {
         }
     }
 
-    /// What no contender can be faster than.
+    /// The step that no contender can be faster than.
     pub fn floor(self, floor: Floor) -> Case {
         Case {
             floor: Some(floor),
@@ -143,7 +144,7 @@ impl Case {
         }
     }
 
-    /// How many threads want to run at once.
+    /// The number of threads that want to run at the same time.
     pub fn threads(self, threads: usize) -> Case {
         Case { threads, ..self }
     }
@@ -183,8 +184,8 @@ impl Case {
     }
 }
 
-/// Enters types into a case: `enter!(case, proof::mutex, M => |ops| measure::<M>(ops), [tk::Lock, std::Mutex])`. What stands
-/// before the closure is made anew each time the contender is prepared.
+/// Enters types into a case: `enter!(case, proof::mutex, M => |ops| measure::<M>(ops), [A, B])`. An
+/// expression before the closure is evaluated each time the contender is prepared.
 macro_rules! enter {
     ($case:ident, $proofs:ident::$proof:ident, $kind:ident => $measure:expr,
         [$($contender:ty),+ $(,)?]) => {

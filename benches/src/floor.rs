@@ -1,4 +1,4 @@
-//! What nothing can be faster than: the single steps of the processor and of the kernel of which everything here is made.
+//! The floors: single steps of the processor and of the kernel, of which everything here is made.
 
 use std::cell::Cell;
 use std::hint::{black_box, spin_loop};
@@ -30,7 +30,7 @@ pub enum Floor {
 }
 
 impl Floor {
-    /// How it is called in tables.
+    /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
             Floor::Exchange => "atomic exchange",
@@ -56,14 +56,15 @@ impl Floor {
     pub fn least(self) -> u64 {
         match self {
             Floor::Exchange | Floor::Load | Floor::LocalLoad => 1,
-            // As many as make each of the slices long enough for the clock, also where the threads hardly ever meet.
+            // As many as make each of the slices long enough for the clock, also where the threads
+            // hardly ever meet.
             Floor::RoundTrip => 50 * SLICES,
             Floor::FutexWake => 20,
             Floor::FutexLateness => 5,
         }
     }
 
-    /// What measures it, if this system has it.
+    /// Returns the function that measures it, if this system has it.
     pub fn prepare(self) -> Option<Measure> {
         match self {
             Floor::Exchange => Some(Box::new(exchange)),
@@ -99,8 +100,8 @@ fn load(operations: u64) -> Sample {
 /// Into how many slices a measurement of round trips is cut.
 const SLICES: u64 = 64;
 
-/// Two threads take turns at adding one. The cost is that of the median of many slices: who has to share the processors with
-/// others has some in which both threads ran.
+/// Two threads take turns at adding one. The cost is the median over many slices, because on a
+/// shared machine both threads run during some of them only.
 fn round_trip(operations: u64) -> Sample {
     let slices = operations.min(SLICES);
     let slice = operations / slices;
@@ -129,7 +130,8 @@ fn await_turn(word: &AtomicU64, turn: u64) {
     let mut spins = 0;
     while word.load(Acquire) != turn {
         spin_loop();
-        // The other may not be running: it is a floor of two processors, but it has to come to an end on one.
+        // The other may not be running: it is a floor of two processors, but it has to come to an
+        // end on one.
         spins += 1;
         if spins % 10_000 == 0 {
             thread::yield_now();

@@ -1,13 +1,13 @@
-//! What a contender can be: the small traits over which the cases are written.
+//! The small traits over which the cases are written: the kinds of contenders.
 //!
-//! They are as narrow as the cases need, so that a type with fewer features can take part, and generic down to the closure, so
-//! that nothing but the type's own code is timed.
+//! They are as narrow as the cases need, so that a type with fewer features can take part, and
+//! generic down to the closure, so that nothing but the type's own code is timed.
 
 use std::collections::VecDeque;
 use std::io::Write;
 use std::time::Duration;
 
-/// How a contender is called in tables and pictures: `tk`, or the name of the peer's crate.
+/// The name of a contender in tables and pictures: `tk`, or the name of the peer's crate.
 pub trait Named {
     /// The name.
     const NAME: &'static str;
@@ -37,8 +37,8 @@ pub trait Reentrant: Named + Send + Sync + 'static {
 
 /// A lock around a number and a condition of it.
 pub trait Monitor: Mutex {
-    /// Waits until `ready`, which is called with the lock held, and again after each notification. Then calls `f`, the lock
-    /// still held.
+    /// Waits until `ready`, which is called with the lock held, and again after each notification.
+    /// Then calls `f`, the lock still held.
     fn wait_until<R>(
         &self,
         ready: impl FnMut(&mut u64) -> bool,
@@ -83,8 +83,8 @@ pub struct Stock {
 pub trait Buffer: Named + Send + Sync + 'static {
     /// Creates one around an empty stock of which `left` items are to be taken.
     fn new(left: u64) -> Self;
-    /// Calls `f` with the lock held as soon as `ready` returns `true`. Until then the thread waits on that side's
-    /// condition variable.
+    /// Calls `f` with the lock held as soon as `ready` returns `true`. Until then the thread waits
+    /// on that side's condition variable.
     fn wait_until<R>(
         &self,
         side: Side,
@@ -111,7 +111,7 @@ pub trait Event: Named + Send + Sync + 'static {
     fn wait_for(&self, timeout: Duration) -> bool;
 }
 
-/// What one thread waits for and another one gives: each signal ends one wait.
+/// A signal that one thread gives and another one waits for: each signal ends one wait.
 pub trait Signal: Named + Send + Sync + 'static {
     /// One that has not been given.
     fn new() -> Self;
@@ -131,7 +131,7 @@ pub trait Semaphore: Named + Send + Sync + 'static {
 
 /// A meeting point.
 pub trait Barrier: Named + Send + Sync + 'static {
-    /// One of so many threads.
+    /// One of that many threads.
     fn new(parties: usize) -> Self;
     /// Waits until all have come.
     fn wait(&self);
@@ -153,27 +153,28 @@ pub trait TimerQueue: Named + 'static {
     fn new() -> Self;
     /// Starts a timer for each of these delays, and leaves it pending.
     fn fill(&mut self, delays: &[Duration]);
-    /// Starts a timer and cancels it, for each of these delays in turn. Returns how many cancels came in time.
+    /// Starts a timer and cancels it, for each of these delays in turn. Returns how many cancels
+    /// came in time.
     fn insert_and_cancel(&mut self, delays: &[Duration]) -> usize;
 }
 
 /// A timer that calls a function.
 pub trait Alarm: Named + 'static {
-    /// What runs the timers.
+    /// Creates the runner of the timers.
     fn new() -> Self;
     /// Calls `f` after that time.
     fn ring(&mut self, after: Duration, f: impl FnOnce() + Send + 'static);
 }
 
-/// What starts threads.
+/// A way to start threads.
 pub trait Spawner: Named + 'static {
     /// Calls `f` in a thread of its own, waits until that has ended, and returns what it returned.
     fn spawn_and_join(f: impl FnOnce() -> u64 + Send + 'static) -> u64;
 }
 
-/// What starts threads that borrow.
+/// A way to start threads that borrow.
 pub trait Scope: Named + 'static {
-    /// Calls `f` in so many threads, and waits until all have ended.
+    /// Calls `f` in that many threads, and waits until all have ended.
     fn scope(threads: usize, f: impl Fn() + Sync);
 }
 
@@ -186,9 +187,10 @@ pub enum Line {
     Full,
 }
 
-/// What turns a log record into a line.
+/// A logger, which turns a record into a line.
 pub trait Logger: Named + Sync + 'static {
-    /// One that lets `info` and what is more severe through, of the target `quiet` nothing, and writes there.
+    /// One that writes there and lets `info` and more severe levels through, but nothing of the
+    /// target `quiet`.
     fn new(line: Line, writer: impl Write + Send + 'static) -> Self;
     /// The logger, as the `log` crate knows it.
     fn log(&self) -> &dyn log::Log;

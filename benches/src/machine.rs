@@ -1,4 +1,4 @@
-//! On what the figures were taken.
+//! The machine on which the figures were taken.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-/// How many threads can run at once.
+/// How many threads can run at the same time.
 pub fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
@@ -83,7 +83,8 @@ fn date(time: SystemTime) -> String {
     let days = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() / 86_400);
-    // Years that begin in March, so that the odd day is the last one of a year; 146097 days are four hundred years.
+    // Years that begin in March, so that the odd day is the last one of a year; 146097 days are
+    // four hundred years.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

@@ -1,4 +1,5 @@
-//! How a workload is measured: what one [`Sample`] says, threads that are held until all are ready, and work of a known length.
+//! How a workload is measured: the [`Sample`], threads that are held until all are ready, and work
+//! of a known length.
 
 use std::hint::black_box;
 use std::sync::OnceLock;
@@ -11,7 +12,7 @@ use crossbeam_utils::CachePadded;
 use crate::statistics::{median, quantile};
 use crate::usage::Usage;
 
-/// What one measurement of one contender has shown. Times are in nanoseconds; lower is better.
+/// The result of one measurement of one contender. Times are in nanoseconds; lower is better.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// The figure: the time of one operation.
@@ -31,7 +32,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// So many operations took so long.
+    /// That many operations took that long.
     pub fn new(operations: u64, elapsed: Duration, usage: Usage) -> Sample {
         let operations = operations as f64;
         Sample {
@@ -56,8 +57,8 @@ impl Sample {
 /// Into how many slices a measurement of one thread is cut.
 const SLICES: u64 = 16;
 
-/// Measures so many calls of `f`, in the calling thread. The cost is that of the median of a few slices of them: who is
-/// interrupted during one has the others.
+/// Measures that many calls of `f` in the calling thread. The cost is the median over a few slices,
+/// so that an interruption during one of them does not count.
 pub fn repeat(operations: u64, mut f: impl FnMut()) -> Sample {
     let slice = operations.div_ceil(SLICES);
     let (mut left, mut costs) = (operations, Vec::with_capacity(SLICES as usize));
@@ -108,8 +109,9 @@ impl<R> Together<R> {
     }
 }
 
-/// Calls `work` in that many threads at once, each with its number. They are started before and held at a line until all are
-/// there: neither starts nor ends of threads are timed.
+/// Calls `work` in that many threads at the same time, each with its number. The threads are
+/// started before and held at a line until all are there, so that neither the start nor the end of
+/// a thread is timed.
 pub fn together<R: Send>(threads: usize, work: impl Fn(usize) -> R + Sync) -> Together<R> {
     let line = StartLine::new(threads);
     let (line, work) = (&line, &work);
@@ -143,13 +145,14 @@ pub fn together<R: Send>(threads: usize, work: impl Fn(usize) -> R + Sync) -> To
     }
 }
 
-/// Where threads wait without going to sleep: nobody has to be woken, and no context switch of the line's own is counted.
+/// A line at which threads wait without going to sleep, so that it adds no wake-up and no context
+/// switch of its own.
 pub struct StartLine {
     missing: CachePadded<AtomicUsize>,
 }
 
 impl StartLine {
-    /// One for so many threads.
+    /// One for that many threads.
     pub fn new(threads: usize) -> StartLine {
         StartLine {
             missing: CachePadded::new(AtomicUsize::new(threads)),
@@ -158,7 +161,7 @@ impl StartLine {
 
     /// Waits until all have come.
     pub fn wait(&self) {
-        // What the threads did before they came is seen by all who go on.
+        // Pairs with the `Acquire` below: all threads see what each did before it came.
         self.missing.fetch_sub(1, AcqRel);
         while self.missing.load(Acquire) > 0 {
             thread::yield_now();
@@ -173,7 +176,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Of about so many nanoseconds, on this machine when nothing else runs.
+    /// Of about that many nanoseconds, on this machine when nothing else runs.
     pub fn of(nanoseconds: u64) -> Work {
         Work {
             steps: (nanoseconds as f64 / nanoseconds_per_step()).round() as u64,
@@ -181,7 +184,8 @@ impl Work {
     }
 
     /// Does it.
-    // Not inlined, so that all contenders run the same copy: copies of this loop differ by up to 15 %.
+    // Not inlined, so that all contenders run the same copy: copies of this loop differ by as much
+    // as 15 percent.
     #[inline(never)]
     pub fn perform(self) {
         let mut x = self.steps;
@@ -193,8 +197,8 @@ impl Work {
 
 /// Work whose length varies evenly between nothing and twice the mean.
 ///
-/// Threads that work for a fixed time between two visits fall into step with each other, and then a case measures how well
-/// a contender fits that step.
+/// Threads that work for a fixed time between two visits fall into step with each other, and then a
+/// case measures how well a contender fits that step.
 #[derive(Clone, Copy, Debug)]
 pub struct VariedWork {
     mean: Work,
@@ -232,7 +236,8 @@ fn step(x: u64) -> u64 {
     x.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1)
 }
 
-/// What one step takes, measured once: the shortest of many tries is the one that nobody disturbed.
+/// The time of one step, measured once. The shortest of many tries is the one that was not
+/// disturbed.
 fn nanoseconds_per_step() -> f64 {
     static STEP: OnceLock<f64> = OnceLock::new();
     *STEP.get_or_init(|| {

@@ -1,6 +1,8 @@
-//! Adapters prove themselves before they are timed: mutual exclusion holds, and the wake-up arrives.
+//! Adapters prove themselves before they are timed: mutual exclusion holds, and the wake-up
+//! arrives.
 //!
-//! A proof that waits for what never comes does not return; who runs it [gives up](crate::case::Contender::prove) in the end.
+//! A proof that waits for something that never comes does not return. The runner [gives
+//! up](crate::case::Contender::prove) after a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex as StdMutex, mpsc};
@@ -25,7 +27,7 @@ fn holds(it: bool, otherwise: &str) -> Proven {
 const THREADS: usize = 4;
 const ROUNDS: u64 = 200;
 
-/// Nobody is in it beside another, and what one thread has done the next one sees.
+/// One thread is inside at a time, and each thread sees the changes of the threads before it.
 ///
 /// # Errors
 ///
@@ -48,7 +50,7 @@ pub fn mutex<M: Mutex>() -> Proven {
     });
     holds(
         ran.results.iter().all(|alone| *alone),
-        "two threads were inside at once",
+        "two threads were inside at the same time",
     )?;
     let count = lock.with(|count| *count);
     holds(
@@ -57,7 +59,7 @@ pub fn mutex<M: Mutex>() -> Proven {
     )
 }
 
-/// It is a lock, and an attempt that comes to nothing says so, no earlier than it should.
+/// It is a mutex, and an attempt in vain fails, no earlier than its timeout.
 pub fn timed_mutex<M: TimedMutex>() -> Proven {
     mutex::<M>()?;
     let lock = M::new();
@@ -72,7 +74,7 @@ pub fn timed_mutex<M: TimedMutex>() -> Proven {
             (lock.try_with_for(length, |_| ()), start.elapsed())
         };
         let (got, waited) = thread::scope(|scope| scope.spawn(other).join().expect("no panic"));
-        holds(got.is_none(), "two threads were inside at once")?;
+        holds(got.is_none(), "two threads were inside at the same time")?;
         holds(waited >= length, "it gave up before its time")
     })
 }
@@ -95,11 +97,12 @@ pub fn reentrant<R: Reentrant>() -> Proven {
     });
     holds(
         ran.results.iter().all(|alone| *alone),
-        "two threads were inside at once",
+        "two threads were inside at the same time",
     )
 }
 
-/// It is a lock; a notification reaches one that waits, one to all reaches all; and a wait that is in vain ends in time.
+/// It is a lock; a notification reaches one that waits, one to all reaches all; and a wait that is
+/// in vain ends in time.
 pub fn monitor<M: Monitor>() -> Proven {
     mutex::<M>()?;
     // Each takes one of what the other one makes; the number is what there is.
@@ -167,7 +170,8 @@ pub fn buffer<B: Buffer>() -> Proven {
     Ok(())
 }
 
-/// A set event lets everybody through, those that wait and those that come; a cleared one nobody.
+/// A set event lets all threads through, those that wait and those that come. A cleared one lets
+/// none through.
 pub fn event<E: Event>() -> Proven {
     let event = Arc::new(E::new());
     holds(!event.is_set(), "a new one is set")?;
@@ -257,7 +261,7 @@ pub fn semaphore<S: Semaphore>() -> Proven {
     )
 }
 
-/// Nobody leaves before the last has come.
+/// No thread leaves before the last one has come.
 pub fn barrier<B: Barrier>() -> Proven {
     let barrier = B::new(THREADS);
     let come = AtomicU64::new(0);
@@ -277,7 +281,8 @@ pub fn barrier<B: Barrier>() -> Proven {
     )
 }
 
-/// Each thread has its own, while all live: a peer may hand on to a later thread what one has left behind.
+/// Each thread has its own, while all live: a peer may hand on to a later thread what one has left
+/// behind.
 pub fn local<L: Local>() -> Proven {
     let (one, other) = (L::new(), L::new());
     let (all, end) = (StartLine::new(THREADS), StartLine::new(THREADS));
@@ -296,7 +301,7 @@ pub fn local<L: Local>() -> Proven {
     )
 }
 
-/// Every timer that is cancelled at once is cancelled in time.
+/// Every timer that is canceled immediately is canceled in time.
 pub fn timer_queue<Q: TimerQueue>() -> Proven {
     let mut queue = Q::new();
     let delays: Vec<_> = (0..100).map(|n| Duration::from_secs(3600 + n)).collect();
@@ -311,7 +316,7 @@ pub fn timer_queue<Q: TimerQueue>() -> Proven {
 pub fn alarm<A: Alarm>() -> Proven {
     let mut alarm = A::new();
     let (sender, receiver) = mpsc::channel();
-    // At no tick of anybody's clock.
+    // Between the ticks of the contenders' clocks.
     for n in [2370, 990, 1640] {
         let (sender, delay) = (sender.clone(), Duration::from_micros(n));
         let due = Instant::now() + delay;

@@ -1,6 +1,7 @@
 //! Quantiles, and how evenly something is shared.
 
-/// The value below which that part of the values lies, between zero and one; the nearest of them. NaN if there are none.
+/// The value below which that part of the values lies, between zero and one; the nearest of them.
+/// NaN if there are none.
 pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -31,7 +32,7 @@ fn at(sorted: &[f64], part: f64) -> f64 {
     }
 }
 
-/// Jain's index of fairness: 1 if all have the same, 1/n if one has all. NaN if nobody has anything.
+/// Jain's index of fairness: 1 if all have the same, 1/n if one has all. NaN if all have nothing.
 pub fn jain(shares: impl IntoIterator<Item = u64>) -> f64 {
     let (mut n, mut sum, mut squares) = (0.0, 0.0, 0.0);
     for share in shares {

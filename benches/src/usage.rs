@@ -1,4 +1,4 @@
-//! What the kernel counts for a thread: the time that it has run, and how often it has gone to sleep.
+//! The kernel's counts for a thread: the time that it has run, and how often it has gone to sleep.
 
 use std::iter::Sum;
 use std::ops::{Add, Sub};

@@ -7,7 +7,8 @@ use crossbeam_utils::thread;
 
 use crate::kind::{Scope, Signal};
 
-/// Its parker. It belongs to one thread at a time, so it stands behind a lock that nobody else wants.
+/// Its parker. It belongs to one thread at a time, so it stands behind a lock that no other thread
+/// wants.
 pub struct Parked {
     parker: Mutex<Parker>,
     unparker: Unparker,

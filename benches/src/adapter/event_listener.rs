@@ -29,7 +29,7 @@ impl Flag {
             if look() {
                 return true;
             }
-            // Whoever listens looks once more: the change may have been between.
+            // Look once more after the listener exists: the change may have come before it.
             event_listener::listener!(self.changes => change);
             if look() {
                 return true;

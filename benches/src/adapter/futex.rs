@@ -10,7 +10,8 @@ use crate::kind::Signal;
 use crate::measure::Sample;
 use crate::usage::Usage;
 
-/// A word that is one while a signal is there. Nobody looks whether anybody sleeps: a signal is always a call of the kernel.
+/// A word that is one while a signal is there. A signal does not check whether a thread sleeps: it
+/// always calls the kernel.
 pub struct Futex(AtomicU32);
 
 super::named!("futex": Futex);
@@ -27,13 +28,14 @@ impl Signal for Futex {
 
     fn wait(&self) {
         while self.0.swap(0, Acquire) == 0 {
-            // An error says that the word has changed, or that something interrupted: both times it is looked at again.
+            // An error says that the word has changed, or that something interrupted: both times it
+            // is looked at again.
             let _ = futex::wait(&self.0, Flags::PRIVATE, 0, None);
         }
     }
 }
 
-/// How much later than asked for waits of a millisecond return, for which nobody comes.
+/// How much later than asked waits of a millisecond return that no thread ends.
 pub fn lateness(operations: u64) -> Sample {
     let word = AtomicU32::new(0);
     let length = Duration::from_millis(1);

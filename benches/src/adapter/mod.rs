@@ -1,7 +1,7 @@
-//! What makes a type a contender: one module per crate that takes part.
+//! The adapters that make a type a contender: one module per crate that takes part.
 //!
-//! Where a peer lacks a primitive but has what programs make it of, a lock and a condition variable, it takes part with
-//! [that](over).
+//! A peer that lacks a primitive takes part with one [made of its lock and its condition
+//! variable](over), as programs make it.
 
 pub mod crossbeam;
 pub mod env_logger;
@@ -29,8 +29,8 @@ macro_rules! named {
 }
 use named;
 
-/// Makes contenders of a mutex, a condition variable and a reentrant mutex whose guards are borrowed by a wait, as those of
-/// parking_lot and of all that follow it.
+/// Makes contenders of a mutex, a condition variable and a reentrant mutex whose guards are
+/// borrowed by a wait, as those of parking_lot and of all that follow it.
 macro_rules! like_parking_lot {
     ($name:literal, $($from:ident)::+) => {
         /// Its mutex, with its condition variable beside it.

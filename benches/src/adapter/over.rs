@@ -1,11 +1,12 @@
-//! An event, a signal, a semaphore and a barrier, made of a lock and a condition variable: what a program has that uses a crate
-//! without them.
+//! An event, a signal, a semaphore and a barrier, made of a lock and a condition variable, as a
+//! program makes them that uses a crate without them.
 
 use std::time::Duration;
 
 use crate::kind::{Barrier, Event, Monitor, Named, Semaphore, Signal};
 
-/// One of them, over that lock and condition variable; which one it is, is how it is used.
+/// One of them, over that lock and condition variable. The trait through which it is used decides
+/// which one it is.
 pub struct Over<M> {
     monitor: M,
     parties: u64,

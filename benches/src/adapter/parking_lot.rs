@@ -1,4 +1,4 @@
-//! parking_lot, in the version whose parking lot tk uses too, and in the one before.
+//! parking_lot, in its newest version and in the one before.
 
 /// Version 0.13.
 pub mod v13 {

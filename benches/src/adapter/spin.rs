@@ -1,4 +1,4 @@
-//! spin: whoever waits keeps its processor.
+//! spin: a thread that waits keeps its processor.
 
 use crate::kind::{Barrier, Mutex};
 

@@ -243,7 +243,7 @@ impl Barrier for Meeting {
     }
 
     fn wait(&self) {
-        self.0.wait().expect("nobody breaks it");
+        self.0.wait().expect("the workload does not abort it");
     }
 }
 

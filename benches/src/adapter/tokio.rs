@@ -19,7 +19,8 @@ pub struct Permits(TokioSemaphore);
 /// Its `Notify`, which keeps one notification.
 pub struct Notification(Notify);
 
-/// Its `sleep`: a future that has been polled once is pending, one that has been dropped is cancelled.
+/// Its `sleep`: a future that has been polled once is pending, one that has been dropped is
+/// canceled.
 pub struct Sleeps {
     pending: Vec<Pin<Box<Sleep>>>,
     runtime: Runtime,
@@ -43,7 +44,7 @@ impl Semaphore for Permits {
     fn with<R>(&self, f: impl FnOnce() -> R) -> R {
         let _permit = match self.0.try_acquire() {
             Ok(permit) => permit,
-            Err(_) => block_on(self.0.acquire()).expect("nobody closes it"),
+            Err(_) => block_on(self.0.acquire()).expect("the workload does not close it"),
         };
         f()
     }
@@ -60,7 +61,7 @@ impl Signal for Permits {
 
     fn wait(&self) {
         block_on(self.0.acquire())
-            .expect("nobody closes it")
+            .expect("the workload does not close it")
             .forget();
     }
 }
@@ -79,7 +80,7 @@ impl Signal for Notification {
     }
 }
 
-/// One worker: whoever is measured is not to share its processor with more.
+/// One worker, so that the measured thread shares its processor with no more than that.
 fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder

@@ -65,7 +65,8 @@ impl Alarm for Threaded {
 
     fn ring(&mut self, after: Duration, f: impl FnOnce() + Send + 'static) {
         self.last += 1;
-        // It counts whole milliseconds, drops what is beyond them, and the first may be nearly over.
+        // It counts whole milliseconds, drops what is beyond them, and the first may be nearly
+        // over.
         let after = Duration::from_millis(after.as_micros().div_ceil(1000) as u64 + 1);
         self.thread
             .timer_ref()
@@ -73,7 +74,7 @@ impl Alarm for Threaded {
     }
 }
 
-/// The thread minds if nobody tells it that there will be no more.
+/// The thread has to be told that there will be no more timers.
 impl Drop for Threaded {
     fn drop(&mut self) {
         let _ = self.thread.shutdown_async();

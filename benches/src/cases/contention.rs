@@ -1,11 +1,13 @@
 //! Threads that want the same lock or semaphore at the same time.
 //!
-//! Each thread is inside for a fixed time, and then outside for a time that has the same mean and varies between nothing
-//! and twice that. The time outside does not depend on the number of threads, so with two threads and more the lock is
-//! always wanted, and the throughput is that of the lock itself: at most one operation in the time inside.
+//! Each thread is inside for a fixed time, and then outside for a time that has the same mean and
+//! varies between nothing and twice that. The time outside does not depend on the number of
+//! threads, so with two threads and more the lock is always wanted, and the throughput is that of
+//! the lock itself: at most one operation in the time inside.
 //!
-//! Each thread does as many operations as it can until all are done. The fairness is how evenly they are spread. The longest
-//! wait is measured in a run of its own, because reading the clock costs as much as an uncontended lock.
+//! Each thread does as many operations as it can until all are done. The fairness is how evenly
+//! they are spread. The longest wait is measured in a run of its own, because reading the clock
+//! costs as much as an uncontended lock.
 
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::time::{Duration, Instant};
@@ -83,7 +85,8 @@ fn lock(threads: usize, inside: u64) -> Case {
         let plan = Plan::new(threads, inside);
         move |operations| measure(plan, operations, lock_until_done::<M>)
     }, [tk::Lock, standard::Lock, parking_lot::v13::Lock, parking_lot::v12::Lock, usync::Lock]);
-    // A thread that only spins waits for the rest of the turn of each thread before it, which takes seconds.
+    // A thread that only spins waits for the rest of the turn of each thread before it, which takes
+    // seconds.
     if !case.is_oversubscribed() {
         enter!(case, proof::mutex, M => {
             let plan = Plan::new(threads, inside);
@@ -125,8 +128,9 @@ fn measure(plan: Plan, operations: u64, run: Run) -> Sample {
     }
 }
 
-/// The work of the thread with that number until all is done. `once` does one operation and returns `true`, or finds that
-/// all are done. It calls its argument inside, which reads the clock if the run is watched.
+/// The work of the thread with that number until all is done. `once` does one operation and returns
+/// `true`, or finds that all are done. It calls its argument inside, which reads the clock if the
+/// run is watched.
 fn until_done(
     plan: Plan,
     number: usize,
@@ -189,7 +193,8 @@ fn acquire_until_done<S: Semaphore>(
     watched: bool,
 ) -> (Sample, Vec<Share>) {
     let semaphore = CachePadded::new(S::new(plan.threads / 2));
-    // Each thread counts on its own and adds up now and then, so that threads meet at the semaphore only.
+    // Each thread counts on its own and adds up now and then, so that threads meet at the semaphore
+    // only.
     const PORTION: u64 = 8;
     let total = CachePadded::new(AtomicU64::new(0));
     let ran = together(plan.threads, |number| {

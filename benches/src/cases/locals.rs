@@ -33,9 +33,10 @@ fn get() -> Case {
     case
 }
 
-/// A thread's first value in an object that no thread has used yet. The objects are made before and dropped after.
+/// A thread's first value in an object that no thread has used yet. The objects are made before and
+/// dropped after.
 fn set_first() -> Case {
-    /// So many objects at a time.
+    /// The number of objects that exist at the same time.
     const PORTION: u64 = 1000;
     fn first<L: Local>(operations: u64) -> Sample {
         let (mut left, mut elapsed, mut usage) = (operations, Duration::ZERO, Usage::default());

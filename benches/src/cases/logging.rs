@@ -28,7 +28,8 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// What the `log` crate's macros do, to this logger instead of the program's only one: its level is compared first.
+/// The steps of the `log` crate's macros, with this logger instead of the program's only one: the
+/// level is compared first.
 fn line<L: Logger>(logger: &L, level: Level, target: &str, operations: u64) -> Sample {
     let most = LevelFilter::Info;
     repeat(operations, || {

@@ -1,7 +1,8 @@
 //! A bounded queue between producers and consumers: one lock and two condition variables.
 //!
-//! Producers wait while all slots are full, consumers while all are empty. Each `put` and each `take` notifies the other
-//! side after it has released the lock. The cost is that of one item on its way from a producer to a consumer.
+//! Producers wait while all slots are full, consumers while all are empty. Each `put` and each
+//! `take` notifies the other side after it has released the lock. The cost is that of one item on
+//! its way from a producer to a consumer.
 
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ impl Shape {
         format!("{} to {}, {of_table}", self.producers, self.consumers)
     }
 
-    /// What the names of all cases with these have in common.
+    /// The part of the name that all cases with these have in common.
     pub fn table(slots: usize, how: Notify) -> String {
         let slots = match slots {
             1 => "1 slot".to_owned(),
@@ -126,7 +127,8 @@ pub(crate) fn put<B: Buffer>(buffer: &B, slots: usize, how: Notify, item: u64) {
     buffer.notify(Side::Consumers, how);
 }
 
-/// Takes items until the run is over, and returns their sum. `look` sees the stock before each item is taken.
+/// Takes items until the run is over, and returns their sum. `look` sees the stock before each item
+/// is taken.
 #[inline]
 pub(crate) fn take_all<B: Buffer>(buffer: &B, how: Notify, mut look: impl FnMut(&Stock)) -> u64 {
     let mut sum = 0;

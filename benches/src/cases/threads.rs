@@ -1,4 +1,4 @@
-//! What threads cost.
+//! The cost of threads.
 
 use std::hint::black_box;
 

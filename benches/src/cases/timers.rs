@@ -1,5 +1,5 @@
-//! Timers: many that are cancelled before they are due, as the limits of a server's requests are; and how late one is that is
-//! not.
+//! Timers: many that are canceled before they are due, like the timeouts of a server's requests,
+//! and the lateness of those that fire.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -62,12 +62,13 @@ fn insert_and_cancel(words: &str, pending: usize) -> Case {
     case
 }
 
-/// How much later than asked for the functions of that many timers are called, all of which are pending at once.
+/// How much later than asked the functions of that many timers are called. All timers are pending
+/// at the same time.
 fn ring<A: Alarm>(alarm: &mut A, operations: u64) -> Sample {
     let (sender, receiver) = mpsc::channel();
     let (before, start) = (Usage::of_process(), Instant::now());
     for number in 0..operations {
-        // At no tick of anybody's clock.
+        // Between the ticks of the contenders' clocks.
         let delay = Duration::from_micros(1500 + 1370 * number);
         let sender = sender.clone();
         let due = Instant::now() + delay;

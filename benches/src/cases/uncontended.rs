@@ -1,4 +1,4 @@
-//! What an operation costs that nobody disputes.
+//! Operations of one thread, with no other thread that wants the same thing.
 
 use std::hint::black_box;
 
@@ -26,7 +26,7 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// What is measured stands on a cache line of its own, and the compiler does not know where.
+/// Puts the value on a cache line of its own, at a place that the compiler does not know.
 fn place<T>(value: T) -> CachePadded<T> {
     CachePadded::new(value)
 }

@@ -1,4 +1,4 @@
-//! How long it takes until a thread that waits goes on.
+//! The time until a thread that waits continues.
 
 use std::sync::Barrier as StdBarrier;
 use std::sync::Mutex as StdMutex;
@@ -125,8 +125,8 @@ fn ping_pong_semaphore() -> Case {
     case
 }
 
-/// From the signal to the moment when the waiter runs, which was asleep in the kernel when the signal was given. That many
-/// times; the figure is that quantile.
+/// Measures the time from the signal to the moment when the waiter runs, which slept in the kernel
+/// when the signal was given. The figure is that quantile of that many times.
 pub fn sleeper<S: Signal>(operations: u64, part: f64) -> Sample {
     let signal = S::new();
     let sleeper = Sleepers::new(1);
@@ -274,8 +274,8 @@ enum Which {
     Last,
 }
 
-/// What many threads wait for, again and again: how to wait for it and what to do then, how to bring it about, and how to
-/// make it ready for the next time.
+/// Something for which many threads wait, again and again: how to wait for it, how to bring it
+/// about, and how to make it ready for the next time.
 struct Crowd<W, B, C> {
     wait: W,
     bring_about: B,
@@ -288,10 +288,12 @@ where
     B: Fn(u64) -> Instant + Sync,
     C: Fn() + Sync,
 {
-    /// From the moment when it is brought about to the one when the first of them, or the last, has gone on.
+    /// From the moment when it is brought about to the one when the first of them, or the last, has
+    /// gone on.
     fn measure(self, operations: u64, which: Which) -> Sample {
         let sleepers = Sleepers::new(MANY);
-        // Where those that have been woken sleep, so that they keep no processor from those that have not.
+        // Where those that have been woken sleep, so that they keep no processor from those that
+        // have not.
         let meet = StdBarrier::new(MANY + 1);
         let times = StdMutex::new(Vec::with_capacity(MANY));
         let began = Instant::now();

@@ -1,4 +1,5 @@
-//! Adapters that are wrong on purpose, each in a way that a proof must see. A lost wake-up is seen by who runs the proof.
+//! Adapters that are wrong on purpose, each in a way that a proof must see. A lost wake-up makes a
+//! proof hang, which its runner sees.
 
 use std::sync::atomic::AtomicI64;
 
@@ -55,7 +56,7 @@ impl Mutex for Wrong<1> {
 #[test]
 fn a_mutex_that_lets_two_in_is_seen() {
     let error = mutex::<Wrong<0>>().unwrap_err();
-    assert_eq!(error, "two threads were inside at once");
+    assert_eq!(error, "two threads were inside at the same time");
 }
 
 #[test]
@@ -64,7 +65,7 @@ fn a_mutex_that_loses_what_is_done_inside_is_seen() {
     assert_eq!(error, "what a thread did inside was lost");
 }
 
-/// Gives up at once, and says so.
+/// Gives up immediately.
 impl Mutex for Wrong<2> {
     fn new() -> Self {
         Wrong::made()
@@ -155,8 +156,8 @@ impl Buffer for Changing {
 
 #[test]
 fn a_buffer_without_a_bound_is_seen() {
-    // Both producers are done before a consumer starts, unless the consumers keep up with them item by item: then the
-    // bound was kept by chance, and the next try shows that it is not.
+    // Both producers are done before a consumer starts, unless the consumers keep up with them item
+    // by item: then the bound was kept by chance, and the next try shows that it is not.
     let seen = |error: String| error == "more items were inside than there are slots";
     assert!((0..1000).any(|_| buffer::<Heedless>().is_err_and(seen)));
 }
@@ -183,7 +184,7 @@ impl Reentrant for Wrong<0> {
 fn a_reentrant_lock_that_lets_two_in_is_seen() {
     assert_eq!(
         reentrant::<Wrong<0>>().unwrap_err(),
-        "two threads were inside at once"
+        "two threads were inside at the same time"
     );
 }
 
@@ -272,7 +273,7 @@ impl Barrier for Wrong<0> {
 }
 
 #[test]
-fn a_barrier_that_keeps_nobody_is_seen() {
+fn a_barrier_that_holds_no_thread_is_seen() {
     assert_eq!(
         barrier::<Wrong<0>>().unwrap_err(),
         "a thread left before the last had come"
