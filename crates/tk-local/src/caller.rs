@@ -2,63 +2,76 @@
 //!
 //! # The end of a thread
 //!
-//! A thread lists the nodes that it claims, and `drop_values` empties the list when the thread
-//! ends: the latest node first. A value's `Drop` is user code, and may set values anew, so each
-//! node has a *generation*: 0 for what was set before the end, and one more than its own for what
-//! is set while a value is dropped. Values of the generations below `GENERATIONS` are dropped.
-//! Those of the last one are leaked, and no initializer is called to make one. So the end of a
-//! thread is bounded, as it is with the keys of POSIX threads.
+//! A thread lists the nodes that it claims. When it ends, `drop_values` empties the list, the node
+//! that was claimed last first. A value's `Drop` is user code and may set values again, so each
+//! listed node has a *generation*. Values that were set before the end are of generation 0. A value
+//! that is set while one of generation n is dropped is of generation n + 1.
 //!
-//! Without the bound, a value that uses its own `Local` when it is dropped would keep its thread
-//! from ending: the initializer makes a new value, which is dropped, and so on. If the rest were
-//! left for the next thread in the slot to drop, that thread would be caught in the same way.
+//! | generation of a node | what `drop_values` does | initializers meanwhile |
+//! |---|---|---|
+//! | below `GENERATIONS` - 1 | drops the value | are called |
+//! | `GENERATIONS` - 1, the last that is dropped | drops the value | are refused |
+//! | `GENERATIONS` | leaks the value | – |
+//!
+//! # Invariants
+//!
+//! **Bounded end.** A thread drops at most `GENERATIONS` generations, as with the keys of POSIX
+//! threads. Without the bound, a value that uses its own `Local` in its `Drop` would keep its
+//! thread from ending: the initializer makes a new value, which is dropped, and so on. Leaving the
+//! rest to the next thread in the slot would trap that thread in the same way.
+//!
+//! **Watched.** A thread lists a node only if its own end will call `drop_values`. Otherwise the
+//! list would outlive the thread's claim to the slot.
+//!
+//! **No user code while borrowed.** The list is borrowed for single steps, in which neither a
+//! value's `Drop` nor the allocator runs.
 
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
 use std::marker::PhantomData;
 
-use crate::list::List;
-use crate::node::{Share, Unlisted};
+use crate::node_list::NodeList;
+use crate::node_ref::{NodeRef, Unlisted};
 use crate::sync::{at_thread_exit, peek, register, thread_local};
 
 /// How many generations of values a thread drops when it ends.
 pub(crate) const GENERATIONS: u32 = if cfg!(tk_loom) { 2 } else { 32 };
 
-/// A list is swept when it has this many nodes, and then when it has twice as many as it was left
-/// with.
+/// A list is swept for the first time when it has this many nodes. After a sweep, the next one
+/// comes when the list has twice as many nodes as that sweep left.
 const SWEEP_AT_LEAST: usize = 32;
 
 thread_local! {
-    /// Without a destructor, so that it can be used until the very end of the thread.
+    /// It has no destructor, so that late destructors of the thread can use it too.
     static THREAD: Thread = const { Thread::new() };
 }
 
-/// A thread's slot, and the id under which it owns nodes.
+/// A thread's slot, and the id by which it owns nodes.
 ///
-/// The two belong together while no user code runs, which could make the thread another one
-/// (`Registration::begin`). So a `Caller` is made anew for each use.
+/// User code can change the thread's identity, by `Registration::begin`. So a `Caller` is made anew
+/// after each piece of user code.
 #[derive(Clone, Copy)]
 pub(crate) struct Caller {
     pub(crate) slot: u32,
     pub(crate) id: u64,
-    /// It is about the thread that made it.
+    /// It describes the thread that made it.
     not_send: PhantomData<*const ()>,
 }
 
 impl Caller {
-    /// The calling thread. Does not register it: the slot is zero if it has none, and no node is
-    /// there.
+    /// The calling thread, without registering it. A thread that is not registered has slot zero,
+    /// where there is no node.
     #[inline]
     pub(crate) fn peek() -> Caller {
         let (slot, id) = peek();
         Caller::new(slot, id)
     }
 
-    /// The calling thread, about to claim a node: registered, and with its end watched, if it can
-    /// be.
+    /// The calling thread, which is about to claim a node. The thread is registered, and its end is
+    /// watched if that is possible.
     ///
-    /// User code may run (the allocator), but not after the thread has been found to be this one.
+    /// The allocator may run, but not after the slot and the id have been read.
     pub(crate) fn current() -> Caller {
         THREAD.with(Thread::prepare);
         let caller = Caller::peek();
@@ -76,46 +89,49 @@ impl Caller {
     }
 
     /// Lists a node that the thread has just claimed, so that its value is dropped when the thread
-    /// ends. If its end is not watched, the value stays until the next thread in the slot comes, or
-    /// the `Local` goes.
+    /// ends.
+    ///
+    /// If the end is not watched, the node stays unlisted (*watched*). Its value is dropped by the
+    /// next thread in the slot that claims the node, or with the `Local`.
     #[inline]
     pub(crate) fn list<T>(self, node: Unlisted<'_, T>) {
         THREAD.with(|thread| {
             if thread.watched.get() == self.id {
                 let generation = thread.generation.get();
-                thread.list.borrow_mut().push(node.share(), generation);
+                thread.list.borrow_mut().push(node.into_ref(), generation);
             }
         });
     }
 
-    /// Whether the thread is dropping the last generation of its values, so that no more are to be
-    /// made.
+    /// Whether the thread is dropping the last generation of its values, so that initializers are
+    /// refused (*bounded end*).
     pub(crate) fn drops_last_generation() -> bool {
         THREAD.with(|thread| thread.generation.get() == GENERATIONS)
     }
 }
 
-/// The state of a thread. No user code runs while the list is borrowed.
+/// What a thread knows of its nodes.
 struct Thread {
-    list: RefCell<List>,
+    list: RefCell<NodeList>,
+    /// The length at which the list is swept next.
     sweep_at: Cell<usize>,
-    /// The id of the thread whose end calls `drop_values`; zero if that is not to be expected.
+    /// The id of the thread whose end calls `drop_values`, or zero if none does (*watched*).
     watched: Cell<u64>,
-    /// The generation of the values that are set now. Zero unless `drop_values` is running.
+    /// The generation of values that are set now. Zero unless `drop_values` is running.
     generation: Cell<u32>,
 }
 
 impl Thread {
     const fn new() -> Thread {
         Thread {
-            list: RefCell::new(List::new()),
+            list: RefCell::new(NodeList::new()),
             sweep_at: Cell::new(SWEEP_AT_LEAST),
             watched: Cell::new(0),
             generation: Cell::new(0),
         }
     }
 
-    /// Makes room for another node, and watches the thread's end.
+    /// Prepares for another node: sweeps the list if it has grown, and watches the thread's end.
     #[inline]
     fn prepare(&self) {
         if self.list.borrow().len() >= self.sweep_at.get() {
@@ -133,53 +149,56 @@ impl Thread {
         if self.watched.get() == id {
             return;
         }
-        // It fails in a late destructor, and if functions at the end of a thread add others without
-        // an end: what is set then is not listed.
+        // It fails in a late destructor, and if functions that run at the end of the thread keep
+        // adding others. Nodes that are claimed then are not listed.
         let end = End(id);
         if at_thread_exit(Box::new(move || end.reached())).is_ok() {
             self.watched.set(id);
         }
     }
 
-    /// Lets go of the nodes of `Local`s that are gone, so that the list is at most twice as long as
-    /// the living ones need, and a push takes constant time on average.
+    /// Releases the nodes whose `Local` is gone. The list stays at most twice as long as the living
+    /// `Local`s need, and a push takes amortized constant time.
     #[cold]
     fn sweep(&self) {
-        let mut orphans = self.list.borrow_mut().remove_orphans();
+        let mut unused = self.list.borrow_mut().remove_unused();
         let len = self.list.borrow().len();
         self.sweep_at.set(SWEEP_AT_LEAST.max(2 * len));
-        while let Some((share, _)) = orphans.pop() {
-            share.leave();
+        // The list is not borrowed here: releasing a node runs the allocator.
+        while let Some((node, _)) = unused.pop() {
+            node.vacate_and_release();
         }
     }
 
-    fn pop(&self) -> Option<(Share, u32)> {
+    /// Removes the node that was listed last. The list is not borrowed any more when this returns.
+    fn pop(&self) -> Option<(NodeRef, u32)> {
         self.list.borrow_mut().pop()
     }
 
-    /// The end of the thread: drops its values, the latest first, and those that are set meanwhile.
+    /// Drops the thread's values as it ends, the last first, and those that are set meanwhile.
     ///
-    /// It may call itself, if a value's `Drop` makes the thread another one, which ends before the
-    /// `Drop` does. Then the inner call drops all that is left, and the generations go on from
-    /// where they are.
+    /// It is re-entrant: a value's `Drop` may give the thread another identity, and end that before
+    /// the `Drop` returns. Then the inner call drops all values that are left. Its generations
+    /// continue those of the outer call, so the bound holds for both together.
     fn drop_values(&self) {
         let outer = self.generation.get();
-        while let Some((share, generation)) = self.pop() {
+        while let Some((node, generation)) = self.pop() {
             if generation < GENERATIONS {
+                // For what the value's `Drop` sets.
                 self.generation.set(generation + 1);
-                share.leave();
+                node.vacate_and_release();
             } else {
-                share.leak();
+                node.vacate_and_leak();
             }
         }
         self.generation.set(outer);
         self.watched.set(0);
     }
 
-    /// Lets the values stay where they are.
+    /// Empties the list, and leaves the values in their nodes.
     fn abandon_values(&self) {
-        while let Some((share, _)) = self.pop() {
-            share.abandon();
+        while let Some((node, _)) = self.pop() {
+            node.release_only();
         }
         self.watched.set(0);
     }
@@ -194,8 +213,8 @@ impl End {
     }
 }
 
-/// If the end is not reached, because nobody calls the function that waits for it, the thread must
-/// not have a list when its slot goes to another thread.
+/// Runs without `reached` if tk-core drops the function uncalled. The thread must not have a list
+/// when its slot goes to another thread.
 impl Drop for End {
     fn drop(&mut self) {
         THREAD.with(|thread| {
@@ -206,7 +225,7 @@ impl Drop for End {
     }
 }
 
-/// As it happens now and then.
+/// Sweeps the calling thread's list, for a model.
 #[cfg(tk_loom)]
 pub(crate) fn sweep() {
     THREAD.with(Thread::sweep);
@@ -253,7 +272,7 @@ mod tests {
         .unwrap();
     }
 
-    /// Should the functions at the end of a thread be dropped without being called.
+    /// The case that the functions at the end of a thread are dropped uncalled.
     #[test]
     fn an_end_that_is_not_reached_leaves_no_list() {
         let local = Local::new();

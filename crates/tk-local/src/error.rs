@@ -1,10 +1,9 @@
-//! Why there is no value to be had.
+//! The errors of access to a value.
 
 use std::error::Error;
 use std::fmt;
 
-/// The calling thread has no value in this [`Local`](crate::Local), which has no initializer
-/// either.
+/// The calling thread has no value, and the [`Local`](crate::Local) has no initializer.
 ///
 /// ```
 /// use tk_local::{Local, Unset};
@@ -25,11 +24,11 @@ impl fmt::Display for Unset {
 
 impl Error for Unset {}
 
-/// Why the calling thread cannot use its value right now: what the `try_` methods of
-/// [`Local`](crate::Local) return.
+/// The error of the `try_` methods of [`Local`](crate::Local): the calling thread cannot use its
+/// value right now.
 ///
-/// All but the first are about what the same thread is doing further up its stack; no other thread
-/// has a part in it.
+/// Except for `Unset`, the cause is further up on the stack of the same thread. Other threads never
+/// cause an error.
 ///
 /// ```
 /// use tk_local::{AccessError, Local};
@@ -41,17 +40,17 @@ impl Error for Unset {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// There is no value, nor an initializer that would make one.
+    /// There is no value, and no initializer.
     Unset,
-    /// The thread is in a `with_borrow`, or in the `clone` of a `get`, and so the value cannot be
-    /// changed.
+    /// The thread is in a `with_borrow`, or in the `clone` of a `get`, so it cannot change the
+    /// value.
     Borrowed,
     /// The thread is in a `with_borrow_mut`.
     BorrowedMut,
     /// The thread is in the initializer.
     Initializing,
-    /// The thread is ending, and drops its 32nd generation of values, each of them made while the
-    /// one before was dropped. No initializer is called any more. See [when a value is
+    /// The thread is ending, and drops its 32nd generation of values. Each generation was made
+    /// while the one before was dropped. Initializers are not called any more. See [when a value is
     /// dropped](crate#when-a-value-is-dropped).
     ThreadEnding,
 }
@@ -82,8 +81,8 @@ impl From<Unset> for AccessError {
     }
 }
 
-/// A value that could not be set, and why. What [`try_set`](crate::Local::try_set) and
-/// [`try_replace`](crate::Local::try_replace) return.
+/// The error of [`try_set`](crate::Local::try_set) and [`try_replace`](crate::Local::try_replace).
+/// Holds the value that could not be set, and the reason.
 ///
 /// ```
 /// use tk_local::{AccessError, Local};
@@ -104,7 +103,7 @@ impl<T> SetError<T> {
         SetError { value, reason }
     }
 
-    /// Why it could not be set. Never [`AccessError::Unset`].
+    /// Returns why the value could not be set. Never [`AccessError::Unset`].
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -116,7 +115,7 @@ impl<T> SetError<T> {
         self.reason
     }
 
-    /// The value back.
+    /// Returns the value that could not be set.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -129,7 +128,7 @@ impl<T> SetError<T> {
     }
 }
 
-/// Shows the reason, not the value.
+/// Shows the reason, but not the value.
 impl<T> fmt::Debug for SetError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SetError")

@@ -1,4 +1,12 @@
-//! The values of all threads, for a thread with exclusive access to the `Local`.
+//! Iteration over the values of all threads, with exclusive access to the `Local`.
+//!
+//! A thread may end during the iteration. The table says what happens to its value:
+//!
+//! | the value is | when its thread ends | when the guard is dropped after that |
+//! |---|---|---|
+//! | not reached yet | dropped by its thread | – |
+//! | lent as a [`ValueMut`] | kept for the guard | dropped by the guard |
+//! | given back | dropped by its thread | – |
 
 #![forbid(unsafe_code)]
 
@@ -10,16 +18,17 @@ use std::panic::RefUnwindSafe;
 use std::vec;
 
 use crate::Local;
-use crate::node::{Node, Visit};
+use crate::node::{Lent, Node};
 
 impl<T, F> Local<T, F> {
-    /// The values of all threads that have one, to look at them and to change them.
+    /// Returns an iterator over the values of all threads, which lends each mutably. The order is
+    /// unspecified.
     ///
-    /// The `Local` is borrowed mutably, and so no thread can use its value meanwhile. But a thread
-    /// may end. Its value is then dropped by itself if it has not been reached yet, and else by the
-    /// [`ValueMut`] when that is dropped.
+    /// The `Local` is borrowed mutably, so no thread can use its value during the iteration. But a
+    /// thread may end. A value that is lent at that time is dropped with its [`ValueMut`], and any
+    /// other by its thread.
     ///
-    /// To look at the values while their threads use them, see [`SharedLocal`](crate::SharedLocal).
+    /// Use a [`SharedLocal`](crate::SharedLocal) to read values while their threads use them.
     ///
     /// ```
     /// use tk_local::Local;
@@ -51,9 +60,9 @@ impl<'a, T> Iterator for IterMut<'a, T> {
     type Item = ValueMut<'a, T>;
 
     fn next(&mut self) -> Option<ValueMut<'a, T>> {
-        let visit = self.0.find_map(Node::visit)?;
+        let lent = self.0.find_map(Node::lend)?;
         Some(ValueMut {
-            visit,
+            lent,
             mutable: PhantomData,
         })
     }
@@ -71,11 +80,9 @@ impl<T> fmt::Debug for IterMut<'_, T> {
     }
 }
 
-/// The value of some thread, lent by [`Local::iter_mut`]. It is reached through [`Deref`] and
-/// [`DerefMut`].
+/// The value of one thread, lent by [`Local::iter_mut`]. A guard that dereferences to the value.
 ///
-/// When it is dropped, the thread has its value again. If the thread has ended meanwhile, the value
-/// is dropped.
+/// Its drop returns the value to the thread, or drops the value if the thread has ended meanwhile.
 ///
 /// ```
 /// let mut local = tk_local::Local::new();
@@ -84,8 +91,8 @@ impl<T> fmt::Debug for IterMut<'_, T> {
 /// assert_eq!(local.get(), Some(2));
 /// ```
 pub struct ValueMut<'a, T> {
-    visit: Visit<'a, T>,
-    /// To share or send a guard is to share or send a mutable reference.
+    lent: Lent<'a, T>,
+    /// The guard is `Send` and `Sync` if a mutable reference is.
     mutable: PhantomData<&'a mut T>,
 }
 
@@ -93,32 +100,31 @@ impl<T> Deref for ValueMut<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.visit.get()
+        self.lent.get()
     }
 }
 
 impl<T> DerefMut for ValueMut<'_, T> {
     fn deref_mut(&mut self) -> &mut T {
-        self.visit.get_mut()
+        self.lent.get_mut()
     }
 }
 
-// As a mutable reference, and an iterator over such: not unwind safe, but through a shared
-// reference as the value.
+// Like a mutable reference and an iterator over those: not unwind safe, but a shared reference to
+// them is, if one to the value is.
 impl<T: RefUnwindSafe> RefUnwindSafe for ValueMut<'_, T> {}
 impl<T: RefUnwindSafe> RefUnwindSafe for IterMut<'_, T> {}
 
-/// As the value's.
+/// Shows the value.
 impl<T: fmt::Debug> fmt::Debug for ValueMut<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&**self, f)
     }
 }
 
-/// The values of all threads that have one, in no particular order. They are taken out before this
-/// returns.
+/// Takes the values of all threads, in unspecified order, before it returns.
 ///
-/// A value whose thread ends at the same time is either among them, or is dropped by its thread.
+/// If a thread ends at the same time, its value is either among them, or dropped by that thread.
 ///
 /// ```
 /// use tk_local::Local;
@@ -134,7 +140,8 @@ impl<T, F> IntoIterator for Local<T, F> {
 
     fn into_iter(self) -> IntoIter<T> {
         let mut values = Vec::new();
-        self.table.for_each(|node| values.extend(node.empty()));
+        self.table
+            .for_each(|node| values.extend(node.take_exclusive()));
         IntoIter(values.into_iter())
     }
 }
@@ -148,7 +155,8 @@ impl<'a, T, F> IntoIterator for &'a mut Local<T, F> {
     }
 }
 
-/// The values of a [`Local`] that is gone. Those that are not taken are dropped with it.
+/// The iterator of [`Local::into_iter`](Local#method.into_iter). Its drop drops the values that are
+/// left.
 ///
 /// ```
 /// let local = tk_local::Local::new();

@@ -1,26 +1,37 @@
-//! [`Local`] itself: the methods, over the table and the nodes.
+//! [`Local`]: the public methods, which find the calling thread's node and use it.
+//!
+//! | method | no value | value unused | borrowed | mutably borrowed | in `init` |
+//! |---|---|---|---|---|---|
+//! | `is_set` | `false` | `true` | `true` | `true` | `false` |
+//! | `set`, `replace` | sets it | replaces it | error | error | error |
+//! | `take`, `clear` | nothing | takes it | error | error | error |
+//! | `get`, `with_borrow` | `init`, or `Unset` | reads it | reads it | error | error |
+//! | `with_borrow_mut` | `init`, or `Unset` | changes it | error | error | error |
+//!
+//! An error is a panic in the methods that have a `try_` counterpart.
 
 use std::any::TypeId;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
 
+use tk_core::__private::drop_guarded;
+
 use crate::caller::Caller;
-use crate::node::{Owned, Shared, discard};
+use crate::node::{Owned, Ref};
 use crate::table::Table;
 use crate::{AccessError, SetError, Unset};
 
 /// One value per thread, per object.
 ///
-/// Each thread that uses the object has a value of its own in it, or none. No thread ever sees the
-/// value of another one, not even that of a thread that is gone and had the same slot.
+/// Each thread that uses the object has its own value in it, or none. No thread ever sees the value
+/// of another thread, not even that of a thread that is gone and had the same slot.
 ///
-/// A value begins when its thread sets it, or, with an initializer, when its thread first reads it.
-/// The thread drops it when it takes or replaces the value, or when it ends. If the `Local` is
-/// dropped before that, the value goes with it. See the [crate's
-/// page](crate#when-a-value-is-dropped) for the details.
+/// A thread gets a value when it sets one, or on its first read if there is an initializer. The
+/// value is dropped when its thread takes or replaces it, when its thread ends, or with the
+/// `Local`. See [when a value is dropped](crate#when-a-value-is-dropped) for the details.
 ///
-/// Reading costs a few loads and two stores; it takes no lock and waits for nobody.
+/// A read costs a few loads and two stores. It takes no lock and never blocks.
 ///
 /// ```
 /// use tk_local::Local;
@@ -48,7 +59,7 @@ pub struct Local<T, F = fn() -> T> {
 }
 
 impl<T> Local<T> {
-    /// Without a value in any thread.
+    /// Creates a `Local` without an initializer. No thread has a value in it.
     ///
     /// ```
     /// use tk_local::Local;
@@ -65,18 +76,19 @@ impl<T> Local<T> {
 }
 
 impl<T, F> Local<T, F> {
-    /// With an initializer: a function that makes a thread's value when the thread first reads it,
-    /// and again after it was taken.
+    /// Creates a `Local` with an initializer. A thread that reads without a value calls `init`,
+    /// which makes one.
     ///
-    /// In a static, this is a function or a closure that captures nothing. Otherwise it may capture
-    /// what it needs; it is called by many threads.
+    /// That is the thread's first read, and the first one after it has taken its value. In a
+    /// static, `init` is a function or a closure that captures nothing. Otherwise it may capture
+    /// what it needs. All threads call it.
     ///
-    /// If it panics, the thread still has no value, and the next read calls it again. It must not
-    /// use the same `Local`: that panics, or in the `try_` methods is
+    /// If `init` panics, the thread still has no value, and its next read calls `init` again. A use
+    /// of the same `Local` within `init` panics. In the `try_` methods it returns
     /// [`AccessError::Initializing`].
     ///
-    /// If a value uses its own `Local` when it is dropped at the end of its thread, the initializer
-    /// makes a new one, for 32 generations. Then a read panics, or in the `try_` methods is
+    /// If a value reads its own `Local` in its `Drop` at the end of its thread, `init` makes a new
+    /// value, for 32 generations. After that, a read panics. In the `try_` methods it returns
     /// [`AccessError::ThreadEnding`].
     ///
     /// ```
@@ -95,6 +107,7 @@ impl<T, F> Local<T, F> {
 }
 
 impl<T, F> Local<T, F> {
+    /// The node that the calling thread owns, if it owns one.
     #[inline]
     fn owned(&self) -> Option<Owned<'_, T>> {
         self.table.owned(Caller::peek())
@@ -102,17 +115,18 @@ impl<T, F> Local<T, F> {
 
     /// Calls `f` with the value, if there is one and it can be read now.
     pub(crate) fn peek(&self, f: impl FnOnce(&T)) {
-        if let Some(Ok(shared)) = self.owned().map(Owned::share) {
-            f(shared.get());
+        if let Some(Ok(value)) = self.owned().map(Owned::try_borrow) {
+            f(value.get());
         }
     }
 }
 
 /// Methods that do not call the initializer.
 impl<T: 'static, F> Local<T, F> {
-    /// Whether the calling thread has a value. Does not call the initializer, and does not panic.
+    /// Returns whether the calling thread has a value. Does not call the initializer.
     ///
-    /// True also while the value is borrowed, false while the initializer runs.
+    /// Returns `true` also while the value is borrowed, and `false` while the initializer runs.
+    /// Never panics.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -128,12 +142,12 @@ impl<T: 'static, F> Local<T, F> {
         self.owned().is_some_and(|owned| owned.is_set())
     }
 
-    /// Sets the calling thread's value, and drops the one it had. Does not call the initializer.
+    /// Sets the calling thread's value, and drops the old one. Does not call the initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initializer. [`try_set`](Local::try_set)
-    /// does not.
+    /// Panics in a closure that borrows this value, and in its initializer.
+    /// [`try_set`](Local::try_set) returns an error instead.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -148,11 +162,12 @@ impl<T: 'static, F> Local<T, F> {
         drop(self.replace(value));
     }
 
-    /// Sets the calling thread's value if it is not in use, and drops the one it had.
+    /// Sets the calling thread's value if it is not in use, and drops the old one.
     ///
     /// # Errors
     ///
-    /// Gives the value back in a closure that borrows the present one, and in the initializer.
+    /// Returns the new value in the error if the thread is in a closure that borrows the old one,
+    /// or in the initializer.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -165,12 +180,12 @@ impl<T: 'static, F> Local<T, F> {
         self.try_replace(value).map(drop)
     }
 
-    /// Sets the calling thread's value and returns the one it had. Does not call the initializer.
+    /// Sets the calling thread's value and returns the old one. Does not call the initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initializer.
-    /// [`try_replace`](Local::try_replace) does not.
+    /// Panics in a closure that borrows this value, and in its initializer.
+    /// [`try_replace`](Local::try_replace) returns an error instead.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -187,11 +202,12 @@ impl<T: 'static, F> Local<T, F> {
         }
     }
 
-    /// Sets the calling thread's value if it is not in use, and returns the one it had.
+    /// Sets the calling thread's value if it is not in use, and returns the old one.
     ///
     /// # Errors
     ///
-    /// Gives the value back in a closure that borrows the present one, and in the initializer.
+    /// Returns the new value in the error if the thread is in a closure that borrows the old one,
+    /// or in the initializer.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -210,13 +226,14 @@ impl<T: 'static, F> Local<T, F> {
             .map_err(|(value, reason)| SetError::new(value, reason))
     }
 
-    /// Takes the calling thread's value, if it has one, and leaves it without. Does not call the
-    /// initializer; the next read does.
+    /// Takes the calling thread's value, and returns `None` if it has none.
+    ///
+    /// Does not call the initializer. The thread's next read does.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initializer. [`try_take`](Local::try_take)
-    /// does not.
+    /// Panics in a closure that borrows this value, and in its initializer.
+    /// [`try_take`](Local::try_take) returns an error instead.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -233,11 +250,12 @@ impl<T: 'static, F> Local<T, F> {
         }
     }
 
-    /// Takes the calling thread's value, if it has one and it is not in use.
+    /// Takes the calling thread's value if it is not in use, and returns `None` if it has none.
     ///
     /// # Errors
     ///
-    /// In a closure that borrows the value, and in the initializer. Never [`AccessError::Unset`].
+    /// Returns an error in a closure that borrows the value, and in the initializer. The error is
+    /// never [`AccessError::Unset`].
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -255,11 +273,11 @@ impl<T: 'static, F> Local<T, F> {
         }
     }
 
-    /// Drops the calling thread's value, if it has one.
+    /// Drops the calling thread's value, if it has one. Does not call the initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initializer.
+    /// Panics in a closure that borrows this value, and in its initializer.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -282,49 +300,52 @@ impl<T: 'static, F> Local<T, F> {
         init: Option<impl FnOnce() -> T>,
         f: impl FnOnce(&T) -> R,
     ) -> Result<R, AccessError> {
-        let shared = match self.owned().map(Owned::share) {
-            Some(Ok(shared)) => shared,
-            None | Some(Err(AccessError::Unset)) => self.filled(init)?,
+        let value = match self.owned().map(Owned::try_borrow) {
+            Some(Ok(value)) => value,
+            None | Some(Err(AccessError::Unset)) => self.borrow_or_init(init)?,
             Some(Err(error)) => return Err(error),
         };
-        Ok(f(shared.get()))
+        Ok(f(value.get()))
     }
 
-    /// The value, which `init` makes now.
+    /// A borrow of the value, which `init` makes now.
     #[cold]
-    fn filled(&self, init: Option<impl FnOnce() -> T>) -> Result<Shared<'_, T>, AccessError> {
+    fn borrow_or_init(&self, init: Option<impl FnOnce() -> T>) -> Result<Ref<'_, T>, AccessError> {
         let init = init.ok_or(AccessError::Unset)?;
         let owned = self.table.own();
+        // Before the initializer, not after: its value would only be leaked (*bounded end* in
+        // `caller`).
         if Caller::drops_last_generation() {
             return Err(AccessError::ThreadEnding);
         }
         owned.get_or_init(init)
     }
 
-    /// Whether the thread uses its value, or the place for it.
+    /// Returns an error if the thread uses its value or is in its initializer.
     pub(crate) fn check_unused(&self) -> Result<(), AccessError> {
-        match self.owned().map(Owned::exclude) {
-            None | Some(Ok(_) | Err(AccessError::Unset)) => Ok(()),
-            Some(Err(error)) => Err(error),
+        match self.owned() {
+            None => Ok(()),
+            Some(owned) => owned.check_unused().map(|_is_set| ()),
         }
     }
 }
 
 /// Methods that call the initializer, if there is one and the thread has no value.
 impl<T: 'static, F: Fn() -> T> Local<T, F> {
-    /// Calls `f` with the calling thread's value, and returns what it returns.
+    /// Calls `f` with the calling thread's value, and returns the result of `f`.
     ///
-    /// Meanwhile the thread can borrow the value again, but not change it.
+    /// Within `f`, the thread can borrow the value again, but it cannot change it.
     ///
     /// # Errors
     ///
-    /// [`Unset`] if the thread has no value. Never with an initializer.
+    /// Returns [`Unset`] if the thread has no value and there is no initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value mutably, and in its initializer.
-    /// [`try_with_borrow`](Local::try_with_borrow) does not. If `f` or the initializer panics. At
-    /// the end of a thread, if [no more values are made](AccessError::ThreadEnding).
+    /// Panics in a closure that borrows this value mutably, in its initializer, and at the end of a
+    /// thread if [no more values are made](AccessError::ThreadEnding).
+    /// [`try_with_borrow`](Local::try_with_borrow) returns an error instead. A panic of `f` or of
+    /// the initializer goes on to the caller.
     ///
     /// ```
     /// # use tk_local::{Local, Unset};
@@ -342,16 +363,17 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
         }
     }
 
-    /// Calls `f` with the calling thread's value, if it can be read now.
+    /// Calls `f` with the calling thread's value if it can be read now.
     ///
     /// # Errors
     ///
-    /// If the thread has no value, in a closure that borrows it mutably, in its initializer, and at
-    /// the end of a thread if no more values are made.
+    /// Returns an error if the thread has no value and there is no initializer. Also in a closure
+    /// that borrows the value mutably, in its initializer, and at the end of a thread if no more
+    /// values are made.
     ///
     /// # Panics
     ///
-    /// If `f` or the initializer panics.
+    /// Panics if `f` or the initializer panics.
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -365,19 +387,21 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
         self.try_with_borrow_or(self.init.as_ref(), f)
     }
 
-    /// Calls `f` with the calling thread's value, to change it, and returns what it returns.
+    /// Calls `f` with a mutable reference to the calling thread's value, and returns the result of
+    /// `f`.
     ///
-    /// Meanwhile the thread can use the value in no other way.
+    /// Within `f`, the thread cannot use the value in any other way.
     ///
     /// # Errors
     ///
-    /// [`Unset`] if the thread has no value. Never with an initializer.
+    /// Returns [`Unset`] if the thread has no value and there is no initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value, and in its initializer.
-    /// [`try_with_borrow_mut`](Local::try_with_borrow_mut) does not. If `f` or the initializer
-    /// panics. At the end of a thread, if [no more values are made](AccessError::ThreadEnding).
+    /// Panics in a closure that borrows this value, in its initializer, and at the end of a thread
+    /// if [no more values are made](AccessError::ThreadEnding).
+    /// [`try_with_borrow_mut`](Local::try_with_borrow_mut) returns an error instead. A panic of `f`
+    /// or of the initializer goes on to the caller.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -394,16 +418,17 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
         }
     }
 
-    /// Calls `f` with the calling thread's value, if it can be changed now.
+    /// Calls `f` with a mutable reference to the calling thread's value if it can be changed now.
     ///
     /// # Errors
     ///
-    /// If the thread has no value, in a closure that borrows it, in its initializer, and at the end
-    /// of a thread if no more values are made.
+    /// Returns an error if the thread has no value and there is no initializer. Also in a closure
+    /// that borrows the value, in its initializer, and at the end of a thread if no more values are
+    /// made.
     ///
     /// # Panics
     ///
-    /// If `f` or the initializer panics.
+    /// Panics if `f` or the initializer panics.
     ///
     /// ```
     /// # use tk_local::{AccessError, Local};
@@ -414,24 +439,24 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, AccessError> {
-        let mut exclusive = match self.owned().map(Owned::exclude) {
-            Some(Ok(exclusive)) => exclusive,
+        let mut value = match self.owned().map(Owned::try_borrow_mut) {
+            Some(Ok(value)) => value,
             None | Some(Err(AccessError::Unset)) => {
-                self.filled(self.init.as_ref())?.into_exclusive()?
+                self.borrow_or_init(self.init.as_ref())?.into_mut()?
             }
             Some(Err(error)) => return Err(error),
         };
-        Ok(f(exclusive.get()))
+        Ok(f(value.get()))
     }
 
-    /// A clone of the calling thread's value. `None` if it has none, which cannot be with an
+    /// Returns a clone of the calling thread's value, or `None` if it has no value and there is no
     /// initializer.
     ///
     /// # Panics
     ///
-    /// In a closure that borrows this value mutably, and in its initializer. If the initializer or
-    /// `clone` panics. At the end of a thread, if [no more values are
-    /// made](AccessError::ThreadEnding).
+    /// Panics in a closure that borrows this value mutably, in its initializer, and at the end of a
+    /// thread if [no more values are made](AccessError::ThreadEnding). A panic of `clone` or of the
+    /// initializer goes on to the caller.
     ///
     /// ```
     /// # use tk_local::Local;
@@ -456,8 +481,8 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     }
 }
 
-/// Whether `clone` is known to be a copy and to run nobody's code, so that the value need not be
-/// borrowed meanwhile. The compiler knows the answer.
+/// Whether `clone` is known to be a plain copy. It runs no user code then, so the value need not be
+/// borrowed. The compiler evaluates this.
 #[inline]
 fn is_plain<T: 'static>() -> bool {
     macro_rules! is_one_of {
@@ -468,6 +493,7 @@ fn is_plain<T: 'static>() -> bool {
     is_one_of!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 bool char)
 }
 
+/// Returns [`Unset`], and panics with any other error.
 #[cold]
 #[track_caller]
 pub(crate) fn unset_or_fail(of: &str, error: AccessError) -> Unset {
@@ -483,41 +509,46 @@ pub(crate) fn fail(of: &str, error: AccessError) -> ! {
     panic!("tk_local::{of}: {error}")
 }
 
-/// Drops the values of all threads. If one of them panics, the rest is dropped nonetheless, and the
-/// first panic goes on.
+/// Drops the values of all threads.
+///
+/// If the `Drop` of one panics, the others are dropped all the same. Then the first panic goes on
+/// to the caller.
 impl<T, F> Drop for Local<T, F> {
     fn drop(&mut self) {
         let mut first = None;
         self.table.for_each(|node| {
-            let Some(value) = node.empty() else { return };
+            let Some(value) = node.take_exclusive() else {
+                return;
+            };
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
                 match first {
                     None => first = Some(payload),
-                    Some(_) => discard(payload),
+                    Some(_) => drop_guarded(payload),
                 }
             }
         });
         match first {
             None => {}
-            Some(payload) if thread::panicking() => discard(payload),
+            // A panic during a panic would abort the program.
+            Some(payload) if thread::panicking() => drop_guarded(payload),
             Some(payload) => resume_unwind(payload),
         }
     }
 }
 
-// As `std::thread::LocalKey`, whatever the value: a panic ends the borrow, and the `Local` is whole
-// again.
+// Like `std::thread::LocalKey`, for any type of value: a panic ends the borrow, and leaves the
+// `Local` usable.
 impl<T, F: UnwindSafe> UnwindSafe for Local<T, F> {}
 impl<T, F: RefUnwindSafe> RefUnwindSafe for Local<T, F> {}
 
-/// As [`Local::new`].
+/// The same as [`Local::new`].
 impl<T> Default for Local<T> {
     fn default() -> Local<T> {
         Local::new()
     }
 }
 
-/// Says whether the calling thread has a value. Shows no value, and blocks nobody.
+/// Shows whether the calling thread has a value, but no value. Never blocks.
 impl<T: 'static, F> fmt::Debug for Local<T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Local")

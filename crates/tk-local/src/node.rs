@@ -1,817 +1,438 @@
-//! The place for one thread's value in one `Local`.
+//! The node: the place for one thread's value in one `Local`.
 //!
-//! # Owners
+//! The parts of a node are described in files of their own: [`state`](crate::state) says which
+//! operation may use the value, [`node_ref`](crate::node_ref) counts the references, and
+//! [`chain`](crate::chain) links the nodes of one slot.
 //!
-//! A node stands at a slot. A slot passes from a thread that is gone to a new one, so a node also
-//! bears the id of its owner, which no other thread ever has. A thread owns a node if the node is
-//! at the thread's slot and bears the thread's id.
+//! # Owners and operations
 //!
-//! ```text
-//!                    claim                          vacate, as the thread ends
-//!   EMPTY, nobody's -------->  owner A  ------------------------------------------->  EMPTY, nobody's
-//!                                 |
-//!                                 |  A is gone, and the value is still there: a late destructor set it,
-//!                                 |  or A ended while the value was in use
-//!                                 v    claim, by the next thread in this slot: takes the old value out
-//!                         any state, owner A  ------------------------------------>  EMPTY, owner B
-//! ```
+//! A node belongs to a slot. A slot passes from a thread that is gone to a new one, so a node also
+//! stores the id of its owner, which no other thread ever has. A thread owns a node if the node is
+//! at the thread's slot and stores the thread's id.
 //!
-//! # States and operations
+//! | owner | claim by B, of the same slot | vacate, as A's thread ends |
+//! |---|---|---|
+//! | nobody | → B | – |
+//! | A, value unused | → B, which drops A's value | → nobody, and A drops the value |
+//! | A, value lent by `iter_mut` | → B, the lent guard was forgotten | the guard's end → nobody |
+//! | A, value in use by A | B claims another node | stays A's |
 //!
-//! The flag is the state. *Owner* stands for the calls of the owner, *vacate* for the end of the
-//! owner's thread, *claim* for the next thread in the slot; *visit* is one step of `iter_mut`, and
-//! *empty* takes the values out as the `Local` goes.
-//!
-//! | flag | value | owner | vacate | claim | visit | empty |
-//! |---|---|---|---|---|---|---|
-//! | `EMPTY` | no | set → `PRESENT`, init → `INITIALIZING` | → nobody's | → claimer's | – | – |
-//! | `PRESENT` | yes | borrow → 1 or `EXCLUSIVE`, take → `EMPTY` | take → `EMPTY`, nobody's | take → claimer's | → `VISITED` | take → `EMPTY` |
-//! | n > 0 | yes | in n closures of `with_borrow`: n ± 1 | stays | next node | – | – |
-//! | `EXCLUSIVE` | any | in `with_borrow_mut`: its end → `PRESENT` | stays | next node | – | – |
-//! | `INITIALIZING` | no | in the initializer: its end → 1, its panic → `EMPTY` | stays | next node | – | – |
-//! | `VISITED` | yes | an error | → `ORPHANED` | take → claimer's | – | take → `EMPTY` |
-//! | `ORPHANED` | yes | an error | – | take → claimer's | – | take → `EMPTY` |
-//!
-//! The visitor's guard ends a visit: `VISITED` → `PRESENT`, and `ORPHANED` → `EMPTY`, nobody's.
-//! *Take* moves the value out by way of `EXCLUSIVE`.
+//! A claim finds an owner A that is gone only if a late destructor of A has set the value, or A's
+//! thread ended while it used the value.
 //!
 //! # Invariants
 //!
-//! **Shares.** A node is freed when the last share in it is given up. The table has one in each of
-//! its nodes until it is dropped, and a thread has one in each node of its list. A new share is
-//! taken only by a thread that borrows the `Local`, so while the table has its own. This is the
-//! reference count of an `Arc`.
+//! **One owner.** At most one thread owns a node at any time. No two threads have one slot at the
+//! same time, nor ever one id, and a thread changes `owner` only to its own id or to `NOBODY`. A
+//! thread's list is emptied before tk-core releases the slot under its lock. So the next owner's
+//! claim happens after all that. It comes after the thread's last destructors in time only.
 //!
-//! **Listed once.** A thread lists a node when it claims it, and unlists it when it vacates it, in
-//! one step with giving up its share: no user code runs in between. A node that is in a list has an
-//! owner, or had one that is ending, and so is claimed by nobody. So at a claim the table's share
-//! is the only one.
+//! **User code.** Initializers, closures, `Clone` and `Drop` run only when the state is the one
+//! that the table in [`state`](crate::state) shows for them. No lock is held. Afterwards the node
+//! is not used, or only through a guard that keeps the state. A value is dropped after it has left
+//! the node and after the thread's reference was released. So its `Drop` may do anything to any
+//! node, and may drop the `Local` itself. The global allocator counts as user code.
 //!
-//! Without the one step, a value's `Drop` could claim the node again while the share of the first
-//! time is still counted, and the list would have it twice.
-//!
-//! **One owner.** At any time at most one thread owns a node, because no two threads have one slot
-//! at a time, nor ever one id, and `owner` is only changed to the id of the thread that changes it,
-//! or to `NOBODY`. A thread's list is emptied before its slot is given back, under a lock of
-//! tk-core. So the next owner comes after all that, and after the rest of the thread, its last
-//! destructors, in time only.
-//!
-//! **Borrows.** The owner's calls and claims borrow the `Local`; visit, the end of a visit, and
-//! empty have it mutably. So these two groups exclude each other. Vacate needs no borrow and may
-//! run at the same time as the second group. It never runs at the same time as a call of the owner,
-//! which is the same thread, nor as a claim, because of *one owner*. A visit that a claim or a call
-//! finds is therefore one that was forgotten, and has ended.
-//!
-//! **Writers.** Where two operations may overlap, both change the flag by compare-exchange: vacate,
-//! visit and its end, and empty. Claim does too, because it may come after a late destructor in
-//! time only: a read-modify-write sees the last change. All other changes are a load and a store by
-//! the thread that owns the node or has set the flag, with no user code in between.
-//!
-//! **One way out.** A value leaves the node by the thread that has changed the flag to `EXCLUSIVE`,
-//! by the owner's call while it is `PRESENT`, or at the end of a visit while it is `ORPHANED`. Each
-//! changes the flag to `EMPTY` next. So each value leaves once.
-//!
-//! **Order.** A change to `PRESENT` or `EMPTY` is a Release; taking a value out by compare-exchange
-//! and a claim are an Acquire. So what one thread did to the value happens before what the next one
-//! does. The owner needs no order with itself, and exclusive access to the `Local` comes after all
-//! its borrows.
-//!
-//! **User code.** Initializers, closures, `Clone` and `Drop` run when no flag is set but the one
-//! that the table above shows for them, no lock is held, and the node is not used again, or only
-//! through a guard that keeps the flag. A value is dropped after it has left and after the share
-//! has been given up; so its `Drop` may do anything to any node, and may drop the `Local` itself.
-//! The global allocator counts as user code.
-//!
-//! **No late values.** When the table gives up its share, the node has no value, and gets none:
-//! that takes a borrow of the `Local`. (In the child of a fork, it may have one that was in use by
-//! a thread that does not exist there. That one is leaked.)
+//! **No late values.** When the table releases its reference, the node has no value, and gets none,
+//! because that would take a borrow of the `Local`. There is one exception: in the child of a fork,
+//! a thread that does not exist there may have been using the value. That value is leaked.
 
-use std::any::Any;
-use std::marker::PhantomData;
 use std::mem::MaybeUninit;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
-use std::sync::atomic::AtomicPtr;
+
+use tk_core::__private::call_guarded;
 
 use crate::AccessError;
-use crate::sync::{AtomicIsize, AtomicU32, AtomicU64, Ordering::*, UnsafeCell};
-
-/// There is a value, and nobody uses it. Greater numbers count the shared borrows.
-const PRESENT: isize = 0;
-/// There is no value.
-const EMPTY: isize = -1;
-/// One thread uses the value and may change it, or moves it out.
-const EXCLUSIVE: isize = -2;
-/// The initializer runs.
-const INITIALIZING: isize = -3;
-/// `iter_mut` has lent the value.
-const VISITED: isize = -4;
-/// The same, and the owner has ended.
-const ORPHANED: isize = -5;
+use crate::chain::Link;
+use crate::node_ref::{Fate, Header};
+use crate::state::{State, Taken};
+use crate::sync::{AtomicU64, Ordering::Relaxed, UnsafeCell};
 
 /// The owner of a node that no thread owns.
 const NOBODY: u64 = 0;
 
-/// A pointer to a node, or none. Set once.
-struct Link<T>(AtomicPtr<Node<T>>);
-
-impl<T> Link<T> {
-    const fn new() -> Link<T> {
-        Link(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    #[inline]
-    fn pointer(&self) -> Option<NonNull<Node<T>>> {
-        // Acquire: pairs with the Release in `set`.
-        NonNull::new(self.0.load(Acquire))
-    }
-
-    /// Appends a node, which nobody owns yet, unless there is one already. Runs user code: the
-    /// allocator.
-    fn set(&self)
-    where
-        T: 'static,
-    {
-        let new = Node::new();
-        // Release: pairs with the Acquire in `pointer`. An exchange, because the allocator may have
-        // used the same `Local`, and because a former thread in this slot may have set the pointer
-        // in a late destructor.
-        let set = self
-            .0
-            .compare_exchange(ptr::null_mut(), new.as_ptr(), Release, Relaxed);
-        if set.is_err() {
-            // SAFETY: this is the only share (*shares*).
-            unsafe { Node::release(new) };
-        }
-    }
-}
-
-/// The nodes of one slot in a table: one, and more only if former threads still use theirs.
-///
-/// A thread ceases to be itself in the middle of a borrow by `Registration::begin` or
-/// `process::exit`. Where the system can't be asked whether a thread is gone, its slot is free
-/// immediately.
-pub(crate) struct Chain<T>(Link<T>, PhantomData<Box<Node<T>>>);
-
-/// What [`Chain::claim`] did.
-pub(crate) enum Claim<'a, T> {
-    /// The thread owns a node already.
-    Owned(Owned<'a, T>),
-    /// The thread owns this node now, and is to list it right away. The value is that of a former
-    /// owner.
-    New(Owned<'a, T>, Unlisted<'a, T>, Option<T>),
-    /// There was no node to be had, and the allocator has run to make one. The thread has to look
-    /// again who it is.
-    Again,
-}
-
-impl<T> Chain<T> {
-    pub(crate) const fn new() -> Chain<T> {
-        Chain(Link::new(), PhantomData)
-    }
-
-    /// The first node.
-    #[inline]
-    fn first(&self) -> Option<&Node<T>> {
-        // SAFETY: the table, which is borrowed, has a share in the node (*shares*).
-        self.0.pointer().map(|node| unsafe { node.as_ref() })
-    }
-
-    fn iter(&self) -> impl Iterator<Item = &Node<T>> {
-        std::iter::successors(self.first(), |node| node.next())
-    }
-
-    /// The node that bears this id, as owned by the calling thread, which has the id.
-    #[inline]
-    pub(crate) fn owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
-        let first = self.first()?;
-        if first.is_owned_by(id) {
-            return Some(Owned(first));
-        }
-        first.next()?;
-        self.chained_owned_by(id)
-    }
-
-    #[cold]
-    fn chained_owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
-        self.iter().find(|node| node.is_owned_by(id)).map(Owned)
-    }
-
-    /// Makes the calling thread, which has the slot and this id, own a node. Runs user code only
-    /// before it returns [`Claim::Again`].
-    pub(crate) fn claim(&self, id: u64) -> Claim<'_, T>
-    where
-        T: 'static,
-    {
-        if let Some(owned) = self.owned_by(id) {
-            return Claim::Owned(owned);
-        }
-        let mut link = &self.0;
-        while let Some(node) = link.pointer() {
-            // SAFETY: the table, which is borrowed, has a share in the node (*shares*).
-            let node = unsafe { node.as_ref() };
-            if let Ok(stale) = node.take_stale() {
-                node.head.owner.store(id, Relaxed);
-                return Claim::New(Owned(node), Unlisted(node), stale);
-            }
-            link = &node.next;
-        }
-        link.set();
-        Claim::Again
-    }
-
-    /// Calls `f` with all nodes, for the one thread that has the table to itself.
-    pub(crate) fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>)) {
-        self.iter().for_each(f);
-    }
-}
-
-/// Gives up the table's shares. The values have been taken out (*no late values*).
-///
-/// In a loop: a chain may be longer than a stack of calls.
-impl<T> Drop for Chain<T> {
-    fn drop(&mut self) {
-        let mut next = self.0.pointer();
-        while let Some(node) = next {
-            // SAFETY: the table's share in this node is given up below and not before (*shares*).
-            next = unsafe { node.as_ref() }.next.pointer();
-            // SAFETY: this is that share.
-            unsafe { Node::release(node) };
-        }
-    }
-}
-
 /// The place for one value.
 #[repr(C)]
 pub(crate) struct Node<T> {
-    /// First, so that a pointer to the one is a pointer to the other.
-    head: Head,
-    flag: AtomicIsize,
+    /// The first field, so that a pointer to the node is a pointer to its header.
+    header: Header,
+    /// The id of the owner, or `NOBODY`. Relaxed throughout: a thread looks for its own id, which
+    /// only that thread writes. All else is ordered by `state`.
+    owner: AtomicU64,
+    state: State,
     value: UnsafeCell<MaybeUninit<T>>,
     /// The node to use if a former thread still uses this one.
     next: Link<T>,
 }
 
 /// A former thread still uses the value.
-struct InUse;
+pub(crate) struct InUse;
 
-/// What a thread's list needs to know of a node, whatever the type of its value.
-struct Head {
-    /// The id of the owner, or `NOBODY`. Relaxed throughout: a thread looks for its own id, which
-    /// it alone writes. All else that matters is ordered by the flag.
-    owner: AtomicU64,
-    /// How many shares there are: the table's, and that of a thread's list.
-    shares: AtomicU32,
-    /// [`give_up`] for the type.
-    give_up: unsafe fn(NonNull<Head>, Fate),
-    /// For the list that has the node. Used by the thread of that list only.
-    listed: UnsafeCell<Listed>,
-}
-
-/// What becomes of a value when its thread gives up its share in the node.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    /// The node is vacated and the value dropped.
-    Dropped,
-    /// The node is vacated and the value forgotten.
-    Leaked,
-    /// It stays the thread's, as if a late destructor had set it.
-    Kept,
-}
-
-/// What a list notes in a node.
-struct Listed {
-    next: Option<Share>,
-    generation: u32,
-}
-
-// SAFETY: `value` is used by one thread at a time, and by the next one after it (*borrows*,
-// *writers*, *order*). To share or send a node is therefore to send values, for which `T: Send` is
-// asked. That a closure of `with_borrow` shares its reference with other threads takes `T: Sync`,
-// which the compiler asks for there. `listed` is used by the thread that has the node in its list.
-// The next one has the node in its list after the share of the first was given up (*listed once*),
-// which `Unlisted::list` orders.
+// SAFETY: one thread uses `value` at a time, and the next one after it (*borrows*, *writers* and
+// *order* in `state`). Sharing or sending a node therefore sends values, which takes `T: Send`. A
+// closure of `with_borrow` may share its reference with other threads, which takes `T: Sync`, and
+// the compiler checks that there. The header's link is used by the thread that has the node in its
+// list, and by the next one only after the first has released its reference (*listed once* in
+// `node_ref`). All other fields are atomic.
 unsafe impl<T: Send> Sync for Node<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send> Send for Node<T> {}
 
-/// A node that the calling thread has just claimed, and has to put into its list, or leave unlisted
-/// if its end is not watched.
-#[must_use]
-pub(crate) struct Unlisted<'a, T>(&'a Node<T>);
-
-impl<T> Unlisted<'_, T> {
-    /// A share for the list of the calling thread.
-    pub(crate) fn share(self) -> Share {
-        let head = &self.0.head;
-        // The table's share is there, because the `Local` is borrowed (*shares*). Acquire: pairs
-        // with the Release in `Node::release`, after which the former owner's list does not use
-        // `listed` any more.
-        let before = head.shares.fetch_add(1, Acquire);
-        if cfg!(any(debug_assertions, tk_loom)) {
-            assert_eq!(before, 1, "a node is in one list");
-        }
-        Share(NonNull::from(self.0).cast())
-    }
-}
-
-/// A thread's share in a node that it lists. A list never drops one, but gives it up by
-/// [`leave`](Share::leave).
-#[must_use]
-pub(crate) struct Share(NonNull<Head>);
-
-impl Share {
-    fn head(&self) -> &Head {
-        // SAFETY: the node is there as long as this share is (*shares*).
-        unsafe { self.0.as_ref() }
-    }
-
-    /// Puts this node before others in a list of the calling thread.
-    #[inline]
-    pub(crate) fn link(self, next: Option<Share>, generation: u32) -> Share {
-        self.head().listed.with_mut(|listed| {
-            // SAFETY: the node is in the list of this thread, which is not looking at `listed`
-            // elsewhere.
-            unsafe { *listed = Listed { next, generation } }
-        });
-        self
-    }
-
-    /// The nodes behind this one, which are cut off, and the generation that was noted with this
-    /// one.
-    #[inline]
-    pub(crate) fn unlink(&self) -> (Option<Share>, u32) {
-        self.head().listed.with_mut(|listed| {
-            // SAFETY: as in `link`.
-            let listed = unsafe { &mut *listed };
-            (listed.next.take(), listed.generation)
-        })
-    }
-
-    /// Whether this is the last share: the `Local` is gone.
-    pub(crate) fn is_last(&self) -> bool {
-        // Relaxed: `release` orders what follows from it.
-        self.head().shares.load(Relaxed) == 1
-    }
-
-    /// Vacates the node, gives up the share, and then drops the value. The value's `Drop` is user
-    /// code, and nothing of the node is used after it begins. If this is the last share, there is
-    /// no value (*no late values*).
-    pub(crate) fn leave(self) {
-        // SAFETY: the function is the one for the node's type, and the share is given up here,
-        // once, as it is moved.
-        unsafe { (self.head().give_up)(self.0, Fate::Dropped) }
-    }
-
-    /// Vacates the node, gives up the share, and forgets the value. Runs the allocator only, if
-    /// this is the last share.
-    pub(crate) fn leak(self) {
-        // SAFETY: as in `leave`.
-        unsafe { (self.head().give_up)(self.0, Fate::Leaked) }
-    }
-
-    /// Gives up the share and lets the value stay. Runs the allocator only, if this is the last
-    /// share.
-    pub(crate) fn abandon(self) {
-        // SAFETY: as in `leave`.
-        unsafe { (self.head().give_up)(self.0, Fate::Kept) }
-    }
-}
-
-/// Vacates a node unless its value is kept, gives up the share, and drops the value unless it is
-/// leaked.
+/// Vacates a node unless its value is kept, releases the reference, and drops the value unless it
+/// is leaked.
 ///
 /// # Safety
 ///
-/// `head` is that of a `Node<T>` in which the caller has a share, which it gives up by this call.
-unsafe fn give_up<T>(head: NonNull<Head>, fate: Fate) {
-    let node = head.cast::<Node<T>>();
+/// `header` is that of a `Node<T>` to which the caller has a reference, which this call gives up.
+unsafe fn give_up<T>(header: NonNull<Header>, fate: Fate) {
+    // The header is the first field of a `repr(C)` struct, so the addresses are the same.
+    let node = header.cast::<Node<T>>();
     let value = if fate == Fate::Kept {
         None
     } else {
-        // SAFETY: the caller has a share (*shares*).
+        // SAFETY: the caller's reference keeps the node (*references*).
         unsafe { node.as_ref() }.vacate()
     };
-    // SAFETY: by the caller's promise.
+    // SAFETY: by the caller's promise, this is its reference and is not used again.
     unsafe { Node::release(node) };
     if fate == Fate::Leaked {
         std::mem::forget(value);
         return;
     }
-    // Last of all. If the value's `Drop` sets a value in the same `Local`, it finds a node that
-    // nobody owns and that is in no list (*listed once*). Had the share not been given up yet, the
-    // node would be in the list, have this share too, and be listed for a second time.
-    drop_quietly(value);
+    // Last of all, because this is user code. It may claim the same node, which nobody owns now and
+    // which is in no list (*listed once* in `node_ref`).
+    call_guarded(|| drop(value));
 }
 
 impl<T> Node<T> {
-    /// With one share, for the table.
-    fn new() -> NonNull<Node<T>>
+    /// A node without a value and without an owner, and one reference to it, for the table.
+    pub(crate) fn new() -> NonNull<Node<T>>
     where
         T: 'static,
     {
         let node = Node {
-            head: Head {
-                owner: AtomicU64::new(NOBODY),
-                shares: AtomicU32::new(1),
-                give_up: give_up::<T>,
-                listed: UnsafeCell::new(Listed {
-                    next: None,
-                    generation: 0,
-                }),
-            },
-            flag: AtomicIsize::new(EMPTY),
+            header: Header::new(give_up::<T>),
+            owner: AtomicU64::new(NOBODY),
+            state: State::new(),
             value: UnsafeCell::new(MaybeUninit::uninit()),
             next: Link::new(),
         };
         NonNull::from(Box::leak(Box::new(node)))
     }
 
-    /// Gives up a share, and frees the node if it was the last.
+    /// Releases a reference, and frees the node if it was the last.
     ///
     /// # Safety
     ///
-    /// The caller has one, and does not use it again.
-    unsafe fn release(node: NonNull<Node<T>>) {
-        // SAFETY: the caller has a share (*shares*).
-        let shares = unsafe { &(*node.as_ptr()).head.shares };
-        // Release: what was done to the node is done before it is freed, and before another list
-        // has it (pairs with `Unlisted::share`). Acquire: the one that frees it comes after all
-        // others.
-        if shares.fetch_sub(1, AcqRel) == 1 {
-            // SAFETY: it came from a `Box` (`new`), and there is no other share (*shares*).
+    /// The caller has a counted reference, and does not use it again.
+    pub(crate) unsafe fn release(node: NonNull<Node<T>>) {
+        // SAFETY: the caller's reference keeps the node (*references*). The Rust reference is to
+        // the header only and ends with the statement: others may free the node after it.
+        let was_last = unsafe { &(*node.as_ptr()).header }.remove_ref();
+        if was_last {
+            // SAFETY: the node came from a `Box` in `new`, and no other reference is left
+            // (*references*).
             let node = unsafe { Box::from_raw(node.as_ptr()) };
-            // For the models: whatever was done to the value is done.
+            // For the models: every access to the value happened before this.
             node.value.with_mut(|_| ());
         }
     }
 
-    #[inline]
-    fn next(&self) -> Option<&Node<T>> {
-        // SAFETY: a caller with a reference to this node borrows the table, which has a share in
-        // the next node too (*shares*).
-        self.next.pointer().map(|node| unsafe { node.as_ref() })
+    pub(crate) fn header(&self) -> &Header {
+        &self.header
     }
 
     #[inline]
-    fn is_owned_by(&self, id: u64) -> bool {
-        self.head.owner.load(Relaxed) == id
+    pub(crate) fn next(&self) -> &Link<T> {
+        &self.next
     }
 
-    /// Takes out what a former thread has left, for the thread that has the slot now.
-    fn take_stale(&self) -> Result<Option<T>, InUse> {
-        loop {
-            // An exchange, though no other thread changes the flag now: it sees the last change of
-            // all, also one by a late destructor, which this thread comes after in time only.
-            // Acquire: pairs with the Release of that change.
-            match self.flag.compare_exchange(EMPTY, EMPTY, Acquire, Relaxed) {
-                Ok(_) => return Ok(None),
-                // A visit that is seen here has been forgotten (*borrows*).
-                Err(flag @ (PRESENT | VISITED | ORPHANED)) => {
-                    if let Some(value) = self.take_out(flag) {
-                        return Ok(Some(value));
-                    }
-                }
-                Err(_) => return Err(InUse),
-            }
-        }
+    #[inline]
+    pub(crate) fn is_owned_by(&self, id: u64) -> bool {
+        self.owner.load(Relaxed) == id
     }
 
-    /// Moves the value out.
+    fn set_unowned(&self) {
+        self.owner.store(NOBODY, Relaxed);
+    }
+
+    /// Moves the value out, and says that there is none.
     ///
     /// # Safety
     ///
-    /// It is there, and nobody else uses it.
+    /// There is a value, and the caller is the thread that may move it out (*one way out*).
     unsafe fn move_out(&self) -> T {
-        // SAFETY: by the caller's promise; the flag says next that it is there no more (*one way
-        // out*).
-        let value = self
-            .value
-            .with_mut(|value| unsafe { (*value).assume_init_read() });
-        // Release: pairs with the Acquire of a claim, and of `take_out`.
-        self.flag.store(EMPTY, Release);
+        let value = self.value.with_mut(|value| {
+            // SAFETY: by the caller's promise the value is there, and no other thread uses it. The
+            // state says next that it is gone, so it is not read a second time.
+            unsafe { (*value).assume_init_read() }
+        });
+        self.state.set_empty();
         value
     }
 
-    /// Takes the value out if the flag is still this one, by which it is there and nobody uses it.
-    fn take_out(&self, flag: isize) -> Option<T> {
-        // Acquire: pairs with the Release of the last change of the value.
-        self.flag
-            .compare_exchange(flag, EXCLUSIVE, Acquire, Relaxed)
-            .ok()?;
-        // SAFETY: this thread has set the flag to `EXCLUSIVE` (*one way out*).
-        Some(unsafe { self.move_out() })
-    }
-
-    /// Takes the value out as the thread ends, unless it is in use, and makes the node nobody's.
+    /// The value that an operation has made exclusive.
     ///
-    /// A value that is visited is left to the visitor. If it is in use otherwise, either the thread
-    /// ends in the middle of a borrow or an initializer, and the value stays for the next owner; or
-    /// the `Local` is taking it out.
+    /// # Safety
+    ///
+    /// `taken` is the result of the caller's operation on this node's state.
+    unsafe fn finish_take(&self, taken: Taken) -> Option<T> {
+        match taken {
+            // SAFETY: the caller has changed the state to `EXCLUSIVE` (*one way out*), from a state
+            // in which there is a value.
+            Taken::Exclusive => Some(unsafe { self.move_out() }),
+            Taken::Empty | Taken::InUse => None,
+        }
+    }
+
+    /// Makes the calling thread the owner, and returns the value that a former owner has left.
+    ///
+    /// The thread has the node's slot and this id.
+    pub(crate) fn claim(&self, id: u64) -> Result<Option<T>, InUse> {
+        let taken = self.state.claim();
+        if matches!(taken, Taken::InUse) {
+            return Err(InUse);
+        }
+        // SAFETY: `taken` is of this node's state.
+        let stale = unsafe { self.finish_take(taken) };
+        self.owner.store(id, Relaxed);
+        Ok(stale)
+    }
+
+    /// Takes the value out as the owner's thread ends, and makes the node nobody's.
+    ///
+    /// A value in use stays, and so does the owner: the end of a lent guard or the next claim goes
+    /// on from there.
     fn vacate(&self) -> Option<T> {
-        loop {
-            match self.flag.load(Relaxed) {
-                EMPTY => break,
-                PRESENT => {
-                    if let Some(value) = self.take_out(PRESENT) {
-                        self.head.owner.store(NOBODY, Relaxed);
-                        return Some(value);
-                    }
-                }
-                VISITED => {
-                    // Relaxed: what this thread did to the value, it did before the `Local` was
-                    // borrowed mutably.
-                    let left = self
-                        .flag
-                        .compare_exchange(VISITED, ORPHANED, Relaxed, Relaxed);
-                    if left.is_ok() {
-                        return None;
-                    }
-                }
-                _ => return None,
-            }
+        let taken = self.state.vacate();
+        let is_in_use = matches!(taken, Taken::InUse);
+        // SAFETY: `taken` is of this node's state.
+        let value = unsafe { self.finish_take(taken) };
+        if !is_in_use {
+            self.set_unowned();
         }
-        self.head.owner.store(NOBODY, Relaxed);
-        None
+        value
     }
 
-    /// Takes the value out, for the one thread that has the `Local` to itself. Not one that its own
-    /// thread is taking out.
-    pub(crate) fn empty(&self) -> Option<T> {
-        loop {
-            match self.flag.load(Relaxed) {
-                // A visit that is seen here has been forgotten (*borrows*).
-                flag @ (PRESENT | VISITED | ORPHANED) => {
-                    if let Some(value) = self.take_out(flag) {
-                        return Some(value);
-                    }
-                }
-                _ => return None,
-            }
-        }
+    /// Takes the value out, for the one thread that has the `Local` to itself. Returns `None` for a
+    /// value that its own thread is taking out.
+    pub(crate) fn take_exclusive(&self) -> Option<T> {
+        // SAFETY: the result is of this node's state.
+        unsafe { self.finish_take(self.state.take_exclusive()) }
     }
 
-    /// Visits the value, for the one thread that has the `Local` to itself.
-    pub(crate) fn visit(&self) -> Option<Visit<'_, T>> {
-        // Relaxed: what was done to the value was done before the `Local` was borrowed mutably.
-        self.flag
-            .compare_exchange(PRESENT, VISITED, Relaxed, Relaxed)
-            .ok()?;
-        Some(Visit(self))
+    /// Lends the value, for the one thread that has the `Local` to itself.
+    pub(crate) fn lend(&self) -> Option<Lent<'_, T>> {
+        self.state.begin_iteration().then(|| Lent(self))
     }
 }
 
-/// A node that the calling thread owns. Not kept while user code runs (*writers*).
+/// A node that the calling thread owns. Not kept while user code runs (*writers* in `state`).
 #[must_use]
 pub(crate) struct Owned<'a, T>(&'a Node<T>);
 
 impl<'a, T> Owned<'a, T> {
+    /// The calling thread owns `node`.
+    #[inline]
+    pub(crate) fn new(node: &'a Node<T>) -> Owned<'a, T> {
+        Owned(node)
+    }
+
     /// Whether there is a value.
     pub(crate) fn is_set(&self) -> bool {
-        !matches!(self.0.flag.load(Relaxed), EMPTY | INITIALIZING)
+        self.0.state.is_set()
     }
 
-    /// Keeps the value, which must be there, from being changed.
+    /// Whether there is a value, or an error if it is in use.
+    pub(crate) fn check_unused(&self) -> Result<bool, AccessError> {
+        self.0.state.check_unused()
+    }
+
+    /// Borrows the value.
     #[inline]
-    pub(crate) fn share(self) -> Result<Shared<'a, T>, AccessError> {
-        let flag = self.0.flag.load(Relaxed);
-        if flag < PRESENT {
-            return Err(in_use(flag));
-        }
-        // No overflow: each is a frame of the thread's stack.
-        self.0.flag.store(flag + 1, Relaxed);
-        Ok(Shared(self.0))
+    pub(crate) fn try_borrow(self) -> Result<Ref<'a, T>, AccessError> {
+        self.0.state.begin_borrow()?;
+        Ok(Ref(self.0))
     }
 
-    /// Clones the value, which must be there, and does not set the flag: for a `clone` that runs no
-    /// user code.
+    /// Borrows the value mutably.
+    #[inline]
+    pub(crate) fn try_borrow_mut(self) -> Result<RefMut<'a, T>, AccessError> {
+        self.0.state.begin_borrow_mut()?;
+        Ok(RefMut(self.0))
+    }
+
+    /// Clones the value without a borrow, for a `clone` that runs no user code.
     #[inline]
     pub(crate) fn copy(self) -> Result<T, AccessError>
     where
         T: Clone,
     {
-        let flag = self.0.flag.load(Relaxed);
-        if flag < PRESENT {
-            return Err(in_use(flag));
-        }
-        // SAFETY: this thread owns the node, and the value is there and is not written (*borrows*):
-        // nothing else runs now.
-        Ok(self
-            .0
-            .value
-            .with(|value| unsafe { (*value).assume_init_ref().clone() }))
+        self.0.state.check_readable()?;
+        Ok(self.0.value.with(|value| {
+            // SAFETY: the value is there, by the check. Only this thread, the owner, could change
+            // it now (*borrows*), and `clone` runs no code that could.
+            unsafe { (*value).assume_init_ref().clone() }
+        }))
     }
 
-    /// Keeps everybody else from the value, which must be there.
-    #[inline]
-    pub(crate) fn exclude(self) -> Result<Exclusive<'a, T>, AccessError> {
-        match self.0.flag.load(Relaxed) {
-            PRESENT => {
-                self.0.flag.store(EXCLUSIVE, Relaxed);
-                Ok(Exclusive(self.0))
-            }
-            flag => Err(in_use(flag)),
-        }
-    }
-
-    /// Puts a value there, and returns the one that was there, for the caller to drop.
+    /// Sets the value, and returns the old one for the caller to drop.
     #[inline]
     pub(crate) fn replace(self, value: T) -> Result<Option<T>, (T, AccessError)> {
-        match self.0.flag.load(Relaxed) {
-            EMPTY => {
-                self.put(value, PRESENT);
-                Ok(None)
-            }
-            PRESENT => {
-                // SAFETY: this thread owns the node, and the flag is `PRESENT` (*borrows*,
-                // *writers*).
-                let old = self
-                    .0
-                    .value
-                    .with_mut(|place| unsafe { (*place).as_mut_ptr().replace(value) });
-                // Release: pairs with the Acquire of `take_out`.
-                self.0.flag.store(PRESENT, Release);
-                Ok(Some(old))
-            }
-            flag => Err((value, in_use(flag))),
-        }
+        let is_set = match self.0.state.check_unused() {
+            Ok(is_set) => is_set,
+            Err(reason) => return Err((value, reason)),
+        };
+        let old = if is_set {
+            Some(self.0.value.with_mut(|place| {
+                // SAFETY: this thread owns the node, and the state is `PRESENT`: the value is there
+                // and unused, and no other thread changes that (*borrows*, *writers*).
+                unsafe { (*place).as_mut_ptr().replace(value) }
+            }))
+        } else {
+            // SAFETY: this thread owns the node, and the state is `EMPTY`.
+            unsafe { self.write(value) };
+            None
+        };
+        self.0.state.set_present();
+        Ok(old)
     }
 
     /// Takes the value.
     pub(crate) fn take(self) -> Result<T, AccessError> {
-        match self.0.flag.load(Relaxed) {
-            // SAFETY: this thread owns the node, and the flag is `PRESENT` (*one way out*).
-            PRESENT => Ok(unsafe { self.0.move_out() }),
-            flag => Err(in_use(flag)),
+        if !self.0.state.check_unused()? {
+            return Err(AccessError::Unset);
         }
+        // SAFETY: this thread owns the node, and the state is `PRESENT` (*one way out*).
+        Ok(unsafe { self.0.move_out() })
     }
 
-    /// Puts there what `init` makes, if nothing is there, and keeps it from being changed. If
-    /// `init` panics, nothing is there.
+    /// Sets the value to what `init` returns, unless there is one, and borrows it. If `init`
+    /// panics, there is no value.
     ///
-    /// The flag is neither `PRESENT` nor `EMPTY` from the beginning to the end. User code runs in
-    /// between, and afterwards the thread may not own the node any more; but nobody claims it with
-    /// this flag.
-    pub(crate) fn get_or_init(
-        self,
-        init: impl FnOnce() -> T,
-    ) -> Result<Shared<'a, T>, AccessError> {
-        if self.0.flag.load(Relaxed) != EMPTY {
-            return self.share();
+    /// `init` is user code: afterwards the thread may have another identity, and not own the node
+    /// any more. But the state is `INITIALIZING` meanwhile, so nobody can claim the node.
+    pub(crate) fn get_or_init(self, init: impl FnOnce() -> T) -> Result<Ref<'a, T>, AccessError> {
+        if !self.0.state.begin_init() {
+            return self.try_borrow();
         }
-        self.0.flag.store(INITIALIZING, Relaxed);
         let initializing = Initializing(self.0);
         let value = init();
         std::mem::forget(initializing);
-        self.put(value, 1);
-        Ok(Shared(self.0))
+        // SAFETY: this call has set the state to `INITIALIZING`, which only it ends (*writers*).
+        unsafe { self.write(value) };
+        self.0.state.end_init();
+        Ok(Ref(self.0))
     }
 
-    /// For a place in which there is nothing, and which nobody else uses.
-    fn put(&self, value: T, flag: isize) {
-        // SAFETY: this thread owns the node and the flag is `EMPTY`, or it has set the flag to
-        // `INITIALIZING` (*writers*).
-        self.0
-            .value
-            .with_mut(|place| unsafe { ptr::write(place, MaybeUninit::new(value)) });
-        // Release: pairs with the Acquire of `take_out`.
-        self.0.flag.store(flag, Release);
-    }
-}
-
-#[cold]
-fn in_use(flag: isize) -> AccessError {
-    match flag {
-        EMPTY => AccessError::Unset,
-        INITIALIZING => AccessError::Initializing,
-        EXCLUSIVE | VISITED | ORPHANED => AccessError::BorrowedMut,
-        _ => AccessError::Borrowed,
+    /// Writes a value where there is none. The caller changes the state next.
+    ///
+    /// # Safety
+    ///
+    /// The calling thread owns the node and the state is `EMPTY`, or it has set the state to
+    /// `INITIALIZING`.
+    unsafe fn write(&self, value: T) {
+        self.0.value.with_mut(|place| {
+            // SAFETY: in either state nobody else uses the place (*borrows*, *writers*).
+            unsafe { ptr::write(place, MaybeUninit::new(value)) }
+        });
     }
 }
 
-/// A place whose initializer runs.
+/// A node whose initializer runs. Dropped if that panics.
 struct Initializing<'a, T>(&'a Node<T>);
 
 impl<T> Drop for Initializing<'_, T> {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire in `take_stale`.
-        self.0.flag.store(EMPTY, Release);
+        self.0.state.set_empty();
     }
 }
 
-/// A value that is there, and that nobody changes.
+/// A shared borrow of the value.
 #[must_use]
-pub(crate) struct Shared<'a, T>(&'a Node<T>);
+pub(crate) struct Ref<'a, T>(&'a Node<T>);
 
-impl<'a, T> Shared<'a, T> {
+impl<'a, T> Ref<'a, T> {
     #[inline]
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: the value is there and is not written while the flag is shared, which it is as
-        // long as this guard lives (*writers*).
-        self.0
-            .value
-            .with(|value| unsafe { (*value).assume_init_ref() })
+        self.0.value.with(|value| {
+            // SAFETY: this guard keeps the state a count of borrows, in which the value is there
+            // and nobody changes it or moves it out (*writers*, *one way out*).
+            unsafe { (*value).assume_init_ref() }
+        })
     }
 
-    /// Keeps everybody else from the value instead, if there is no other shared borrow.
-    pub(crate) fn into_exclusive(self) -> Result<Exclusive<'a, T>, AccessError> {
-        match self.0.flag.load(Relaxed) {
-            1 => {
-                let node = self.0;
-                std::mem::forget(self);
-                node.flag.store(EXCLUSIVE, Relaxed);
-                Ok(Exclusive(node))
-            }
-            _ => Err(AccessError::Borrowed),
-        }
+    /// Turns the borrow into a mutable one, if it is the only one.
+    pub(crate) fn into_mut(self) -> Result<RefMut<'a, T>, AccessError> {
+        self.0.state.upgrade_borrow()?;
+        let node = self.0;
+        // The mutable borrow ends instead of this one.
+        std::mem::forget(self);
+        Ok(RefMut(node))
     }
 }
 
-impl<T> Drop for Shared<'_, T> {
+impl<T> Drop for Ref<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let flag = self.0.flag.load(Relaxed);
-        // Release: pairs with the Acquire of `take_out`.
-        self.0.flag.store(flag - 1, Release);
+        self.0.state.end_borrow();
     }
 }
 
-/// A value that is there, and that nobody else uses.
+/// A mutable borrow of the value.
 #[must_use]
-pub(crate) struct Exclusive<'a, T>(&'a Node<T>);
+pub(crate) struct RefMut<'a, T>(&'a Node<T>);
 
-impl<T> Exclusive<'_, T> {
+impl<T> RefMut<'_, T> {
     #[inline]
     pub(crate) fn get(&mut self) -> &mut T {
-        // SAFETY: the value is there, and nobody else touches it while the flag is `EXCLUSIVE`,
-        // which it is as long as this guard lives (*writers*). The guard itself is borrowed as long
-        // as the result.
-        self.0
-            .value
-            .with_mut(|value| unsafe { (*value).assume_init_mut() })
+        self.0.value.with_mut(|value| {
+            // SAFETY: this guard keeps the state `EXCLUSIVE`, in which the value is there, and
+            // nobody else uses it (*writers*). The result borrows the guard mutably.
+            unsafe { (*value).assume_init_mut() }
+        })
     }
 }
 
-impl<T> Drop for Exclusive<'_, T> {
+impl<T> Drop for RefMut<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // Release: pairs with the Acquire of `take_out`.
-        self.0.flag.store(PRESENT, Release);
+        self.0.state.set_present();
     }
 }
 
-/// A value that `iter_mut` has lent.
+/// A value that iteration has lent.
 #[must_use]
-pub(crate) struct Visit<'a, T>(&'a Node<T>);
+pub(crate) struct Lent<'a, T>(&'a Node<T>);
 
-impl<T> Visit<'_, T> {
+impl<T> Lent<'_, T> {
     pub(crate) fn get(&self) -> &T {
-        // SAFETY: the value is there, and nobody else touches it while the flag is `VISITED` or
-        // `ORPHANED`, which it is as long as this guard lives (*borrows*).
-        self.0
-            .value
-            .with(|value| unsafe { (*value).assume_init_ref() })
+        self.0.value.with(|value| {
+            // SAFETY: this guard keeps the state `ITERATING` or `ORPHANED`, in which the value is
+            // there, and nobody else uses it or moves it out (*borrows*, *one way out*).
+            unsafe { (*value).assume_init_ref() }
+        })
     }
 
     pub(crate) fn get_mut(&mut self) -> &mut T {
-        // SAFETY: as in `get`, and the guard itself is borrowed as long as the result.
-        self.0
-            .value
-            .with_mut(|value| unsafe { (*value).assume_init_mut() })
+        self.0.value.with_mut(|value| {
+            // SAFETY: as in `get`. The result borrows the guard mutably.
+            unsafe { (*value).assume_init_mut() }
+        })
     }
 }
 
-/// Drops the value if its thread has ended meanwhile: in that thread's stead, so quietly.
-impl<T> Drop for Visit<'_, T> {
+/// Drops the value if its thread has ended meanwhile. No panic gets out, as at the end of a thread.
+impl<T> Drop for Lent<'_, T> {
     fn drop(&mut self) {
-        // Release: pairs with the Acquire of `take_out`.
-        let orphaned = self
-            .0
-            .flag
-            .compare_exchange(VISITED, PRESENT, Release, Relaxed)
-            .is_err();
-        if orphaned {
-            self.0.head.owner.store(NOBODY, Relaxed);
-            // SAFETY: the flag is `ORPHANED`: the thread has nothing more to do with the value, and
-            // this thread, the visitor, is done with it (*one way out*).
-            let value = unsafe { self.0.move_out() };
-            // Last of all: user code.
-            drop_quietly(Some(value));
+        if self.0.state.end_iteration() {
+            return;
         }
-    }
-}
-
-/// Drops the value of a thread that has no use for a panic: the panic hook has reported it, and it
-/// goes no further.
-pub(crate) fn drop_quietly<T>(value: Option<T>) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        discard(payload);
-    }
-}
-
-/// Drops what a panic has brought. If that panics in turn, nobody is left to tell.
-pub(crate) fn discard(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
+        self.0.set_unowned();
+        // SAFETY: the state is `ORPHANED`: the value is there, its thread has vacated the node, and
+        // this guard has stopped using it (*one way out*).
+        let value = unsafe { self.0.move_out() };
+        // Last of all, because this is user code.
+        call_guarded(|| drop(value));
     }
 }

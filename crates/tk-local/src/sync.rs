@@ -1,8 +1,8 @@
-//! The one place that names atomics, cells and thread-locals.
+//! Atomics, cells and thread-locals: std's, or loom's under `--cfg tk_loom`.
 //!
-//! Under `--cfg tk_loom` they are loom's, so that a model can explore the end of a thread against
-//! all else. The pages and pointers that lead to a node are std's in either case: each is written
-//! once, and no other thread races that write.
+//! With loom's, a model explores the end of a thread against all other operations. The pages of the
+//! table and the links of a chain are std's in either case. Each is written once, and the models do
+//! not race that write.
 
 #[cfg(not(tk_loom))]
 mod real {
@@ -11,19 +11,19 @@ mod real {
 
     pub(crate) use tk_core::at_thread_exit;
 
-    /// The slot and the id of the calling thread; no slot if it is not registered.
+    /// The slot and the id of the calling thread. The slot is zero if it is not registered.
     #[inline]
     pub(crate) fn peek() -> (u32, u64) {
         tk_core::peek_slot_and_id()
     }
 
-    /// Gives the calling thread a slot, unless it has one, and returns its id.
+    /// Registers the calling thread unless it is registered, and returns its id.
     pub(crate) fn register() -> u64 {
         tk_core::current_slot();
         tk_core::current_id().get()
     }
 
-    /// As std's, in the shape of loom's.
+    /// std's cell with the interface of loom's.
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
     impl<T> UnsafeCell<T> {
@@ -31,13 +31,13 @@ mod real {
             UnsafeCell(std::cell::UnsafeCell::new(value))
         }
 
-        /// For a look at the value.
+        /// Calls `f` with a pointer for reading.
         #[inline]
         pub(crate) fn with<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
             f(self.0.get())
         }
 
-        /// For a change of the value.
+        /// Calls `f` with a pointer for writing.
         #[inline]
         pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
             f(self.0.get())

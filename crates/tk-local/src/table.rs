@@ -1,4 +1,4 @@
-//! Where a `Local` has its values, by slot.
+//! The table of a `Local`: its nodes by slot.
 //!
 //! ```text
 //!   Local:  near    [ node | node | ... ]                    slots below 32
@@ -6,29 +6,45 @@
 //!           far     -> page -> page -> ... -> leaf of nodes  all others
 //! ```
 //!
-//! Each level of pages takes five bits of the slot. A page or a node is made when a value is to be
-//! put there. So the memory of a table is in proportion to the number of slots that had a value,
-//! however large they are, and to nothing else. Pages stay until the table goes; nodes may stay
-//! longer, see [`crate::node`].
+//! | operation | finds a node | finds none |
+//! |---|---|---|
+//! | `owned`, to use a value | the caller's node | `None` |
+//! | `own`, to set a value | the caller's node, or claims one | makes the page or the node |
+//! | `for_each`, with exclusive access | every node, with or without an owner | – |
 //!
-//! No thread has slot zero, and so there is never a node: a thread without a slot looks there.
+//! # Invariants
+//!
+//! **Proportional.** Each level of pages resolves five bits of the slot. A page or a node is made
+//! when a thread is about to set a value there. So the memory of a table is proportional to the
+//! number of slots that had a value, whatever these slots are.
+//!
+//! **Append only.** Pages stay until the table is dropped. Nodes stay at least as long, see
+//! [`node_ref`](crate::node_ref).
+//!
+//! **Slot zero is empty.** No thread has slot zero, so there is never a node. A thread without a
+//! slot looks there.
 
 use once_cell::race::OnceBox;
+use tk_core::__private::call_guarded;
 
 use crate::caller::Caller;
-use crate::node::{Chain, Claim, Node, Owned, drop_quietly};
+use crate::chain::{Chain, Claim};
+use crate::node::{Node, Owned};
 
-/// How many bits of a slot choose an entry of a page.
+/// The number of bits of a slot that select an entry of a page.
 const PAGE_BITS: u32 = 5;
 const PAGE_LEN: usize = 1 << PAGE_BITS;
 
-/// A page of nodes, or a page of pages of the next lower level.
+/// A leaf of nodes, or a page of the next lower level.
 trait Level<T>: Default {
-    /// How many bits of a slot are resolved at this level and below.
+    /// The number of bits of a slot that this level and those below resolve.
     const BITS: u32;
 
+    /// The chain of this slot, unless a page on the way is missing.
     fn chain(&self, slot: u32) -> Option<&Chain<T>>;
+    /// The chain of this slot. Runs user code: the allocator, for missing pages.
     fn chain_or_make(&self, slot: u32) -> &Chain<T>;
+    /// Calls `f` with all nodes.
     fn for_each<'a>(&'a self, f: &mut dyn FnMut(&'a Node<T>));
 }
 
@@ -95,7 +111,7 @@ const NEAR: u32 = 32;
 const MIDDLE: u32 = 1 << <Middle<()> as Level<()>>::BITS;
 const _: () = assert!(tk_core::Slot::MAX >> <Far<()> as Level<()>>::BITS == 0);
 
-/// The values of one `Local`.
+/// The nodes of one `Local`.
 pub(crate) struct Table<T> {
     near: [Chain<T>; NEAR as usize],
     middle: OnceBox<Middle<T>>,
@@ -131,7 +147,7 @@ impl<T> Table<T> {
         self.far.get()?.chain(slot)
     }
 
-    /// Runs user code: the allocator.
+    /// The chain of this slot. Runs user code: the allocator, for missing pages.
     fn chain_or_make(&self, slot: u32) -> &Chain<T> {
         match slot {
             ..NEAR => &self.near[slot as usize],
@@ -140,11 +156,11 @@ impl<T> Table<T> {
         }
     }
 
-    /// The calling thread's node, which it claims now if it owns none. May drop what a former
-    /// thread has left in it.
+    /// The calling thread's node. The thread claims one if it owns none, and drops the value that a
+    /// former thread has left in it.
     ///
-    /// Each time that user code has run, it starts anew: the thread may own a node by now, or be
-    /// another one.
+    /// It starts again each time after user code has run, because the thread may own a node by now,
+    /// or have another identity.
     #[inline(never)]
     pub(crate) fn own(&self) -> Owned<'_, T>
     where
@@ -153,19 +169,21 @@ impl<T> Table<T> {
         loop {
             let caller = Caller::current();
             let Some(chain) = self.chain(caller.slot) else {
+                // Apart from the claim, because the allocator runs.
                 self.chain_or_make(caller.slot);
                 continue;
             };
             match chain.claim(caller.id) {
                 Claim::Owned(owned) => return owned,
                 Claim::New(owned, node, stale) => {
+                    // Immediately after the claim (*listed once* in `node_ref`).
                     caller.list(node);
                     if stale.is_none() {
                         return owned;
                     }
-                    drop_quietly(stale);
+                    call_guarded(|| drop(stale));
                 }
-                Claim::Again => {}
+                Claim::Retry => {}
             }
         }
     }
@@ -190,28 +208,28 @@ mod tests {
     use tk_core::Slot;
 
     use super::*;
-    use crate::node::Share;
+    use crate::node_ref::NodeRef;
 
-    /// What [`Table::own`] does, for any caller that owns no node. The share is `None` for one
-    /// whose end is not watched.
+    /// Does what [`Table::own`] does, for any caller that owns no node. The reference is `None` for
+    /// a caller whose end is not watched.
     fn claim<T: 'static>(
         table: &Table<T>,
         caller: Caller,
         watched: bool,
-    ) -> (Option<Share>, Option<T>) {
+    ) -> (Option<NodeRef>, Option<T>) {
         let chain = table.chain_or_make(caller.slot);
         loop {
             match chain.claim(caller.id) {
-                Claim::New(_, node, stale) => return (watched.then(|| node.share()), stale),
+                Claim::New(_, node, stale) => return (watched.then(|| node.into_ref()), stale),
                 Claim::Owned(_) => panic!("it owns one"),
-                Claim::Again => {}
+                Claim::Retry => {}
             }
         }
     }
 
-    fn take_over<T: 'static>(table: &Table<T>, caller: Caller) -> (Share, Option<T>) {
-        let (share, stale) = claim(table, caller, true);
-        (share.unwrap(), stale)
+    fn take_over<T: 'static>(table: &Table<T>, caller: Caller) -> (NodeRef, Option<T>) {
+        let (node_ref, stale) = claim(table, caller, true);
+        (node_ref.unwrap(), stale)
     }
 
     fn set<T>(table: &Table<T>, caller: Caller, value: T) -> Option<T> {
@@ -220,12 +238,12 @@ mod tests {
     }
 
     fn get<T: Copy>(table: &Table<T>, caller: Caller) -> Option<T> {
-        Some(*table.owned(caller)?.share().ok()?.get())
+        Some(*table.owned(caller)?.try_borrow().ok()?.get())
     }
 
     fn drain<T>(table: &Table<T>) -> Vec<T> {
         let mut values = Vec::new();
-        table.for_each(|node| values.extend(node.empty()));
+        table.for_each(|node| values.extend(node.take_exclusive()));
         values
     }
 
@@ -251,12 +269,12 @@ mod tests {
         let slots: Vec<u32> = edges.into_iter().chain(large).collect();
 
         let table = Table::new();
-        let mut shares = Vec::new();
+        let mut refs = Vec::new();
         for &slot in &slots {
             let caller = Caller::new(slot, 7);
             assert!(table.owned(caller).is_none());
-            let (share, stale) = take_over(&table, caller);
-            shares.push(share);
+            let (node_ref, stale) = take_over(&table, caller);
+            refs.push(node_ref);
             assert_eq!(stale, None);
             assert_eq!(set(&table, caller, slot), None);
         }
@@ -265,8 +283,8 @@ mod tests {
         }
         assert_eq!(drain(&table), slots);
         drop(table);
-        assert!(shares.iter().all(Share::is_last));
-        shares.into_iter().for_each(Share::leave);
+        assert!(refs.iter().all(NodeRef::is_last));
+        refs.into_iter().for_each(NodeRef::vacate_and_release);
     }
 
     #[test]
@@ -279,31 +297,31 @@ mod tests {
     fn the_next_owner_of_a_slot_does_not_see_the_value_but_gets_it_out() {
         let table = Table::new();
         let (old, new) = (Caller::new(5, 1), Caller::new(5, 2));
-        // Without a share, as a thread that sets a value very late.
+        // Unlisted, as by a thread that sets a value very late.
         let _ = claim(&table, old, false);
         set(&table, old, "old");
 
         assert!(table.owned(new).is_none());
-        let (share, stale) = take_over(&table, new);
+        let (node_ref, stale) = take_over(&table, new);
         assert_eq!(stale, Some("old"));
         assert!(table.owned(old).is_none());
         assert_eq!(get(&table, new), None);
-        share.leave();
+        node_ref.vacate_and_release();
     }
 
     #[test]
     fn a_vacated_node_belongs_to_nobody() {
         let table = Table::new();
         let caller = Caller::new(5, 1);
-        let (share, _) = take_over(&table, caller);
+        let (node_ref, _) = take_over(&table, caller);
         set(&table, caller, "value");
 
-        assert!(!share.is_last());
-        share.leave();
+        assert!(!node_ref.is_last());
+        node_ref.vacate_and_release();
         assert!(table.owned(caller).is_none());
-        let (share, stale) = take_over(&table, caller);
+        let (node_ref, stale) = take_over(&table, caller);
         assert_eq!(stale, None);
-        share.leave();
+        node_ref.vacate_and_release();
     }
 
     #[test]
@@ -312,11 +330,11 @@ mod tests {
         let callers: Vec<Caller> = (1..=3).map(|id| Caller::new(5, id)).collect();
         let mut in_use = Vec::new();
         for &caller in &callers {
-            let (share, stale) = take_over(&table, caller);
+            let (node_ref, stale) = take_over(&table, caller);
             assert_eq!(stale, None);
             set(&table, caller, caller.id);
-            in_use.push(table.owned(caller).unwrap().share().unwrap());
-            share.leave();
+            in_use.push(table.owned(caller).unwrap().try_borrow().unwrap());
+            node_ref.vacate_and_release();
         }
         for (guard, caller) in in_use.iter().zip(&callers) {
             assert_eq!(*guard.get(), caller.id);
@@ -327,9 +345,9 @@ mod tests {
 
         // When they are free, the first is the first to be used again.
         drop(in_use);
-        let (share, stale) = take_over(&table, Caller::new(5, 4));
+        let (node_ref, stale) = take_over(&table, Caller::new(5, 4));
         assert_eq!(stale, Some(1));
-        share.leave();
+        node_ref.vacate_and_release();
         assert_eq!(drain(&table), [2, 3]);
     }
 
@@ -337,19 +355,19 @@ mod tests {
     fn a_node_being_filled_is_left_alone_too() {
         let table = Table::new();
         let (old, new) = (Caller::new(5, 1), Caller::new(5, 2));
-        let (old_share, _) = take_over(&table, old);
-        let mut new_share = None;
+        let (old_ref, _) = take_over(&table, old);
+        let mut new_ref = None;
         let shared = table.owned(old).unwrap().get_or_init(|| {
-            old_share.leave();
-            let (share, stale) = take_over(&table, new);
+            old_ref.vacate_and_release();
+            let (node_ref, stale) = take_over(&table, new);
             assert_eq!(stale, None);
-            new_share = Some(share);
+            new_ref = Some(node_ref);
             set(&table, new, "new");
             "old"
         });
         assert_eq!(*shared.unwrap().get(), "old");
         assert_eq!(get(&table, new), Some("new"));
-        new_share.unwrap().leave();
+        new_ref.unwrap().vacate_and_release();
         assert_eq!(drain(&table), ["old"]);
     }
 
@@ -359,16 +377,16 @@ mod tests {
         let caller = Caller::new(5, 1);
         let value = std::sync::Arc::new(());
         for in_time in [false, true] {
-            let (share, _) = take_over(&table, caller);
+            let (node_ref, _) = take_over(&table, caller);
             set(&table, caller, value.clone());
             let mut visits = Vec::new();
-            table.for_each(|node| visits.extend(node.visit()));
+            table.for_each(|node| visits.extend(node.lend()));
             assert_eq!(visits.len(), 1);
             if in_time {
                 visits.clear();
                 assert_eq!(std::sync::Arc::strong_count(&value), 2);
             }
-            share.leave();
+            node_ref.vacate_and_release();
             if !in_time {
                 assert_eq!(std::sync::Arc::strong_count(&value), 2);
                 assert!(std::sync::Arc::ptr_eq(visits[0].get(), &value));
@@ -384,16 +402,16 @@ mod tests {
         let table = Table::new();
         for id in 1..=100 {
             let caller = Caller::new(5, id);
-            let (share, stale) = take_over(&table, caller);
+            let (node_ref, stale) = take_over(&table, caller);
             assert_eq!(stale, (id > 1).then(|| id - 1));
             set(&table, caller, id);
-            table.for_each(|node| std::mem::forget(node.visit()));
-            assert!(table.owned(caller).unwrap().share().is_err());
+            table.for_each(|node| std::mem::forget(node.lend()));
+            assert!(table.owned(caller).unwrap().try_borrow().is_err());
             // One thread in two has set the value very late.
             if id % 2 == 0 {
-                share.leave();
+                node_ref.vacate_and_release();
             } else {
-                share.abandon();
+                node_ref.release_only();
             }
         }
         let mut nodes = 0;
@@ -406,15 +424,15 @@ mod tests {
     fn a_value_that_is_abandoned_stays_its_threads() {
         let table = Table::new();
         let (old, new) = (Caller::new(5, 1), Caller::new(5, 2));
-        let (share, _) = take_over(&table, old);
+        let (node_ref, _) = take_over(&table, old);
         set(&table, old, "old");
-        share.abandon();
+        node_ref.release_only();
         assert_eq!(get(&table, old), Some("old"));
-        let (share, stale) = take_over(&table, new);
+        let (node_ref, stale) = take_over(&table, new);
         assert_eq!(stale, Some("old"));
-        // As the last share, too.
+        // The same for the last reference.
         drop(table);
-        share.abandon();
+        node_ref.release_only();
     }
 
     /// Former threads that use their values without an end.
@@ -426,13 +444,13 @@ mod tests {
             let (first, last) = (Caller::new(5, 1), Caller::new(5, NODES));
             for id in first.id..=last.id {
                 // The end of the chain is where there is room.
-                let (share, stale) = take_over(&table, Caller::new(5, id));
+                let (node_ref, stale) = take_over(&table, Caller::new(5, id));
                 assert_eq!(stale, None);
                 let owned = table.owned(Caller::new(5, id)).unwrap();
                 std::mem::forget(owned.get_or_init(|| id).ok());
-                // The first never gives up its share.
+                // The first never releases its reference.
                 if id > 1 {
-                    share.leave();
+                    node_ref.vacate_and_release();
                 }
             }
             assert_eq!(get(&table, last), Some(NODES));
@@ -450,27 +468,27 @@ mod tests {
     /// The value's `Drop` claims the node that it was in.
     #[test]
     fn a_value_that_is_dropped_finds_the_node_in_no_list() {
-        struct Claims(Rc<Table<Claims>>, Rc<Cell<Option<Share>>>);
+        struct Claims(Rc<Table<Claims>>, Rc<Cell<Option<NodeRef>>>);
 
         impl Drop for Claims {
             fn drop(&mut self) {
-                // That the share is the only one is asserted there.
-                let (share, stale) = take_over(&self.0, Caller::new(5, 1));
+                // `into_ref` asserts that there is no other reference.
+                let (node_ref, stale) = take_over(&self.0, Caller::new(5, 1));
                 assert!(stale.is_none());
-                self.1.set(Some(share));
+                self.1.set(Some(node_ref));
             }
         }
 
         let (table, again) = (Rc::new(Table::new()), Rc::new(Cell::new(None)));
         let caller = Caller::new(5, 1);
-        let (share, _) = take_over(&table, caller);
+        let (node_ref, _) = take_over(&table, caller);
         let value = Claims(Rc::clone(&table), Rc::clone(&again));
         assert!(set(&table, caller, value).is_none());
-        share.leave();
-        let share = again.take().expect("claimed again");
-        assert!(!share.is_last());
+        node_ref.vacate_and_release();
+        let node_ref = again.take().expect("claimed again");
+        assert!(!node_ref.is_last());
         drop(Rc::into_inner(table).expect("the value is gone"));
-        assert!(share.is_last());
-        share.leave();
+        assert!(node_ref.is_last());
+        node_ref.vacate_and_release();
     }
 }

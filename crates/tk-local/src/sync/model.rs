@@ -1,11 +1,12 @@
-//! loom's parts, and threads that a model begins and ends by hand: to std they are all one.
+//! loom's atomics and cells, and threads that a model begins and ends by hand. To std, all threads
+//! of a model are one.
 
 use std::cell::{Cell, RefCell};
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{AtomicIsize, AtomicU32, AtomicU64, Ordering};
 
-/// As std's, for constants.
+/// std's `thread_local!` with constants, by loom's.
 macro_rules! per_thread {
     ($($(#[$attribute:meta])* static $name:ident: $type:ty = const $value:block;)*) => {
         loom::thread_local! {
@@ -22,12 +23,12 @@ loom::thread_local! {
     static AT_EXIT: RefCell<Option<Vec<Callback>>> = RefCell::new(Some(Vec::new()));
 }
 
-/// Makes the calling thread of a model the one with this slot and this id.
+/// Gives the calling thread of a model this slot and this id.
 pub fn begin_thread(slot: u32, id: u64) {
     ME.with(|me| me.set((slot, id)));
 }
 
-/// What tk-core does at the end of a thread. What the thread does after it, it does in its last
+/// Does what tk-core does at the end of a thread. The thread's later calls count as those of late
 /// destructors.
 pub fn end_thread() {
     while let Some(f) = AT_EXIT.with(|list| list.borrow_mut().as_mut().and_then(Vec::pop)) {
@@ -56,7 +57,7 @@ pub(crate) fn at_thread_exit(f: Callback) -> Result<(), Callback> {
     })
 }
 
-/// What a thread does now and then: lets go of the nodes of `Local`s that are gone.
+/// Releases the nodes of `Local`s that are gone, as a thread does from time to time.
 pub fn sweep() {
     crate::caller::sweep();
 }
