@@ -7,6 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use tk_core::__private::ThreadRecordExt;
 use tk_core::{Registration, at_thread_exit, current, enumerate, main_thread};
 use tk_lock::Lock;
 

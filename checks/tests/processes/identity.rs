@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 
+use tk_core::__private::ThreadRecordExt;
 use tk_core::__private::fork::{Inherit, Mutex};
 use tk_core::{
     Registration, ThreadRecord, active_count, at_thread_exit, current, current_id, current_owner,

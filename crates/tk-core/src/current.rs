@@ -1,31 +1,55 @@
-//! Which thread is this one?
+//! The calling thread: its slot, its id, its owner number and its record.
+//!
+//! # The thread-locals of a thread
+//!
+//! | moment | `ID`, `OWNER` | `SLOT` | `GUARD` |
+//! |---|---|---|---|
+//! | before the thread uses tk | 0 | 0 | empty |
+//! | `reserve_owner`, or while the thread is being registered | its numbers | 0 | empty |
+//! | registered | its numbers | its slot | its record |
+//! | the guard is destroyed, the system detects exits | its numbers | its slot | out of reach |
+//! | the guard is destroyed, the system does not | its numbers | 0 | out of reach |
+//! | suspended by `run_as` | those of the inner thread | the same | the same |
+//!
+//! Only `GUARD` has a destructor. The others can be read until the thread's last destructor has
+//! run.
+//!
+//! # Invariants
+//!
+//! **Numbered, then registered.** A thread has its id and its owner number before anything is
+//! allocated for its record. Otherwise a global allocator that takes a lock of the kit would ask
+//! for the owner number, and register the thread again within its registration.
+//!
+//! **One id.** A thread's id and owner number never change until its very end, except within
+//! `run_as`. So a lock that is held in a late destructor knows its owner.
+//!
+//! **Found without the guard.** When the guard is out of reach, the thread's record is found
+//! through the registry, by the slot.
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
 
 use crate::program::Program;
 use crate::{Owner, Slot, ThreadId, ThreadRecord, os, registry};
 
 thread_local! {
-    /// The calling thread's slot, or zero. Without a destructor, so that it can be read until the very end.
+    /// The calling thread's slot, or zero.
     static SLOT: Cell<u32> = const { Cell::new(0) };
 
-    /// The calling thread's id, or zero. Without a destructor. Unlike the slot, it stays until the very end: a lock that is
-    /// held in a late destructor knows its owner.
+    /// The calling thread's id, or zero.
     static ID: Cell<u64> = const { Cell::new(0) };
 
-    /// The same as an [`Owner`], or zero.
+    /// The id as an [`Owner`], or zero.
     static OWNER: Cell<u32> = const { Cell::new(0) };
 
     /// Whether the thread is being registered at this moment.
     static REGISTERING: Cell<bool> = const { Cell::new(false) };
 
-    /// Takes the thread out of the registry when it is destroyed.
+    /// Retires the thread when it is destroyed.
     static GUARD: Guard = const { Guard(RefCell::new(None)) };
 }
 
+/// Holds the record of a registered thread.
 struct Guard(RefCell<Option<ThreadRecord>>);
 
 impl Drop for Guard {
@@ -36,18 +60,19 @@ impl Drop for Guard {
     }
 }
 
-/// The end of a thread. From here on its record is found through the registry: the guard is out of reach.
-fn finish(record: &ThreadRecord) {
+/// Ends a thread: runs its functions, and retires its record.
+pub(crate) fn finish(record: &ThreadRecord) {
     record.run_at_exit();
     let can_tell_gone = os::can_tell_gone();
     registry::retire(record, can_tell_gone);
     if !can_tell_gone {
+        // The slot may go to another thread from now on.
         SLOT.set(0);
     }
     record.run_on_finish();
 }
 
-/// The calling thread's slot, which it gets now if it has none yet.
+/// Returns the calling thread's slot. Registers the thread if it is not registered.
 ///
 /// Costs one load of a thread-local and one comparison when the thread is registered.
 ///
@@ -62,10 +87,12 @@ pub fn current_slot() -> Slot {
     }
 }
 
-/// The calling thread as the owner in a lock's word. Registers the thread if it is not registered yet.
+/// Returns the calling thread's number for the word of a lock. Registers the thread if it is not
+/// registered.
 ///
-/// Costs one load of a thread-local and one comparison when the thread is registered. The thread has its number before
-/// it is in the registry: a global allocator that takes a lock while the thread registers finds it here.
+/// Costs one load of a thread-local and one comparison when the thread is registered. The thread
+/// has its number before it is in the registry, so a global allocator that takes a lock while the
+/// thread is being registered gets the number too.
 ///
 /// ```
 /// use tk_core::current_owner;
@@ -88,12 +115,12 @@ fn register_owner() -> Owner {
     Owner::from_number(NonZeroU32::new(OWNER.get()).expect("registering sets the owner"))
 }
 
-/// Returns the calling thread's owner number, which it gets now if it has none, without registering the thread.
+/// Returns the calling thread's owner number, without registering the thread.
 ///
-/// For a thread that is about to enter a queue: registering takes some ten microseconds, in which others could overtake
-/// it. [`ensure_registered`] is to follow.
+/// For a thread that is about to enter a queue. Registering takes some ten microseconds, in which
+/// another thread could overtake it. Call [`ensure_registered`] afterwards.
 pub fn reserve_owner() -> Owner {
-    set_id();
+    ensure_numbered();
     current_owner()
 }
 
@@ -105,9 +132,10 @@ pub fn ensure_registered() {
     }
 }
 
-/// The calling thread's id, which it gets now if it has none yet. It is the same until the thread's very end.
+/// Returns the calling thread's id. Registers the thread if it is not registered.
 ///
-/// Costs one load of a thread-local and one comparison when the thread is registered.
+/// A thread's id never changes. Costs one load of a thread-local and one comparison when the thread
+/// is registered.
 ///
 /// ```
 /// assert_eq!(tk_core::current_id(), tk_core::current().id());
@@ -128,19 +156,21 @@ fn register_id() -> ThreadId {
     ThreadId::from_number(NonZeroU64::new(ID.get()).expect("registering sets the id"))
 }
 
-/// The calling thread's slot and id as numbers, without registering it. The slot is zero if the thread has none.
+/// Returns the calling thread's slot and id, without registering the thread. Either is zero if the
+/// thread has none.
 ///
-/// Both are loads of thread-locals without a destructor. For crates that keep something per slot, on their fast path.
-#[doc(hidden)]
+/// For the fast path of crates that keep a value per slot: two loads of thread-locals without a
+/// destructor.
 #[inline]
 pub fn peek_slot_and_id() -> (u32, u64) {
     (SLOT.get(), ID.get())
 }
 
-/// The calling thread's record, which it gets now if it has none yet.
+/// Returns the calling thread's record. Registers the thread if it is not registered.
 ///
-/// The main thread is called `MainThread`, a thread that tk did not start has the name that the standard library knows
-/// of, or `Dummy-N`. Works in a thread-local destructor too, until the end of the thread.
+/// The main thread is called `MainThread`. A thread that tk did not start has the name that the
+/// standard library or the system knows, or else `Dummy-N`. Works in thread-local destructors too,
+/// until the end of the thread.
 ///
 /// ```
 /// let record = tk_core::current();
@@ -150,17 +180,18 @@ pub fn peek_slot_and_id() -> (u32, u64) {
 pub fn current() -> ThreadRecord {
     loop {
         let slot = current_slot();
-        if let Some(record) = guarded().or_else(|| registry::at(slot)) {
+        if let Some(record) = guard_record().or_else(|| registry::at(slot)) {
             return record;
         }
-        // A fork in a late destructor, while another thread had the registry locked: the record is lost. The slot stays with
-        // what is kept there, and the thread gets another one.
+        // The thread has forked in a late destructor while another thread had the registry locked,
+        // so its record is lost. The slot stays with what is kept there, and the thread registers
+        // again.
         SLOT.set(0);
     }
 }
 
-/// The calling thread's record, unless it is being registered: then it has an id, and no record yet.
-pub(crate) fn current_if_known() -> Option<ThreadRecord> {
+/// The calling thread's record. `None` while the thread is being registered.
+pub(crate) fn current_unless_registering() -> Option<ThreadRecord> {
     if REGISTERING.get() {
         None
     } else {
@@ -168,7 +199,8 @@ pub(crate) fn current_if_known() -> Option<ThreadRecord> {
     }
 }
 
-/// Calls `f` with the calling thread's record, without a handle on it of its own. `f` must be code of this crate.
+/// Calls `f` with the calling thread's record, without counting another reference to it. `f` must
+/// be code of this crate, because the guard is borrowed.
 #[cfg(feature = "logging")]
 pub(crate) fn with_current<R>(f: impl FnOnce(&ThreadRecord) -> R) -> R {
     current_slot();
@@ -182,13 +214,23 @@ pub(crate) fn with_current<R>(f: impl FnOnce(&ThreadRecord) -> R) -> R {
         .expect("it is called once")
 }
 
-/// The calling thread's record, as its guard has it.
-fn guarded() -> Option<ThreadRecord> {
+/// The record that the guard holds, unless the guard is out of reach.
+fn guard_record() -> Option<ThreadRecord> {
     let record = GUARD.try_with(|guard| guard.0.borrow().clone());
     record.ok().flatten()
 }
 
-/// The one thread that is in the child of a fork.
+/// Takes the record out of the guard, so that the guard retires nothing.
+pub(crate) fn take_guard_record() -> Option<ThreadRecord> {
+    GUARD.try_with(|guard| guard.0.take()).ok().flatten()
+}
+
+/// Whether the guard can be used. It is destroyed among the thread's thread-local values.
+pub(crate) fn has_guard() -> bool {
+    GUARD.try_with(|_| ()).is_ok()
+}
+
+/// The one thread that the child of a fork has.
 pub(crate) struct Survivor {
     pub(crate) id: ThreadId,
     /// Its record, if its guard has one.
@@ -197,16 +239,18 @@ pub(crate) struct Survivor {
     pub(crate) slot: Option<Slot>,
 }
 
-/// In the child of a fork: the calling thread, which gets an id now if it has none.
+/// Describes the calling thread in the child of a fork, and gives it an id if it has none.
 pub(crate) fn survive() -> Survivor {
-    // Not `set_id`: by the system's number every thread that has forked is the main one.
+    // Not by `ensure_numbered`: by its number in the system, each thread that has forked is the
+    // main one of its process.
     let id = NonZeroU64::new(ID.get()).map_or_else(ThreadId::next, ThreadId::from_number);
-    take_id(id);
+    set_id(id);
     let slot = Slot::new(SLOT.get());
     Survivor {
         id,
-        // Without a slot there is no record either, and the guard is not to be made here.
-        record: slot.and_then(|_| guarded()),
+        // Without a slot there is no record. Then the guard is left alone, because its first use
+        // would register a destructor, which may allocate.
+        record: slot.and_then(|_| guard_record()),
         slot,
     }
 }
@@ -216,14 +260,16 @@ pub(crate) fn is_current(record: &ThreadRecord) -> bool {
     ID.get() == record.id().get()
 }
 
-/// Calls `f` when the calling thread ends, in this thread, while it still has its slot and is in the registry.
+/// Calls `f` in the calling thread when the thread ends, while it still has its slot and is in the
+/// registry.
 ///
-/// The latest function is called first. A panic in one is reported by the panic hook and goes no further. Of use to
-/// whoever keeps something per slot.
+/// The function that was added last is called first. The panic hook reports a panic in one of them,
+/// and the others run all the same. For crates that keep something per slot.
 ///
 /// # Errors
 ///
-/// Gives `f` back if the thread has called all its functions: in a thread-local destructor that runs very late.
+/// Returns `f` if the thread has run all its functions already. That is so in thread-local
+/// destructors that run late.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -238,21 +284,21 @@ pub fn at_thread_exit(f: Box<dyn FnOnce() + Send>) -> Result<(), Box<dyn FnOnce(
     current().at_exit(f)
 }
 
-/// **Invariant: numbered, then registered.** The thread has an id and an owner number before anything is allocated for its
-/// record. So a global allocator that takes a lock of the kit finds the number, and does not register the thread again.
+/// Registers the calling thread, and returns its slot.
 #[cold]
 #[inline(never)]
 fn register() -> Slot {
     if REGISTERING.replace(true) {
-        registered_twice();
+        abort_registered_twice();
     }
     let _registering = Registering;
-    let id = set_id();
-    let late = GUARD.try_with(|_| ()).is_err();
-    let record = registry::enroll(id, late);
+    // Before anything is allocated for the record (*numbered, then registered*).
+    let id = ensure_numbered();
+    let is_late = !has_guard();
+    let record = registry::register_current(id, is_late);
     let slot = record.slot();
-    if late {
-        // Nobody is left to call what would be added.
+    if is_late {
+        // Nothing will call functions that are added from now on, so close the lists.
         record.run_at_exit();
         record.run_on_finish();
     }
@@ -260,6 +306,7 @@ fn register() -> Slot {
     slot
 }
 
+/// Resets `REGISTERING`, also if a registration panics.
 struct Registering;
 
 impl Drop for Registering {
@@ -268,30 +315,32 @@ impl Drop for Registering {
     }
 }
 
-/// The global allocator has asked for what there is not yet: to give it a record takes memory, for which it would ask
-/// again. It must not be unwound through, either.
+/// The global allocator has asked for a record or a slot within a registration. Making a record
+/// takes memory, for which the allocator would ask again. A panic must not unwind through it
+/// either.
 #[cold]
-fn registered_twice() -> ! {
-    // Without a lock, and without an allocation.
+fn abort_registered_twice() -> ! {
+    // Takes no lock, and allocates nothing.
     let _ = std::io::Write::write_all(
         &mut std::io::stderr(),
-        b"fatal: the global allocator asked for the record or the slot of a thread that is being registered\n",
+        b"fatal: the global allocator asked for the record or the slot of a thread \
+          that is being registered\n",
     );
     std::process::abort()
 }
 
-/// The calling thread's id, which it gets now if it has none.
-fn set_id() -> ThreadId {
+/// The calling thread's id. The thread gets one if it has none.
+fn ensure_numbered() -> ThreadId {
     if let Some(number) = NonZeroU64::new(ID.get()) {
         return ThreadId::from_number(number);
     }
     let may_be_main = registry::is_main(ThreadId::MAIN);
     let id = if os::MAIN_IS_ASKED_OF_STD && may_be_main {
-        // The question allocates. By *numbered, then registered*, the thread needs a number before.
-        // If it is the main thread, only the allocator's locks have seen that number, and they are
-        // free again when the answer is there.
+        // The question allocates, so the thread needs a number before it (*numbered, then
+        // registered*). If it is the main thread, only locks of the allocator have seen that number.
+        // They are free again when the answer is there.
         let id = ThreadId::next();
-        take_id(id);
+        set_id(id);
         if os::current_is_main() {
             ThreadId::MAIN
         } else {
@@ -302,24 +351,25 @@ fn set_id() -> ThreadId {
     } else {
         ThreadId::next()
     };
-    take_id(id);
+    set_id(id);
     id
 }
 
-fn take_id(id: ThreadId) {
+fn set_id(id: ThreadId) {
     ID.set(id.get());
     OWNER.set(Owner::of(id).get());
 }
 
-fn become_current(record: ThreadRecord) {
-    take_id(record.id());
+/// Makes the calling thread the one of this record.
+pub(crate) fn become_current(record: ThreadRecord) {
+    set_id(record.id());
     record.program().note();
     SLOT.set(record.slot().get());
-    // A thread whose guard is gone has a record that nobody will take out of the registry, where it does not show.
+    // Without a guard, nothing will retire the record. It is not in `enumerate` then.
     let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
 }
 
-/// Who the calling thread is when it is not another one: see `run_as.rs`.
+/// The identity of a thread that has another one for a while: see `run_as.rs`.
 pub(crate) struct Suspended {
     record: Option<ThreadRecord>,
     slot: u32,
@@ -327,13 +377,14 @@ pub(crate) struct Suspended {
     owner: u32,
 }
 
-/// Leaves the calling thread without an identity. Nothing that hangs on the old one is left in thread-local storage.
+/// Takes its identity from the calling thread. The functions for the thread's end run first, so
+/// that nothing of this identity stays in thread-local storage.
 pub(crate) fn suspend() -> Suspended {
-    if let Some(record) = guarded() {
+    if let Some(record) = guard_record() {
         record.run_at_exit_so_far();
     }
     Suspended {
-        record: GUARD.try_with(|guard| guard.0.take()).ok().flatten(),
+        record: take_guard_record(),
         slot: SLOT.replace(0),
         id: ID.replace(0),
         owner: OWNER.replace(0),
@@ -341,10 +392,10 @@ pub(crate) fn suspend() -> Suspended {
 }
 
 impl Suspended {
-    /// Gives the thread this identity again. Returns the record that it had meanwhile, whose functions for the end have
-    /// run.
+    /// Gives the thread this identity again. Returns the record that it had in between, whose
+    /// functions for the thread's end have run.
     pub(crate) fn resume(self) -> Option<ThreadRecord> {
-        let inner = guarded();
+        let inner = guard_record();
         if let Some(record) = &inner {
             record.run_at_exit();
         }
@@ -352,7 +403,7 @@ impl Suspended {
         ID.set(self.id);
         OWNER.set(self.owner);
         if let Some(record) = &self.record {
-            record.tell_name_again();
+            record.restore_os_name();
         }
         let program = self
             .record
@@ -361,134 +412,5 @@ impl Suspended {
         program.note();
         let _ = GUARD.try_with(|guard| guard.0.replace(self.record));
         inner
-    }
-}
-
-/// A thread that is about to be started: registered, with a name, an id and a slot, but not running yet.
-///
-/// Made by the thread that starts another one, moved into that one, and [begun](Registration::begin) there. If it is
-/// dropped instead, because the thread could not be started, nothing of it is left in the registry.
-///
-/// ```
-/// use tk_core::Registration;
-///
-/// let registration = Registration::new("courier", false);
-/// let record = registration.record().clone();
-/// assert!(tk_core::enumerate().contains(&record));
-///
-/// std::thread::spawn(move || {
-///     registration.begin();
-///     assert_eq!(&*tk_core::current().name(), "courier");
-/// })
-/// .join()
-/// .unwrap();
-/// assert!(!tk_core::enumerate().contains(&record));
-/// ```
-pub struct Registration(Option<ThreadRecord>);
-
-impl Registration {
-    /// Registers a thread under this name.
-    ///
-    /// ```
-    /// use tk_core::{Registration, enumerate};
-    ///
-    /// let registration = Registration::new("courier", false); // Not a daemon.
-    /// assert!(enumerate().iter().any(|thread| &*thread.name() == "courier"));
-    /// # drop(registration);
-    /// ```
-    pub fn new(name: impl Into<Arc<str>>, daemon: bool) -> Registration {
-        Registration::prepared(name, daemon, |_| ())
-    }
-
-    /// As [`new`](Registration::new), for a thread that belongs to this program, and not to that of the calling thread.
-    #[doc(hidden)]
-    pub fn of_program(name: impl Into<Arc<str>>, daemon: bool, program: &Program) -> Registration {
-        let registration = Registration::new(name, daemon);
-        registration.record().set_program(program.clone());
-        registration
-    }
-
-    /// As [`new`](Registration::new), for a thread that only serves the kit itself: a daemon that [`enumerate`] does not
-    /// list.
-    ///
-    /// [`enumerate`]: crate::enumerate
-    #[doc(hidden)]
-    pub fn unlisted(name: impl Into<Arc<str>>) -> Registration {
-        Registration(Some(registry::claim_unlisted(name.into())))
-    }
-
-    /// As [`new`](Registration::new), and calls `prepare` before anybody can find the record in the registry.
-    #[doc(hidden)]
-    pub fn prepared(
-        name: impl Into<Arc<str>>,
-        daemon: bool,
-        prepare: impl FnOnce(&ThreadRecord),
-    ) -> Registration {
-        let program = Program::current();
-        let prepare = |record: &ThreadRecord| {
-            record.set_program(program);
-            prepare(record);
-        };
-        Registration(Some(registry::claim(name.into(), daemon, prepare)))
-    }
-
-    /// The record of the thread to be.
-    ///
-    /// ```
-    /// use tk_core::Registration;
-    ///
-    /// let registration = Registration::new("courier", false);
-    /// assert_eq!(&*registration.record().name(), "courier");
-    /// ```
-    pub fn record(&self) -> &ThreadRecord {
-        self.0
-            .as_ref()
-            .expect("a registration has its record until it begins")
-    }
-
-    /// Makes the calling thread the registered one.
-    ///
-    /// To be called first of all in the new thread: what the thread did with tk before this, it did under another
-    /// record, which ends here.
-    ///
-    /// ```
-    /// use tk_core::{Registration, current};
-    ///
-    /// let registration = Registration::new("courier", false);
-    /// let thread = std::thread::spawn(|| {
-    ///     registration.begin();
-    ///     current().name()
-    /// });
-    /// assert_eq!(&*thread.join().unwrap(), "courier");
-    /// ```
-    pub fn begin(mut self) {
-        let Some(record) = self.0.take() else { return };
-        // What runs at its end may register the thread once more.
-        while let Ok(Some(earlier)) = GUARD.try_with(|guard| guard.0.take()) {
-            finish(&earlier);
-        }
-        registry::adopt(&record);
-        // The thread's number is known before the name is told: who renames it from here on tells the system.
-        record.begin();
-        become_current(record.clone());
-        if GUARD.try_with(|_| ()).is_err() {
-            // In a late destructor. Nobody will take it out of the registry later.
-            finish(&record);
-        }
-    }
-}
-
-impl Drop for Registration {
-    fn drop(&mut self) {
-        if let Some(record) = self.0.take() {
-            registry::unclaim(&record);
-            record.run_on_finish();
-        }
-    }
-}
-
-impl fmt::Debug for Registration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Registration").field(self.record()).finish()
     }
 }

@@ -1,10 +1,11 @@
-//! Where the kit calls the program's code in the middle of its own.
+//! Calls of the program's code out of which no panic gets.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Writes one of the kit's own log lines. The logger is the program's code: it may panic (by `println!` to a pipe that
-/// nobody reads, say), and that must take nothing from the thread that the line is about. The panic hook has told of the
-/// panic; it goes no further.
+/// Writes one of the kit's own log lines.
+///
+/// The logger is the program's code, and may panic: `println!` does, if the reader of the pipe is
+/// gone. The panic hook reports that. It does not affect the thread that the line is about.
 #[inline]
 pub fn log_guarded(log: impl FnOnce()) {
     if log::max_level() != log::LevelFilter::Off {
@@ -12,14 +13,15 @@ pub fn log_guarded(log: impl FnOnce()) {
     }
 }
 
-/// Calls the program's code, out of which no panic comes: not that of the code itself, nor that of the drop of its payload.
+/// Calls `f`, and catches its panic. The payload is dropped as by [`drop_guarded`].
 pub fn call_guarded(f: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
         drop_guarded(payload);
     }
 }
 
-/// Drops a value of the program's. If that panics, what it panics with is forgotten.
+/// Drops a value, and catches a panic of that. The payload is leaked, because its drop could panic
+/// in turn.
 pub fn drop_guarded<T>(value: T) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
         std::mem::forget(payload);

@@ -1,13 +1,18 @@
-//! The numbers of a thread: its id, which is never reused; its owner number, which is the id in 30 bits; and its slot,
-//! which is small and reused.
+//! The numbers of a thread.
+//!
+//! | number | bits | reused | use |
+//! |---|---|---|---|
+//! | [`ThreadId`] | 64 | never | identifies a thread |
+//! | [`Owner`] | 30 | never; all threads after 2^30 share one | the owner in the word of a lock |
+//! | [`Slot`] | 30 | when the thread is gone | an index into a table of values per thread |
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The number of a thread, never given to another one.
+/// The id of a thread, which is never reused.
 ///
-/// Numbers count up from 1, which is the main thread's. [`Display`](fmt::Display) shows the number alone.
+/// Ids count up from 1, the main thread's. [`Display`](fmt::Display) shows the number alone.
 ///
 /// ```
 /// let id = tk_core::current().id();
@@ -17,10 +22,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadId(NonZeroU64);
 
-/// The last number that a thread has got.
+/// The id that was assigned last.
 static LAST: AtomicU64 = AtomicU64::new(ThreadId::MAIN.get());
 
-/// The next thread gets a number after this one. For tests of what comes after 2^30 threads.
+/// Skips the ids up to this one. For tests of programs with more than 2^30 threads.
 pub fn skip_ids(last: u64) {
     LAST.fetch_max(last, Ordering::Relaxed);
 }
@@ -28,32 +33,25 @@ pub fn skip_ids(last: u64) {
 impl ThreadId {
     pub(crate) const MAIN: ThreadId = ThreadId(NonZeroU64::MIN);
 
-    /// A number that no thread has had.
+    /// Assigns the next id.
     pub(crate) fn next() -> ThreadId {
-        // Relaxed: all that matters is that no two calls get the same number.
+        // Relaxed: nothing else depends on the id. No two calls get the same one.
         let id = LAST.fetch_add(1, Ordering::Relaxed) + 1;
         ThreadId(NonZeroU64::new(id).expect("2^64 threads"))
     }
 
-    /// The last number that a thread has got.
+    /// The id that was assigned last.
     pub(crate) fn last() -> u64 {
         LAST.load(Ordering::Relaxed)
     }
 
-    /// The id of a thread of a model, which tk-core does not know.
-    #[cfg(tk_loom)]
-    #[doc(hidden)]
-    pub fn of_model(number: u64) -> ThreadId {
-        ThreadId(NonZeroU64::new(number).expect("numbers of a model's threads begin with one"))
-    }
-
-    /// For a number that was a thread's before.
+    /// The thread with this id.
     #[inline]
     pub(crate) const fn from_number(number: NonZeroU64) -> ThreadId {
         ThreadId(number)
     }
 
-    /// The number itself.
+    /// Returns the number.
     ///
     /// ```
     /// assert!(tk_core::current().id().get() >= 1);
@@ -64,13 +62,13 @@ impl ThreadId {
     }
 }
 
-/// A thread as the owner in a lock's word: its [`ThreadId`] if that fits into 30 bits.
+/// The number of a thread in the word of a lock: its [`ThreadId`], if that fits into 30 bits.
 ///
-/// A lock names its owner by this and not by a [`Slot`], because a slot is reused: if a thread ends while it holds a
-/// lock, the next thread in its slot must not be taken for the owner.
+/// A lock does not store the [`Slot`] of its owner, because slots are reused. If a thread ended
+/// while it held a lock, the next thread in its slot would be taken for the owner.
 ///
-/// After 2^30 threads, all later ones share [`Owner::ANONYMOUS`]. Their locks work as ever, but cannot say who holds
-/// them.
+/// All threads after the first 2^30 share [`Owner::ANONYMOUS`]. Their locks work, but cannot tell
+/// which thread holds them.
 ///
 /// ```
 /// use tk_core::{current, current_owner, thread_by_owner};
@@ -83,7 +81,7 @@ impl ThreadId {
 pub struct Owner(NonZeroU32);
 
 impl Owner {
-    /// The largest number of an owner, which leaves two bits of a word of 32 bits for flags.
+    /// The largest owner number. It leaves two bits of a 32-bit word for flags.
     ///
     /// ```
     /// use tk_core::Owner;
@@ -93,14 +91,14 @@ impl Owner {
     /// ```
     pub const MAX: u32 = u32::MAX >> 2;
 
-    /// Any of the threads whose id does not fit into 30 bits.
+    /// The number that all threads share whose id does not fit into 30 bits.
     ///
     /// ```
     /// assert!(!tk_core::Owner::ANONYMOUS.is_known());
     /// ```
     pub const ANONYMOUS: Owner = Owner(NonZeroU32::new(Owner::MAX).unwrap());
 
-    /// The owner of this number, if it can be one: from 1 to [`Owner::MAX`].
+    /// Returns the owner with this number. `None` unless it is from 1 to [`Owner::MAX`].
     ///
     /// ```
     /// use tk_core::Owner;
@@ -144,7 +142,7 @@ impl Owner {
             .unwrap_or(Owner::ANONYMOUS)
     }
 
-    /// For a number that was an owner's before.
+    /// The owner with this number, which is not too large.
     #[inline]
     pub(crate) const fn from_number(number: NonZeroU32) -> Owner {
         Owner(number)
@@ -179,11 +177,12 @@ impl fmt::Debug for ThreadId {
     }
 }
 
-/// The small number of a live thread: dense, never zero, and reused once the thread is gone.
+/// The slot of a thread: a small number, which is reused when the thread is gone.
 ///
-/// Made to be an index into a table. (The owner in a lock's word is an [`Owner`].) Two threads that exist at the same time never
-/// share a slot; a thread keeps its own until its last thread-local destructor has run, where the system can say when
-/// that is: see [Thread-local destructors](crate#thread-local-destructors).
+/// Use it as an index into a table of values per thread. Slots are dense and never zero. Two
+/// threads that exist at the same time never share a slot. A thread keeps its slot until its last
+/// thread-local destructor has run, where the system can say when that is: see [thread-local
+/// destructors](crate#thread-local-destructors).
 ///
 /// ```
 /// let slot = tk_core::current_slot();
@@ -204,7 +203,7 @@ impl Slot {
     /// ```
     pub const MAX: u32 = u32::MAX >> 2;
 
-    /// The slot of this number, if it can be one: from 1 to [`Slot::MAX`].
+    /// Returns the slot with this number. `None` unless it is from 1 to [`Slot::MAX`].
     ///
     /// ```
     /// use tk_core::Slot;
@@ -221,7 +220,7 @@ impl Slot {
         }
     }
 
-    /// The slot's number.
+    /// Returns the number.
     ///
     /// ```
     /// assert!(tk_core::current_slot().get() >= 1);
@@ -231,13 +230,13 @@ impl Slot {
         self.0.get()
     }
 
-    /// For a number that was a slot's before.
+    /// The slot with this number, which is not too large.
     #[inline]
     pub(crate) const fn from_number(number: NonZeroU32) -> Slot {
         Slot(number)
     }
 
-    /// Where this slot's entry lies in a table that begins at zero.
+    /// The index of this slot in a table that starts at zero.
     pub(crate) fn index(self) -> usize {
         self.0.get() as usize - 1
     }

@@ -1,8 +1,16 @@
-//! What holds a program open.
+//! Tokens that hold a program open.
 //!
-//! A [`KeepAlive`] is one token in the count of its [`Program`]. The tokens that a program takes by itself are in a list,
-//! with their names, so that those can be named which the program has not waited for. Threads and timers are not in it:
-//! `tk-thread` and `tk-timer` know them.
+//! A [`KeepAlive`] is one token in the count of its [`Program`]. The tokens that the program's own
+//! code takes are also in a list, with their names, so that a report can name them. Tokens of
+//! threads and timers are not in it: `tk-thread` and `tk-timer` list those, see `holder.rs`.
+//!
+//! | operation | the program's count | the list |
+//! |---|---|---|
+//! | `new`, `named` | + 1, or [`ShuttingDown`] | adds the token |
+//! | `unlisted`, for the crates of the kit | + 1, or [`ShuttingDown`] | – |
+//! | `reopen`, for a program's main function | + 1, reopens a closed program | – |
+//! | drop | - 1 | removes the token |
+//! | drop, in the child of a fork | –: the token is one of the parent's | removes the token |
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -11,16 +19,17 @@ use std::num::NonZeroU32;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::Holder;
 use crate::fork::{self, Inherit, Mutex};
 use crate::program::Program;
 
-/// The tokens that programs have taken by themselves, by number.
+/// The listed tokens, by number.
 ///
-/// The map allocates while it is locked. That is no danger to a program whose allocator has a lock of the kit, because nobody
-/// waits for this lock while he holds another one.
-static NAMED: Mutex<Tokens> = Mutex::constant(Tokens(BTreeMap::new()));
+/// The map allocates while it is locked. That cannot deadlock with an allocator that uses a lock of
+/// the kit, because no thread waits for this lock while it holds another one.
+static LISTED: Mutex<Tokens> = Mutex::constant(Tokens(BTreeMap::new()));
 
-struct Tokens(BTreeMap<u32, Named>);
+struct Tokens(BTreeMap<u32, Listed>);
 
 impl Inherit for Tokens {
     fn anew() -> Tokens {
@@ -28,130 +37,31 @@ impl Inherit for Tokens {
     }
 }
 
-struct Named {
+struct Listed {
     name: Option<Arc<str>>,
     location: &'static Location<'static>,
     program: Program,
     generation: NonZeroU32,
 }
 
-/// The functions that list what other crates have.
-static LISTS: Mutex<Lists> = Mutex::constant(Lists([None; 4]));
-
-#[derive(Clone, Copy)]
-struct Lists([Option<List>; 4]);
-
-impl Inherit for Lists {
-    fn anew() -> Lists {
-        Lists([None; 4])
-    }
-}
-
-/// Adds one [`Holder`] for each thing that holds this program open.
-pub type List = fn(&Program, &mut Vec<Holder>);
-
-/// Has `f` called when somebody wants to know what holds a program open. Of use to a crate that takes tokens of the kit.
-/// There is room for four.
-pub fn list_holders(f: List) {
-    let lists = &mut LISTS.lock().0;
-    let known = lists
-        .iter()
-        .flatten()
-        .any(|list| *list as usize == f as usize);
-    if !known && let Some(place) = lists.iter_mut().find(|place| place.is_none()) {
-        *place = Some(f);
-    }
-}
-
-pub(crate) fn holders(program: &Program) -> Vec<Holder> {
-    let generation = this_generation();
-    let mut holders: Vec<_> = (NAMED.lock().0.values())
-        .filter(|named| named.generation == generation && named.program == *program)
-        .map(Named::holder)
-        .collect();
-    let Lists(lists) = *LISTS.lock();
-    for list in lists.iter().flatten() {
-        list(program, &mut holders);
-    }
-    holders
-}
-
-/// That of this process.
+/// The generation of this process.
 fn this_generation() -> NonZeroU32 {
     NonZeroU32::new(fork::generation()).unwrap_or(NonZeroU32::MIN)
 }
 
-impl Named {
+/// Returns the listed tokens that hold this program open.
+pub(crate) fn listed(program: &Program) -> Vec<Holder> {
+    let generation = this_generation();
+    (LISTED.lock().0.values())
+        .filter(|token| token.generation == generation && token.program == *program)
+        .map(Listed::holder)
+        .collect()
+}
+
+impl Listed {
     fn holder(&self) -> Holder {
         let name = self.name.clone().unwrap_or_else(|| Arc::from("(unnamed)"));
         Holder::new("keep-alive", name, format!("taken at {}", self.location))
-    }
-}
-
-/// Something that holds a program open: a thread, a timer or a [`KeepAlive`].
-///
-/// `tk_thread::Shutdown` tells which of them are left when its grace period is over. `Display` is a line for people.
-///
-/// ```
-/// fn report(left: &[tk_core::Holder]) {
-///     for holder in left {
-///         println!("{} {}: {holder}", holder.kind(), holder.name());
-///     }
-/// }
-/// # report(&[]);
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Holder {
-    kind: &'static str,
-    name: Arc<str>,
-    text: String,
-}
-
-impl Holder {
-    /// A holder of this kind and name. The detail says what it waits for, or where it comes from.
-    #[doc(hidden)]
-    pub fn new(kind: &'static str, name: impl Into<Arc<str>>, detail: impl fmt::Display) -> Holder {
-        let name = name.into();
-        let text = format!("{kind} {name}, {detail}");
-        Holder { kind, name, text }
-    }
-
-    /// As [`new`](Holder::new), with all of the line.
-    #[doc(hidden)]
-    pub fn with_text(kind: &'static str, name: impl Into<Arc<str>>, text: String) -> Holder {
-        let name = name.into();
-        Holder { kind, name, text }
-    }
-
-    /// What it is: `thread`, `timer` or `keep-alive`.
-    ///
-    /// ```
-    /// fn threads(left: &[tk_core::Holder]) -> usize {
-    ///     left.iter().filter(|holder| holder.kind() == "thread").count()
-    /// }
-    /// # assert_eq!(threads(&[]), 0);
-    /// ```
-    pub fn kind(&self) -> &'static str {
-        self.kind
-    }
-
-    /// Its name.
-    ///
-    /// ```
-    /// fn names(left: &[tk_core::Holder]) -> Vec<&str> {
-    ///     left.iter().map(tk_core::Holder::name).collect()
-    /// }
-    /// # assert!(names(&[]).is_empty());
-    /// ```
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-/// What it is, its name, and what it waits for.
-impl fmt::Display for Holder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
     }
 }
 
@@ -173,37 +83,40 @@ impl fmt::Display for Holder {
 #[must_use = "the program is held open only while the token exists"]
 pub struct KeepAlive {
     program: Program,
-    /// In the child of a fork, those of the parent count for nothing.
+    /// The generation of the process that counts the token.
     generation: NonZeroU32,
-    /// Its number in the list, if it is there.
+    /// The token's number in the list, if it is listed.
     number: Option<NonZeroU32>,
 }
 
 impl KeepAlive {
-    /// Takes one more token of the calling thread's program. If a grace period runs out while it exists, it is shown with
-    /// the line that took it. To give it a name, call [`named`](KeepAlive::named).
+    /// Takes a token of the calling thread's program.
+    ///
+    /// If a grace period of `tk_thread::Shutdown` expires while the token exists, the report shows
+    /// the line that took it. Use [`named`](KeepAlive::named) to give it a name there.
     ///
     /// # Errors
     ///
-    /// If the program has ended: `tk_thread::main` has waited for the last token, or has given up.
+    /// Returns [`ShuttingDown`] if the program has ended: `tk_thread::main` has waited for the last
+    /// token, or has given up.
     ///
     /// ```
     /// use tk_core::KeepAlive;
     ///
-    /// let upload = KeepAlive::new()?; // Until it is dropped, the program does not end.
+    /// let upload = KeepAlive::new()?; // The program does not end before this is dropped.
     /// # drop(upload);
     /// # Ok::<(), tk_core::ShuttingDown>(())
     /// ```
     #[track_caller]
     pub fn new() -> Result<KeepAlive, ShuttingDown> {
-        KeepAlive::listed(None)
+        KeepAlive::take_listed(None)
     }
 
-    /// As [`new`](KeepAlive::new), with a name that is shown if a grace period runs out.
+    /// Takes a token with a name, which is shown if a grace period expires.
     ///
     /// # Errors
     ///
-    /// As [`new`](KeepAlive::new).
+    /// Returns [`ShuttingDown`] if the program has ended, like [`new`](KeepAlive::new).
     ///
     /// ```
     /// use tk_core::KeepAlive;
@@ -214,23 +127,23 @@ impl KeepAlive {
     /// ```
     #[track_caller]
     pub fn named(name: impl Into<Arc<str>>) -> Result<KeepAlive, ShuttingDown> {
-        KeepAlive::listed(Some(name.into()))
+        KeepAlive::take_listed(Some(name.into()))
     }
 
     #[track_caller]
-    fn listed(name: Option<Arc<str>>) -> Result<KeepAlive, ShuttingDown> {
-        let mut token = KeepAlive::of_kit(&Program::current())?;
-        let entry = Named {
+    fn take_listed(name: Option<Arc<str>>) -> Result<KeepAlive, ShuttingDown> {
+        let mut token = KeepAlive::unlisted(&Program::current())?;
+        let entry = Listed {
             name,
             location: Location::caller(),
             program: token.program.clone(),
             generation: token.generation,
         };
-        let list = &mut NAMED.lock().0;
-        // The number after the latest; from the start again after 2^32 of them, past those that exist.
-        let latest = list.last_key_value().map_or(0, |(number, _)| *number);
-        let free = || (1..=u32::MAX).find(|number| !list.contains_key(number));
-        let number = latest.checked_add(1).or_else(free);
+        let list = &mut LISTED.lock().0;
+        // The number after the last one. After 2^32 numbers, the first that is unused.
+        let last = list.last_key_value().map_or(0, |(number, _)| *number);
+        let unused = || (1..=u32::MAX).find(|number| !list.contains_key(number));
+        let number = last.checked_add(1).or_else(unused);
         if let Some(number) = number.and_then(NonZeroU32::new) {
             list.insert(number.get(), entry);
             token.number = Some(number);
@@ -238,10 +151,9 @@ impl KeepAlive {
         Ok(token)
     }
 
-    /// A token that is not in the list: the crate that takes it lists what it is for.
-    #[doc(hidden)]
+    /// Takes a token that is not listed: the crate that takes it lists what the token is for.
     #[inline]
-    pub fn of_kit(program: &Program) -> Result<KeepAlive, ShuttingDown> {
+    pub(crate) fn unlisted(program: &Program) -> Result<KeepAlive, ShuttingDown> {
         program.hold()?;
         Ok(KeepAlive {
             program: program.clone(),
@@ -250,16 +162,9 @@ impl KeepAlive {
         })
     }
 
-    /// Whether a token could be taken now.
-    #[doc(hidden)]
-    pub fn check_for(program: &Program) -> Result<(), ShuttingDown> {
-        program.check()
-    }
-
-    /// A token for the time in which the program's main function runs. If the program has ended, it begins anew.
-    #[doc(hidden)]
-    pub fn begin(program: &Program) -> KeepAlive {
-        program.begin();
+    /// Takes a token for the main function of a program. If the program has ended, it is reopened.
+    pub(crate) fn reopen(program: &Program) -> KeepAlive {
+        program.reopen();
         KeepAlive {
             program: program.clone(),
             generation: this_generation(),
@@ -267,13 +172,12 @@ impl KeepAlive {
         }
     }
 
-    /// The program that is held open.
-    #[doc(hidden)]
-    pub fn program(&self) -> &Program {
+    /// The program that the token holds open.
+    pub(crate) fn program(&self) -> &Program {
         &self.program
     }
 
-    /// How many tokens hold the calling thread's program open.
+    /// Returns the number of tokens that hold the calling thread's program open.
     ///
     /// ```
     /// use tk_core::KeepAlive;
@@ -292,7 +196,8 @@ impl Drop for KeepAlive {
     fn drop(&mut self) {
         let entry = self
             .number
-            .and_then(|number| NAMED.lock().0.remove(&number.get()));
+            .and_then(|number| LISTED.lock().0.remove(&number.get()));
+        // The list is unlocked here: the name is freed.
         drop(entry);
         if self.generation == this_generation() {
             self.program.release();
@@ -303,18 +208,18 @@ impl Drop for KeepAlive {
 impl fmt::Debug for KeepAlive {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.number.map_or(0, NonZeroU32::get);
-        let name = NAMED
+        let name = LISTED
             .lock()
             .0
             .get(&number)
-            .and_then(|named| named.name.clone());
+            .and_then(|token| token.name.clone());
         f.debug_struct("KeepAlive")
             .field("name", &name)
             .finish_non_exhaustive()
     }
 }
 
-/// The program is ending, or has ended: what was asked for comes too late.
+/// The error of calls that come too late, because the program is ending or has ended.
 ///
 /// ```
 /// fn too_late(error: tk_core::ShuttingDown) {
@@ -325,9 +230,7 @@ impl fmt::Debug for KeepAlive {
 pub struct ShuttingDown(());
 
 impl ShuttingDown {
-    #[doc(hidden)]
-    #[allow(clippy::new_without_default, reason = "an error is no default")]
-    pub const fn new() -> ShuttingDown {
+    pub(crate) const fn new() -> ShuttingDown {
         ShuttingDown(())
     }
 }

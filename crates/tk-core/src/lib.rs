@@ -1,50 +1,63 @@
-//! Who a thread is.
+//! The identity of threads: ids, slots, names, and a registry of all threads.
 //!
-//! tk is a threading kit: what Python's `threading` gives a program, for Rust, in crates that each stand alone. This one is
-//! under all the others.
+//! tk is a threading kit: what Python's `threading` gives a program, for Rust. This crate is under
+//! all others of the kit.
 //!
-//! Every thread that uses tk has a [`ThreadRecord`]: a name, a number that is never reused ([`ThreadId`]), a small one that is
-//! ([`Slot`], to find what is kept per thread, or to say who holds a lock), and what it waits for right now ([`BlockedOn`]). A
-//! thread gets its record the first time that it asks who it is, whoever started it. From then on it is in the registry, the
-//! list of all such threads, until it ends.
+//! Each thread that uses tk has a [`ThreadRecord`]:
+//!
+//! - a name;
+//! - a [`ThreadId`], which is never reused;
+//! - a [`Slot`], a small number that is reused when the thread is gone. It is the index into tables
+//!   of values per thread;
+//! - what the thread is blocked on right now, as a [`BlockedOn`].
+//!
+//! A thread is registered when it first asks for its record, its id or its slot. It does not matter
+//! how the thread was started. It stays in the registry until it ends.
 //!
 //! ```
 //! let me = tk_core::current();
-//! println!("{} is number {} in slot {}", me.name(), me.id(), me.slot());
+//! println!("{} has id {} and slot {}", me.name(), me.id(), me.slot());
 //!
 //! for thread in tk_core::enumerate() {
 //!     match thread.blocked_on() {
-//!         Some(waiting) => println!("{} waits for {waiting:?}", thread.name()),
+//!         Some(wait) => println!("{} waits for {wait:?}", thread.name()),
 //!         None => println!("{} runs", thread.name()),
 //!     }
 //! }
 //! ```
 //!
-//! Most programs meet this crate through its module `logging`, which gives the `log` crate a backend with Python's
-//! formats and thread names, or through `tk-thread`, which starts threads that have their names from the beginning.
+//! Most programs use this crate through its module `logging`, a backend for the `log` crate with
+//! Python's formats and thread names, or through `tk-thread`, whose threads have their names from
+//! the start.
 //!
 //! # Features
 //!
-//! - `logging` (on by default): the module `logging`. The other crates of the kit do without it.
+//! - `logging` (on by default): the module `logging`. The other crates of the kit do not need it.
 //!
 //! # Thread-local destructors
 //!
-//! All of this works in the destructors of thread-local values, in whatever order they run: a thread keeps its record
-//! and its slot until its last destructor has run, also when it is no longer in [`enumerate`].
+//! All functions work in the destructors of thread-local values, in any order. A thread keeps its
+//! record and its slot until its last destructor has run, even after it has left [`enumerate`].
 //!
 //! Only Linux can say when a thread is gone, unless a sandbox forbids the question. Elsewhere a
-//! thread gives its slot back when it leaves [`enumerate`]. A destructor that runs later sees
-//! another slot and another record, with the same id.
+//! thread releases its slot when it leaves [`enumerate`]. A destructor that runs later sees another
+//! slot and another record, with the same id.
 
-// But for `fork`, and a question in `os`.
+// Except in `fork`, and for one question in `os`.
 #![deny(unsafe_code)]
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[doc(hidden)]
+pub mod __private;
+mod attachments;
+mod blocked_on;
+mod callbacks;
 mod current;
 mod fork;
 mod gone;
 mod guard;
+mod holder;
 mod id;
 mod keep_alive;
 #[cfg(feature = "logging")]
@@ -53,38 +66,19 @@ mod name;
 mod os;
 mod program;
 mod record;
+mod registration;
 mod registry;
 mod run_as;
-mod waiting;
 
-pub use current::{
-    Registration, at_thread_exit, current, current_id, current_owner, current_slot,
-    peek_slot_and_id,
-};
+pub use blocked_on::{BlockedGuard, BlockedOn};
+pub use current::{at_thread_exit, current, current_id, current_owner, current_slot};
+pub use holder::Holder;
 pub use id::{Owner, Slot, ThreadId};
-pub use keep_alive::{Holder, KeepAlive, ShuttingDown};
+pub use keep_alive::{KeepAlive, ShuttingDown};
 pub use name::{function_name, next_name};
 pub use record::ThreadRecord;
+pub use registration::Registration;
 pub use registry::{active_count, enumerate, main_thread, thread_at, thread_by_owner};
-pub use waiting::{BlockedGuard, BlockedOn};
-
-/// What the other crates of the kit share with this one. No part of the public interface: it changes without notice.
-#[doc(hidden)]
-pub mod __private {
-    pub use crate::current::{ensure_registered, reserve_owner};
-    pub use crate::guard::{call_guarded, drop_guarded, log_guarded};
-    pub use crate::id::skip_ids;
-    pub use crate::keep_alive::list_holders;
-    pub use crate::os::can_tell_gone;
-    pub use crate::program::Program;
-    pub use crate::registry::{ending, slots};
-    pub use crate::run_as::run_as;
-
-    /// What the child of a fork needs: see `fork/mod.rs`.
-    pub mod fork {
-        pub use crate::fork::{Inherit, Mutex, MutexGuard, generation, is_lost};
-    }
-}
 
 #[cfg(all(doctest, feature = "logging"))]
 #[doc = include_str!("../README.md")]

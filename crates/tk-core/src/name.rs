@@ -1,10 +1,11 @@
-//! Names of threads: the ones made up for them, and what the operating system is told.
+//! Names of threads: default names, and the part of a name that the operating system takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// The next default name: `Thread-N`, or `Thread-N (target)` for a thread that runs a function called `target`.
+/// Returns the next default name: `Thread-N`, or `Thread-N (target)` for a thread that runs a
+/// function called `target`.
 ///
-/// Each call takes a number, whether or not the name is used.
+/// Each call takes the next number, even if the name is not used.
 ///
 /// ```
 /// let name = tk_core::next_name(Some("worker"));
@@ -18,20 +19,20 @@ pub fn next_name(target: Option<&str>) -> String {
     }
 }
 
-/// The name of a thread that tk neither started nor finds named.
+/// The next default name of a thread that tk did not start: `Dummy-N`.
 pub(crate) fn next_dummy_name() -> String {
     format!("Dummy-{}", next_number())
 }
 
 fn next_number() -> u64 {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    // Relaxed: all that matters is that no two calls get the same number.
+    // Relaxed: nothing else depends on the number. No two calls get the same one.
     LAST.fetch_add(1, Ordering::Relaxed) + 1
 }
 
-/// The name of the function whose type is `F`, if `F` is the type of a function item.
+/// Returns the name of the function whose type is `F`, if `F` is the type of a function item.
 ///
-/// A closure, a function pointer or a box of either has no name: `None`.
+/// Returns `None` for a closure, a function pointer, or a box of either.
 ///
 /// ```
 /// fn worker() {}
@@ -45,31 +46,32 @@ fn next_number() -> u64 {
 /// assert_eq!(name_of(worker as fn()), None);
 /// ```
 pub fn function_name<F>() -> Option<&'static str> {
-    // A function item has no size. What else has none, and can be called, is a closure that captures nothing or a
-    // wrapper around one of the two.
+    // A function item has no size. So do closures that capture nothing, and wrappers around the
+    // two. `last_segment` tells these apart.
     if size_of::<F>() != 0 {
         return None;
     }
     last_segment(std::any::type_name::<F>())
 }
 
-/// The last segment of a path such as `a::b::worker::<T>` or `<S as a::Trait>::method`, if it is a plain name.
+/// The last segment of a path such as `a::b::worker::<T>` or `<S as a::Trait>::method`, if that is
+/// a plain name.
 fn last_segment(path: &'static str) -> Option<&'static str> {
     let path = without_generics(path)?;
     let name = path.rsplit("::").next()?;
     let plain = name.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    // A wrapper is a type, and a type's name begins with a capital letter.
+    // A wrapper is a type, whose name starts with a capital letter.
     (plain && !name.starts_with(char::is_uppercase)).then_some(name)
 }
 
-/// Cuts a trailing `<…>` off, with the brackets inside it.
+/// Cuts off a trailing `<…>`, with the brackets inside.
 fn without_generics(path: &'static str) -> Option<&'static str> {
     if !path.ends_with('>') {
         return Some(path);
     }
     let mut depth = 0usize;
-    // From the back; the `>` of an arrow (`fn() -> T`) closes nothing.
+    // From the end. The `>` of an arrow, as in `fn() -> T`, closes no bracket.
     for (at, c) in path.char_indices().rev() {
         match c {
             '>' if !path[..at].ends_with('-') => depth += 1,
@@ -85,8 +87,8 @@ fn without_generics(path: &'static str) -> Option<&'static str> {
     None
 }
 
-/// What the operating system can be given of `name`: all before the first NUL, and no more bytes than `limit`, cut
-/// between characters.
+/// The part of `name` that the operating system takes: up to the first NUL, and at most `limit`
+/// bytes, cut between characters.
 pub(crate) fn cut(name: &str, limit: usize) -> &str {
     let name = name.split('\0').next().unwrap_or_default();
     &name[..name.floor_char_boundary(limit)]

@@ -1,36 +1,48 @@
 //! Programs: what a call of `tk_thread::main` runs and waits for.
 //!
-//! Every thread belongs to a program, which it takes from the thread that started it. The main thread and threads that the
-//! kit did not start belong to the program of the process. A call of `main` on another thread than the main one (in a test,
-//! say) makes a program of its own; so the end of one program refuses nothing to another.
+//! Each thread belongs to a program, which it inherits from the thread that started it. The main
+//! thread, and threads that tk did not start, belong to the program of the process. A call of
+//! `main` on another thread than the main one, such as in a test, makes its own program. So the end
+//! of one program refuses nothing to another.
 //!
-//! # The word of a program
+//! # The word of a program, and operations
 //!
-//! | generation | ended | count | meaning |
-//! |---|---|---|---|
-//! | this process's | 0 | n | n tokens hold the program open |
-//! | this process's | 1 | n | the program has ended, with n tokens left behind; there will be no more |
-//! | another one | any | any | the word was written before a fork: this process's program has no tokens and has not ended |
+//! The word has a generation, a flag `CLOSED` and a count of tokens.
+//!
+//! | generation | flag | count | `hold` | `release` | `try_close` | `close` | `reopen` |
+//! |---|---|---|---|---|---|---|---|
+//! | this | open | 0 | 1 | – | closed | closed | 1 |
+//! | this | open | n | n + 1 | n - 1 | `false` | closed, n | n + 1 |
+//! | this | closed | n | an error | n - 1 | `true` if n is 0 | – | open, n + 1 |
+//! | another | any | any | like open, 0 | – | like open, 0 | like open, 0 | like open, 0 |
+//!
+//! A closed program with n tokens was closed without waiting for them. A word of another generation
+//! was written before a fork: the program of this process is open and has no tokens. The main
+//! thread is an exception: after `main` has returned to it, its `hold` reopens the program.
 //!
 //! # Invariants
 //!
-//! 1. *One step*: whether a program has no tokens, and that it gets none from now on, is decided by one compare-exchange.
-//! 2. *A fork starts from zero*: each operation reads a word of another generation as zero, and writes its own
-//!    generation. So the child of a fork need not visit the programs, and tokens of threads that it does not have hold
-//!    nothing open in it.
-//! 3. *The list of exit hooks is closed before the first hook runs*, so that no hook is added and forgotten.
+//! **One step.** One compare-exchange decides that a program has no tokens, and that it gets none
+//! from then on.
+//!
+//! **A fork starts from zero.** Each operation reads a word of another generation as zero, and
+//! writes its own generation. So the child of a fork need not visit the programs, and tokens of
+//! threads that it does not have hold nothing open.
+//!
+//! **Hooks are closed first.** The list of exit hooks is closed before the first hook runs, so each
+//! hook either runs or is returned to its caller.
 
 use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::callbacks::Callback;
 use crate::fork::{Inherit, Mutex};
-use crate::record::Callback;
-use crate::{Holder, ShuttingDown, ThreadRecord, current, fork, keep_alive};
+use crate::{Holder, ShuttingDown, ThreadRecord, current, fork, holder};
 
-const COUNT: u64 = ENDED - 1;
-const ENDED: u64 = 1 << 31;
+const COUNT: u64 = CLOSED - 1;
+const CLOSED: u64 = 1 << 31;
 
 /// The program that a thread belongs to.
 #[derive(Clone)]
@@ -38,15 +50,15 @@ pub struct Program(Option<Arc<State>>);
 
 struct State {
     word: AtomicU64,
-    /// The thread that called `main`, if it is another one than the main thread.
+    /// The thread that called `main`, unless that is the main thread.
     main: Option<ThreadRecord>,
     main_has_returned: AtomicBool,
     hooks: Mutex<Hooks>,
 }
 
-/// What `at_exit` has collected; `Closed` from the moment when the hooks run.
+/// The exit hooks. `Closed` from when they run (*hooks are closed first*).
 enum Hooks {
-    /// The latest comes first.
+    /// The hook that was added last is first.
     Open(Option<Box<Hook>>),
     Closed,
 }
@@ -62,8 +74,8 @@ impl Inherit for Hooks {
     }
 }
 
-/// A thread that is in the child of a fork belongs to the program that it belonged to. Its program is not known if another
-/// thread has just looked it up.
+/// The program of a record, in the child of a fork. It is not known if another thread was reading
+/// it at the fork.
 impl Inherit for Program {
     fn anew() -> Program {
         Program::root()
@@ -73,8 +85,8 @@ impl Inherit for Program {
 /// The program of the process: `Program(None)`.
 static ROOT: State = State::new();
 
-/// What is called when a program's last token is dropped.
-static ON_LAST: Mutex<Wake> = Mutex::constant(Wake(None));
+/// The function that is called when a program's last token is dropped.
+static ON_ZERO: Mutex<Wake> = Mutex::constant(Wake(None));
 
 #[derive(Clone, Copy)]
 struct Wake(Option<fn()>);
@@ -86,8 +98,8 @@ impl Inherit for Wake {
 }
 
 thread_local! {
-    /// Whether the calling thread's program is another one than that of the process. Without a destructor.
-    static OWN: Cell<bool> = const { Cell::new(false) };
+    /// Whether the calling thread's program is not that of the process. Without a destructor.
+    static HAS_OWN: Cell<bool> = const { Cell::new(false) };
 }
 
 impl State {
@@ -101,15 +113,15 @@ impl State {
     }
 }
 
-/// The generation's bits in a word of this process.
+/// The bits of this process's generation in a word.
 fn generation() -> u64 {
     u64::from(fork::generation()) << 32
 }
 
-/// The word as this process reads it: invariant 2.
+/// The word as this process reads it (*a fork starts from zero*).
 fn of_this_process(word: u64) -> u64 {
     let generation = generation();
-    if word & !(ENDED | COUNT) == generation {
+    if word & !(CLOSED | COUNT) == generation {
         word
     } else {
         generation
@@ -117,17 +129,17 @@ fn of_this_process(word: u64) -> u64 {
 }
 
 impl Program {
-    /// The number of this process: two equal ones are of one process.
+    /// Returns the generation of this process.
     pub fn process() -> u32 {
         fork::generation()
     }
 
-    /// The program of the process, which the main thread belongs to.
+    /// The program of the process, to which the main thread belongs.
     pub fn root() -> Program {
         Program(None)
     }
 
-    /// A new one, for a call of `main` on this thread, which is another one than the main thread.
+    /// Creates a program for a call of `main` on this thread, which is not the main thread.
     pub fn of(main: ThreadRecord) -> Program {
         Program(Some(Arc::new(State {
             main: Some(main),
@@ -135,18 +147,19 @@ impl Program {
         })))
     }
 
-    /// The thread that called `main`, if it is another one than the main thread.
+    /// The thread that called `main`, unless that is the main thread.
     pub fn main(&self) -> Option<&ThreadRecord> {
         self.state().main.as_ref()
     }
 
-    /// Whether the function that was given to `main` by a thread other than the main one has returned.
+    /// Returns whether the main function has returned, of a program that is not that of the
+    /// process.
     pub fn main_has_returned(&self) -> bool {
         // Acquire: pairs with the Release in `note_return`.
         self.state().main_has_returned.load(Ordering::Acquire)
     }
 
-    /// The function that was given to `main` has returned.
+    /// Notes that the main function has returned.
     pub fn note_return(&self) {
         // Release: a thread that has joined the one that called `main` sees what the function did.
         self.state()
@@ -154,127 +167,127 @@ impl Program {
             .store(true, Ordering::Release);
     }
 
-    /// The calling thread's.
+    /// Returns the calling thread's program.
     #[inline]
     pub fn current() -> Program {
-        if OWN.get() {
+        if HAS_OWN.get() {
             current::current().program()
         } else {
             Program(None)
         }
     }
 
-    /// Has the calling thread belong to this program, and returns the one that it belonged to.
+    /// Moves the calling thread to this program, and returns the one that it belonged to.
     pub fn enter(&self) -> Program {
         let before = current::current().set_program(self.clone());
         self.note();
         before
     }
 
-    /// The calling thread has got a record with this program.
+    /// Notes that the calling thread's record has this program.
     pub(crate) fn note(&self) {
-        OWN.set(self.0.is_some());
+        HAS_OWN.set(self.0.is_some());
     }
 
     fn state(&self) -> &State {
         self.0.as_deref().unwrap_or(&ROOT)
     }
 
-    /// Whether the calling thread is the one that may begin the program anew when it has ended: the main thread, which is
-    /// in the function that called `main`, after that has returned.
-    fn may_begin_anew(&self) -> bool {
+    /// Whether the calling thread may reopen the program: the main thread may, when `main` has
+    /// returned to it.
+    fn may_reopen(&self) -> bool {
         self.0.is_none() && current::current().is_main()
     }
 
-    /// Counts one more token.
+    /// Takes a token.
     pub(crate) fn hold(&self) -> Result<(), ShuttingDown> {
         let word = &self.state().word;
         let take = |word| {
             let word = of_this_process(word);
-            (word & ENDED == 0).then_some(word + 1)
+            (word & CLOSED == 0).then_some(word + 1)
         };
-        // Relaxed: a thread that holds a token already keeps the count from zero; nothing is published.
+        // Relaxed: taking a token publishes nothing. The program stays open meanwhile, because
+        // either another token holds it open, or this exchange comes before the one of `try_close`.
         if word
             .try_update(Ordering::Relaxed, Ordering::Relaxed, take)
             .is_ok()
         {
             return Ok(());
         }
-        if !self.may_begin_anew() {
+        if !self.may_reopen() {
             return Err(ShuttingDown::new());
         }
-        self.begin();
+        self.reopen();
         Ok(())
     }
 
-    /// Whether a token could be taken now.
-    pub(crate) fn check(&self) -> Result<(), ShuttingDown> {
+    /// Returns whether a token could be taken now.
+    pub fn is_open(&self) -> bool {
         let word = of_this_process(self.state().word.load(Ordering::Relaxed));
-        if word & ENDED == 0 || self.may_begin_anew() {
-            Ok(())
-        } else {
-            Err(ShuttingDown::new())
-        }
+        word & CLOSED == 0 || self.may_reopen()
     }
 
-    /// Takes a token also if the program has ended: it begins anew.
-    pub(crate) fn begin(&self) {
+    /// Takes a token, and reopens the program if it is closed.
+    pub(crate) fn reopen(&self) {
         let _ = self
             .state()
             .word
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
-                Some((of_this_process(word) & !ENDED) + 1)
+                Some((of_this_process(word) & !CLOSED) + 1)
             });
     }
 
-    /// Gives back a token of this process.
+    /// Returns a token that was taken in this process.
     pub fn release(&self) {
-        // Release: pairs with the Acquire in `tokens` and `end`. The chain of decrements is one release sequence.
+        // Release: pairs with the Acquire in `tokens` and `try_close`. The decrements form one
+        // release sequence, so the reader of zero sees what all holders did.
         let word = self.state().word.fetch_sub(1, Ordering::Release);
-        if word & (ENDED | COUNT) != 1 {
+        if word & (CLOSED | COUNT) != 1 {
             return;
         }
-        // Either this thread finds the function, or it has had the lock before the thread that sets the function, which then
-        // finds the count at zero.
-        let Wake(wake) = *ON_LAST.lock();
+        // If this thread does not find the function, it had the lock before the thread that sets
+        // it. Then that thread finds the count at zero.
+        let Wake(wake) = *ON_ZERO.lock();
         if let Some(wake) = wake {
             wake();
         }
     }
 
-    /// How many tokens hold the program open.
+    /// Returns the number of tokens that hold the program open.
     pub fn tokens(&self) -> usize {
-        // Acquire: pairs with the Release in `release`, so that a thread that reads zero sees all that the holders did.
+        // Acquire: pairs with the Release in `release`.
         let word = of_this_process(self.state().word.load(Ordering::Acquire));
         (word & COUNT) as usize
     }
 
-    /// Ends the program if there is no token, and says whether that is so. From here on none can be taken.
-    pub fn end(&self) -> bool {
-        let end = |word| {
+    /// Closes the program if it has no tokens, and returns whether it had none (*one step*).
+    pub fn try_close(&self) -> bool {
+        let close = |word| {
             let word = of_this_process(word);
-            (word & COUNT == 0).then_some(word | ENDED)
+            (word & COUNT == 0).then_some(word | CLOSED)
         };
-        // Acquire: as in `tokens`.
+        // Acquire: pairs with the Release in `release`.
         self.state()
             .word
-            .try_update(Ordering::Acquire, Ordering::Acquire, end)
+            .try_update(Ordering::Acquire, Ordering::Acquire, close)
             .is_ok()
     }
 
-    /// Ends the program, whatever holds it open.
-    pub fn end_now(&self) {
-        let end = |word| Some(of_this_process(word) | ENDED);
+    /// Closes the program, whatever holds it open.
+    pub fn close(&self) {
+        let close = |word| Some(of_this_process(word) | CLOSED);
         let _ = self
             .state()
             .word
-            .try_update(Ordering::Acquire, Ordering::Acquire, end);
+            .try_update(Ordering::Acquire, Ordering::Acquire, close);
     }
 
-    /// Sets the function that is called, by the thread that drops it, after the last token of a program is gone. It may be
-    /// called when a new token exists already: read the count again. Only the first function is kept.
-    pub fn on_last(wake: fn()) {
-        ON_LAST.lock().0.get_or_insert(wake);
+    /// Sets the function that is called after a program's last token is dropped, by the thread that
+    /// has dropped it. Only the first function is kept.
+    ///
+    /// A new token may exist when it is called, so it has to read the count again.
+    pub fn on_zero(wake: fn()) {
+        ON_ZERO.lock().0.get_or_insert(wake);
     }
 
     /// Opens the list of exit hooks again if it is closed.
@@ -285,9 +298,9 @@ impl Program {
         }
     }
 
-    /// Adds an exit hook. Gives it back if the hooks are running, or have run.
+    /// Adds an exit hook. Returns it if the hooks are running or have run.
     pub fn at_exit(&self, f: Callback) -> Result<(), Callback> {
-        // Made before the lock is taken, and freed after it is given back.
+        // Allocated before the list is locked, and freed after it is unlocked.
         let mut hook = Box::new(Hook { f, next: None });
         let mut hooks = self.state().hooks.lock();
         match &mut *hooks {
@@ -303,7 +316,7 @@ impl Program {
         }
     }
 
-    /// Closes the list of exit hooks, and returns them, the latest first.
+    /// Closes the list of exit hooks, and returns them. The one that was added last is first.
     pub fn close_hooks(&self) -> impl Iterator<Item = Callback> + use<> {
         let hooks = std::mem::replace(&mut *self.state().hooks.lock(), Hooks::Closed);
         let mut latest = match hooks {
@@ -317,12 +330,12 @@ impl Program {
         })
     }
 
-    /// What holds the program open beside threads: the tokens that the program has taken by itself, and timers.
+    /// Returns what holds the program open, except for threads: listed tokens and timers.
     pub fn holders(&self) -> Vec<Holder> {
-        keep_alive::holders(self)
+        holder::holders(self)
     }
 
-    /// Whether this thread belongs to the program.
+    /// Returns whether this thread belongs to the program.
     pub fn has(&self, record: &ThreadRecord) -> bool {
         *self == record.program()
     }

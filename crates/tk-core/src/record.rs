@@ -1,35 +1,52 @@
-//! What is known of a thread.
+//! The record of a thread: its numbers, its name, and what it is blocked on.
+//!
+//! # States and operations
+//!
+//! | state | `is_alive` | `set_running`, `begin` | `set_finished` | child of a fork |
+//! |---|---|---|---|---|
+//! | `STARTING`: registered, does not run yet | yes | → `RUNNING` | → `FINISHED` | lost |
+//! | `RUNNING` | yes | – | → `FINISHED` | lost, unless it has forked |
+//! | `FINISHED`: left the registry | no | – | `false` | the forker → `RUNNING` |
+//!
+//! The last destructors of a `FINISHED` thread may still run. A lost thread is one of the parent's:
+//! it is not alive, whatever its state. A registration of the parent that begins in the child is
+//! not lost any more.
+//!
+//! # Invariants
+//!
+//! **The system has the last name.** A thread is renamed in the record and in the system under the
+//! lock of `new_name`. It begins and finishes under this lock too, and another thread tells the
+//! system only while it runs. So of two renames the later one counts in both places, and the number
+//! in the system is the thread's own while it is used.
+//!
+//! **No user code under a lock.** Names and functions are allocated, called and dropped while no
+//! lock of the record is held.
 
-use std::any::{Any, TypeId};
+use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
-use once_cell::race::OnceBox;
-
+use crate::attachments::Attachments;
+use crate::blocked_on::Blocked;
+use crate::callbacks::{Callback, Callbacks};
 use crate::fork::{Inherit, Mutex};
+use crate::guard::call_guarded;
 use crate::program::Program;
 use crate::{BlockedOn, Owner, Slot, ThreadId, current, fork, gone, name, os, registry};
 
-/// A function kept for later.
-pub(crate) type Callback = Box<dyn FnOnce() + Send>;
-
-/// The thread is registered, and has not run yet.
+/// The thread is registered, and does not run yet.
 const STARTING: u8 = 0;
 /// The thread runs.
 const RUNNING: u8 = 1;
-/// The thread is gone from the registry; its last destructors may still run.
+/// The thread has left the registry. Its last destructors may still run.
 const FINISHED: u8 = 2;
 
-/// How deep functions that add functions may be nested at a thread's end. Without a bound, one that adds itself again
-/// would keep the thread from ending.
-const DEPTH: u8 = 16;
-
-/// The shared record of one thread: its numbers, its name, and what it waits for right now.
+/// The record of one thread: its numbers, its name, and what it is blocked on right now.
 ///
-/// A cheap handle: a clone is another handle on the same record. It outlives the thread, and then says so.
+/// A clone is a cheap handle on the same record. The record outlives the thread.
 ///
 /// ```
 /// let record = std::thread::Builder::new()
@@ -44,7 +61,8 @@ const DEPTH: u8 = 16;
 #[derive(Clone)]
 pub struct ThreadRecord(Arc<Inner>);
 
-// What is behind the record's locks is whole also when user code panics: none runs while they are held.
+// A panic of user code leaves the record whole, because none runs under its locks (*no user code
+// under a lock*).
 impl UnwindSafe for ThreadRecord {}
 impl RefUnwindSafe for ThreadRecord {}
 
@@ -52,110 +70,43 @@ struct Inner {
     id: ThreadId,
     slot: Slot,
     daemon: AtomicBool,
-    /// How the thread came to be registered.
     origin: Origin,
-    /// In which process the thread is.
+    /// The generation of the process that the thread is in.
     generation: AtomicU32,
-    /// Zero while unknown.
+    /// The thread's number in the system. Zero while it is unknown.
     native_id: AtomicU64,
     state: AtomicU8,
-    /// When the thread left the registry, if its OS thread was about to end then. That of a thread that has run as another
-    /// one goes on.
+    /// When the thread left the registry. `None` if its OS thread goes on as another thread.
     left_at: Mutex<Option<Instant>>,
     program: Mutex<Program>,
-    /// The name that the thread was registered under. `None` is a name that nobody has asked for yet.
+    /// The name that the thread was registered with. `None` until somebody asks for a default name.
     first_name: Option<Arc<str>>,
-    /// What it is called instead, and the lock under which the system is told.
-    ///
-    /// **Invariant: the system is told the last name.** A thread is renamed here and in the system under this lock, and
-    /// only while it runs; it begins and ends under this lock too. So of two renames the later one counts in both places,
-    /// and a thread's number in the system is its own while it is used.
+    /// The name that replaces the first one (*the system has the last name*).
     new_name: Mutex<Option<Arc<str>>>,
-    waiting: Mutex<Waits>,
-    at_exit: Mutex<Callbacks>,
-    on_finish: Mutex<Callbacks>,
-    attached: OnceBox<Attached>,
+    blocked: Mutex<Blocked>,
+    at_exit: Callbacks,
+    on_finish: Callbacks,
+    attachments: Attachments,
 }
 
 /// How a thread came to be registered.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// By a [`Registration`](crate::Registration), or as the main thread. What ends it is known to run.
+    /// By a [`Registration`](crate::Registration), or as the main thread. Its end is always
+    /// noticed.
     Registered,
-    /// The same, for a thread that only serves the kit itself.
+    /// By a registration, for a thread that serves only the kit.
     Unlisted,
-    /// It asked who it is, and had a name of its own, or none.
-    Asked,
-    /// It asked who it is, and has the name that the system knew.
+    /// By its first use of tk, with its own name or none.
+    FirstUse,
+    /// By its first use of tk, with the name that the system has for it.
     NamedBySystem,
 }
 
-/// What a thread waits for.
-#[derive(Clone, Copy)]
-struct Waits {
-    /// At this moment.
-    now: Option<BlockedOn>,
-    /// Of that, what lasts until a function returns, and is there again when a wait inside that has ended.
-    around: Option<BlockedOn>,
-}
-
-impl Inherit for Waits {
-    fn anew() -> Waits {
-        Waits {
-            now: None,
-            around: None,
-        }
-    }
-}
-
-/// A value that another crate keeps in the record, and the next one. A list that grows at its end, without a lock.
-struct Attached {
-    of: TypeId,
-    value: Arc<dyn Any + Send + Sync>,
-    next: OnceBox<Attached>,
-}
-
-/// Functions that wait for a thread's end, the latest first.
-struct Callbacks {
-    latest: Option<Box<Waiter>>,
-    /// How deep the function is nested that runs now.
-    depth: u8,
-    /// They have all run, and there will be no more.
-    closed: bool,
-}
-
-struct Waiter {
-    f: Callback,
-    depth: u8,
-    next: Option<Box<Waiter>>,
-}
-
-impl Callbacks {
-    const NONE: Callbacks = Callbacks {
-        latest: None,
-        depth: 0,
-        closed: false,
-    };
-}
-
-impl Inherit for Callbacks {
-    fn anew() -> Callbacks {
-        Callbacks::NONE
-    }
-}
-
-impl Drop for Callbacks {
-    fn drop(&mut self) {
-        // Not by recursion, and with no panic: they are dropped by whoever has the last handle.
-        while let Some(mut waiter) = self.latest.take() {
-            self.latest = waiter.next.take();
-            contain(|| drop(waiter.f));
-        }
-    }
-}
-
+/// The record's numbers and names.
 impl ThreadRecord {
-    /// A thread that has yet to run. Without a name it gets a default one when somebody asks for its name.
+    /// A record in the state `STARTING`. Without a name, the thread gets a default one when
+    /// somebody asks for its name.
     pub(crate) fn new(
         id: ThreadId,
         slot: Slot,
@@ -175,14 +126,14 @@ impl ThreadRecord {
             program: Mutex::new(Program::root()),
             first_name: name,
             new_name: Mutex::new(None),
-            waiting: Mutex::new(Waits::anew()),
-            at_exit: Mutex::new(Callbacks::NONE),
-            on_finish: Mutex::new(Callbacks::NONE),
-            attached: OnceBox::new(),
+            blocked: Mutex::new(Blocked::anew()),
+            at_exit: Callbacks::new(),
+            on_finish: Callbacks::new(),
+            attachments: Attachments::new(),
         }))
     }
 
-    /// The thread's number, never reused.
+    /// Returns the thread's id, which is never reused.
     ///
     /// ```
     /// let me = tk_core::current();
@@ -193,7 +144,7 @@ impl ThreadRecord {
         self.0.id
     }
 
-    /// The thread as the owner in a lock's word.
+    /// Returns the thread's number for the word of a lock.
     ///
     /// ```
     /// assert_eq!(tk_core::current().owner(), tk_core::current_owner());
@@ -202,7 +153,7 @@ impl ThreadRecord {
         Owner::of(self.0.id)
     }
 
-    /// The thread's slot. It means nothing once the thread is gone: another one may have it.
+    /// Returns the thread's slot. After the thread's end, another thread may have the slot.
     ///
     /// ```
     /// let me = tk_core::current();
@@ -212,7 +163,7 @@ impl ThreadRecord {
         self.0.slot
     }
 
-    /// The thread's name.
+    /// Returns the thread's name.
     ///
     /// ```
     /// let record = tk_core::current();
@@ -220,18 +171,22 @@ impl ThreadRecord {
     /// assert_eq!(&*record.name(), "painter");
     /// ```
     pub fn name(&self) -> Arc<str> {
-        let new_name = self.0.new_name.lock().clone();
-        match new_name.or_else(|| self.0.first_name.clone()) {
-            Some(name) => name,
-            None => self.name_by_default(),
-        }
+        self.name_so_far().unwrap_or_else(|| self.default_name())
     }
 
+    /// The name, if the thread has one already.
+    fn name_so_far(&self) -> Option<Arc<str>> {
+        // A statement of its own, so that the lock is held for the clone only.
+        let new_name = self.0.new_name.lock().clone();
+        new_name.or_else(|| self.0.first_name.clone())
+    }
+
+    /// Gives the thread a default name, unless another thread has named it first.
     #[cold]
-    fn name_by_default(&self) -> Arc<str> {
+    fn default_name(&self) -> Arc<str> {
+        // Declared before the guard, so that a name that is not needed is freed after the unlock.
         let name: Arc<str> = Arc::from(name::next_dummy_name());
         let mut new_name = self.0.new_name.lock();
-        // Another thread may have been quicker. Then this name is dropped, after the lock is given back.
         let kept = new_name.get_or_insert_with(|| Arc::clone(&name));
         Arc::clone(kept)
     }
@@ -242,11 +197,12 @@ impl ThreadRecord {
         f(&self.name());
     }
 
-    /// Renames the thread. Any handle may, at any time; any text will do.
+    /// Renames the thread. Any thread may do that at any time, with any text.
     ///
-    /// On Linux the operating system is told too: as much as fits into 15 bytes, without cutting a character, and nothing
-    /// from a NUL on. Of a thread that has yet to run, it hears when that does. The main thread's name there is the name
-    /// of the program in `ps`, so to rename the main thread renames the program.
+    /// On Linux the name is set in the operating system too. That takes the first 15 bytes, without
+    /// cutting a character, and nothing from a NUL on. For a thread that does not run yet, it is
+    /// set when the thread starts. The main thread's name in the system is the name of the program
+    /// in `ps`, so renaming the main thread renames the program.
     ///
     /// ```
     /// let record = tk_core::current();
@@ -257,13 +213,15 @@ impl ThreadRecord {
         let name = name.into();
         let mut new_name = self.0.new_name.lock();
         let old = new_name.replace(Arc::clone(&name));
-        self.tell_name(&name);
+        self.set_os_name(&name);
         drop(new_name);
+        // The old name is freed after the unlock.
         drop(old);
     }
 
-    /// Tells the system the name, which is locked ("the system is told the last name").
-    fn tell_name(&self, name: &str) {
+    /// Sets the name in the system. The caller has `new_name` locked (*the system has the last
+    /// name*).
+    fn set_os_name(&self, name: &str) {
         let name = name::cut(name, os::NAME_LIMIT);
         if current::is_current(self) {
             os::set_current_name(name);
@@ -275,21 +233,44 @@ impl ThreadRecord {
         }
     }
 
-    /// The thread's number in the operating system, once the thread runs. Kept after its end. Known on Linux only.
+    /// Sets the name in the system again, for the calling thread, which had another identity.
+    pub(crate) fn restore_os_name(&self) {
+        let name = self.name();
+        let new_name = self.0.new_name.lock();
+        self.set_os_name(new_name.as_deref().unwrap_or(&name));
+    }
+
+    /// Whether threads that this thread starts have this name in the system until they get another.
+    ///
+    /// That is so if the thread was named in the program.
+    pub(crate) fn lends_name(&self, name: &str) -> bool {
+        self.0.origin != Origin::NamedBySystem
+            && name::cut(&self.name_so_far().unwrap_or_default(), os::NAME_LIMIT) == name
+    }
+
+    /// Returns the thread's number in the operating system. `None` until the thread runs, and on
+    /// systems other than Linux. The number is kept after the thread's end.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")]
     /// assert!(tk_core::current().native_id().is_some());
     /// ```
     pub fn native_id(&self) -> Option<u64> {
-        // Relaxed: the number stands for itself.
+        // Relaxed: nothing else depends on the number.
         match self.0.native_id.load(Ordering::Relaxed) {
             0 => None,
             id => Some(id),
         }
     }
 
-    /// Whether this is the thread that the program began with; in the child of a fork, the one that forked.
+    fn set_native_id(&self) {
+        if let Some(id) = os::current_native_id() {
+            self.0.native_id.store(id, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns whether this is the thread that the program started with. In the child of a fork, it
+    /// is the thread that has forked.
     ///
     /// ```
     /// let other = std::thread::spawn(|| tk_core::current().is_main());
@@ -300,7 +281,9 @@ impl ThreadRecord {
         registry::is_main(self.0.id)
     }
 
-    /// Whether the program may end while this thread runs. True of threads that tk did not start, but for the main one.
+    /// Returns whether the program may end while this thread runs.
+    ///
+    /// Threads that tk did not start are daemons, except for the main thread.
     ///
     /// ```
     /// use tk_core::Registration;
@@ -308,20 +291,20 @@ impl ThreadRecord {
     /// assert!(Registration::new("cleaner", true).record().is_daemon());
     /// assert!(!tk_core::main_thread().is_daemon());
     /// ```
+    #[doc(alias = "daemon")]
     pub fn is_daemon(&self) -> bool {
-        // Relaxed: the flag stands for itself.
+        // Relaxed: nothing else depends on the flag.
         self.0.daemon.load(Ordering::Relaxed) && !self.is_main()
     }
 
-    /// Changes the flag, for the time in which the thread is the main one of a program. Returns what it was.
-    #[doc(hidden)]
-    pub fn set_daemon(&self, daemon: bool) -> bool {
+    /// Changes the daemon flag, for a thread that runs the main function of a program. Returns the
+    /// old flag.
+    pub(crate) fn set_daemon(&self, daemon: bool) -> bool {
         self.0.daemon.swap(daemon, Ordering::Relaxed)
     }
 
     /// The program that the thread belongs to.
-    #[doc(hidden)]
-    pub fn program(&self) -> Program {
+    pub(crate) fn program(&self) -> Program {
         self.0.program.lock().clone()
     }
 
@@ -329,9 +312,71 @@ impl ThreadRecord {
         std::mem::replace(&mut *self.0.program.lock(), program)
     }
 
-    /// Whether the thread has been started and has not come to its end.
+    /// The value of the type `T` that another crate keeps in this record. If there is none, `make`
+    /// makes it.
     ///
-    /// It is false from the moment when the thread has left the registry.
+    /// Two threads may both call `make`. Then one of the values is kept, and the other is dropped.
+    pub(crate) fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
+        self.0.attachments.get_or_make(make)
+    }
+
+    /// Whether `enumerate` shows the thread while it is alive.
+    pub(crate) fn is_listed(&self) -> bool {
+        self.0.origin != Origin::Unlisted
+    }
+
+    /// Whether the thread's end may go unnoticed. That happens to a thread that uses tk for the
+    /// first time after its thread-local values have been destroyed.
+    pub(crate) fn may_end_unnoticed(&self) -> bool {
+        matches!(self.0.origin, Origin::FirstUse | Origin::NamedBySystem)
+    }
+}
+
+/// The wait that the thread is blocked on.
+impl ThreadRecord {
+    /// Returns what the thread is blocked on at this moment. `None` unless it sleeps in one of tk's
+    /// waits.
+    ///
+    /// ```
+    /// for thread in tk_core::enumerate() {
+    ///     if let Some(wait) = thread.blocked_on() {
+    ///         println!("{} waits for {wait:?} since {:?}", thread.name(), wait.since().elapsed());
+    ///     }
+    /// }
+    /// # assert!(tk_core::current().blocked_on().is_none());
+    /// ```
+    pub fn blocked_on(&self) -> Option<BlockedOn> {
+        if self.is_lost() {
+            return None;
+        }
+        self.0.blocked.lock().now
+    }
+
+    pub(crate) fn begin_wait(&self, wait: BlockedOn) {
+        self.0.blocked.lock().now = Some(wait);
+    }
+
+    /// Ends a wait, and shows the one around it again, if any.
+    pub(crate) fn end_wait(&self) {
+        let mut blocked = self.0.blocked.lock();
+        // Not the wait that was there before: its guard may have been forgotten.
+        blocked.now = blocked.around;
+    }
+
+    /// Sets the wait that is shown between waits, until a function returns. Returns the old one.
+    pub(crate) fn set_wait_around(&self, around: Option<BlockedOn>) -> Option<BlockedOn> {
+        let mut blocked = self.0.blocked.lock();
+        blocked.now = around;
+        std::mem::replace(&mut blocked.around, around)
+    }
+}
+
+/// The life of the thread.
+impl ThreadRecord {
+    /// Returns whether the thread has been registered and has not ended.
+    ///
+    /// It has ended when it has left the registry. Thread-local destructors may still run after
+    /// that.
     ///
     /// ```
     /// assert!(tk_core::current().is_alive());
@@ -340,14 +385,16 @@ impl ThreadRecord {
     /// assert!(!gone.is_alive());
     /// ```
     pub fn is_alive(&self) -> bool {
-        // Acquire: pairs with `set_finished`; who sees the end sees what the thread did before.
+        // Acquire: pairs with the Release in `set_finished`, so that a thread that sees the end
+        // sees what the thread did before.
         self.0.state.load(Ordering::Acquire) != FINISHED && !self.is_lost()
     }
 
-    /// Whether the thread has ended altogether: it is not alive, and the system has no thread of its number any longer.
-    /// Between the two, destructors may run that the kit can't see. Where the system can't be asked, they don't count.
-    #[doc(hidden)]
-    pub fn is_gone(&self) -> bool {
+    /// Whether the thread has ended, and the system has no thread of its number any more.
+    ///
+    /// Between the two, destructors may run that the kit cannot see. Where the system cannot be
+    /// asked, they are ignored.
+    pub(crate) fn is_gone(&self) -> bool {
         if self.is_alive() {
             return false;
         }
@@ -358,127 +405,37 @@ impl ThreadRecord {
         self.is_lost() || !os::can_tell_gone() || gone::has_ended(id, left)
     }
 
-    /// Whether the thread is not in this process: this is the child of a fork, and the thread was another one than that
-    /// which forked.
-    #[doc(hidden)]
-    pub fn is_lost(&self) -> bool {
-        // Relaxed: it changes while there is one thread.
+    /// Whether a fork has left the thread behind in the parent of this process.
+    pub(crate) fn is_lost(&self) -> bool {
+        // Relaxed: it changes only while there is one thread.
         self.0.generation.load(Ordering::Relaxed) != fork::generation()
     }
 
-    /// In the child of a fork, or in one that begins a thread that was registered in its parent: the thread is here.
+    /// Says that the thread is in this process, the child of a fork. It has forked, or was
+    /// registered in the parent and begins here.
     pub(crate) fn survive(&self) {
         self.0
             .generation
             .store(fork::generation(), Ordering::Relaxed);
-        self.note_native_id();
+        self.set_native_id();
     }
 
-    /// In the child of a fork: the thread is the main one, whatever it was.
+    /// Makes the thread that has forked a running one, whatever its state was.
     pub(crate) fn revive(&self) {
         self.survive();
         self.0.state.store(RUNNING, Ordering::Release);
     }
 
-    /// What the thread waits for at this moment, if it is asleep in one of tk's waits.
-    ///
-    /// ```
-    /// for thread in tk_core::enumerate() {
-    ///     if let Some(waiting) = thread.blocked_on() {
-    ///         println!("{} waits for {waiting:?} since {:?}", thread.name(), waiting.since().elapsed());
-    ///     }
-    /// }
-    /// # assert!(tk_core::current().blocked_on().is_none());
-    /// ```
-    pub fn blocked_on(&self) -> Option<BlockedOn> {
-        if self.is_lost() {
-            return None;
-        }
-        self.0.waiting.lock().now
-    }
-
-    pub(crate) fn begin_waiting(&self, waiting: BlockedOn) {
-        self.0.waiting.lock().now = Some(waiting);
-    }
-
-    /// What a wait has replaced is there again, if it lasts until a function returns. A guard that was forgotten is not.
-    pub(crate) fn end_waiting(&self) {
-        let mut waits = self.0.waiting.lock();
-        waits.now = waits.around;
-    }
-
-    /// Says what the thread waits for until a function returns, and returns what to say then.
-    pub(crate) fn wait_around(&self, around: Option<BlockedOn>) -> Option<BlockedOn> {
-        let mut waits = self.0.waiting.lock();
-        waits.now = around;
-        std::mem::replace(&mut waits.around, around)
-    }
-
-    /// Calls `f` when the thread is gone from the registry, in that thread; at once, in this one, if it is gone
-    /// already. A panic in `f` goes no further.
-    #[doc(hidden)]
-    pub fn on_finish(&self, f: impl FnOnce() + Send + 'static) {
-        // Nobody calls what was to be called at the end of a thread that is in the parent of this process.
-        if self.is_lost() {
-            contain(f);
-        } else if let Err(f) = push(&self.0.on_finish, Box::new(f)) {
-            contain(f);
-        }
-    }
-
-    /// Calls `f` when the thread ends. Gives it back if the thread's functions have all run already.
-    pub(crate) fn at_exit(&self, f: Callback) -> Result<(), Callback> {
-        push(&self.0.at_exit, f)
-    }
-
-    /// What another crate keeps in this record under the type `T`; made by `make` if there is nothing yet.
-    ///
-    /// Two threads may both call `make`: one value is kept, and the other is dropped.
-    #[doc(hidden)]
-    pub fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
-        let of = TypeId::of::<T>();
-        let mut place = &self.0.attached;
-        let mut made = None;
-        let mut make = Some(make);
-        loop {
-            while let Some(attached) = place.get() {
-                if attached.of == of
-                    && let Ok(value) = Arc::clone(&attached.value).downcast()
-                {
-                    return value;
-                }
-                place = &attached.next;
-            }
-            let new: Box<Attached> = made.take().unwrap_or_else(|| {
-                let make = make.take().expect("what was made is kept");
-                Box::new(Attached {
-                    of,
-                    value: make(),
-                    next: OnceBox::new(),
-                })
-            });
-            // If another thread was quicker, its value is looked at next.
-            if let Err(new) = place.set(new) {
-                made = Some(new);
-            }
-        }
-    }
-
-    fn note_native_id(&self) {
-        if let Some(id) = os::current_native_id() {
-            self.0.native_id.store(id, Ordering::Relaxed);
-        }
-    }
-
     pub(crate) fn set_running(&self) {
-        self.note_native_id();
-        // Release: who sees the thread running sees its native id.
+        self.set_native_id();
+        // Release: a thread that sees `RUNNING` in `set_os_name` sees the number in the system. The
+        // lock of `new_name` orders the two for a thread that begins.
         self.0.state.store(RUNNING, Ordering::Release);
     }
 
-    /// The calling thread is this one from here on. The system is told its name.
+    /// Makes the calling thread the one of this record, and sets its name in the system.
     pub(crate) fn begin(&self) {
-        // The first name is the record's for good; a default one is made without the lock.
+        // A default name is made here, before the lock is taken.
         let first = self.name();
         let new_name = self.0.new_name.lock();
         self.set_running();
@@ -486,123 +443,56 @@ impl ThreadRecord {
         os::set_current_name(name::cut(name, os::NAME_LIMIT));
     }
 
-    /// The thread leaves the registry, and its OS thread is about to end.
+    /// Notes the time at which the thread leaves the registry. Its OS thread is about to end.
     pub(crate) fn note_leaving(&self) {
         self.0.left_at.lock().get_or_insert_with(Instant::now);
     }
 
-    /// Says that the thread is at its end, and whether this call was the first to say so.
+    /// Makes the thread `FINISHED`, and returns whether it was not.
     pub(crate) fn set_finished(&self) -> bool {
-        // What a forgotten guard has left behind ends too.
-        *self.0.waiting.lock() = Waits::anew();
-        let _told = self.0.new_name.lock();
-        // Release: pairs with `is_alive`.
+        // A guard may have been forgotten.
+        *self.0.blocked.lock() = Blocked::anew();
+        // From the unlock on, no other thread uses the thread's number in the system (*the system
+        // has the last name*).
+        let _renaming = self.0.new_name.lock();
+        // Release: pairs with the Acquire in `is_alive`.
         self.0.state.swap(FINISHED, Ordering::Release) != FINISHED
     }
 
-    /// Whether the thread may be gone without having said so: a thread that first asked who it is after its thread-local
-    /// destructors had run.
-    pub(crate) fn may_go_unsaid(&self) -> bool {
-        matches!(self.0.origin, Origin::Asked | Origin::NamedBySystem)
+    /// Adds a function that runs when the thread ends. Returns it if the thread's functions have
+    /// all run.
+    pub(crate) fn at_exit(&self, f: Callback) -> Result<(), Callback> {
+        self.0.at_exit.push(f)
     }
 
-    /// Whether the thread was named so in the program, and threads that it starts have that name in the system until they
-    /// get another.
-    pub(crate) fn lends_name(&self, name: &str) -> bool {
-        self.0.origin != Origin::NamedBySystem
-            && name::cut(&self.name_so_far(), os::NAME_LIMIT) == name
-    }
-
-    /// The name, if it has one already.
-    fn name_so_far(&self) -> Arc<str> {
-        let new_name = self.0.new_name.lock().clone();
-        new_name
-            .or_else(|| self.0.first_name.clone())
-            .unwrap_or_default()
-    }
-
-    /// Whether `enumerate` shows the thread while it is alive.
-    pub(crate) fn is_listed(&self) -> bool {
-        self.0.origin != Origin::Unlisted
-    }
-
-    /// Tells the system the name of the calling thread, which was another one meanwhile.
-    pub(crate) fn tell_name_again(&self) {
-        let name = self.name();
-        let new_name = self.0.new_name.lock();
-        self.tell_name(new_name.as_deref().unwrap_or(&name));
-    }
-
-    /// Runs what [`at_exit`](ThreadRecord::at_exit) has collected so far, the latest first. More may be added after that.
+    /// Runs the functions of [`at_exit`](ThreadRecord::at_exit). More may be added afterwards.
     pub(crate) fn run_at_exit_so_far(&self) {
-        while let Some(f) = next(&self.0.at_exit, false) {
-            contain(f);
-        }
-        self.0.at_exit.lock().depth = 0;
+        self.0.at_exit.run_so_far();
     }
 
-    /// Runs what [`at_exit`](ThreadRecord::at_exit) has collected, the latest first, until nothing is left.
+    /// Runs the functions of [`at_exit`](ThreadRecord::at_exit) for the last time.
     pub(crate) fn run_at_exit(&self) {
-        run(&self.0.at_exit);
+        self.0.at_exit.run();
     }
 
-    /// Runs what [`on_finish`](ThreadRecord::on_finish) has collected.
+    /// Calls `f` in this thread when it has left the registry. If it has left already, calls `f`
+    /// now, in the calling thread. No panic of `f` gets out.
+    pub(crate) fn on_finish(&self, f: impl FnOnce() + Send + 'static) {
+        // Nobody runs the functions of a lost thread.
+        if self.is_lost() {
+            call_guarded(f);
+        } else if let Err(f) = self.0.on_finish.push(Box::new(f)) {
+            call_guarded(f);
+        }
+    }
+
+    /// Runs the functions of [`on_finish`](ThreadRecord::on_finish).
     pub(crate) fn run_on_finish(&self) {
-        run(&self.0.on_finish);
+        self.0.on_finish.run();
     }
 }
 
-fn push(callbacks: &Mutex<Callbacks>, f: Callback) -> Result<(), Callback> {
-    // Made before the lock is taken, and freed after it is given back.
-    let mut waiter = Box::new(Waiter {
-        f,
-        depth: 0,
-        next: None,
-    });
-    let mut callbacks = callbacks.lock();
-    if callbacks.closed || callbacks.depth == DEPTH {
-        drop(callbacks);
-        return Err(waiter.f);
-    }
-    waiter.depth = callbacks.depth + 1;
-    waiter.next = callbacks.latest.take();
-    callbacks.latest = Some(waiter);
-    Ok(())
-}
-
-/// The last to be added runs first; whatever the functions add runs too. Then the list is closed, under the same
-/// lock that found it empty, so that nothing is added and forgotten.
-fn run(callbacks: &Mutex<Callbacks>) {
-    while let Some(f) = next(callbacks, true) {
-        contain(f);
-    }
-}
-
-/// Takes the latest off the list. Closes the list if it is empty and `close` says so.
-fn next(callbacks: &Mutex<Callbacks>, close: bool) -> Option<Callback> {
-    let mut callbacks = callbacks.lock();
-    let Some(mut waiter) = callbacks.latest.take() else {
-        callbacks.closed |= close;
-        return None;
-    };
-    callbacks.latest = waiter.next.take();
-    callbacks.depth = waiter.depth;
-    // The box is freed after the lock is given back.
-    drop(callbacks);
-    Some(waiter.f)
-}
-
-/// Runs what is not ours. It may well be called from a thread-local destructor, out of which a panic would end the program:
-/// the panic hook has reported it, and it goes no further. Nor does a panic in the payload's own destructor.
-fn contain(f: impl FnOnce()) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(f))
-        && let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
-    {
-        std::mem::forget(second);
-    }
-}
-
-/// Two handles are equal if they belong to the same thread.
+/// Compares the threads: two handles on one record are equal.
 impl PartialEq for ThreadRecord {
     fn eq(&self, other: &ThreadRecord) -> bool {
         self.id() == other.id()
@@ -611,7 +501,7 @@ impl PartialEq for ThreadRecord {
 
 impl Eq for ThreadRecord {}
 
-/// As Python's `repr` of a thread: `<Thread(Thread-1 (worker), started daemon 3)>`.
+/// Shows the thread like Python's `repr`: `<Thread(Thread-1 (worker), started daemon 3)>`.
 impl fmt::Debug for ThreadRecord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_main() {

@@ -1,11 +1,12 @@
-//! Models of the lock that the child of a fork can always take: the very text of `src/fork/mutex.rs`, with loom's parts.
+//! Models of the lock that the child of a fork can always take: the very text of
+//! `src/fork/mutex.rs`, with loom's parts.
 #![cfg(tk_loom)]
 #![allow(dead_code, reason = "the lock is here for its models alone")]
 
 #[path = "../src/fork/mutex.rs"]
 mod mutex;
 
-/// What the lock is made of.
+/// The parts that the lock is made of.
 mod sys {
     use std::cell::Cell as StdCell;
 
@@ -51,7 +52,8 @@ mod sys {
         loom::thread::yield_now();
     }
 
-    /// Sleepers, as a futex has them: the word is compared and the thread is in the queue in one step.
+    /// Sleepers, as a futex has them: the word is compared and the thread is in the queue in one
+    /// step.
     pub struct Queue {
         pub sleepers: loom::sync::Mutex<Vec<loom::thread::Thread>>,
     }

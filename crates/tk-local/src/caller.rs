@@ -110,7 +110,7 @@ impl Caller {
     }
 }
 
-/// What a thread knows of its nodes.
+/// A thread's nodes.
 struct Thread {
     list: RefCell<NodeList>,
     /// The length at which the list is swept next.

@@ -77,7 +77,7 @@ impl<T> Link<T> {
 /// The nodes of one slot.
 pub(crate) struct Chain<T>(Link<T>, PhantomData<Box<Node<T>>>);
 
-/// What [`Chain::claim`] did.
+/// The result of [`Chain::claim`].
 pub(crate) enum Claim<'a, T> {
     /// The thread owned a node already.
     Owned(Owned<'a, T>),

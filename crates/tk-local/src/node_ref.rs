@@ -56,7 +56,7 @@ pub(crate) struct Header {
 /// and gives it up by this call.
 type GiveUp = unsafe fn(NonNull<Header>, Fate);
 
-/// What happens to a value when its thread gives up its reference to the node.
+/// The fate of a value when its thread gives up its reference to the node.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     /// The node is vacated and the value dropped.
@@ -67,7 +67,7 @@ pub(crate) enum Fate {
     Kept,
 }
 
-/// What a thread's list stores in a node.
+/// The part of a node that belongs to a thread's list.
 struct Link {
     next: Option<NodeRef>,
     generation: u32,

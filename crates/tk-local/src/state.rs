@@ -66,7 +66,7 @@ const ORPHANED: isize = -5;
 /// The state word of one node.
 pub(crate) struct State(AtomicIsize);
 
-/// What an operation that moves the value out has found.
+/// The result of an operation that moves the value out.
 #[must_use]
 pub(crate) enum Taken {
     /// There is no value, and nobody is making one.

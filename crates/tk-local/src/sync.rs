@@ -14,7 +14,7 @@ mod real {
     /// The slot and the id of the calling thread. The slot is zero if it is not registered.
     #[inline]
     pub(crate) fn peek() -> (u32, u64) {
-        tk_core::peek_slot_and_id()
+        tk_core::__private::peek_slot_and_id()
     }
 
     /// Registers the calling thread unless it is registered, and returns its id.

@@ -40,8 +40,8 @@ impl Tally {
     }
 }
 
-/// A value whose drop sets another one in the same `Local`, so many times in a row, and then lets
-/// go of the `Local`.
+/// A value whose drop sets another one in the same `Local`, `left` times in a row, and then
+/// releases the `Local`.
 struct Again {
     left: usize,
     local: Option<Arc<Local<Again>>>,
@@ -132,7 +132,7 @@ fn a_thread_that_ends_while_its_value_is_visited() {
             }
         }
         other.join().unwrap();
-        // Nobody has it any more: it is gone before the `Local` is.
+        // No thread has it any more: it was dropped before the `Local`.
         assert_eq!(tally.dropped(), 1);
         drop(local);
         assert_eq!(tally.dropped(), 1);
@@ -154,9 +154,9 @@ fn a_thread_that_ends_while_the_values_are_taken_out() {
     });
 }
 
-/// What the next thread in a slot knows of the one before: that it has left the registry, whose
-/// lock it took for that, and that it is gone, as the system says. Whatever the last destructors
-/// did in between has no part in the lock.
+/// Two things order the next thread in a slot after the one before. That one has left the registry,
+/// under its lock, and is gone, as the system says. Its last destructors, which ran in between, are
+/// not ordered by the lock.
 fn next_thread_after(name: &str, late: fn(&Local<Counted>, &Tally)) {
     explore(name, None, move || {
         let (tally, local) = (Tally::default(), Arc::new(Local::new()));

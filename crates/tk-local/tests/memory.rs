@@ -86,10 +86,10 @@ fn bytes(threads: usize, work: impl Fn(usize) + Sync) -> isize {
 #[test]
 fn memory_grows_with_the_values_that_are_set() {
     const LOCALS: usize = 10_000;
-    // What threads and their slots leave behind is there from the beginning.
+    // The memory that threads and their slots leave behind is allocated first.
     with_threads(200, |_| (), || ());
 
-    // Each `Local` has one value, whoever has set it.
+    // Each `Local` has one value, set by any of the threads.
     for threads in [50, 200] {
         let before = IN_USE.load(Relaxed);
         let locals: Vec<Local<u64>> = (0..LOCALS).map(|_| Local::new()).collect();

@@ -4,7 +4,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tk_core::__private::{Program, drop_guarded, log_guarded};
+use tk_core::__private::{
+    KeepAliveExt, Program, RegistrationExt, drop_guarded, log_guarded, shutting_down,
+};
 use tk_core::{KeepAlive, Registration, function_name, next_name};
 
 use crate::excepthook::watch_panics;
@@ -233,8 +235,8 @@ impl Builder {
             .unwrap_or_else(|| tk_core::current().is_daemon());
         // From here on the thread holds the program open.
         let keep_alive = match daemon {
-            true => KeepAlive::check_for(&program).map(|()| None),
-            false => KeepAlive::of_kit(&program).map(Some),
+            true => program.is_open().then_some(None).ok_or(shutting_down()),
+            false => KeepAlive::unlisted(&program).map(Some),
         }
         .map_err(io::Error::other)?;
         let name = match self.name {

@@ -9,7 +9,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe, resume_unwind};
 use std::sync::{Arc, PoisonError};
 
 use tk_core::__private::fork::Mutex;
-use tk_core::__private::{call_guarded, drop_guarded};
+use tk_core::__private::{ThreadRecordExt, call_guarded, drop_guarded};
 
 use crate::excepthook::{Exit, PanicLocation, message_of};
 use crate::scope::Members;

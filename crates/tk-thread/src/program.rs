@@ -22,7 +22,10 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
-use tk_core::__private::{Program, drop_guarded, ending, log_guarded};
+use tk_core::__private::{
+    HolderExt, KeepAliveExt, Program, ThreadRecordExt, drop_guarded, ending, log_guarded,
+    shutting_down,
+};
 use tk_core::{Holder, KeepAlive, ShuttingDown, ThreadRecord};
 use tk_park::sync::AtomicBool;
 use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all, watch_forks};
@@ -72,7 +75,7 @@ fn runs() -> Option<Shutdown> {
 #[doc(alias = "atexit")]
 pub fn at_exit(f: impl FnOnce() + Send + 'static) -> Result<(), ShuttingDown> {
     let rejected = Program::current().at_exit(Box::new(f));
-    rejected.map_err(|_| ShuttingDown::new())
+    rejected.map_err(|_| shutting_down())
 }
 
 /// Runs the program: calls `f`, then waits until no thread and no timer holds the program open, and returns what `f`
@@ -239,7 +242,7 @@ impl Shutdown {
     #[track_caller]
     fn wait_for_the_others(&self, program: &Program) -> Vec<Holder> {
         // The count is looked at after this, and a thread that brings it to zero after that calls the function.
-        Program::on_last(|| {
+        Program::on_zero(|| {
             unpark_all(&END, 0);
         });
         let limit = self.grace.map_or(Limit::never(), Limit::after);
@@ -247,7 +250,7 @@ impl Shutdown {
         let mut is_told = false;
         loop {
             let is_idle = program.tokens() == 0 && wait_for_tails(program, &wait, limit).is_ok();
-            if is_idle && program.end() {
+            if is_idle && program.try_close() {
                 return Vec::new();
             }
             if limit.is_expired() {
@@ -291,7 +294,7 @@ impl Running {
         } else {
             Program::of(thread.record().clone())
         };
-        let open = Some(KeepAlive::begin(&program));
+        let open = Some(KeepAlive::reopen(&program));
         program.open_hooks();
         let before = program.enter();
         let daemon = thread.record().set_daemon(false);
@@ -388,7 +391,7 @@ fn wait_for_tails(program: &Program, wait: &WaitInfo, limit: Limit<'_>) -> Resul
 
 /// The grace is over.
 fn expire(program: &Program) -> Vec<Holder> {
-    program.end_now();
+    program.close();
     let stragglers = holders(program);
     for straggler in &stragglers {
         if log::max_level() == log::LevelFilter::Off {

@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume
 use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
-use tk_core::__private::{Program, can_tell_gone, drop_guarded};
+use tk_core::__private::{Program, ThreadRecordExt, can_tell_gone, drop_guarded};
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, WaitInfo, park_while, unpark_all};
 

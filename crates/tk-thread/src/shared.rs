@@ -32,7 +32,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tk_core::__private::fork::{Inherit, Mutex};
-use tk_core::__private::{Program, can_tell_gone};
+use tk_core::__private::{Program, ThreadRecordExt, can_tell_gone};
 use tk_core::ThreadRecord;
 use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, StopSource, WaitError, WaitInfo, Word, park, park_while, unpark_all};

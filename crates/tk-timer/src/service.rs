@@ -10,7 +10,9 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
-use tk_core::__private::{Program, fork, list_holders, log_guarded, run_as};
+use tk_core::__private::{
+    HolderExt, KeepAliveExt, Program, RegistrationExt, fork, list_holders, log_guarded, run_as,
+};
 use tk_core::{Holder, KeepAlive, Registration};
 use tk_lock::LockGuard;
 

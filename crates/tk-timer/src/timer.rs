@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tk_core::__private::Program;
+use tk_core::__private::{KeepAliveExt, Program, shutting_down};
 use tk_core::KeepAlive;
 
 use crate::schedule::nanos;
@@ -241,8 +241,8 @@ impl Timer {
             .unwrap_or_else(|| tk_core::current().is_daemon());
         let program = Program::current();
         let token = match daemon {
-            true => KeepAlive::check_for(&program).map(|()| None),
-            false => KeepAlive::of_kit(&program).map(Some),
+            true => program.is_open().then_some(None).ok_or(shutting_down()),
+            false => KeepAlive::unlisted(&program).map(Some),
         }
         .map_err(io::Error::other)?;
         if token.is_some() {

@@ -1,32 +1,37 @@
-//! Forks: how the kit notices them, and what is left of it in the child.
+//! Forks: how the kit notices them, and what the child of a fork has.
 //!
-//! The child of a fork has one thread, the one that forked. It is the main thread there. Every other thread exists in the
-//! parent alone, and may have been between any two instructions when the memory was copied: with a lock held, or with a
-//! value half changed.
+//! The child of a fork has one thread, the one that has forked. It is the main thread there. All
+//! other threads exist only in the parent. Each of them may have been between any two instructions
+//! when the memory was copied: with a lock held, or with a value half changed.
 //!
-//! Each fork begins a new *generation*. What belongs to one process (a record, a token, a lock's word) carries the
-//! generation that it belongs to.
+//! Each fork starts a new *generation*. An object that belongs to one process, such as a record, a
+//! token or the word of a lock, stores the generation that it belongs to.
 //!
-//! **Invariant: watched from the first look.** [`generation`] is the only way to learn the generation, and it has forks
-//! watched before it returns. Whatever takes a lock of the kit or makes a record reads the generation first. So there is
-//! nothing of the kit that a fork could take by surprise.
+//! # Steps in the child, before `fork` returns there
 //!
-//! **Invariant: no wait for a lost thread.** The kit's own state is behind a [`Mutex`], which the child can always lock, or
-//! in a cell of `once_cell::race`, which nobody waits for. A `Once`, an `OnceLock` or a `std::sync::Mutex` would keep the
-//! child waiting for a thread that is in the parent.
+//! | step | what changes |
+//! |---|---|
+//! | 1 | The generation is counted up. |
+//! | 2 | No token holds the child's program open: a word has a generation, see `program`. |
+//! | 3 | The thread that has forked gets an id if it has none. `MAIN` is this id now. |
+//! | 4 | Its record gets the new generation. The registry has this thread, see `registry`. |
 //!
-//! In the child, before `fork` returns there:
+//! # Invariants
 //!
-//! 1. The generation is counted up.
-//! 2. Nothing holds the child's program open, because the words of programs carry their generation: see `program.rs`.
-//! 3. The thread that forked gets an id if it has none. Its id is the main thread's from here on.
-//! 4. Its record is of the new generation, and the registry has this one thread. Slots of the lost threads are not given
-//!    to others: a crate that keeps values by slot has not been told that those threads have ended.
+//! **Watched from the first look.** [`generation`] is the only way to learn the generation, and it
+//! installs the handler before it returns. Code that takes a lock of the kit or makes a record
+//! reads the generation first. So a fork that happens before has nothing of the kit to inherit.
 //!
-//! None of this allocates, and none of it waits.
+//! **No wait for a lost thread.** The kit's own state is in a [`Mutex`], which the child can always
+//! lock, or in a cell of `once_cell::race`, which nobody waits for. With a `Once`, an `OnceLock` or
+//! a `std::sync::Mutex`, the child could wait forever for a thread that exists only in the parent.
 //!
-//! `vfork`, `posix_spawn` and `std::process::Command` run another program and need none of this. A process that is made
-//! by a bare system call (`clone`, or C's `_Fork`) runs no handlers, and is not noticed.
+//! **The handler neither allocates nor waits.** Another thread may have had the lock of the
+//! allocator at the fork.
+//!
+//! `vfork`, `posix_spawn` and `std::process::Command` start another program and need none of this.
+//! A process that is made by a bare system call, such as `clone` or C's `_Fork`, runs no handlers
+//! and is not noticed.
 
 #![allow(
     unsafe_code,
@@ -46,10 +51,10 @@ use crate::{Owner, ThreadId, ThreadRecord, current, registry, thread_by_owner};
 /// The generation of the first process.
 pub(crate) const FIRST: u32 = 1;
 
-/// Zero until forks are watched, then this process's generation.
+/// The generation of this process. Zero until the handler is installed.
 static GENERATION: AtomicU32 = AtomicU32::new(0);
 
-/// This process's generation: two equal ones are of one process. Has forks watched from here on.
+/// Returns the generation of this process, and installs the handler for forks.
 #[inline]
 pub fn generation() -> u32 {
     // Relaxed: it changes while there is one thread.
@@ -59,54 +64,56 @@ pub fn generation() -> u32 {
     }
 }
 
-/// The generation, if it matters: zero if nothing of the kit has been used.
+/// The generation, or zero if the kit has not been used.
 pub(crate) fn generation_so_far() -> u32 {
     GENERATION.load(Ordering::Relaxed)
 }
 
-/// The last number that a thread of the parent has got. Zero in the first process.
+/// The last id that was assigned in the parent. Zero in the first process.
 static LAST_OF_PARENT: AtomicU64 = AtomicU64::new(0);
 
-/// Whether this owner is a thread of the parent that the fork has left behind, or that had ended before: it will never
-/// release what it holds here. Says no if that is not known.
+/// Returns whether this owner is a thread of the parent that does not exist in this process. It
+/// will never release what it holds here. Returns `false` if that is not known.
 ///
-/// Costs one load in a process that is no child of a fork.
+/// Costs one load in a process that is not the child of a fork.
 pub fn is_lost(owner: Owner) -> bool {
     // Relaxed: it changes while there is one thread.
     let last = LAST_OF_PARENT.load(Ordering::Relaxed);
     owner.is_known()
         && u64::from(owner.get()) <= last
         && !registry::is_main_owner(owner)
-        // A thread that was registered in the parent may have begun here.
+        // A registration of the parent may have begun here.
         && thread_by_owner(owner).as_ref().is_none_or(ThreadRecord::is_lost)
 }
 
-/// Has the child of every fork from here on call [`in_child`].
+/// Makes the child of every fork from here on call [`in_child`].
 ///
-/// Two threads may do this at once, and the handler is then called twice in each child: two generations begin instead of
-/// one, and no harm is done. A `Once` would be worse: a fork in the middle of it would leave it locked in the child.
+/// If two threads do this at the same time, each child calls the handler twice. It starts two
+/// generations instead of one, which does no harm. A `Once` would do harm: a fork within it would
+/// leave it locked in the child (*no wait for a lost thread*).
 #[cold]
 #[inline(never)]
 fn watch() -> u32 {
     #[cfg(unix)]
-    // SAFETY: `in_child` may be called in the child of a fork. It takes no lock that another thread could have, allocates
-    // nothing, and does not unwind.
+    // SAFETY: `in_child` may run in the child of a fork. It takes no lock that another thread could
+    // have had at the fork, allocates nothing (*the handler neither allocates nor waits*), and does
+    // not unwind.
     let watched = unsafe { libc::pthread_atfork(None, None, Some(in_child)) } == 0;
     #[cfg(not(unix))]
     let watched = true;
     if !watched {
-        // There is no memory for one more handler. The next call tries again.
+        // The C library has no memory for another handler. The next call tries again.
         return FIRST;
     }
-    // Relaxed: the handler is installed before other threads can see this, because installing it takes a lock of the C
-    // library that a fork takes too.
+    // Relaxed: a fork after this sees the handler, because the C library takes the same lock to
+    // install a handler and to fork.
     let before = GENERATION.compare_exchange(0, FIRST, Ordering::Relaxed, Ordering::Relaxed);
     before.map_or_else(|generation| generation, |_| FIRST)
 }
 
 #[cfg(unix)]
 unsafe extern "C" fn in_child() {
-    // A fork between the two steps of `watch` finds zero.
+    // Zero if the fork came between the two steps of `watch`.
     let parent = GENERATION.load(Ordering::Relaxed).max(FIRST);
     GENERATION.store(parent.wrapping_add(1), Ordering::Relaxed);
     // Relaxed: there is one thread.
@@ -116,7 +123,9 @@ unsafe extern "C" fn in_child() {
 }
 
 impl<T> Mutex<T> {
-    /// In a static: around a constant, which is as good for a child as for its parent. If nobody has locked it before a
+    /// Creates a mutex in a static, around a constant.
+    ///
+    /// The constant suits a child as well as its parent. So if nobody has locked the mutex before a
     /// fork, the child does not call [`Inherit::inherit`].
     pub const fn constant(value: T) -> Mutex<T> {
         Mutex {

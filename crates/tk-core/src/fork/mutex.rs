@@ -1,34 +1,38 @@
-//! A lock around the kit's own state, which the child of a fork can always take.
+//! A lock for the kit's own state, which the child of a fork can always take.
 //!
-//! # The word
+//! # The word, and operations
 //!
-//! The upper 30 bits are the generation of the process that last changed the word, the lower two are the state:
+//! The upper 30 bits are the generation of the process that last changed the word. The lower two
+//! are the state.
 //!
-//! | word | meaning | `lock` |
-//! |---|---|---|
-//! | 0 | never locked; the value is a constant | takes it |
-//! | now, `FREE` | nobody has it | takes it |
-//! | now, `LOCKED` | a thread has it | waits |
-//! | now, `CONTENDED` | a thread has it, and others may sleep | waits |
-//! | earlier, `FREE` | nobody had it at the fork: the value is whole | takes it, then [`Inherit::inherit`] |
-//! | earlier, `LOCKED` or `CONTENDED` | a lost thread had it at the fork: the value may be half changed | takes it, then [`Inherit::recover`] |
+//! | generation | state | meaning | `lock` |
+//! |---|---|---|---|
+//! | 0 | 0 | never locked; the value is a constant | takes it |
+//! | this | `FREE` | not locked | takes it |
+//! | this | `LOCKED` | locked | waits |
+//! | this | `CONTENDED` | locked, and other threads may sleep | waits |
+//! | earlier | `FREE` | not locked at the fork | takes it, then [`Inherit::inherit`] |
+//! | earlier | other | locked at the fork by a lost thread | takes it, then [`Inherit::recover`] |
 //!
 //! # Invariants
 //!
-//! **One holder.** The word says `LOCKED` or `CONTENDED` with the present generation exactly while a guard of this process
-//! exists. Only a guard's drop takes such a word back to `FREE`.
+//! **One holder.** The word is `LOCKED` or `CONTENDED` in the present generation exactly while a
+//! guard of this process exists. Only a guard's drop changes such a word to `FREE`.
 //!
-//! **A guard of an earlier generation is lost.** The thread that forks has no guard, because no code of the user's runs
-//! while one exists. So the holder of a word of an earlier generation is a thread of the parent, which will never touch
-//! this process's memory. (A signal handler may interrupt a thread with a guard and fork there. Its child must not use the
-//! kit, as none of it may be used in a signal handler.)
+//! **A holder of an earlier generation is lost.** The thread that forks has no guard, because no
+//! user code runs while one exists. So the holder in a word of an earlier generation is a thread of
+//! the parent, which never touches the memory of this process. A signal handler could interrupt a
+//! thread with a guard and fork there. Its child must not use the kit, like any code in a signal
+//! handler.
 //!
-//! **Whole, mended or forgotten.** A value that a lost thread had locked is never dropped. The first `lock` hands it to its
-//! type, which overwrites it, or mends it if it knows how. The drop of the mutex leaves it alone.
+//! **Whole, recovered or leaked.** A value that a lost thread had locked is never dropped. The
+//! first `lock` passes it to its type, which overwrites it, or repairs it if it can. The drop of
+//! the mutex leaves it alone.
 //!
-//! **No sleeper without `CONTENDED`.** A thread sleeps only while the word is `CONTENDED`, and takes the lock as
-//! `CONTENDED` afterwards, because others may sleep too. Whoever changes `CONTENDED` to `FREE` wakes one. Sleepers of an
-//! earlier generation are lost, so `recover` and `inherit` need not wake anybody.
+//! **No sleeper without `CONTENDED`.** A thread sleeps only while the word is `CONTENDED`, and then
+//! takes the lock as `CONTENDED`, because other threads may sleep too. A guard that changes
+//! `CONTENDED` to `FREE` wakes one. Sleepers of an earlier generation are lost, so `recover` and
+//! `inherit` need not wake them.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -58,18 +62,19 @@ const fn is_held(word: u32) -> bool {
     word & STATE >= LOCKED
 }
 
-/// What becomes of a value in the child of a fork.
+/// The fate of a value in the child of a fork.
 ///
 /// The functions run with the lock held. They must not allocate, free, lock, wait or panic.
 pub trait Inherit: Sized {
-    /// Adjusts a value that nobody had locked at the fork to a process of one thread.
+    /// Adapts a value that was not locked at the fork to a process of one thread.
     fn inherit(&mut self) {}
 
-    /// Takes the place of a value that a thread which is not in this process had locked.
+    /// Makes the value that replaces one that a lost thread had locked.
     fn anew() -> Self;
 
-    /// Mends a value that a thread which is not in this process had locked, and which may be half changed. A type whose
-    /// value is of use after each single store can keep it. The others begin anew.
+    /// Repairs a value that a lost thread had locked, and which may be half changed.
+    ///
+    /// A type whose value is usable after each single store can keep it. The default replaces it.
     fn recover(value: &mut MaybeUninit<Self>) {
         value.write(Self::anew());
     }
@@ -99,25 +104,25 @@ macro_rules! inherit_zero {
 
 inherit_zero!((), bool, u8, u16, u32, u64, usize);
 
-/// A lock around the kit's own state, which the child of a fork can always take.
+/// A lock for the kit's own state, which the child of a fork can always take.
 ///
-/// While it is locked, no code of the user's may run, and nothing may be allocated, freed or waited for.
+/// While it is locked, no user code may run, and the holder must not allocate, free or wait.
 pub struct Mutex<T> {
     pub(super) word: AtomicU32,
     pub(super) value: Cell<ManuallyDrop<T>>,
 }
 
-// SAFETY: the mutex owns its value.
+// SAFETY: the mutex owns its value, so sending it sends the value.
 unsafe impl<T: Send> Send for Mutex<T> {}
-// SAFETY: it lends the value to one thread at a time ("one holder").
+// SAFETY: it lends the value to one thread at a time (*one holder*), as if it sent it there.
 unsafe impl<T: Send> Sync for Mutex<T> {}
 
-// No code that can panic for the user's sake runs while it is locked: no value is left half changed.
+// No user code that could panic runs while it is locked, so no value is left half changed.
 impl<T> UnwindSafe for Mutex<T> {}
 impl<T> RefUnwindSafe for Mutex<T> {}
 
 impl<T> Mutex<T> {
-    /// Around a value that is made now.
+    /// Creates a mutex around this value.
     pub fn new(value: T) -> Mutex<T> {
         Mutex {
             word: AtomicU32::new(word(generation(), FREE)),
@@ -127,7 +132,7 @@ impl<T> Mutex<T> {
 }
 
 impl<T: Inherit> Mutex<T> {
-    /// Waits until nobody else has it. In the child of a fork nobody has what a lost thread had.
+    /// Locks the mutex. Blocks while another thread of this process has it locked.
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         let generation = generation();
@@ -144,7 +149,7 @@ impl<T: Inherit> Mutex<T> {
         MutexGuard::new(self, generation)
     }
 
-    /// Takes it if nobody has it.
+    /// Locks the mutex if no thread of this process has it locked.
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let generation = generation();
@@ -164,6 +169,7 @@ impl<T: Inherit> Mutex<T> {
         let mut taken = word(generation, LOCKED);
         let mut looks = 0;
         loop {
+            // Relaxed: the exchange in `take` is the one that acquires.
             let now = self.word.load(Ordering::Relaxed);
             if !(is_held(now) && is_of(now, generation)) {
                 if self.take(now, taken).is_ok() {
@@ -171,13 +177,14 @@ impl<T: Inherit> Mutex<T> {
                 }
                 continue;
             }
+            // Spins only while nobody sleeps, because a sleeper has waited for longer.
             if looks < LOOKS && now & STATE == LOCKED {
                 looks += 1;
                 spin();
                 continue;
             }
             let contended = word(generation, CONTENDED);
-            // Relaxed: it publishes nothing.
+            // Relaxed: it publishes nothing. `wait` does not sleep if the word has changed since.
             let marked = now == contended
                 || self
                     .word
@@ -185,12 +192,13 @@ impl<T: Inherit> Mutex<T> {
                     .is_ok();
             if marked {
                 wait(&self.word, contended);
+                // Others may sleep too (*no sleeper without `CONTENDED`*).
                 taken = contended;
             }
         }
     }
 
-    /// Takes the lock, whose word is `now`: free, or of an earlier generation.
+    /// Takes the lock if its word is still `now`, which is `FREE` or of an earlier generation.
     #[inline]
     fn take(&self, now: u32, taken: u32) -> Result<(), u32> {
         // Acquire: pairs with the Release in a guard's drop.
@@ -202,18 +210,20 @@ impl<T: Inherit> Mutex<T> {
         Ok(())
     }
 
-    /// The first to lock in this process, right after that. The word was `before`.
+    /// Adapts the value, after the first lock in this process. The word was `before`.
     #[cold]
     #[inline(never)]
     fn inherit(&self, before: u32) {
         let value = self.value.get();
         if is_held(before) {
-            // SAFETY: this thread has the lock, so nobody else of this process touches the value ("one holder"). The thread
-            // that did is lost ("a guard of an earlier generation is lost"). Its value is not dropped ("whole, mended or
-            // forgotten"). Neither wrapper changes the layout.
+            // SAFETY: this thread has the lock, so no other thread of this process uses the value
+            // (*one holder*), and the thread that did is lost (*a holder of an earlier generation
+            // is lost*). The old value is not dropped (*whole, recovered or leaked*). Neither
+            // wrapper changes the layout, and `MaybeUninit` allows any contents.
             T::recover(unsafe { &mut *value.cast::<MaybeUninit<T>>() });
         } else {
-            // SAFETY: this thread has the lock, and nobody had it at the fork, so that the value is whole.
+            // SAFETY: this thread has the lock (*one holder*). No thread had it at the fork, so the
+            // value is whole.
             unsafe { (*value).inherit() };
         }
     }
@@ -222,11 +232,13 @@ impl<T: Inherit> Mutex<T> {
 impl<T> Drop for Mutex<T> {
     fn drop(&mut self) {
         let now = self.word.load(Ordering::Relaxed);
-        // A guard of this process that was forgotten has left a whole value. One of a lost thread may have left anything.
+        // A forgotten guard of this process has left a whole value. A lost thread may have left
+        // anything (*whole, recovered or leaked*). Relaxed: the mutex is borrowed mutably.
         if is_held(now) && !is_of(now, generation_so_far()) {
             return;
         }
-        // SAFETY: nobody else refers to the mutex, and the value is whole. It is not used again.
+        // SAFETY: the mutex is borrowed mutably, the value is whole by the check, and it is not
+        // used again.
         unsafe { ManuallyDrop::drop(&mut *self.value.get()) };
     }
 }
@@ -237,16 +249,16 @@ impl<T> fmt::Debug for Mutex<T> {
     }
 }
 
-/// Gives the lock back when it is dropped.
-#[must_use = "the lock is given back when this is dropped"]
+/// Unlocks the mutex when dropped.
+#[must_use = "the mutex is unlocked when this is dropped"]
 pub struct MutexGuard<'a, T> {
     mutex: &'a Mutex<T>,
     generation: u32,
-    /// Not `Send`: what is locked here is given back here.
+    /// Not `Send`: the thread that locks the mutex unlocks it.
     here: PhantomData<*mut T>,
 }
 
-// SAFETY: a shared guard lends nothing but shared references to the value.
+// SAFETY: a shared guard gives only shared references to the value.
 unsafe impl<T: Sync> Sync for MutexGuard<'_, T> {}
 
 impl<'a, T> MutexGuard<'a, T> {
@@ -265,7 +277,7 @@ impl<T> Deref for MutexGuard<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: while the guard exists, nobody else touches the value ("one holder").
+        // SAFETY: no other thread uses the value while the guard exists (*one holder*).
         unsafe { &*self.mutex.value.get() }
     }
 }
@@ -281,7 +293,7 @@ impl<T> DerefMut for MutexGuard<'_, T> {
 impl<T> Drop for MutexGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // Release: pairs with the Acquire of the next one who takes it.
+        // Release: pairs with the Acquire in `lock` and `take`.
         let before = self
             .mutex
             .word

@@ -1,4 +1,4 @@
-//! What the lock is made of. A model of it puts its own in this place.
+//! The parts that the lock is made of. Its models replace this module by loom's parts.
 
 pub(super) use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -6,8 +6,8 @@ use std::cell::UnsafeCell;
 
 pub(super) use super::{generation, generation_so_far};
 
-/// How often a thread looks before it sleeps. What the lock protects takes less time than that, unless the holder has
-/// lost its processor.
+/// How often a thread looks at the word before it sleeps. A holder takes less time than that,
+/// unless it was descheduled.
 pub(super) const LOOKS: u32 = 64;
 
 pub(super) struct Cell<T>(UnsafeCell<T>);
@@ -28,10 +28,10 @@ pub(super) fn spin() {
     std::hint::spin_loop();
 }
 
-/// Sleeps while the word is `value`, until somebody wakes it. May return for no reason.
+/// Sleeps while the word is `value`, until a thread wakes it. May return spuriously.
 #[cfg(target_os = "linux")]
 pub(super) fn wait(word: &AtomicU32, value: u32) {
-    // An error says that the word has changed, or that a signal came: look again.
+    // An error means that the word has changed or a signal has come. The caller looks again.
     let _ = rustix::thread::futex::wait(word, rustix::thread::futex::Flags::PRIVATE, value, None);
 }
 
@@ -40,7 +40,8 @@ pub(super) fn wake_one(word: &AtomicU32) {
     let _ = rustix::thread::futex::wake(word, rustix::thread::futex::Flags::PRIVATE, 1);
 }
 
-/// Gives way for a moment. It sleeps, because a thread that yields may outrank the holder, who would never run.
+/// Sleeps for a moment. It does not yield, because the holder may have a lower priority and would
+/// never run.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn wait(_: &AtomicU32, _: u32) {
     std::thread::sleep(std::time::Duration::from_micros(50));

@@ -1,9 +1,10 @@
-//! What holds a program open. The program of the process is one for all tests: those that end one make one.
+//! Tokens hold a program open. All tests share the program of the process, so tests that close a
+//! program make their own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tk_core::__private::Program;
-use tk_core::{KeepAlive, ShuttingDown};
+use tk_core::__private::{KeepAliveExt, Program, shutting_down};
+use tk_core::KeepAlive;
 
 /// A program of its own, as a call of `main` in a test makes one.
 fn program() -> Program {
@@ -15,11 +16,11 @@ static WOKEN: AtomicUsize = AtomicUsize::new(0);
 #[test]
 fn the_thread_that_drops_the_last_token_calls_the_function() {
     let program = program();
-    Program::on_last(|| {
+    Program::on_zero(|| {
         WOKEN.fetch_add(1, Ordering::Relaxed);
     });
-    Program::on_last(|| unreachable!("only the first is kept"));
-    let new = || KeepAlive::of_kit(&program);
+    Program::on_zero(|| unreachable!("only the first is kept"));
+    let new = || KeepAlive::unlisted(&program);
     let held = new().unwrap();
     std::thread::scope(|s| {
         for _ in 0..4 {
@@ -40,20 +41,17 @@ fn the_thread_that_drops_the_last_token_calls_the_function() {
 
     // The program ends when nothing holds it open; then nothing can.
     let held = new().unwrap();
-    assert!(!program.end());
+    assert!(!program.try_close());
     drop(held);
-    assert!(program.end() && program.end());
-    assert_eq!(new().unwrap_err(), ShuttingDown::new());
-    assert_eq!(
-        KeepAlive::check_for(&program).unwrap_err(),
-        ShuttingDown::new()
-    );
+    assert!(program.try_close() && program.try_close());
+    assert_eq!(new().unwrap_err(), shutting_down());
+    assert!(!program.is_open());
     assert_eq!(program.tokens(), 0);
 
     // It may begin anew, and be ended with a token left behind.
-    let held = KeepAlive::begin(&program);
-    program.end_now();
-    assert!(!program.end() && new().is_err());
+    let held = KeepAlive::reopen(&program);
+    program.close();
+    assert!(!program.try_close() && new().is_err());
     assert_eq!(program.tokens(), 1);
     drop(held);
     assert_eq!(program.tokens(), 0);
@@ -62,9 +60,9 @@ fn the_thread_that_drops_the_last_token_calls_the_function() {
 #[test]
 fn the_end_of_one_program_refuses_nothing_to_another() {
     let (ended, other) = (program(), program());
-    ended.end_now();
-    assert!(KeepAlive::of_kit(&ended).is_err());
-    assert!(KeepAlive::of_kit(&other).is_ok() && KeepAlive::new().is_ok());
+    ended.close();
+    assert!(KeepAlive::unlisted(&ended).is_err());
+    assert!(KeepAlive::unlisted(&other).is_ok() && KeepAlive::new().is_ok());
 }
 
 #[test]
@@ -76,7 +74,7 @@ fn a_thread_belongs_to_the_program_that_it_has_entered() {
         assert_eq!(Program::current(), program);
         let token = KeepAlive::new().unwrap();
         assert_eq!((program.tokens(), KeepAlive::count()), (1, 1));
-        // What it starts belongs to it, too.
+        // Threads that it starts belong to it, too.
         let registration = tk_core::Registration::new("inside", false);
         std::thread::spawn(move || {
             registration.begin();
@@ -98,7 +96,7 @@ fn tokens_are_listed_by_name_and_line() {
         program.enter();
         let unnamed = KeepAlive::new().unwrap();
         let named = KeepAlive::named("upload").unwrap();
-        let of_kit = KeepAlive::of_kit(&program).unwrap();
+        let of_kit = KeepAlive::unlisted(&program).unwrap();
         let list = |program: &Program| program.holders();
         let holders = list(&program);
         let shown: Vec<_> = holders.iter().map(ToString::to_string).collect();

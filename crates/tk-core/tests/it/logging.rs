@@ -432,7 +432,8 @@ fn a_logger_and_its_errors_can_be_shared() {
     assert!(debug.contains("Logger"));
 }
 
-/// The tests below need a process of their own, in which the child's part is this test. It does nothing elsewhere.
+/// The tests below need a process of their own, in which the child's part is this test. It does
+/// nothing elsewhere.
 #[test]
 fn child() {
     let Ok(part) = std::env::var("TK_LOGGING_CHILD") else {
@@ -489,7 +490,7 @@ fn child() {
     }
 }
 
-/// More than a pipe or a socket takes before somebody reads.
+/// More than a pipe or a socket takes before the reader reads.
 const LARGE: usize = 1_000_000;
 
 /// Logs itself, to the logger that it serves, and writes to the standard output stream.
@@ -612,7 +613,8 @@ fn a_closed_stream_takes_nothing_down() {
     assert!(String::from_utf8(output.stdout).unwrap().contains("alive"));
 }
 
-/// The lines of a child whose stream does not block, while it is read more slowly than it is written.
+/// The lines of a child whose stream does not block, while it is read more slowly than it is
+/// written.
 #[cfg(unix)]
 fn through_a_stream_that_does_not_block(
     part: &str,

@@ -4,7 +4,7 @@ use std::thread;
 
 use tk_core::{Registration, current, next_name};
 
-/// What the system calls the calling thread.
+/// The name of the calling thread in the system.
 #[cfg(target_os = "linux")]
 fn system_name() -> String {
     let name = std::fs::read("/proc/thread-self/comm").unwrap();

@@ -1,4 +1,4 @@
-//! Who is registered, under which numbers, and for how long.
+//! The registry: which threads are in it, with which numbers, and for how long.
 
 use std::cell::RefCell;
 use std::collections::HashSet;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
-use tk_core::__private::can_tell_gone;
+use tk_core::__private::{ThreadRecordExt, can_tell_gone};
 use tk_core::{
     Registration, Slot, ThreadId, ThreadRecord, active_count, at_thread_exit, current, current_id,
     current_slot, enumerate, main_thread, thread_at,
@@ -134,8 +134,8 @@ fn ten_thousand_short_threads_leave_the_registry_as_it_was() {
         }
         assert_eq!(named("short"), []);
     }
-    // Slots are dense: they are used again. There is some room for those whose threads the system had not yet forgotten
-    // when they were looked at, and for the other tests' threads.
+    // Slots are dense: they are used again. There is some room for those whose threads the system
+    // had not yet forgotten when they were looked at, and for the other tests' threads.
     assert!(highest < 3 * AT_ONCE as u32, "slot {highest}");
 }
 
@@ -222,7 +222,7 @@ thread_local! {
     static AFTER: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
 }
 
-/// What a destructor sees: the slot, the id and the name.
+/// The slot, the id and the name that a destructor sees.
 fn look(sender: &mpsc::Sender<(Slot, ThreadId, String)>) {
     let me = current();
     assert_eq!((me.slot(), me.id()), (current_slot(), current_id()));
@@ -453,7 +453,7 @@ fn a_record_keeps_one_value_of_each_type() {
     assert_eq!(record.attachment(|| Arc::new(Other(2))).0, 2);
     assert_eq!(record.attachment::<One>(|| unreachable!()).0, 1);
     assert_eq!(record.attachment::<Other>(|| unreachable!()).0, 2);
-    // What makes a value may ask for another.
+    // The function that makes a value may attach another one.
     struct Outer(Arc<One>);
     let outer = record.attachment(|| Arc::new(Outer(record.attachment(|| unreachable!()))));
     assert_eq!(outer.0.0, 1);
@@ -571,7 +571,8 @@ fn what_was_never_called_is_dropped_with_the_last_handle_and_may_panic() {
     static DROPS: AtomicUsize = AtomicUsize::new(0);
     let registration = Registration::new("never begins", true);
     let record = registration.record().clone();
-    // Called by the drop of the registration, not by a thread's end; it drops its captures, one of which panics.
+    // Called by the drop of the registration, not by a thread's end; it drops its captures, one of
+    // which panics.
     for _ in 0..10_000 {
         let bomb = Bomb(&DROPS);
         record.on_finish(move || {
@@ -607,7 +608,7 @@ fn a_registration_that_begins_in_a_destructor_ends_with_the_thread() {
         });
         let (sender, receiver) = mpsc::channel();
         thread::spawn(move || {
-            // What is older than the guard is destroyed after it.
+            // A thread-local value that is older than the guard is destroyed after it.
             if !late {
                 current();
             }

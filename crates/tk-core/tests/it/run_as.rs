@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use tk_core::__private::run_as;
+use tk_core::__private::{RegistrationExt, run_as};
 use tk_core::{
     Registration, at_thread_exit, current, current_id, current_owner, current_slot, enumerate,
     thread_at,
@@ -67,7 +67,8 @@ fn what_is_to_run_at_the_end_of_the_thread_runs_at_the_end_of_the_function_as_th
         }
     };
     thread.spawn(work).unwrap().join().unwrap();
-    // The outer thread's own end came after that. It ends in a destructor, which the join waits for.
+    // The outer thread's own end came after that. It ends in a destructor, which the join waits
+    // for.
     assert_eq!(seen.lock().unwrap().len(), 3);
 }
 
@@ -130,6 +131,7 @@ fn a_thread_of_the_kit_itself_is_not_listed() {
         me
     };
     assert!(!std::thread::spawn(work).join().unwrap().is_alive());
-    // A thread that was never started leaves the count as it was; one too many would be seen as an overflow.
+    // A thread that was never started leaves the count as it was; one too many would be seen as an
+    // overflow.
     drop(Registration::unlisted("never started"));
 }

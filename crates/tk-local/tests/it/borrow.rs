@@ -1,4 +1,4 @@
-//! What a thread does with a value while it does something with it.
+//! Uses of a value while the same thread uses it already.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};

@@ -30,7 +30,7 @@ fn at_destruction(f: impl FnOnce() + 'static) {
     PROBE.with_borrow_mut(|probe| *probe = Some(OnDrop(Some(Box::new(f)))));
 }
 
-/// What a destructor may do: with a value that it found, and with new ones.
+/// Calls that a destructor may make: with a value that it found, and with new ones.
 fn use_it(local: &Local<Counted>, tally: &Tally) {
     let had = local.is_set();
     assert_eq!(local.with_borrow(|_| ()).is_ok(), had);

@@ -38,7 +38,7 @@ fn hostile(tally: &Tally, f: impl FnOnce() + Send + 'static) -> Hostile {
     }
 }
 
-/// A value whose drop sets the next one in the same `Local`, so many times.
+/// A value whose drop sets the next one in the same `Local`, `left` times.
 fn relay(tally: &Tally, left: usize, local: &'static Local<Hostile>) -> Hostile {
     let counter = tally.clone();
     hostile(tally, move || {
@@ -354,7 +354,7 @@ fn a_drop_may_make_its_thread_another_one() {
             }));
         });
     }
-    // What they have set as another thread may have been set too late to be dropped.
+    // Values that they have set with another identity may have been set too late to be dropped.
     assert_eq!(tally.made(), 12);
     assert!((6..=12).contains(&tally.dropped()));
 }

@@ -105,7 +105,7 @@ fn a_value_whose_thread_ends_while_it_is_visited_is_dropped_after_the_visit() {
     threads.end_one();
     threads.end_one();
     threads.end_one();
-    // Two that nobody had reached are gone with their threads.
+    // Two values that were not reached are gone with their threads.
     assert_eq!((tally.dropped(), tally.dropped_by_maker()), (2, 0));
     assert_eq!(visits.count(), 0);
     drop(visit);
@@ -296,7 +296,7 @@ fn a_shared_local_says_what_cannot_be() {
     let inside = LOCAL.with(|_| LOCAL.try_set(2).unwrap_err().reason());
     assert_eq!(inside, Ok(AccessError::Borrowed));
     assert_eq!(LOCAL.with(|n| LOCAL.with(|m| n + m)), Ok(Ok(2)));
-    // What could not be set is not seen.
+    // A value that could not be set is not seen.
     assert_eq!(LOCAL.iter().map(|n| *n).collect::<Vec<_>>(), [1]);
 
     let unset = SharedLocal::<u32>::new();

@@ -1,4 +1,4 @@
-//! What the types are.
+//! The traits of the types.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -22,7 +22,7 @@ assert_not_impl_any!(Local<u32, Box<dyn Fn() -> u32 + Send>>: Sync);
 
 assert_impl_all!(SharedLocal<u32>: Send, Sync, Default, std::fmt::Debug);
 assert_not_impl_any!(SharedLocal<Rc<u32>>: Send, Sync);
-// Who looks at it from another thread shares it.
+// A look from another thread shares it.
 assert_not_impl_any!(SharedLocal<Cell<u32>>: Send, Sync);
 assert_impl_all!(SharedIter<u32>: Send, Sync, ExactSizeIterator);
 

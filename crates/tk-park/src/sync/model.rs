@@ -103,7 +103,7 @@ pub fn current_owner() -> Owner {
 
 /// The number of a model's thread as an id.
 pub fn current_id() -> ThreadId {
-    ThreadId::of_model(current_slot().get().into())
+    tk_core::__private::thread_id_of_model(current_slot().get().into())
 }
 
 /// The atomics of the parking lot. They are created at run time, so they are loom's own.

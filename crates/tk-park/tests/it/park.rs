@@ -587,7 +587,7 @@ fn a_wait_that_is_unparked_while_its_condition_holds_goes_on() {
 #[test]
 fn a_wait_whose_order_counts_enters_the_queue_before_its_thread_is_registered() {
     let (word, spin) = (AtomicU32::new(0), AdaptiveSpin::new());
-    let slot = || tk_core::peek_slot_and_id().0;
+    let slot = || tk_core::__private::peek_slot_and_id().0;
     for enters in [true, false] {
         std::thread::scope(|s| {
             s.spawn(|| {

@@ -1,4 +1,4 @@
-//! What a thread waits for is there for all to see.
+//! All threads can see what a thread is blocked on.
 
 use std::panic::Location;
 use std::sync::mpsc;
@@ -30,7 +30,7 @@ fn others_see_it_from_entering_until_leaving() {
     assert_eq!((seen.kind(), seen.address()), ("bus", 0x10));
     assert_eq!(seen.holder(), Some(record.owner()));
     assert!(seen.since() <= Instant::now());
-    assert!(seen.location().file().ends_with("waiting.rs"));
+    assert!(seen.location().file().ends_with("blocked_on.rs"));
     assert!(format!("{seen:?}").starts_with("bus 0x10 at "));
     go_on.send(()).unwrap();
     assert_eq!(told.recv().unwrap().blocked_on(), None);
