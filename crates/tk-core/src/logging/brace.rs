@@ -1,4 +1,5 @@
-//! The brace form: `{name!conversion:[[fill]align][sign][#][0][width][.precision][type]}`.
+//! The parser of the brace style:
+//! `{name!conversion:[[fill]align][sign][#][0][width][.precision][type]}`.
 
 use super::error::FormatError;
 use super::error::FormatErrorKind::{
@@ -32,7 +33,7 @@ pub(super) fn parse(format: &str) -> Result<Vec<Piece>, FormatError> {
     Ok(pieces.finish())
 }
 
-/// From behind the opening brace to behind the closing one.
+/// Parses a field, from after the opening brace to after the closing one.
 fn field(cursor: &mut Cursor<'_>, brace: usize, pieces: &mut Pieces) -> Result<(), FormatError> {
     let unclosed = || FormatError::new(Unclosed, brace);
     let start = cursor.at();
@@ -44,7 +45,7 @@ fn field(cursor: &mut Cursor<'_>, brace: usize, pieces: &mut Pieces) -> Result<(
     let field = Field::named(name, start)?;
     let conversion = conversion(cursor, brace).map_err(|error| error.of(name))?;
     let mut spec_cursor = cursor.clone();
-    // Python would look for more fields in the spec. Here is nothing that they could be good for.
+    // Python looks for nested fields in the spec. No field here could be used as a width.
     cursor.until(&['}']).ok_or_else(|| unclosed().of(name))?;
     let spec = spec(&mut spec_cursor, field.type_(), conversion).map_err(|error| error.of(name))?;
     cursor.next();
@@ -52,7 +53,7 @@ fn field(cursor: &mut Cursor<'_>, brace: usize, pieces: &mut Pieces) -> Result<(
     Ok(())
 }
 
-/// Of `!r:` or `:` or nothing, up to the spec or the closing brace.
+/// Parses `!r:`, `:` or nothing, up to the spec or the closing brace.
 fn conversion(cursor: &mut Cursor<'_>, brace: usize) -> Result<Option<Conversion>, FormatError> {
     if !cursor.eat('!') {
         cursor.eat(':');
@@ -77,7 +78,7 @@ fn conversion(cursor: &mut Cursor<'_>, brace: usize) -> Result<Option<Conversion
     Ok(Some(conversion))
 }
 
-/// What lies between the colon and the closing brace.
+/// Parses the spec between the colon and the closing brace.
 fn spec(
     cursor: &mut Cursor<'_>,
     type_: Type,
@@ -118,7 +119,7 @@ fn spec(
         return error(Mismatch('#'), at);
     }
 
-    // Behind a fill character this zero is one of the width's digits.
+    // After a fill character, a zero is the first digit of the width.
     if !filled && cursor.eat('0') {
         spec.fill = '0';
         if !aligned && !text {
@@ -158,7 +159,7 @@ fn spec(
     }
 }
 
-/// Says whether there is a fill character, and whether there is an alignment.
+/// Parses the fill character and the alignment. Returns whether there is one of each.
 fn fill_and_align(
     cursor: &mut Cursor<'_>,
     text: bool,
@@ -199,7 +200,8 @@ fn align(c: char) -> Option<Align> {
     }
 }
 
-/// What a type asks for: `None` if there is no such type, `Some(None)` if this field cannot have it.
+/// The conversion of a type character. `None` if there is no such type, and `Some(None)` if it does
+/// not suit the field.
 fn typed(c: char, type_: Type) -> Option<Option<Conversion>> {
     let (conversion, suits) = match c {
         's' => (Conversion::Str, type_ == Type::Text),

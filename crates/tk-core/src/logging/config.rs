@@ -1,4 +1,4 @@
-//! The builder.
+//! The configuration of a logger.
 
 use jiff::tz::TimeZone;
 use log::LevelFilter;
@@ -13,10 +13,10 @@ use super::template::{Style, Template};
 /// Python's `logging.BASIC_FORMAT`.
 const BASIC_FORMAT: &str = "%(levelname)s:%(name)s:%(message)s";
 
-/// Begins a configuration of the `log` crate's backend, with Python's defaults: warnings and errors go to the standard
-/// error stream, as `WARNING:name:message`.
+/// Starts a configuration of the backend for the `log` crate, with Python's defaults.
 ///
-/// Nothing happens before [`BasicConfig::init`] or one of its relatives is called.
+/// By default, warnings and errors are written to the standard error stream, as
+/// `WARNING:name:message`. Call [`BasicConfig::init`] to install the logger.
 ///
 /// ```
 /// use log::LevelFilter;
@@ -26,14 +26,14 @@ const BASIC_FORMAT: &str = "%(levelname)s:%(name)s:%(message)s";
 ///     .format("%(asctime)s (%(threadName)-2s) %(message)s")
 ///     .init();
 ///
-/// log::debug!("waiting for the lock"); // 2024-07-15 17:30:59,042 (MainThread) waiting for the lock
+/// log::debug!("waiting"); // 2024-07-15 17:30:59,042 (MainThread) waiting
 /// ```
 #[doc(alias = "logging.basicConfig")]
 pub fn basic_config() -> BasicConfig {
     BasicConfig::default()
 }
 
-/// A configuration of the `log` crate's backend; [`basic_config`] begins one.
+/// A configuration of the backend for the `log` crate, from [`basic_config`].
 ///
 /// ```
 /// use tk_core::logging::{Stream, basic_config};
@@ -58,7 +58,7 @@ pub struct BasicConfig {
     stream: Stream,
 }
 
-/// Where filter directives come from.
+/// The source of filter directives.
 #[derive(Debug)]
 enum Directives {
     Text(String),
@@ -79,9 +79,9 @@ impl Default for BasicConfig {
 }
 
 impl BasicConfig {
-    /// Lets records of this level through, and more severe ones; `Warn` unless this is called.
+    /// Logs records of this level and more severe ones. The default is `Warn`.
     ///
-    /// This holds for the targets of which no [filter](BasicConfig::filter) directive says otherwise.
+    /// [Filter](BasicConfig::filter) directives override it for their targets.
     ///
     /// ```
     /// use log::LevelFilter;
@@ -97,10 +97,10 @@ impl BasicConfig {
         self
     }
 
-    /// Formats records like this; `%(levelname)s:%(name)s:%(message)s` unless this is called.
+    /// Sets the format of a record. The default is `%(levelname)s:%(name)s:%(message)s`.
     ///
-    /// The [module](super) lists the fields and says what can be written around them. A mistake in the format is an
-    /// error when the logger is built.
+    /// The [module](super) describes the fields and the format languages. A mistake in the format
+    /// is an error when the logger is built.
     ///
     /// ```
     /// use tk_core::logging::basic_config;
@@ -114,7 +114,8 @@ impl BasicConfig {
         self
     }
 
-    /// Says in which language the [format](BasicConfig::format) is written, if it does not show; see [`Style`].
+    /// Sets the language of the [format](BasicConfig::format), for a format that looks like the
+    /// other one. See [`Style`].
     ///
     /// ```
     /// use tk_core::logging::{Style, basic_config};
@@ -128,12 +129,12 @@ impl BasicConfig {
         self
     }
 
-    /// Formats the field `asctime` like this, by the rules of `strftime`.
+    /// Sets the format of the field `asctime`, by the rules of `strftime`. The time is the local
+    /// time.
     ///
-    /// Without this, or with an empty format, it is `%Y-%m-%d %H:%M:%S` and, after a comma, the milliseconds. As in
-    /// Python a format of one's own has no milliseconds; unlike Python's it can have them, by `%3f`. The time is the
-    /// local time. [`jiff`](jiff::fmt::strtime) lists what can be asked for; a mistake is an
-    /// error when the logger is built.
+    /// The default is `%Y-%m-%d %H:%M:%S`, a comma and the milliseconds, also for an empty format.
+    /// A format can show milliseconds by `%3f`, which Python's cannot. [`jiff`](jiff::fmt::strtime)
+    /// describes the conversions. A mistake is an error when the logger is built.
     ///
     /// ```
     /// use tk_core::logging::basic_config;
@@ -147,14 +148,21 @@ impl BasicConfig {
         self
     }
 
-    /// Lets records through as these directives say, which are those of the environment variable `RUST_LOG`:
-    /// `warn,app::db=debug` is `debug` for the target `app::db` and all below it, and `warn` for the others.
+    /// Adds directives that set the level of single targets, in the language of the environment
+    /// variable `RUST_LOG`.
     ///
-    /// A target matches by whole segments: `app::db` does not match `app::dbus`. The longest target that matches decides.
-    /// A directive without a target replaces the [level](BasicConfig::level), and one for the same target replaces the
-    /// directive that was given before. A target without a level lets everything through. Text after a `/` must occur
-    /// in the message as it is written (it is not a regular expression); only the last such text counts. A mistake is an
-    /// error when the logger is built.
+    /// `warn,app::db=debug` sets `debug` for the target `app::db` and all below it, and `warn` for
+    /// all others.
+    ///
+    /// - A target matches by whole segments: `app::db` does not match `app::dbus`. The longest
+    ///   target that matches decides.
+    /// - A directive without a target replaces the [level](BasicConfig::level). One for the same
+    ///   target replaces the earlier directive.
+    /// - A target without a level logs everything.
+    /// - Only messages that contain the text after a `/` are logged. It is not a regular
+    ///   expression. The last such text counts.
+    ///
+    /// A mistake is an error when the logger is built.
     ///
     /// ```
     /// use log::{Level, Log, Metadata};
@@ -171,12 +179,12 @@ impl BasicConfig {
         self
     }
 
-    /// Lets records through as the environment variable `RUST_LOG` says when the logger is built. Nothing changes if it is
-    /// unset or empty.
+    /// Adds the [filter](BasicConfig::filter) directives of the environment variable `RUST_LOG`, as
+    /// it is when the logger is built. Nothing changes if it is unset or empty.
     ///
-    /// See [`filter`](BasicConfig::filter) for its directives. To give it the last word, call this last. A directive that
-    /// is wrong is reported on the standard error stream and skipped, because a user's typing mistake should not
-    /// end the program.
+    /// Later directives replace earlier ones, so call this last to give the variable priority. A
+    /// wrong directive is reported on the standard error stream and skipped, because a user's
+    /// typing mistake should not end the program.
     ///
     /// ```
     /// tk_core::logging::basic_config().level(log::LevelFilter::Info).env().init();
@@ -185,7 +193,7 @@ impl BasicConfig {
         self.env_var("RUST_LOG")
     }
 
-    /// The same, with an environment variable of another name.
+    /// Does the same as [`env`](BasicConfig::env), with an environment variable of another name.
     ///
     /// ```
     /// use tk_core::logging::basic_config;
@@ -198,12 +206,14 @@ impl BasicConfig {
         self
     }
 
-    /// Writes records there: to [`Stream::Stderr`], which is the default, to [`Stream::Stdout`], or to any writer.
+    /// Sets the stream that records are written to: [`Stream::Stderr`], which is the default,
+    /// [`Stream::Stdout`], or any writer.
     ///
-    /// A record is written by one call of [`write_all`](std::io::Write::write_all) with the whole line, and one of
-    /// [`flush`](std::io::Write::flush). One thread at a time is in the writer. Errors are passed over, and so are
-    /// panics: the next record is written all the same. What the writer itself logs to the logger that it serves goes
-    /// to the standard error stream. A writer must not wait for another thread that logs to the same logger.
+    /// For each record, the logger calls [`write_all`](std::io::Write::write_all) once with the
+    /// whole line, and [`flush`](std::io::Write::flush) once. One thread at a time uses the writer.
+    /// Errors and panics of the writer are ignored, and the next record is written all the same.
+    /// Records that the writer itself logs go to the standard error stream. A writer must not wait
+    /// for another thread that logs to the same logger.
     ///
     /// ```no_run
     /// let file = std::fs::File::options().append(true).create(true).open("app.log")?;
@@ -216,17 +226,19 @@ impl BasicConfig {
         self
     }
 
-    /// Makes the logger without installing it.
+    /// Builds the logger without installing it.
     ///
     /// # Errors
     ///
-    /// If the format, the date format or a directive of [`filter`](BasicConfig::filter) cannot be understood.
+    /// Returns an error if the format, the date format or a directive of
+    /// [`filter`](BasicConfig::filter) is wrong.
     ///
     /// ```
     /// use tk_core::logging::basic_config;
     ///
     /// let error = basic_config().format("%(levelname)q").build().unwrap_err();
-    /// assert_eq!(error.to_string(), "unsupported `q` in field `levelname` at byte 12 of the log format");
+    /// let text = "unsupported `q` in field `levelname` at byte 12 of the log format";
+    /// assert_eq!(error.to_string(), text);
     /// ```
     pub fn build(self) -> Result<Logger, ConfigError> {
         let template = Template::parse(&self.format, self.style)?;
@@ -240,14 +252,15 @@ impl BasicConfig {
         })
     }
 
-    /// Makes the logger and installs it as the program's, with its most verbose level as [`log::max_level`].
+    /// Builds the logger and installs it as the program's, with its most verbose level as
+    /// [`log::max_level`].
     ///
-    /// What that level leaves out costs the program one load per record.
+    /// A record below that level costs the program one load.
     ///
     /// # Errors
     ///
-    /// If the configuration is wrong, or if the program has a logger already. Then nothing has changed: unlike
-    /// Python's, which does nothing the second time, this says so.
+    /// Returns an error if the configuration is wrong, or if the program has a logger already. Then
+    /// nothing has changed. Python's `basicConfig` silently does nothing in the second case.
     ///
     /// ```
     /// use tk_core::logging::basic_config;
@@ -264,12 +277,12 @@ impl BasicConfig {
         Ok(())
     }
 
-    /// Makes the logger and installs it as the program's: [`try_init`](BasicConfig::try_init) for programs that cannot
-    /// go on without it.
+    /// Builds the logger and installs it as the program's.
     ///
     /// # Panics
     ///
-    /// If the configuration is wrong, or if the program has a logger already.
+    /// Panics if the configuration is wrong, or if the program has a logger already.
+    /// [`try_init`](BasicConfig::try_init) returns an error instead.
     ///
     /// ```
     /// tk_core::logging::basic_config().format("%(threadName)s: %(message)s").init();
@@ -283,8 +296,8 @@ impl BasicConfig {
     }
 }
 
-/// What the program wrote must be right. What its user wrote into the environment must not end the program: it is reported
-/// on the standard error stream, as `env_logger` does.
+/// Builds the filter. A mistake in the program's text is an error. A mistake in an environment
+/// variable is the user's, and is reported on the standard error stream, as `env_logger` does.
 fn filter(level: LevelFilter, sources: Vec<Directives>) -> Result<Filter, ConfigError> {
     let mut filter = Filter::new(level);
     for source in sources {
@@ -309,7 +322,8 @@ fn filter(level: LevelFilter, sources: Vec<Directives>) -> Result<Filter, Config
     Ok(filter)
 }
 
-/// Reports a part of an environment variable that is skipped. Fails silently where there is no standard error stream.
+/// Reports a part of an environment variable that is skipped. Does nothing if there is no standard
+/// error stream.
 fn warn(variable: &str, reason: &str) {
     let line = format!("warning: {variable}: {reason}; ignored\n");
     write_to_stderr(line.as_bytes());

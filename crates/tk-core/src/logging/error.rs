@@ -1,4 +1,4 @@
-//! What can be wrong with a configuration.
+//! The errors of a configuration.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use log::SetLoggerError;
 
 use super::spec::LIMIT;
 
-/// What is wrong with a [log format](super::BasicConfig::format), and where.
+/// A mistake in a [log format](super::BasicConfig::format), with its position.
 ///
 /// ```
 /// use tk_core::logging::{ConfigError, FormatErrorKind, basic_config};
@@ -28,7 +28,7 @@ pub struct FormatError {
     field: Option<Box<str>>,
 }
 
-/// The kinds of [`FormatError`].
+/// The kind of a [`FormatError`].
 ///
 /// ```
 /// use tk_core::logging::{ConfigError, FormatErrorKind, basic_config};
@@ -43,21 +43,21 @@ pub struct FormatError {
 pub enum FormatErrorKind {
     /// There is no field of this name.
     UnknownField,
-    /// A field is asked for without a name: `%s`, `%()s`, `{}`.
+    /// A field has no name: `%s`, `%()s`, `{}`.
     MissingName,
     /// The bracket or brace at this position is never closed.
     Unclosed,
     /// The format ends in the middle of a field, or with a single `%`.
     UnexpectedEnd,
-    /// A single `}`; one that is meant as such is written twice.
+    /// A single `}`. Write a brace as `}}`.
     StrayBrace,
-    /// A flag, conversion or type that does not exist here.
+    /// A flag, conversion or type that does not exist.
     Unsupported(char),
-    /// A flag, conversion or type that exists, but not for a field such as this one: a text is no number.
+    /// A flag, conversion or type that does not suit the field, such as `d` for a text.
     Mismatch(char),
     /// A width or precision above 4096.
     TooLarge,
-    /// The format asks for no field at all, so every record would look the same.
+    /// The format has no field, so all records would look the same.
     NoFields,
 }
 
@@ -70,7 +70,7 @@ impl FormatError {
         }
     }
 
-    /// The same error, with the field in which it was made.
+    /// Adds the name of the field that has the mistake.
     pub(super) fn of(self, field: &str) -> FormatError {
         FormatError {
             field: Some(field.into()),
@@ -78,36 +78,39 @@ impl FormatError {
         }
     }
 
-    /// What is wrong.
+    /// Returns the kind of the mistake.
     ///
     /// ```
     /// use tk_core::logging::{ConfigError, FormatErrorKind, basic_config};
     ///
-    /// let Err(ConfigError::Format(error)) = basic_config().format("%(mesage)s").build() else { unreachable!() };
+    /// let result = basic_config().format("%(mesage)s").build();
+    /// let Err(ConfigError::Format(error)) = result else { unreachable!() };
     /// assert_eq!(error.kind(), FormatErrorKind::UnknownField);
     /// ```
     pub fn kind(&self) -> FormatErrorKind {
         self.kind
     }
 
-    /// Where: the offset in the format, in bytes, of the name, character or bracket that is wrong.
+    /// Returns the offset of the wrong name, character or bracket in the format, in bytes.
     ///
     /// ```
     /// use tk_core::logging::{ConfigError, basic_config};
     ///
-    /// let Err(ConfigError::Format(error)) = basic_config().format("%(name)s %(mesage)s").build() else { unreachable!() };
+    /// let result = basic_config().format("%(name)s %(mesage)s").build();
+    /// let Err(ConfigError::Format(error)) = result else { unreachable!() };
     /// assert_eq!(error.position(), 11); // After the bracket.
     /// ```
     pub fn position(&self) -> usize {
         self.position
     }
 
-    /// The name of the field that is wrong, or part of which is; `None` where it is not inside a field.
+    /// Returns the name of the field that has the mistake. `None` if the mistake is not in a field.
     ///
     /// ```
     /// use tk_core::logging::{ConfigError, basic_config};
     ///
-    /// let Err(ConfigError::Format(error)) = basic_config().format("%(mesage)s").build() else { unreachable!() };
+    /// let result = basic_config().format("%(mesage)s").build();
+    /// let Err(ConfigError::Format(error)) = result else { unreachable!() };
     /// assert_eq!(error.field(), Some("mesage"));
     /// ```
     pub fn field(&self) -> Option<&str> {
@@ -143,7 +146,7 @@ impl fmt::Display for FormatError {
 
 impl Error for FormatError {}
 
-/// Why [`BasicConfig::build`](super::BasicConfig::build) made no logger.
+/// The error of [`BasicConfig::build`](super::BasicConfig::build).
 ///
 /// ```
 /// use tk_core::logging::{ConfigError, basic_config};
@@ -155,20 +158,20 @@ impl Error for FormatError {}
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The format of the records cannot be understood.
+    /// The format of the records is wrong.
     Format(FormatError),
-    /// The format of the date cannot be understood.
+    /// The format of the date is wrong.
     #[non_exhaustive]
     DateFormat {
-        /// The format as it was given.
+        /// The format.
         format: String,
-        /// What is wrong with it.
+        /// The mistake.
         reason: String,
     },
-    /// The filter directives cannot be understood.
+    /// A filter directive is wrong.
     #[non_exhaustive]
     Filter {
-        /// What is wrong with them.
+        /// The mistake.
         reason: String,
     },
 }
@@ -202,7 +205,7 @@ impl From<FormatError> for ConfigError {
     }
 }
 
-/// Why [`BasicConfig::try_init`](super::BasicConfig::try_init) installed no logger.
+/// The error of [`BasicConfig::try_init`](super::BasicConfig::try_init).
 ///
 /// ```
 /// use tk_core::logging::{InitError, basic_config};
@@ -216,7 +219,7 @@ impl From<FormatError> for ConfigError {
 pub enum InitError {
     /// The configuration is wrong.
     Config(ConfigError),
-    /// The program has a logger already, which stays as it is.
+    /// The program has a logger already, which stays installed.
     AlreadySet(SetLoggerError),
 }
 

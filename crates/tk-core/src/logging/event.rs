@@ -1,4 +1,4 @@
-//! One record, with what is known of it besides: the time.
+//! One record with its time.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,21 +12,23 @@ use jiff::tz::TimeZone;
 use super::error::ConfigError;
 use super::line::Line;
 
-/// What a logger knows of time.
+/// A logger's time zone and date format.
 #[derive(Debug)]
 pub(super) struct Clock {
-    /// Tells it from every other clock, whose zone may be another. Never zero.
+    /// Identifies the clock, because other clocks may have other zones. Never zero.
     number: u64,
-    /// When the logger was made.
+    /// The time at which the logger was built.
     pub(super) start: Timestamp,
     zone: TimeZone,
-    /// For `strftime`; `None` for Python's default.
+    /// For `strftime`. `None` for Python's default.
     date_format: Option<String>,
 }
 
 impl Clock {
-    /// A date format that does not work now will not work later; one that does, may not (a year that `%y` cannot
-    /// show), and is then written as far as it goes.
+    /// Creates a clock, and tries the date format with the present time.
+    ///
+    /// A format that fails now is an error. One that works now may still fail later, for a year
+    /// that `%y` cannot show. Then the date is written up to that point.
     pub(super) fn new(zone: TimeZone, date_format: Option<String>) -> Result<Clock, ConfigError> {
         let start = Timestamp::now();
         let config = Config::new().custom(PosixCustom::new());
@@ -52,7 +54,7 @@ fn broken_down(time: Timestamp, zone: &TimeZone) -> BrokenDownTime {
     BrokenDownTime::from(&time.to_zoned_datetime(zone.clone()))
 }
 
-/// A second of a clock, as it is written.
+/// The text of one second of a clock.
 #[derive(Clone, Copy)]
 struct Date {
     clock: u64,
@@ -62,8 +64,8 @@ struct Date {
 }
 
 thread_local! {
-    /// The last one that the thread has written. Many records are of the same second, and to find out what that is on the
-    /// calendar of a time zone takes longer than all the rest of a record.
+    /// The last date that the thread has written. Many records have the same second, and its date
+    /// in a time zone takes longer than the rest of a record.
     static LAST_DATE: Cell<Date> = const {
         Cell::new(Date {
             clock: 0,
@@ -73,24 +75,24 @@ thread_local! {
     };
 }
 
-/// One record on its way into a line.
+/// One record that is being formatted.
 pub(super) struct Event<'a> {
     pub(super) record: &'a log::Record<'a>,
     pub(super) clock: &'a Clock,
-    /// When it was logged, if the format wants to know.
+    /// The time at which it was logged, if the format uses the time.
     pub(super) time: Timestamp,
 }
 
 impl Event<'_> {
-    /// In seconds since 1970.
+    /// The time in seconds since 1970.
     pub(super) fn created(&self) -> f64 {
-        // As Python divides: exact for whole seconds.
+        // The same division as in Python, which is exact for whole seconds.
         self.time.as_nanosecond() as f64 / 1e9
     }
 
-    /// The second, counted from 1970, and its milliseconds, both cut off.
+    /// The seconds since 1970 and the milliseconds of the second, both rounded down.
     fn second_and_milliseconds(&self) -> (i64, u32) {
-        // Before 1970 both parts are negative.
+        // Before 1970, both parts are negative.
         let (second, nanosecond) = (self.time.as_second(), self.time.subsec_nanosecond());
         let milliseconds = nanosecond.rem_euclid(1_000_000_000) / 1_000_000;
         (
@@ -99,18 +101,18 @@ impl Event<'_> {
         )
     }
 
-    /// The milliseconds of the second, cut off.
+    /// The milliseconds of the second, rounded down.
     pub(super) fn milliseconds(&self) -> u32 {
         self.second_and_milliseconds().1
     }
 
-    /// In milliseconds since the logger was made.
+    /// The time in milliseconds since the logger was built.
     pub(super) fn relative_created(&self) -> f64 {
         let nanoseconds = self.time.as_nanosecond() - self.clock.start.as_nanosecond();
         nanoseconds as f64 / 1e6
     }
 
-    /// The local time, in the logger's format.
+    /// Writes the local time in the logger's format.
     pub(super) fn write_asctime(&self, line: &mut Line) {
         let zone = &self.clock.zone;
         match &self.clock.date_format {
@@ -129,7 +131,7 @@ impl Event<'_> {
                         second,
                         text,
                     };
-                    // Where the system has no such variables of its own, it may be gone in a thread's last destructors.
+                    // On systems without native thread-locals, it may be gone in late destructors.
                     let _ = LAST_DATE.try_with(|last| last.set(date));
                 }
                 line.push_char(',');
@@ -138,14 +140,14 @@ impl Event<'_> {
             Some(format) => {
                 let config = Config::new().custom(PosixCustom::new()).lenient(true);
                 let time = broken_down(self.time, zone);
-                // A line takes everything.
+                // Writing to a line never fails.
                 let _ = time.format_with_config(&config, format, &mut StdFmtWrite(line));
             }
         }
     }
 }
 
-/// Writes the date and the time of day, and returns what it has written.
+/// Writes the date and the time of day, and returns the text.
 fn write_date(line: &mut Line, time: DateTime) -> [u8; 19] {
     let start = line.len();
     line.push_digits(time.year().unsigned_abs().into(), 4);

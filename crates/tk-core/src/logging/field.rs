@@ -1,7 +1,6 @@
-//! The fields that a format can ask for.
+//! The fields of a format.
 
 use std::fmt::{self, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use log::Level;
 use log::kv::{Error, Key, Value, VisitSource};
@@ -11,8 +10,9 @@ use super::event::Event;
 use super::line::Line;
 use super::spec::Spec;
 use crate::current::with_current;
+use crate::guard::call_guarded;
 
-/// What Python prints where a record does not know its file.
+/// Python's text for the file of a record without one.
 const NO_FILE: &str = "(unknown file)";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub(super) enum Field {
     KeyValue(Box<str>),
 }
 
-/// What a field's value is, and so which conversions suit it.
+/// The type of a field's value, which decides which conversions suit it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Text,
@@ -46,7 +46,7 @@ pub(super) enum Type {
 }
 
 impl Field {
-    /// The field of this name, which stands at `position`.
+    /// The field of this name, at this position in the format.
     pub(super) fn named(name: &str, position: usize) -> Result<Field, FormatError> {
         Ok(match name {
             "asctime" => Field::Asctime,
@@ -135,13 +135,13 @@ impl Field {
                 });
             }
             Field::Asctime => event.write_asctime(line),
-            // The numbers, which are no text.
+            // The numeric fields, which `write` handles.
             _ => {}
         }
     }
 }
 
-/// Python's names.
+/// Python's name of a level.
 fn level_name(level: Level) -> &'static str {
     match level {
         Level::Warn => "WARNING",
@@ -149,7 +149,7 @@ fn level_name(level: Level) -> &'static str {
     }
 }
 
-/// Python's numbers. It has none for `TRACE`; 5 is what programs that want one use.
+/// Python's number of a level. It has none for `TRACE`. Programs that want one use 5.
 fn level_number(level: Level) -> i64 {
     match level {
         Level::Error => 40,
@@ -160,7 +160,8 @@ fn level_number(level: Level) -> i64 {
     }
 }
 
-/// The last segment of the module's path; of a record without one, the stem of its file, which is Python's module.
+/// The last segment of the module's path. For a record without one, the stem of its file, like
+/// Python's `module`.
 fn module<'a>(record: &'a log::Record<'_>) -> &'a str {
     match record.module_path() {
         Some(path) => path.rsplit("::").next().unwrap_or(path),
@@ -173,11 +174,11 @@ fn module<'a>(record: &'a log::Record<'_>) -> &'a str {
 
 fn file_name<'a>(record: &'a log::Record<'_>) -> &'a str {
     let path = record.file().unwrap_or(NO_FILE);
-    // The compiler writes the paths of the system on which it runs.
+    // The path is one of the system that the compiler ran on.
     path.rsplit(['/', '\\']).next().unwrap_or(path)
 }
 
-/// The message of a record, which is code of the program: it may fail or panic.
+/// Writes the message of a record. It runs user code, which may fail or panic.
 pub(super) fn write_message(message: &fmt::Arguments<'_>, line: &mut Line) {
     match message.as_str() {
         Some(message) => line.push_str(message),
@@ -185,10 +186,10 @@ pub(super) fn write_message(message: &fmt::Arguments<'_>, line: &mut Line) {
     }
 }
 
-/// Writes what the program formats. Should that fail or panic, then what it has written until then stays, and a note
-/// says that there is no more: whoever logs is not to be hurt by it.
+/// Writes what user code formats. If that fails or panics, the text up to there stays, and a note
+/// follows. The thread that logs does not notice.
 fn write_foreign(line: &mut Line, what: &str, write: impl FnOnce(&mut Line) -> fmt::Result) {
-    let trouble = match contain(|| write(line)) {
+    let trouble = match catch_panic(|| write(line)) {
         Some(Ok(())) => return,
         Some(Err(fmt::Error)) => "failed",
         None => "panicked",
@@ -196,17 +197,11 @@ fn write_foreign(line: &mut Line, what: &str, write: impl FnOnce(&mut Line) -> f
     let _ = write!(line, "<{what} {trouble}>");
 }
 
-/// Calls code that is not ours; a panic in it, or in its panic's payload, goes no further.
-pub(super) fn contain<R>(f: impl FnOnce() -> R) -> Option<R> {
-    match catch_unwind(AssertUnwindSafe(f)) {
-        Ok(result) => Some(result),
-        Err(payload) => {
-            if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                std::mem::forget(second);
-            }
-            None
-        }
-    }
+/// Calls user code, and returns `None` if it panics.
+pub(super) fn catch_panic<R>(f: impl FnOnce() -> R) -> Option<R> {
+    let mut result = None;
+    call_guarded(|| result = Some(f()));
+    result
 }
 
 /// Writes `key=value key2=value2`.

@@ -1,4 +1,4 @@
-//! Which records pass: the directives of `RUST_LOG`.
+//! The filter of records, by the directives of `RUST_LOG`.
 //!
 //! ```text
 //! directives = [directive *("," directive)] ["/" text]
@@ -7,11 +7,12 @@
 //!            | target ["="]     all levels of that target
 //! ```
 //!
-//! Invariants of [`Filter`]:
+//! # Invariants of [`Filter`]
 //!
-//! - *Longest target first*: `directives` is sorted by the length of the target, longest first, so the first match is
-//!   the most specific one. The directive without a target is the last.
-//! - *One directive per target*: a later directive replaces an earlier one for the same target.
+//! **Longest target first.** `directives` is sorted by the length of the target, the longest first.
+//! So the first match is the most specific one. The directive without a target is the last.
+//!
+//! **One directive per target.** A later directive replaces an earlier one for the same target.
 
 use log::{Level, LevelFilter, Metadata};
 
@@ -19,13 +20,13 @@ use log::{Level, LevelFilter, Metadata};
 #[derive(Clone, Debug)]
 pub(super) struct Filter {
     directives: Vec<Directive>,
-    /// Text that a message must contain.
+    /// The text that a message must contain.
     text: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Directive {
-    /// Empty for every target.
+    /// Empty if the directive is for every target.
     target: String,
     level: LevelFilter,
 }
@@ -51,8 +52,8 @@ impl Directive {
         })
     }
 
-    /// Whether this is about the target or one of the modules above it: `app::db` is about `app::db::pool`, but not about
-    /// `app::dbus`.
+    /// Whether the directive is for this target or for a module above it: `app::db` is for
+    /// `app::db::pool`, but not for `app::dbus`.
     fn matches(&self, target: &str) -> bool {
         match target.strip_prefix(&*self.target) {
             Some(rest) => self.target.is_empty() || rest.is_empty() || rest.starts_with("::"),
@@ -62,7 +63,7 @@ impl Directive {
 }
 
 impl Filter {
-    /// Lets records of this level and above pass, whatever their target.
+    /// A filter that passes records of this level and more severe ones, for every target.
     pub(super) fn new(level: LevelFilter) -> Filter {
         Filter {
             directives: vec![Directive {
@@ -73,7 +74,7 @@ impl Filter {
         }
     }
 
-    /// Adds the directives in `text`. Returns what could not be understood; all else is added.
+    /// Adds the directives in `text`, except for wrong ones. Returns their errors.
     pub(super) fn add(&mut self, text: &str) -> Vec<String> {
         let (directives, message) = match text.split_once('/') {
             Some((directives, message)) => (directives, Some(message)),
@@ -97,11 +98,13 @@ impl Filter {
     }
 
     fn insert(&mut self, directive: Directive) {
+        // *One directive per target.*
         let same = |other: &&mut Directive| other.target == directive.target;
         if let Some(earlier) = self.directives.iter_mut().find(same) {
             *earlier = directive;
             return;
         }
+        // *Longest target first.*
         let longer = |other: &Directive| other.target.len() >= directive.target.len();
         let at = self.directives.partition_point(longer);
         self.directives.insert(at, directive);
@@ -124,7 +127,7 @@ impl Filter {
             .is_some_and(|directive| level <= directive.level)
     }
 
-    /// The text that a message must contain in order to pass.
+    /// The text that a message must contain to pass.
     pub(super) fn text(&self) -> Option<&str> {
         self.text.as_deref()
     }

@@ -1,30 +1,31 @@
-//! The bytes of one record, on their way to the writer.
+//! The buffer in which a record is formatted.
 
 use std::cell::Cell;
 use std::fmt;
 
-/// A buffer larger than this is not kept: one huge record should not cost its thread memory for ever.
+/// The largest buffer that a thread keeps. One huge record should not cost its thread memory
+/// forever.
 const KEPT: usize = 16 * 1024;
 
 thread_local! {
-    /// The thread's buffer between two records. A record takes it out, so that whatever is logged while the record is
-    /// formatted finds an empty one and takes nothing away.
+    /// The thread's buffer between two records. A record takes it out, so a record that is logged
+    /// while another one is formatted finds an empty buffer.
     static SPARE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A growing line of UTF-8. It is kept as bytes, so that padding can be rotated to where it belongs.
+/// A line of UTF-8. It is stored as bytes, so that padding can be rotated into its place.
 #[derive(Default)]
 pub(super) struct Line(Vec<u8>);
 
 impl Line {
-    /// An empty line, in the thread's own buffer; in a new one if that is in use, or gone because the thread ends.
+    /// An empty line in the thread's buffer. In a new buffer, if the thread's is in use or gone.
     pub(super) fn take() -> Line {
         let mut bytes = SPARE.try_with(Cell::take).unwrap_or_default();
         bytes.clear();
         Line(bytes)
     }
 
-    /// Leaves the buffer to the thread's next record.
+    /// Returns the buffer for the thread's next record.
     pub(super) fn give_back(self) {
         if self.0.capacity() <= KEPT {
             let _ = SPARE.try_with(|spare| spare.set(self.0));
@@ -43,7 +44,7 @@ impl Line {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    /// Takes whole characters.
+    /// Appends bytes that are whole characters.
     pub(super) fn push_bytes(&mut self, text: &[u8]) {
         self.0.extend_from_slice(text);
     }
@@ -60,8 +61,8 @@ impl Line {
         }
     }
 
-    /// The last digits of a number, that many. A date is made of these, and formatting each by the standard library
-    /// would take longer than all the rest of a record.
+    /// Appends the last `count` digits of a number. A date consists of these, and formatting each
+    /// by the standard library would take longer than the rest of a record.
     pub(super) fn push_digits(&mut self, mut number: u32, count: usize) {
         let start = self.len();
         self.push_times('0', count);
@@ -71,19 +72,19 @@ impl Line {
         }
     }
 
-    /// Puts `c` that many times between `start` and what follows.
+    /// Inserts `c` at `start`, `times` times.
     pub(super) fn insert_times(&mut self, start: usize, c: char, times: usize) {
         let end = self.len();
         self.push_times(c, times);
         self.0[start..].rotate_left(end - start);
     }
 
-    /// How many characters there are from `start` on.
+    /// The number of characters from `start` on.
     pub(super) fn chars_from(&self, start: usize) -> usize {
         self.0[start..].iter().filter(|&&b| begins_char(b)).count()
     }
 
-    /// Drops what comes after the first `count` characters from `start` on.
+    /// Keeps the first `count` characters from `start` on, and removes the rest.
     pub(super) fn truncate_chars(&mut self, start: usize, count: usize) {
         let starts = self.0[start..].iter().enumerate();
         let cut = starts.filter(|&(_, &b)| begins_char(b)).nth(count);
@@ -92,7 +93,7 @@ impl Line {
         }
     }
 
-    /// Takes off what comes from `start` on.
+    /// Removes the text from `start` on, and returns it.
     pub(super) fn split_off(&mut self, start: usize) -> String {
         let tail = String::from_utf8_lossy(&self.0[start..]).into_owned();
         self.0.truncate(start);
@@ -106,7 +107,7 @@ impl Line {
     }
 }
 
-/// Every byte does, but the ones that continue a character.
+/// Whether the byte starts a character. All do, except for continuation bytes.
 fn begins_char(byte: u8) -> bool {
     byte & 0b1100_0000 != 0b1000_0000
 }

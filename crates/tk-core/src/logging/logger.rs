@@ -1,4 +1,4 @@
-//! The backend.
+//! The logger: the backend for the `log` crate.
 
 use std::fmt;
 
@@ -12,10 +12,10 @@ use super::line::Line;
 use super::sink::Sink;
 use super::template::Template;
 
-/// A backend for the `log` crate, made by [`BasicConfig::build`](super::BasicConfig::build).
+/// A backend for the `log` crate, from [`BasicConfig::build`](super::BasicConfig::build).
 ///
-/// Most programs never see one: [`init`](super::BasicConfig::init) installs it. By itself it is of use in tests, or to
-/// those who install a logger of their own that passes records on.
+/// Most programs call [`init`](super::BasicConfig::init), which installs it. Build one for tests,
+/// or for a logger of your own that passes records on.
 ///
 /// ```
 /// use log::{Level, Log, Record};
@@ -26,7 +26,7 @@ use super::template::Template;
 ///     .target("app")
 ///     .args(format_args!("out of paper"))
 ///     .build();
-/// logger.log(&record); // prints ERROR:app:out of paper
+/// logger.log(&record); // Prints ERROR:app:out of paper.
 /// # Ok::<(), tk_core::logging::ConfigError>(())
 /// ```
 #[doc(alias = "logging.Formatter")]
@@ -38,8 +38,9 @@ pub struct Logger {
 }
 
 impl Logger {
-    /// The most verbose level that this logger lets through for any target: what to give to
-    /// [`log::set_max_level`] when the logger is installed by other means than
+    /// Returns the most verbose level that this logger logs for any target.
+    ///
+    /// Pass it to [`log::set_max_level`] if you install the logger without
     /// [`init`](super::BasicConfig::init).
     ///
     /// ```
@@ -53,7 +54,7 @@ impl Logger {
         self.filter.max_level()
     }
 
-    /// Whether the filter lets the record through.
+    /// Whether the filter passes the record.
     fn passes(&self, record: &Record<'_>) -> bool {
         if !self.filter.enabled(record.metadata()) {
             return false;
@@ -82,13 +83,14 @@ impl Log for Logger {
         let event = Event {
             record,
             clock: &self.clock,
-            // Before the message is formatted, which may take its time.
-            time: match template.uses_time {
-                true => Timestamp::now(),
-                false => self.clock.start,
+            // Before the message is formatted, which may take long.
+            time: if template.uses_time {
+                Timestamp::now()
+            } else {
+                self.clock.start
             },
         };
-        // The line is whole before the stream is locked: the message may log too.
+        // The line is complete before the stream is locked, because the message may log too.
         let mut line = Line::take();
         template.render(&event, &mut line);
         line.push_char('\n');

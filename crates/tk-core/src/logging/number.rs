@@ -1,12 +1,12 @@
 //! Floating-point numbers in Python's layouts: `%f`, `%e`, `%g` and `repr`.
 //!
-//! All of these take a number that is finite and not negative; the sign is somebody else's.
+//! All functions take a number that is finite and not negative. The caller writes the sign.
 
 use std::fmt::Write;
 
 use super::line::Line;
 
-/// `%f`: that many digits after the point.
+/// Writes `%f`: `precision` digits after the point.
 pub(super) fn fixed(line: &mut Line, number: f64, precision: usize, alternate: bool) {
     let _ = write!(line, "{number:.precision$}");
     if alternate && precision == 0 {
@@ -14,7 +14,8 @@ pub(super) fn fixed(line: &mut Line, number: f64, precision: usize, alternate: b
     }
 }
 
-/// `%e`: one digit before the point, that many after it, and an exponent of at least two digits.
+/// Writes `%e`: one digit before the point, `precision` digits after it, and an exponent of at
+/// least two digits.
 pub(super) fn exponent(
     line: &mut Line,
     number: f64,
@@ -26,14 +27,16 @@ pub(super) fn exponent(
     digits.write_exponent(line, alternate, upper);
 }
 
-/// Whether a number without a fraction ends with its last digit, as in `%g`, or with `.0`, as in `repr`.
+/// How a number without a fraction ends: with its last digit, as in `%g`, or with `.0`, as in
+/// `repr`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Point {
     IfNeeded,
     Always,
 }
 
-/// `%g`: that many significant digits, without trailing zeros; an exponent where the number is very large or small.
+/// Writes `%g`: `precision` significant digits without trailing zeros, and an exponent if the
+/// number is very large or small.
 pub(super) fn general(
     line: &mut Line,
     number: f64,
@@ -56,7 +59,7 @@ pub(super) fn general(
     }
 }
 
-/// `repr`: as few digits as tell this number from all others.
+/// Writes `repr`: the fewest digits that identify the number.
 pub(super) fn repr(line: &mut Line, number: f64, alternate: bool) {
     let digits = Digits::shortest(number);
     if digits.point <= -4 || digits.point > 16 {
@@ -81,7 +84,7 @@ impl Digits {
         Digits::parse(format!("{number:e}"))
     }
 
-    /// Of `D.DDDeX`, the only form in which the standard library writes an exponent.
+    /// Parses `D.DDDeX`, the only form in which the standard library writes an exponent.
     fn parse(text: String) -> Digits {
         let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
         Digits {

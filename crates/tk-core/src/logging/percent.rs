@@ -1,4 +1,4 @@
-//! The `%` form: `%(name)` flags width `.precision` conversion.
+//! The parser of the percent style: `%(name)` flags width `.precision` conversion.
 
 use super::error::FormatError;
 use super::error::FormatErrorKind::{Mismatch, MissingName, Unclosed, UnexpectedEnd, Unsupported};
@@ -62,7 +62,7 @@ fn spec(cursor: &mut Cursor<'_>, type_: Type) -> Result<Spec, FormatError> {
     if cursor.eat('.') {
         spec.precision = Some(cursor.number()?.unwrap_or(0));
     }
-    // C's length modifiers have no meaning in Python, which takes one all the same.
+    // Python accepts one of C's length modifiers, and ignores it.
     if let Some('h' | 'l' | 'L') = cursor.peek() {
         cursor.next();
     }

@@ -1,25 +1,35 @@
-//! Where the lines go.
+//! The destination of the lines.
 //!
-//! A line is written with a lock held, so that those of different threads are not mixed. The child of a fork must not
-//! wait for a lock that a thread of its parent had:
+//! A line is written with a lock held, so that the lines of different threads are not mixed. The
+//! child of a fork must not wait for a lock that a thread of its parent had:
 //!
-//! - The locks of `std::io::stderr` and `stdout` are the standard library's. A child writes past them, to the file
-//!   descriptor, with a lock that the child can always take.
-//! - A writer of the program's is behind a `std::sync::Mutex`, because to write may take long. A count says how many
-//!   threads are inside, or about to be. If it is not zero at the fork, the child leaves the writer alone for good: it may
-//!   be half-way through a change, and its lock may be held.
+//! | stream | lock | in the child of a fork |
+//! |---|---|---|
+//! | standard error, standard output | the standard library's | writes past it, locks `LINE` |
+//! | a writer, unused at the fork | `Shared::writer` | the same |
+//! | a writer, used by a lost thread | `Shared::writer` | not used: writes to standard error |
+//!
+//! # Invariants
+//!
+//! **Counted before locked.** A thread counts itself in `Inside` before it locks the writer, and
+//! until it has unlocked it. So if the count is zero at a fork, the writer's lock is free and the
+//! writer is whole. Otherwise the writer may be in the middle of a change, and the child leaves it
+//! alone forever. The lock itself is a `std::sync::Mutex`, because a write may take long.
+//!
+//! **No nested use.** A writer that logs finds its own thread in `owner`, and does not wait for
+//! itself.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use super::field::contain;
+use super::field::catch_panic;
 use crate::{current_id, fork};
 
-/// Where a logger writes to: see [`BasicConfig::stream`](super::BasicConfig::stream).
+/// The stream that a logger writes to. See [`BasicConfig::stream`](super::BasicConfig::stream).
 ///
-/// Whatever implements [`Write`] turns into a stream by [`From`].
+/// Any type that implements [`Write`] converts into a stream.
 ///
 /// ```
 /// use tk_core::logging::{Stream, basic_config};
@@ -59,7 +69,7 @@ impl fmt::Debug for Stream {
 
 /// A stream that many threads write to, one at a time.
 ///
-/// What goes wrong on the way out is not reported: there is nobody to report it to.
+/// Errors are ignored, because there is nothing to report them to.
 pub(super) enum Sink {
     Stderr,
     Stdout,
@@ -67,18 +77,18 @@ pub(super) enum Sink {
 }
 
 pub(super) struct Shared {
-    /// The id of the thread that writes now, or zero: a writer that logs finds its own.
+    /// The id of the thread that writes now, or zero (*no nested use*).
     owner: AtomicU64,
     inside: fork::Mutex<Inside>,
     writer: Mutex<Box<dyn Write + Send>>,
 }
 
-/// The threads that use a writer, or are about to.
+/// The threads that use a writer, or are about to (*counted before locked*).
 enum Inside {
     Count(u32),
-    /// A thread that is in the parent was inside. The child has not said so yet.
+    /// A lost thread used the writer at the fork.
     Lost,
-    /// The same, and it has been said.
+    /// The same, and the child has reported it.
     LostAndReported,
 }
 
@@ -96,7 +106,7 @@ impl fork::Inherit for Inside {
 
 impl From<Stream> for Sink {
     fn from(stream: Stream) -> Sink {
-        // Has forks watched from here on: a child must know that it is one when it first logs.
+        // Installs the handler for forks, so that a child knows that it is one when it logs.
         fork::generation();
         match stream {
             Stream::Stderr => Sink::Stderr,
@@ -111,7 +121,7 @@ impl From<Stream> for Sink {
 }
 
 impl Sink {
-    /// Hands a whole line, with its end, to the stream.
+    /// Writes a whole line, with its line break.
     pub(super) fn write(&self, line: &[u8]) {
         match self {
             Sink::Stderr => write_to_stderr(line),
@@ -119,7 +129,7 @@ impl Sink {
             Sink::Writer(shared) => {
                 let written = shared.with(|w| w.write_all(line).and_then(|()| w.flush()));
                 if written.is_err() {
-                    // Nothing that is logged is lost.
+                    // The writer cannot be used here, but the line must not be lost.
                     write_to_stderr(line);
                 }
             }
@@ -146,7 +156,7 @@ fn in_child() -> bool {
     fork::generation() != fork::FIRST
 }
 
-/// Writes a line to the standard error stream, which buffers nothing.
+/// Writes a line to the standard error stream, which has no buffer.
 pub(super) fn write_to_stderr(line: &[u8]) {
     let _ = if in_child() {
         write_past_std(Standard::Error, line)
@@ -172,7 +182,7 @@ enum Standard {
 }
 
 fn write_past_std(mut stream: Standard, line: &[u8]) -> io::Result<()> {
-    /// One for both streams, which are often the same terminal.
+    /// One lock for both streams, which are often the same terminal.
     static LINE: fork::Mutex<()> = fork::Mutex::constant(());
 
     let wait = match stream {
@@ -198,7 +208,7 @@ impl Write for Standard {
     }
 }
 
-/// There are no forks here.
+/// These systems have no forks.
 #[cfg(not(unix))]
 impl Write for Standard {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -213,10 +223,11 @@ impl Write for Standard {
     }
 }
 
-/// Writes all of it, also if the stream does not block: another program that shares a terminal or a pipe with this one may
-/// have set it so. [`Write::write_all`] would lose the rest of the line.
+/// Writes all bytes, even to a stream that does not block. Another program that shares a terminal
+/// or a pipe with this one may have set that.
 ///
-/// Both standard streams have taken nothing when a write of theirs fails.
+/// [`Write::write_all`] would lose the rest of the line. A failed write to a standard stream has
+/// written nothing, so it can be repeated.
 fn write_all(stream: &mut dyn Write, mut bytes: &[u8], wait: fn()) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.write(bytes) {
@@ -230,7 +241,7 @@ fn write_all(stream: &mut dyn Write, mut bytes: &[u8], wait: fn()) -> io::Result
     Ok(())
 }
 
-/// Flushes a stream that may not block.
+/// Flushes a stream, even one that does not block.
 fn flush(stream: &mut dyn Write, wait: fn()) -> io::Result<()> {
     loop {
         match stream.flush() {
@@ -241,7 +252,7 @@ fn flush(stream: &mut dyn Write, wait: fn()) -> io::Result<()> {
     }
 }
 
-/// Waits until the standard error stream takes more, as a write to it would if the stream blocked.
+/// Blocks until the standard error stream can be written to.
 fn wait_for_stderr() {
     #[cfg(unix)]
     wait_until_writable(rustix::stdio::stderr());
@@ -249,7 +260,7 @@ fn wait_for_stderr() {
     wait_a_little();
 }
 
-/// Waits until the standard output stream takes more.
+/// Blocks until the standard output stream can be written to.
 fn wait_for_stdout() {
     #[cfg(unix)]
     wait_until_writable(rustix::stdio::stdout());
@@ -269,40 +280,41 @@ fn wait_until_writable(stream: std::os::fd::BorrowedFd<'_>) {
     }
 }
 
-/// For systems that can't be asked when a stream takes more.
+/// Blocks for a moment, where the system cannot be asked whether a stream can be written to.
 fn wait_a_little() {
     std::thread::sleep(std::time::Duration::from_millis(1));
 }
 
-/// The writer can't be used: the calling thread is in it already, or a thread was that a fork has left behind.
+/// The writer cannot be used, because this thread uses it already, or a lost thread did at the
+/// fork.
 struct Busy;
 
 impl Shared {
-    /// Calls the writer, alone. A panic in it counts as done.
+    /// Calls `f` with the writer, while no other thread uses it. A panic of `f` counts as success.
     fn with(
         &self,
         f: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<io::Result<()>, Busy> {
         let me = current_id().get();
-        // Relaxed: a thread finds its own id here only if it has put it here itself.
+        // Relaxed: only this thread stores its own id here.
         if self.owner.load(Ordering::Relaxed) == me {
             return Err(Busy);
         }
         let _inside = self.enter()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.owner.store(me, Ordering::Relaxed);
-        let result = contain(|| f(&mut **writer));
+        let result = catch_panic(|| f(&mut **writer));
         self.owner.store(0, Ordering::Relaxed);
         Ok(result.unwrap_or(Ok(())))
     }
 
-    /// Counts the calling thread until the result is dropped.
+    /// Counts the calling thread as inside until the result is dropped.
     fn enter(&self) -> Result<impl Drop + '_, Busy> {
         struct Leave<'a>(&'a fork::Mutex<Inside>);
 
         impl Drop for Leave<'_> {
             fn drop(&mut self) {
-                // Another state means that the writer itself has forked, and this is the child.
+                // In another state, the writer itself has forked, and this is the child.
                 if let Inside::Count(inside) = &mut *self.0.lock() {
                     *inside -= 1;
                 }

@@ -1,14 +1,15 @@
-//! How one field is written: what it is converted to, and how that is padded, signed and cut.
+//! The specification of one field: its conversion, and how the result is padded, signed and cut.
 
 use std::fmt::Write;
 
 use super::line::Line;
 use super::number::{self, Point};
 
-/// The largest width and precision. Whatever is larger is a slip of the pen, and would cost its length per record.
+/// The largest width and precision. A larger one is a mistake, and would cost its length per
+/// record.
 pub(super) const LIMIT: usize = 4096;
 
-/// Digits after the point where a format does not say how many.
+/// The default number of digits after the point.
 const PRECISION: usize = 6;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,7 @@ pub(super) enum Align {
     Left,
     Right,
     Center,
-    /// The padding goes between the sign, or the `0x`, and the digits.
+    /// The padding goes between the sign or the `0x` and the digits.
     AfterSign,
 }
 
@@ -29,11 +30,11 @@ pub(super) enum Sign {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conversion {
-    /// As `str` has it.
+    /// Like `str`.
     Str,
-    /// As `repr` has it: quoted, and escaped where it cannot be printed.
+    /// Like `repr`: quoted, with characters escaped that cannot be printed.
     Repr,
-    /// As `ascii` has it: `repr` with nothing but ASCII.
+    /// Like `ascii`: `repr` in ASCII only.
     Ascii,
     Decimal,
     Binary,
@@ -48,7 +49,7 @@ pub(super) enum Conversion {
     General {
         upper: bool,
     },
-    /// A floating-point number for which the brace form gives no type.
+    /// A floating-point number without a type in the brace style.
     Untyped,
 }
 
@@ -145,7 +146,7 @@ impl Spec {
                     number::repr(line, value.abs(), false);
                 });
             }
-            // Integers are cut towards zero.
+            // The fraction is cut off, towards zero.
             Decimal | Binary | Octal | Hex { .. } => return self.write_integer(line, value as i64),
             _ => {}
         }
@@ -181,7 +182,7 @@ impl Spec {
         }
     }
 
-    /// Pads what was written from `start` on, whose sign ends at `first_digit`.
+    /// Pads the text from `start` on. Its sign and prefix end at `first_digit`.
     fn pad(&self, line: &mut Line, start: usize, first_digit: usize) {
         if self.width == 0 {
             return;
@@ -199,7 +200,7 @@ impl Spec {
     }
 }
 
-/// Puts what was written from `start` on into quotes, as Python's `repr` does.
+/// Quotes the text from `start` on, like Python's `repr`.
 fn quote(line: &mut Line, start: usize, ascii: bool) {
     let text = line.split_off(start);
     let mark = if text.contains('\'') && !text.contains('"') {
@@ -232,8 +233,10 @@ fn quote(line: &mut Line, start: usize, ascii: bool) {
     line.push_char(mark);
 }
 
-/// The standard library tells what it can print by what it does not escape. It escapes a combining character too, but
-/// only at the beginning of a text.
+/// Whether Python would print the character.
+///
+/// The standard library escapes the characters that it cannot print. It also escapes a combining
+/// character at the start of a text, so another character goes before it here.
 fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return matches!(c, ' '..='~');

@@ -1,4 +1,4 @@
-//! A format, once it has been understood.
+//! Parsed formats.
 
 use super::error::{FormatError, FormatErrorKind};
 use super::event::Event;
@@ -7,15 +7,17 @@ use super::line::Line;
 use super::spec::{LIMIT, Spec};
 use super::{brace, percent};
 
-/// In which of Python's two languages a [format](super::BasicConfig::format) is written.
+/// The language of a [format](super::BasicConfig::format), one of Python's two.
 ///
-/// Seldom to be given: a format that contains `%(` is taken for the first, another that contains `{` for the second.
+/// It is seldom needed. A format that contains `%(` is taken for the percent style, and any other
+/// that contains `{` for the brace style.
 ///
 /// ```
 /// use tk_core::logging::{Style, basic_config};
 ///
-/// // Only the style tells that this `%(` stands for itself.
-/// let logger = basic_config().style(Style::Brace).format("{levelname} 100%(ish) {message}").build()?;
+/// // The `%(` is plain text in the brace style.
+/// let config = basic_config().style(Style::Brace);
+/// let logger = config.format("{levelname} 100%(ish) {message}").build()?;
 /// # Ok::<(), tk_core::logging::ConfigError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,7 +48,7 @@ pub(super) enum Piece {
     Field(Field, Spec),
 }
 
-/// A format in pieces.
+/// A parsed format.
 #[derive(Debug)]
 pub(super) struct Template {
     pieces: Vec<Piece>,
@@ -83,7 +85,7 @@ impl Template {
     }
 }
 
-/// Collects pieces, and joins the literal ones.
+/// Collects pieces, and joins adjacent literals.
 #[derive(Default)]
 pub(super) struct Pieces(Vec<Piece>);
 
@@ -105,7 +107,7 @@ impl Pieces {
     }
 }
 
-/// A place in a format.
+/// A position in a format.
 #[derive(Clone)]
 pub(super) struct Cursor<'a> {
     format: &'a str,
@@ -130,14 +132,14 @@ impl<'a> Cursor<'a> {
         self.rest().chars().next()
     }
 
-    /// Goes past a character.
+    /// Consumes a character.
     pub(super) fn next(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.at += c.len_utf8();
         Some(c)
     }
 
-    /// Goes past this character, if it is the next one.
+    /// Consumes this character if it is the next one, and returns whether it was.
     pub(super) fn eat(&mut self, c: char) -> bool {
         let eaten = self.peek() == Some(c);
         if eaten {
@@ -146,7 +148,8 @@ impl<'a> Cursor<'a> {
         eaten
     }
 
-    /// Goes to the first of these characters and gives what lies before it; `None`, without a move, if there is none.
+    /// Consumes the text before the first of these characters, and returns it. Consumes nothing and
+    /// returns `None` if there is none.
     pub(super) fn until(&mut self, ends: &[char]) -> Option<&'a str> {
         let length = self.rest().find(ends)?;
         let text = &self.rest()[..length];
@@ -154,14 +157,14 @@ impl<'a> Cursor<'a> {
         Some(text)
     }
 
-    /// Goes to the end and gives what lies before it.
+    /// Consumes and returns the rest.
     pub(super) fn all(&mut self) -> &'a str {
         let text = self.rest();
         self.at = self.format.len();
         text
     }
 
-    /// Goes past a width or precision, if there is one.
+    /// Consumes a width or a precision, if there is one.
     pub(super) fn number(&mut self) -> Result<Option<usize>, FormatError> {
         let start = self.at;
         let mut number = None;

@@ -1,4 +1,4 @@
-//! What a format makes of a record, beside what CPython 3.11 makes of the same.
+//! The output of formats, compared with that of CPython 3.11.
 
 mod python;
 
