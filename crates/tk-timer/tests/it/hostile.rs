@@ -283,6 +283,9 @@ fn any_time_is_a_time() {
     far.join().unwrap();
 }
 
+/// After this time a function that sleeps is overtaken. On systems other than Linux, any function.
+const SHORT: Duration = Duration::from_micros(250);
+
 #[test]
 fn short_functions_run_in_the_order_of_their_times() {
     let service = TimerService::new();
@@ -292,16 +295,19 @@ fn short_functions_run_in_the_order_of_their_times() {
             let at = Instant::now() + Duration::from_micros(100);
             let start = |n: u64| {
                 let order = order.clone();
-                let note = move || order.lock().unwrap().push(n);
+                let note = move || order.lock().unwrap().push((n, Instant::now()));
                 Timer::at(at + Duration::from_micros(gap * n), note).start_on(&service)
             };
             let handles: Vec<_> = (0..4).map(start).collect();
             handles.iter().for_each(|handle| handle.join().unwrap());
-            assert_eq!(
-                *order.lock().unwrap(),
-                [0, 1, 2, 3],
-                "gap {gap}, round {round}"
+            let order = order.lock().unwrap();
+            let took = order.iter().map(|(_, when)| *when - at).max().unwrap();
+            // A function that loses its processor is not short. Then another one may overtake it.
+            assert!(
+                took >= SHORT || order.is_sorted_by_key(|(n, _)| *n),
+                "gap {gap}, round {round}, {order:?}"
             );
+            assert_eq!(order.len(), 4);
         }
     }
 }
