@@ -7,7 +7,7 @@ use crate::sync::parking;
 /// The token of a thread that a stop request unparks. Tokens of users are smaller.
 pub(crate) const STOPPED: u32 = 1 << 16;
 
-/// The result of unparking or requeueing threads.
+/// The result of unparking or requeuing threads.
 ///
 /// ```
 /// let word = std::sync::atomic::AtomicU32::new(0);
