@@ -10,5 +10,5 @@ if ! cargo deny --version >/dev/null 2>&1; then
 fi
 
 cargo deny --offline --locked check licenses sources
-unpublished=(tk-benches tk-checks tk-examples tk-testing)
+unpublished=(tk-benches tk-checks tk-examples tk-misuse tk-testing)
 cargo deny --offline --locked --exclude-dev "${unpublished[@]/#/--exclude=}" check bans
