@@ -121,6 +121,13 @@ pub use tk_semaphore::{
     ReleaseError, Semaphore, Unbounded,
 };
 
+/// The type behind [`Semaphore`] and [`BoundedSemaphore`].
+#[cfg(feature = "semaphore")]
+pub mod semaphore {
+    #[doc(inline)]
+    pub use tk_semaphore::{Bound, Bounded, CountingSemaphore, Unbounded};
+}
+
 #[cfg(feature = "barrier")]
 #[doc(inline)]
 pub use tk_barrier::{Barrier, BarrierError};
