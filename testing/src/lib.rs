@@ -4,7 +4,7 @@
 //! [`start_parked`] returns when the new thread is asleep. A test that waits in vain ends its
 //! program after [`PATIENCE`], because threads that hang cannot be joined.
 //!
-//! Under `--cfg tk_loom` the crate is [`explore`] alone, which runs a model. This crate is not
+//! Under `--cfg tk_loom` the crate is `explore` alone, which runs a model. This crate is not
 //! published: the others name it in their dev-dependencies by its path, without a version, and
 //! cargo leaves such a dependency out of a package.
 
