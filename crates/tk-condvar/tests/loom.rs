@@ -58,7 +58,7 @@ fn all_who_are_notified_get_through() {
         });
         let mut ready = pair.lock.lock();
         *ready = 1;
-        // With the lock held, so that those who are moved have to wait for its release.
+        // With the lock held, so that the threads that are moved have to wait for its release.
         pair.condvar.notify_all();
         drop(ready);
         for waiter in waiters {
@@ -112,7 +112,7 @@ fn all_who_are_notified_get_through_a_free_lock() {
             })
         });
         *pair.lock.lock() = 1;
-        // No release is to come, unless by those who are notified.
+        // No release is to come, except by the threads that are notified.
         pair.condvar.notify_all();
         for waiter in waiters {
             waiter.join().unwrap();
@@ -167,8 +167,8 @@ fn so_many_as_are_notified_get_through() {
     });
 }
 
-/// Waits, and counts the notification that it receives. (Loom tries more when it is the first of its threads that writes
-/// to the word, and another one that looks at it.)
+/// Waits, and counts the notification that it receives. Loom explores more if its first thread
+/// writes the word, and another one reads it.
 fn receive(pair: &Pair, limit: Limit<'_>) -> usize {
     let mut guard = pair.lock.lock();
     usize::from(pair.condvar.wait_with(&mut guard, limit).is_ok())
@@ -228,7 +228,7 @@ fn a_stop_against_a_notification() {
     });
 }
 
-/// The lock may be gone as soon as the wait has returned: a notification must not look at it any more.
+/// After a wait that has given up, the next notification is one load.
 #[test]
 fn a_wait_that_has_returned_leaves_no_address_behind() {
     explore("condvar: the address after a timeout", Some(3), || {

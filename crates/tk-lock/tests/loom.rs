@@ -78,7 +78,7 @@ fn a_try_that_takes_it_sees_the_last() {
 
 #[test]
 fn a_try_fails_only_while_somebody_has_it() {
-    explore("lock: a try against one who is woken", None, || {
+    explore("lock: a try against a thread that is woken", None, || {
         let guarded = Guarded::new();
         let came = Arc::new(AtomicU32::new(0));
         guarded.lock.acquire();
@@ -91,14 +91,14 @@ fn a_try_fails_only_while_somebody_has_it() {
             }
         });
         guarded.lock.release().unwrap();
-        match guarded.lock.try_acquire() {
-            true => guarded.lock.release().unwrap(),
-            // The other had it then. Now it has it still, or has left word; which is seen by who sees its release.
-            false => {
-                let has_it = guarded.lock.is_locked();
-                fence(Acquire);
-                assert!(has_it || came.load(Relaxed) == 1);
-            }
+        if guarded.lock.try_acquire() {
+            guarded.lock.release().unwrap();
+        } else {
+            // The other thread had the lock then. Either it still has it, or this thread sees its
+            // release, and with that its store.
+            let has_it = guarded.lock.is_locked();
+            fence(Acquire);
+            assert!(has_it || came.load(Relaxed) == 1);
         }
         other.join().unwrap();
         guarded.finish(0);
@@ -134,13 +134,13 @@ fn two_sleepers_are_both_woken() {
 }
 
 #[test]
-fn a_patient_waiter_is_handed_the_lock() {
-    explore("lock: hand-off", Some(3), || {
+fn a_starving_waiter_is_handed_the_lock() {
+    explore("lock: handoff", Some(3), || {
         let guarded = Guarded::new();
         guarded.lock.acquire();
         let others = [adder(&guarded), adder(&guarded)];
         guarded.add();
-        // Whoever sleeps by now has done so for two milliseconds.
+        // A thread that is parked by now has been so for two milliseconds.
         advance(2_000_000);
         guarded.lock.release().unwrap();
         for other in others {

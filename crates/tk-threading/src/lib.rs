@@ -106,13 +106,16 @@ pub use tk_lock::ArcRLockGuard;
 #[cfg(feature = "lock")]
 #[doc(inline)]
 pub use tk_lock::{
-    Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, RLock, RLockGuard, RawLock,
-    RawRLock,
+    CondvarLock, Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, RLock, RLockGuard,
+    RawLock, RawRLock,
 };
 
 #[cfg(feature = "condvar")]
 #[doc(inline)]
-pub use tk_condvar::{Condition, ConditionGuard, Condvar, Monitor, MonitorGuard, RawCondvar};
+pub use tk_condvar::{
+    Condition, ConditionGuard, Condvar, Monitor, MonitorGuard, Monitored, MonitoredGuard,
+    RawCondvar, ValueLock,
+};
 
 #[cfg(feature = "semaphore")]
 #[doc(inline)]

@@ -11,7 +11,7 @@ use tk_testing::{is_parked, start, start_parked};
 assert_impl_all!(Condition<std::cell::Cell<u32>>: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Condition<Cell<u32>>: Send, Sync, Default);
 assert_not_impl_any!(Condition<Rc<u32>>: Send, Sync);
-// Whoever waits has the guard: `test_unacquired_wait` of CPython is a compile error.
+// A wait needs the guard: `test_unacquired_wait` of CPython is a compile error.
 assert_not_impl_any!(ConditionGuard<'static, u32>: Send);
 
 #[test]

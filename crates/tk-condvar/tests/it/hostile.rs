@@ -1,4 +1,5 @@
-//! Code of the user's that runs inside a wait: the conversion into a limit, and what a condition is asked with.
+//! Code of the user's that runs inside a wait: the conversion into a limit, and the condition of
+//! `wait_while`.
 
 use std::cell::{Cell, RefCell};
 use std::mem::forget;

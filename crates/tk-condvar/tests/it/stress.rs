@@ -6,7 +6,8 @@ use tk_lock::Lock;
 use tk_park::Limit;
 use tk_testing::{Random, Renewed, start, until};
 
-/// Whoever is counted as notified says so, and nobody else, whatever times out or stops meanwhile.
+/// The threads that are counted as notified are those whose waits succeed, whatever times out or is
+/// stopped meanwhile.
 #[test]
 fn each_notification_is_received_by_one_thread() {
     let (condvar, lock) = (Condvar::new(), Lock::new(0usize));

@@ -135,13 +135,13 @@ fn a_fair_release_hands_the_lock_over_at_once() {
     let lock = Lock::new(());
     let guard = lock.lock();
     std::thread::scope(|s| {
-        let heir = start_parked(s, "lock", || std::mem::forget(lock.lock()));
+        let new_owner = start_parked(s, "lock", || std::mem::forget(lock.lock()));
         LockGuard::unlock_fair(guard);
-        // The heir has it, if it has run or not.
+        // The new owner has it, whether or not it runs already.
         assert!(lock.try_lock().is_none());
         // SAFETY: looks, and does no more.
-        assert_eq!(unsafe { lock.raw() }.holder(), Some(heir.owner()));
-        heir.join();
+        assert_eq!(unsafe { lock.raw() }.holder(), Some(new_owner.owner()));
+        new_owner.join();
     });
 }
 
@@ -157,7 +157,8 @@ fn a_fair_release_gives_way_to_a_thread_that_may_spin() {
         let guard = lock.lock();
         let spins = || lock.try_lock_for(Duration::from_millis(1)).is_none();
         std::thread::scope(|s| assert!(start(s, spins).join()));
-        // The release can't know that the other spins no more. Without giving way it takes half that time, once in a while at least.
+        // The release can't know that the other thread has given up spinning. If it did not yield,
+        // it would take half that time now and then.
         let start = Instant::now();
         LockGuard::unlock_fair(guard);
         assert!(start.elapsed() >= moment);
@@ -191,7 +192,8 @@ fn a_thread_that_ends_with_a_guard_leaves_the_lock_to_nobody() {
         let gone = start(s, || std::mem::forget(lock.lock()));
         let owner = gone.owner();
         gone.join();
-        // Thread after thread, each in the place of the one before: none of them is told that it holds the lock.
+        // Threads that follow each other may get the place of the one before. None of them is taken
+        // for the holder.
         for _ in 0..10 {
             let next = start(s, || {
                 lock.try_lock().is_none()

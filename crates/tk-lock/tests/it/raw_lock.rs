@@ -278,7 +278,7 @@ fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
     let me = tk_core::current_owner();
     std::thread::scope(|s| {
         let mut line = line!() + 2;
-        let for_ever = start_parked(s, "lock", || {
+        let forever = start_parked(s, "lock", || {
             lock.acquire();
             tk_core::current().blocked_on()
         });
@@ -289,7 +289,7 @@ fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
             let location = waiting.location();
             assert_eq!((location.file(), location.line()), (file!(), line));
         };
-        check(&for_ever.record, line);
+        check(&forever.record, line);
 
         let source = StopSource::new();
         let token = source.token();
@@ -311,7 +311,7 @@ fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
         check(&until.record, line);
 
         lock.release().unwrap();
-        assert!(for_ever.join().is_none());
+        assert!(forever.join().is_none());
         lock.release().unwrap();
         assert!(timed.join());
         lock.release().unwrap();
@@ -320,7 +320,7 @@ fn the_record_says_at_which_line_for_which_lock_and_who_holds_it() {
 }
 
 #[test]
-fn a_patient_waiter_is_handed_the_lock_by_the_release() {
+fn a_starving_waiter_is_handed_the_lock_by_the_release() {
     let lock = held();
     std::thread::scope(|s| {
         let waiter = start_parked(s, "lock", || {
@@ -328,10 +328,11 @@ fn a_patient_waiter_is_handed_the_lock_by_the_release() {
             lock.release().unwrap();
         });
         let since = waiter.record.blocked_on().unwrap().since();
-        until("the waiter has been patient", || {
+        until("the waiter is starving", || {
             since.elapsed() > Duration::from_millis(2)
         });
-        // From the release on the waiter is the holder; it may have come and gone by now, but nobody else can have been.
+        // The release has made the waiter the holder. It may have released the lock by now, but no
+        // other thread can have taken it.
         lock.release().unwrap();
         let holder = lock.holder();
         assert!(holder == Some(waiter.owner()) || holder.is_none());
@@ -341,26 +342,26 @@ fn a_patient_waiter_is_handed_the_lock_by_the_release() {
 }
 
 #[test]
-fn a_lock_that_was_handed_over_is_held_before_the_heir_runs() {
-    // Without a hand-over the heir may be as quick as this thread, once or twice.
+fn a_lock_that_was_handed_over_is_held_before_the_new_owner_runs() {
+    // Without a handoff, the waiter may be as quick as this thread, once or twice.
     for _ in 0..20 {
         let lock = held();
         std::thread::scope(|s| {
-            let heir = start_parked(s, "lock", || {
+            let new_owner = start_parked(s, "lock", || {
                 lock.acquire();
                 let waiting = tk_core::current().blocked_on();
                 // Keeps the lock, for the other to see.
                 (lock.holder(), waiting)
             });
-            let since = heir.record.blocked_on().unwrap().since();
-            until("the heir has been patient", || {
+            let since = new_owner.record.blocked_on().unwrap().since();
+            until("the waiter is starving", || {
                 since.elapsed() > Duration::from_millis(2)
             });
             lock.release().unwrap();
-            assert_eq!(lock.holder(), Some(heir.owner()));
+            assert_eq!(lock.holder(), Some(new_owner.owner()));
             assert!(!lock.try_acquire());
-            let owner = heir.owner();
-            assert_eq!(heir.join(), (Some(owner), None));
+            let owner = new_owner.owner();
+            assert_eq!(new_owner.join(), (Some(owner), None));
             lock.release().unwrap();
         });
     }

@@ -17,7 +17,8 @@ assert_impl_all!(RLock<u32>: UnwindSafe, RefUnwindSafe);
 assert_impl_all!(NotOwned: Send, Sync, std::error::Error);
 assert_impl_all!(RLockGuard<'static, u32>: Sync);
 assert_not_impl_any!(RLockGuard<'static, Cell<u32>>: Sync);
-// Whoever has no guard cannot release: `test_release_unacquired` and `test_different_thread` of CPython are compile errors.
+// A release needs the guard: `test_release_unacquired` and `test_different_thread` of CPython are
+// compile errors.
 assert_not_impl_any!(RLockGuard<'static, u32>: Send);
 
 #[test]
@@ -127,10 +128,10 @@ fn a_fair_release_hands_it_over() {
     let lock = RLock::new(());
     let guard = lock.lock();
     std::thread::scope(|s| {
-        let heir = start_parked(s, "lock", || std::mem::forget(lock.lock()));
+        let new_owner = start_parked(s, "lock", || std::mem::forget(lock.lock()));
         RLockGuard::unlock_fair(guard);
         assert!(lock.try_lock().is_none());
-        heir.join();
+        new_owner.join();
     });
 }
 
@@ -335,7 +336,7 @@ fn a_thread_that_is_stopped_has_no_level() {
         source.request_stop();
         assert_eq!(waiter.join(), (Some(WaitError::Stopped), 0));
     });
-    // Who holds it needs no limit.
+    // The owner needs no limit.
     assert!(lock.lock_with(&token).is_ok());
 }
 
