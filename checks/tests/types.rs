@@ -166,7 +166,7 @@ fn rows() -> Vec<Row> {
             as std::sync::Mutex<u32>;
         tk_condvar::MonitoredGuard<'static, tk_lock::Lock<u32>> = "Sync Unpin"
             as std::sync::MutexGuard<'static, u32>,
-            because "a panic can leave the value half changed, and no poison says so";
+            because "a panic can leave the value half changed, and there is no poisoning";
         tk_event::Event = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::Condvar;
         tk_semaphore::Semaphore = "Send Sync UnwindSafe RefUnwindSafe Unpin"
