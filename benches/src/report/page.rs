@@ -36,7 +36,7 @@ pub fn page(figures: &[Figures], pictures: &[Picture], on: &Machine) -> String {
         let image = |picture: &Picture| format!("![{}]({file})", picture.words);
         put(file, picture.map_or_else(String::new, image));
     }
-    put("origin", origin(on));
+    put("origin", origin(figures, on));
     put("queue", queues(figures));
     put("goals", goals(figures));
     put("cases", by_area(figures, cases_of));
@@ -44,11 +44,15 @@ pub fn page(figures: &[Figures], pictures: &[Picture], on: &Machine) -> String {
     page
 }
 
-fn origin(on: &Machine) -> String {
+fn origin(figures: &[Figures], on: &Machine) -> String {
     let mut text = format!(
         "{}; {}; {}; commit {}; {}.",
         on.machine, on.kernel, on.toolchain, on.commit, on.date
     );
+    let rounds = figures.iter().map(|figures| figures.rounds).min();
+    if let Some(rounds) = rounds {
+        text += &format!(" Each case was measured in {rounds} rounds or more.");
+    }
     let load: f64 = on.load.parse().unwrap_or(0.0);
     if load > 0.5 {
         text += &format!(
