@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tk_core::__private::can_tell_gone;
+use tk_core::__private::can_detect_exit;
 use tk_event::Event;
 use tk_testing::fork;
 use tk_thread::{ScopedJoinHandle, Thread, current, spawn};
@@ -195,7 +195,7 @@ cases! {
             let child = fork_here();
             sum = starts_four(s);
             sum += ended.into_iter().map(|thread| thread.join().unwrap()).sum::<i32>();
-            if child == 0 && !can_tell_gone() {
+            if child == 0 && !can_detect_exit() {
                 // The scope can't end: see the next test.
                 assert_eq!(sum, 9);
                 end_child(0);
@@ -220,7 +220,7 @@ cases! {
         if child == 0 {
             end_child(0);
         }
-        if can_tell_gone() {
+        if can_detect_exit() {
             assert_eq!(status_of(child), 0);
         } else {
             was_aborted(child);

@@ -10,10 +10,10 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use crate::current::{ensure_registered, peek_slot_and_id, reserve_owner};
+pub use crate::exit::can_detect_exit;
 pub use crate::guard::{call_guarded, drop_guarded, log_guarded};
 pub use crate::holder::list_holders;
 pub use crate::id::skip_ids;
-pub use crate::os::can_tell_gone;
 pub use crate::program::Program;
 pub use crate::registry::{ending, slots};
 pub use crate::run_as::run_as;

@@ -21,7 +21,9 @@
 //! for the owner number, and register the thread again within its registration.
 //!
 //! **One id.** A thread's id and owner number never change until its very end, except within
-//! `run_as`. So a lock that is held in a late destructor knows its owner.
+//! `run_as`. So a lock that is held in a late destructor knows its owner. Where the standard
+//! library is asked whether a thread is the main one, the main thread has another number during the
+//! question, which only the allocator's locks can see.
 //!
 //! **Found without the guard.** When the guard is out of reach, the thread's record is found
 //! through the registry, by the slot.
@@ -30,7 +32,7 @@ use std::cell::{Cell, RefCell};
 use std::num::{NonZeroU32, NonZeroU64};
 
 use crate::program::Program;
-use crate::{Owner, Slot, ThreadId, ThreadRecord, os, registry};
+use crate::{Owner, Slot, ThreadId, ThreadRecord, exit, os, registry};
 
 thread_local! {
     /// The calling thread's slot, or zero.
@@ -63,9 +65,9 @@ impl Drop for Guard {
 /// Ends a thread: runs its functions, and retires its record.
 pub(crate) fn finish(record: &ThreadRecord) {
     record.run_at_exit();
-    let can_tell_gone = os::can_tell_gone();
-    registry::retire(record, can_tell_gone);
-    if !can_tell_gone {
+    let can_detect_exit = exit::can_detect_exit();
+    registry::retire(record, can_detect_exit);
+    if !can_detect_exit {
         // The slot may go to another thread from now on.
         SLOT.set(0);
     }
@@ -337,8 +339,8 @@ fn ensure_numbered() -> ThreadId {
     let may_be_main = registry::is_main(ThreadId::MAIN);
     let id = if os::MAIN_IS_ASKED_OF_STD && may_be_main {
         // The question allocates, so the thread needs a number before it (*numbered, then
-        // registered*). If it is the main thread, only locks of the allocator have seen that number.
-        // They are free again when the answer is there.
+        // registered*). If it is the main thread, only locks of the allocator have seen that
+        // number. They are free again when the answer is there.
         let id = ThreadId::next();
         set_id(id);
         if os::current_is_main() {

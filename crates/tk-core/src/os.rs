@@ -1,35 +1,47 @@
-//! What is asked of the operating system: the calling thread's number there, its name, and whether a thread is gone.
+//! Questions to the operating system about the calling thread, and the names of threads there.
 //!
-//! Only Linux answers, nearly always through calls that need no `unsafe`. Elsewhere a thread has no native id, its name is the one
-//! that the standard library gave it, and nobody can tell whether it is gone.
+//! | question | Linux | elsewhere |
+//! |---|---|---|
+//! | the thread's number | `gettid` | unknown |
+//! | whether it is the main thread | its number is the process's | the standard library |
+//! | its name, if the standard library has not named it | `prctl` | unknown |
+//! | set the name | `prctl`, or a file in `/proc` for another thread | ignored |
 //!
-//! `--cfg tk_blind` has Linux answer as other systems do when asked which thread is the main one, and whether a thread is
-//! gone. It is for tests: see `ci/blind.sh`.
+//! With `--cfg tk_blind`, Linux answers the second question as other systems do. It is for tests:
+//! see `ci/blind.sh`. Whether a thread has exited is asked in `exit.rs`.
 //!
-//! Nothing here panics or asks [`std::thread::current`], which panics in a thread's last destructors.
+//! # Invariants
+//!
+//! **Works in late destructors.** Nothing here panics or calls [`std::thread::current`] where that
+//! could panic, which it does in a thread's last destructors.
+//!
+//! **No allocation for a name.** The functions that set a name do not allocate, because the name is
+//! locked meanwhile.
 
-pub use imp::can_tell_gone;
 pub(crate) use imp::{
-    current_is_main, current_name, current_native_id, is_gone, set_current_name, set_name,
+    current_is_main, current_name, current_native_id, set_current_name, set_name,
 };
 
 /// Whether `current_is_main` asks the standard library, which allocates.
 pub(crate) const MAIN_IS_ASKED_OF_STD: bool = cfg!(any(tk_blind, not(target_os = "linux")));
 
-/// The longest name, in bytes, that the operating system shows.
+/// The length in bytes of the longest name that the operating system takes.
 pub(crate) const NAME_LIMIT: usize = if cfg!(target_os = "linux") { 15 } else { 63 };
 
-/// The standard library's handle on the calling thread, if the thread has a name there and the handle can still be had.
+/// The standard library's handle on the calling thread, if the thread has a name there.
 ///
-/// In the last destructors of a thread `std::thread::current` panics. A scope takes the same handle without a panic, and
-/// shows the name of its thread as long as the library knows it.
+/// In the last destructors of a thread, `std::thread::current` panics. A scope takes the same
+/// handle without a panic, and shows the name of its thread while the library has it. So the name
+/// is looked for in a scope first (*works in late destructors*).
 pub(crate) fn named_by_std() -> Option<std::thread::Thread> {
     let shown = std::thread::scope(|scope| format!("{scope:?}"));
     shown.contains("name: Some(").then(std::thread::current)
 }
 
-/// Whether the standard library says that this is the main thread. Its name alone does not: any thread may be named so. The
-/// library gives the first id to the main thread, before any code of the program runs.
+/// Whether this is the main thread, as the standard library says.
+///
+/// The name alone does not tell, because any thread may be called `main`. The library assigns the
+/// first id to the main thread, before any code of the program runs.
 #[cfg(any(tk_blind, not(target_os = "linux")))]
 pub(crate) fn is_main_to_std() -> bool {
     named_by_std().is_some_and(|thread| {
@@ -60,10 +72,11 @@ mod imp {
         Some(gettid().as_raw_nonzero().get() as u64)
     }
 
-    /// The name that the calling thread was given by other means than the standard library, if any.
+    /// The name that the calling thread got by other means than the standard library, if any.
     ///
-    /// A new thread has its maker's name until it gets another. So a thread that has the program's name is not named, nor is
-    /// one that the standard library has started.
+    /// A new thread has the name of the thread that started it until it gets another. So a thread
+    /// with the name of the program has no name, and neither has one that the standard library has
+    /// started.
     pub(crate) fn current_name() -> Option<String> {
         if has_signal_stack() {
             return None;
@@ -77,19 +90,22 @@ mod imp {
         (!name.is_empty() && name.as_bytes() != program).then_some(name)
     }
 
-    /// Whether the thread has a stack for signal handlers, as each has that the standard library starts.
+    /// Whether the thread has a stack for signal handlers. Each thread of the standard library has
+    /// one.
     #[allow(unsafe_code, reason = "a question to the system")]
     fn has_signal_stack() -> bool {
         let mut stack = std::mem::MaybeUninit::<libc::stack_t>::zeroed();
-        // SAFETY: this sets nothing, and writes the present stack to a place that is there to be written.
+        // SAFETY: a null pointer as the new stack changes nothing, and the second pointer is valid
+        // for a write of the present one.
         let known = unsafe { libc::sigaltstack(std::ptr::null(), stack.as_mut_ptr()) } == 0;
-        // SAFETY: it was zero before, which is a value of each of its fields.
+        // SAFETY: `stack` is initialized: it was zeroed, and zero is a valid value of each field.
         known && unsafe { stack.assume_init() }.ss_flags & libc::SS_DISABLE == 0
     }
 
-    /// A name that the kernel does not take stays what it was: it is only for show there.
+    /// Sets the name of the calling thread. Errors are ignored, because the system only shows
+    /// names.
     pub(crate) fn set_current_name(name: &str) {
-        // No allocation: the name is locked.
+        // On the stack (*no allocation for a name*).
         let mut buffer = [0; NAME_LIMIT + 1];
         let length = name.len().min(NAME_LIMIT);
         buffer[..length].copy_from_slice(&name.as_bytes()[..length]);
@@ -98,9 +114,9 @@ mod imp {
         }
     }
 
-    /// As [`set_current_name`], for a thread of this process.
+    /// Sets the name of another thread of this process.
     pub(crate) fn set_name(native_id: u64, name: &str) {
-        // No allocation: the name is locked.
+        // On the stack (*no allocation for a name*).
         let mut path = Path::EMPTY;
         if write!(path, "/proc/self/task/{native_id}/comm").is_err() {
             return;
@@ -108,14 +124,14 @@ mod imp {
         let mut buffer = [0; NAME_LIMIT + 1];
         let length = name.len().min(NAME_LIMIT);
         buffer[..length].copy_from_slice(&name.as_bytes()[..length]);
-        // With the NUL: to write nothing would leave the old name.
+        // With the NUL, because an empty write would leave the old name.
         let _ = File::options()
             .write(true)
             .open(path.as_str())
             .and_then(|mut file| file.write_all(&buffer[..=length]));
     }
 
-    /// A short path, on the stack.
+    /// A short path on the stack.
     struct Path {
         bytes: [u8; 48],
         length: usize,
@@ -141,74 +157,6 @@ mod imp {
             Ok(())
         }
     }
-
-    /// Whether `is_gone` can be believed.
-    #[cfg(tk_blind)]
-    pub fn can_tell_gone() -> bool {
-        false
-    }
-
-    #[cfg(tk_blind)]
-    pub(crate) fn is_gone(_: Option<u64>) -> bool {
-        false
-    }
-
-    #[cfg(not(tk_blind))]
-    pub use asking::can_tell_gone;
-    #[cfg(not(tk_blind))]
-    pub(crate) use asking::is_gone;
-
-    #[cfg(not(tk_blind))]
-    mod asking {
-        use std::sync::atomic::{AtomicU8, Ordering};
-
-        use rustix::io::Errno;
-        use rustix::process::{Pid, getpriority_process};
-        use rustix::thread::gettid;
-
-        const UNKNOWN: u8 = 0;
-        const YES: u8 = 1;
-        const NO: u8 = 2;
-
-        static ANSWERS: AtomicU8 = AtomicU8::new(UNKNOWN);
-
-        /// Whether `is_gone` can be believed: not so where a filter of system calls answers in the kernel's place.
-        pub fn can_tell_gone() -> bool {
-            // Relaxed, here and below: the answer stands for itself.
-            match ANSWERS.load(Ordering::Relaxed) {
-                UNKNOWN => ask(),
-                answer => answer == YES,
-            }
-        }
-
-        /// Asks after the calling thread, which is there, and after a number that is larger than a thread's can be.
-        fn ask() -> bool {
-            let answers = getpriority_process(Some(gettid())).is_ok()
-                && getpriority_process(Pid::from_raw(i32::MAX)) == Err(Errno::SRCH);
-            ANSWERS.store(if answers { YES } else { NO }, Ordering::Relaxed);
-            answers
-        }
-
-        /// Whether no thread of this machine has that number any longer. The number may have gone to another thread, of
-        /// any program; then the answer is no, and the asker tries again another day.
-        ///
-        /// The kernel looks a thread's priority up by the same table as any question with a number, and checks no
-        /// permission. `kill` with signal 0 costs twice as much, and sandboxes refuse it.
-        pub(crate) fn is_gone(native_id: Option<u64>) -> bool {
-            let pid = native_id
-                .and_then(|id| i32::try_from(id).ok())
-                .and_then(Pid::from_raw);
-            match pid.map(|pid| getpriority_process(Some(pid))) {
-                Some(Err(Errno::SRCH)) => can_tell_gone(),
-                Some(Err(_)) => {
-                    // A program that could ask has got a filter.
-                    ask();
-                    false
-                }
-                Some(Ok(_)) | None => false,
-            }
-        }
-    }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -226,13 +174,4 @@ mod imp {
     pub(crate) fn set_current_name(_: &str) {}
 
     pub(crate) fn set_name(_: u64, _: &str) {}
-
-    /// Whether `is_gone` can be believed.
-    pub fn can_tell_gone() -> bool {
-        false
-    }
-
-    pub(crate) fn is_gone(_: Option<u64>) -> bool {
-        false
-    }
 }

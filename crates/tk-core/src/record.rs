@@ -35,7 +35,7 @@ use crate::callbacks::{Callback, Callbacks};
 use crate::fork::{Inherit, Mutex};
 use crate::guard::call_guarded;
 use crate::program::Program;
-use crate::{BlockedOn, Owner, Slot, ThreadId, current, fork, gone, name, os, registry};
+use crate::{BlockedOn, Owner, Slot, ThreadId, current, exit, fork, name, os, registry};
 
 /// The thread is registered, and does not run yet.
 const STARTING: u8 = 0;
@@ -402,7 +402,7 @@ impl ThreadRecord {
         let (Some(id), Some(left)) = (self.native_id(), left) else {
             return true;
         };
-        self.is_lost() || !os::can_tell_gone() || gone::has_ended(id, left)
+        self.is_lost() || !exit::can_detect_exit() || exit::has_exited_since(id, left)
     }
 
     /// Whether a fork has left the thread behind in the parent of this process.

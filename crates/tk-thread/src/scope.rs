@@ -26,7 +26,7 @@ use std::panic::{AssertUnwindSafe, Location, RefUnwindSafe, catch_unwind, resume
 use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
-use tk_core::__private::{Program, ThreadRecordExt, can_tell_gone, drop_guarded};
+use tk_core::__private::{Program, ThreadRecordExt, can_detect_exit, drop_guarded};
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, WaitInfo, park_while, unpark_all};
 
@@ -358,7 +358,7 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
         members: &'scope Members,
     ) -> ScopedJoinHandle<'scope, T> {
         let os_thread = OsThread {
-            handle: (!can_tell_gone()).then(|| OsHandle::new(os_thread)),
+            handle: (!can_detect_exit()).then(|| OsHandle::new(os_thread)),
             members,
         };
         ScopedJoinHandle { handle, os_thread }

@@ -32,7 +32,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tk_core::__private::fork::{Inherit, Mutex};
-use tk_core::__private::{Program, ThreadRecordExt, can_tell_gone};
+use tk_core::__private::{Program, ThreadRecordExt, can_detect_exit};
 use tk_core::ThreadRecord;
 use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, StopSource, WaitError, WaitInfo, Word, park, park_while, unpark_all};
@@ -169,7 +169,7 @@ impl Shared {
     }
 
     fn leave(&self, record: &ThreadRecord) {
-        if can_tell_gone() {
+        if can_detect_exit() {
             // Invariant 4.
             drop(self.replace_os_thread(OsThread::Taken));
         }
@@ -200,7 +200,7 @@ impl Shared {
                 };
                 drop(os_thread);
                 drop(unwanted);
-                if !can_tell_gone() {
+                if !can_detect_exit() {
                     // A join may wait for the handle.
                     unpark_all(&self.progress, 0);
                 }
@@ -241,7 +241,7 @@ impl Shared {
 
     /// Waits until the thread is gone, or has left if the system can't be asked. It has left the registry already.
     pub(crate) fn wait_gone(&self, record: &ThreadRecord, wait: &WaitInfo) {
-        let waited = if can_tell_gone() {
+        let waited = if can_detect_exit() {
             wait_until_gone(record, &self.progress, wait, Limit::never())
         } else {
             self.wait_until(|| self.has_come_to(LEFT), wait, Limit::never())
@@ -308,7 +308,7 @@ impl Shared {
         if self.has_come_to(GONE) || has_returned() {
             return Ok(());
         }
-        if can_tell_gone() {
+        if can_detect_exit() {
             wait_until_gone(record, &self.progress, &wait, limit)?;
             self.advance(GONE);
             return Ok(());

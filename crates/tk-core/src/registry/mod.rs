@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::fork::Mutex;
 use crate::record::Origin;
-use crate::{Owner, Slot, ThreadId, ThreadRecord, current, os};
+use crate::{Owner, Slot, ThreadId, ThreadRecord, current, exit, os};
 
 use table::Table;
 pub use table::slots;
@@ -246,7 +246,7 @@ fn is_lent(name: &str) -> bool {
 ///
 /// The thread leaves `enumerate`. Its slot is reused when the thread is gone, or immediately where
 /// the system cannot tell (*forgotten where nobody can tell*).
-pub(crate) fn retire(record: &ThreadRecord, can_tell_gone: bool) -> bool {
+pub(crate) fn retire(record: &ThreadRecord, can_detect_exit: bool) -> bool {
     // Before other threads see that it has finished.
     record.note_leaving();
     let mut table = TABLE.lock();
@@ -255,7 +255,7 @@ pub(crate) fn retire(record: &ThreadRecord, can_tell_gone: bool) -> bool {
     }
     table.active -= usize::from(record.is_listed());
     table.unsure -= usize::from(record.may_end_unnoticed());
-    if can_tell_gone {
+    if can_detect_exit {
         table.retire(record.slot());
     } else {
         table.set_free(record.slot());
@@ -264,13 +264,16 @@ pub(crate) fn retire(record: &ThreadRecord, can_tell_gone: bool) -> bool {
 }
 
 /// Retires the threads whose end has gone unnoticed (*listed while alive*).
-fn retire_gone() {
+fn retire_exited() {
     // The usual case: each thread has a guard, and the system is not asked.
     if TABLE.lock().unsure == 0 {
         return;
     }
     for record in listed() {
-        if record.may_end_unnoticed() && os::is_gone(record.native_id()) && retire(&record, true) {
+        if record.may_end_unnoticed()
+            && exit::has_exited(record.native_id())
+            && retire(&record, true)
+        {
             record.run_on_finish();
         }
     }
@@ -329,7 +332,7 @@ fn listed() -> Vec<ThreadRecord> {
 #[doc(alias = "threading.enumerate")]
 pub fn enumerate() -> Vec<ThreadRecord> {
     main();
-    retire_gone();
+    retire_exited();
     let mut records = listed();
     records.sort_by_key(ThreadRecord::id);
     records
@@ -343,7 +346,7 @@ pub fn enumerate() -> Vec<ThreadRecord> {
 #[doc(alias = "threading.active_count")]
 pub fn active_count() -> usize {
     main();
-    retire_gone();
+    retire_exited();
     TABLE.lock().active
 }
 

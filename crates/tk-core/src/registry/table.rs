@@ -42,7 +42,7 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::fork::Inherit;
-use crate::{Slot, ThreadRecord, os};
+use crate::{Slot, ThreadRecord, exit};
 
 /// The number of retired slots that `take` asks the system about before it makes a new slot.
 const RECLAIM_SCAN: usize = 4;
@@ -175,7 +175,7 @@ impl Table {
     fn reclaim(&mut self) -> Option<Slot> {
         for _ in 0..self.retired.length.min(RECLAIM_SCAN) {
             let slot = self.take_retired()?;
-            if os::is_gone(self.record_at(slot).and_then(ThreadRecord::native_id)) {
+            if exit::has_exited(self.record_at(slot).and_then(ThreadRecord::native_id)) {
                 return Some(slot);
             }
             // It goes to the end of the queue, so that the next call asks about others.

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 
-use tk_core::__private::{ThreadRecordExt, can_tell_gone};
+use tk_core::__private::{ThreadRecordExt, can_detect_exit};
 use tk_core::{
     Registration, Slot, ThreadId, ThreadRecord, active_count, at_thread_exit, current, current_id,
     current_slot, enumerate, main_thread, thread_at,
@@ -248,7 +248,7 @@ fn thread_local_destructors_see_their_thread_in_any_order() {
         let seen: Vec<_> = receiver.iter().collect();
         // Where the system can't say when a thread is gone, the thread's slot is free when its
         // guard is destroyed. Another thread may take it before the last destructor asks.
-        let last = if can_tell_gone() { slot } else { seen[1].0 };
+        let last = if can_detect_exit() { slot } else { seen[1].0 };
         let name = "ending".to_owned();
         assert_eq!(seen, [(slot, id, name.clone()), (last, id, name)]);
         assert_eq!(named("ending"), []);
