@@ -267,12 +267,13 @@ fn a_moved_waiter_is_handed_the_lock_by_the_next_release_after_a_millisecond() {
                     until("the other has looked", || go_on.load(Relaxed));
                 });
                 let guard = lock.lock();
-                let notified = Instant::now();
                 if notify_all {
                     assert_eq!(condvar.notify_all(), 1);
                 } else {
                     assert!(condvar.notify_one());
                 }
+                // Not before: any time may pass until the waiter is moved.
+                let notified = Instant::now();
                 until("two milliseconds have passed", || {
                     notified.elapsed() > Duration::from_millis(2)
                 });
