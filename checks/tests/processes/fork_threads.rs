@@ -233,6 +233,21 @@ cases! {
         assert_eq!(told, ended.stdout == "aborted\n", "{ended:#?}");
     };
 
+    a_thread_that_was_joined_before_the_fork_is_not_lost_to_its_scope: || {
+        for _ in 0..100 {
+            let child = tk_thread::scope(|s| {
+                // No handle is left, which waits for longer than a join by the thread.
+                let thread = s.spawn(|| ()).thread().clone();
+                thread.join().unwrap();
+                fork_here()
+            });
+            if child == 0 {
+                end_child(0);
+            }
+            assert_eq!(status_of(child), 0);
+        }
+    } => |ended| ended.printed(&[]);
+
     a_thread_of_a_scope_may_fork: || {
         tk_thread::scope(|s| {
             s.spawn(move || fork(|| {

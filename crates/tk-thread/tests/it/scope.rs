@@ -217,6 +217,16 @@ fn a_value_that_panics_when_it_is_dropped_does_not_meet_the_panic_of_the_scope()
 }
 
 #[test]
+fn threads_of_a_scope_that_has_ended_are_joined_without_a_wait() {
+    for _ in 0..200 {
+        let threads = scope(|s| [1, 2, 3].map(|n| s.spawn(move || n).thread().clone()));
+        for thread in threads {
+            assert_eq!(thread.join_for(Duration::ZERO), Ok(()));
+        }
+    }
+}
+
+#[test]
 fn kept_handles_of_ended_threads_give_their_values() {
     let sum: u32 = scope(|s| {
         let handles: Vec<_> = (0..100).map(|n| s.spawn(move || n)).collect();
