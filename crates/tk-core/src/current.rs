@@ -64,6 +64,7 @@ impl Drop for Guard {
 
 /// Ends a thread: runs its functions, and retires its record.
 pub(crate) fn finish(record: &ThreadRecord) {
+    // While the thread is in the registry and has its slot.
     record.run_at_exit();
     let can_detect_exit = exit::can_detect_exit();
     registry::retire(record, can_detect_exit);
@@ -366,6 +367,7 @@ fn set_id(id: ThreadId) {
 pub(crate) fn become_current(record: ThreadRecord) {
     set_id(record.id());
     record.program().note();
+    // Last of the numbers: a thread with a slot counts as registered.
     SLOT.set(record.slot().get());
     // Without a guard, nothing will retire the record. It is not in `enumerate` then.
     let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
@@ -399,6 +401,7 @@ impl Suspended {
     pub(crate) fn resume(self) -> Option<ThreadRecord> {
         let inner = guard_record();
         if let Some(record) = &inner {
+            // While the inner identity is current.
             record.run_at_exit();
         }
         SLOT.set(self.slot);
@@ -407,6 +410,7 @@ impl Suspended {
         if let Some(record) = &self.record {
             record.restore_os_name();
         }
+        // `Program::current` of the outer thread again.
         let program = self
             .record
             .as_ref()

@@ -199,6 +199,7 @@ impl Drop for KeepAlive {
             .and_then(|number| LISTED.lock().0.remove(&number.get()));
         // The list is unlocked here: the name is freed.
         drop(entry);
+        // A token of the parent does not count in a child of a fork.
         if self.generation == this_generation() {
             self.program.release();
         }

@@ -170,6 +170,7 @@ impl Program {
     /// Returns the calling thread's program.
     #[inline]
     pub fn current() -> Program {
+        // Most threads belong to the program of the process, and need not look at their record.
         if HAS_OWN.get() {
             current::current().program()
         } else {
@@ -180,6 +181,7 @@ impl Program {
     /// Moves the calling thread to this program, and returns the one that it belonged to.
     pub fn enter(&self) -> Program {
         let before = current::current().set_program(self.clone());
+        // After the record, which `Program::current` reads if this says so.
         self.note();
         before
     }
@@ -233,6 +235,7 @@ impl Program {
             .state()
             .word
             .try_update(Ordering::Relaxed, Ordering::Relaxed, |word| {
+                // The flag and the count in one step, so that `try_close` cannot come between.
                 Some((of_this_process(word) & !CLOSED) + 1)
             });
     }
@@ -243,6 +246,7 @@ impl Program {
         // release sequence, so the reader of zero sees what all holders did.
         let word = self.state().word.fetch_sub(1, Ordering::Release);
         if word & (CLOSED | COUNT) != 1 {
+            // Not the last token, or nobody waits for a closed program.
             return;
         }
         // If this thread does not find the function, it had the lock before the thread that sets

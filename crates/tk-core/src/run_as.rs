@@ -34,6 +34,7 @@ pub fn run_as<R>(registration: Registration, f: impl FnOnce() -> R) -> R {
         outer: Some(suspend()),
         generation: fork::generation(),
     };
+    // After `_inner` exists, so that a panic resumes the outer identity.
     registration.begin();
     f()
 }
@@ -54,8 +55,10 @@ impl Drop for Inner {
             // *A fork keeps the inner identity*: the outer record is one of the parent's.
             return;
         }
+        // The inner identity's functions run in here, while it is still current (*nothing stays*).
         let inner = outer.resume();
         if let Some(record) = inner {
+            // *The inner slot is free immediately.*
             registry::release(&record);
             record.run_on_finish();
         }

@@ -68,6 +68,7 @@ pub(crate) fn survive(survivor: current::Survivor) {
     });
     if let Some(record) = &record {
         record.revive();
+        // `Inherit` has reset the counts. The other records say that they are lost.
         table.active = 1;
         table.main_has_begun = true;
     }
@@ -89,6 +90,7 @@ pub(crate) fn main() -> ThreadRecord {
         if let Some(main) = &TABLE.lock().main {
             return main.clone();
         }
+        // The lock is not held from here on, because making a record allocates.
         let slot = take_slot();
         let id = ThreadId::from_number(
             MAIN.load(Ordering::Relaxed)
@@ -97,6 +99,7 @@ pub(crate) fn main() -> ThreadRecord {
         );
         let name = Arc::from("MainThread");
         let record = ThreadRecord::new(id, slot, Some(name), false, Origin::Registered);
+        // `STARTING` until the main thread uses it, as it may never do.
         let mut table = TABLE.lock();
         if table.main.is_some() {
             // Another thread was faster. Its record is returned by the next turn.
@@ -170,6 +173,7 @@ fn publish(record: ThreadRecord) {
 pub(crate) fn release(record: &ThreadRecord) {
     let mut table = TABLE.lock();
     let is_here = !record.is_lost();
+    // Under the lock, so that no thread sees the record alive with a slot that is free.
     record.set_finished();
     // The slots of lost threads are not reused.
     if is_here {
@@ -182,6 +186,7 @@ pub(crate) fn release(record: &ThreadRecord) {
 pub(crate) fn adopt(record: &ThreadRecord) {
     if record.is_lost() {
         let mut table = TABLE.lock();
+        // Before it is published, because a lost record would not be alive.
         record.survive();
         let old = table.publish(record.clone());
         drop(table);
@@ -196,6 +201,7 @@ pub(crate) fn register_current(id: ThreadId, is_late: bool) -> ThreadRecord {
     let (name, origin) = if is_main(id) {
         let mut table = TABLE.lock();
         if !table.main_has_begun {
+            // The main thread's first use of tk. Its record has been waiting for it.
             table.main_has_begun = true;
             drop(table);
             main.set_running();
@@ -251,6 +257,7 @@ pub(crate) fn retire(record: &ThreadRecord, can_detect_exit: bool) -> bool {
     record.note_leaving();
     let mut table = TABLE.lock();
     if !record.set_finished() {
+        // Its guard and `retire_exited` have both found the end.
         return false;
     }
     table.active -= usize::from(record.is_listed());
@@ -269,6 +276,7 @@ fn retire_exited() {
     if TABLE.lock().unsure == 0 {
         return;
     }
+    // A copy, because the system is asked and functions are called without the lock.
     for record in listed() {
         if record.may_end_unnoticed()
             && exit::has_exited(record.native_id())
@@ -334,6 +342,7 @@ pub fn enumerate() -> Vec<ThreadRecord> {
     main();
     retire_exited();
     let mut records = listed();
+    // By slot so far. Ids are in the order of registration.
     records.sort_by_key(ThreadRecord::id);
     records
 }

@@ -121,6 +121,7 @@ impl Table {
     pub(super) fn record_at(&self, slot: Slot) -> Option<&ThreadRecord> {
         match slot.index().checked_sub(self.before) {
             Some(at) => self.entries.get(at)?.record.as_ref(),
+            // Of the slots before the table, only the forker's may still have a thread.
             None => self.main_before().filter(|main| main.slot() == slot),
         }
     }
@@ -140,10 +141,12 @@ impl Table {
 
     /// Takes a slot. Returns `None` if the table has to [`grow`](Table::grow) first.
     pub(super) fn take(&mut self) -> Option<Slot> {
+        // A free slot first: taking it costs no question to the system.
         if let Some(slot) = self.take_free().or_else(|| self.reclaim()) {
             return Some(slot);
         }
         if self.entries.len() == self.entries.capacity() {
+            // A push would allocate (*no memory under the lock*).
             return None;
         }
         let slot = Slot::from_index(self.before + self.entries.len());
@@ -164,6 +167,7 @@ impl Table {
 
     /// Moves the entries to `larger` if that has more room. Returns the vector to be freed later.
     pub(super) fn grow(&mut self, mut larger: Vec<Entry>) -> Vec<Entry> {
+        // Another thread may have made room first. `append` moves the entries without allocating.
         if self.entries.capacity() < larger.capacity() {
             larger.append(&mut self.entries);
             std::mem::swap(&mut larger, &mut self.entries);
@@ -186,6 +190,7 @@ impl Table {
 
     fn take_free(&mut self) -> Option<Slot> {
         let slot = self.free?;
+        // A `FREE` slot always has an entry (`set_free`).
         self.free = self.entry(slot).and_then(|entry| entry.next);
         Some(slot)
     }
@@ -218,6 +223,7 @@ impl Table {
         let Queue { ends, length } = self.retired;
         let (first, last) = ends?;
         let next = self.entry(first).and_then(|entry| entry.next);
+        // Without a next slot, the queue is empty, and `last` was `first`.
         self.retired = Queue {
             ends: next.map(|next| (next, last)),
             length: length - 1,
@@ -231,6 +237,7 @@ impl Table {
             // The slot was lost in a fork, and is not reused.
             return;
         };
+        // It is the last one now. `next` may be left from another list.
         entry.next = None;
         let Queue { ends, length } = self.retired;
         if let Some((_, last)) = ends
@@ -248,6 +255,7 @@ impl Table {
     /// later.
     #[must_use]
     pub(super) fn publish(&mut self, record: ThreadRecord) -> Option<ThreadRecord> {
+        // Counted back by `release` and `retire`, by the same questions to the record.
         self.active += usize::from(record.is_listed());
         self.unsure += usize::from(record.may_end_unnoticed());
         self.replace(record)
@@ -256,6 +264,8 @@ impl Table {
     /// Puts the record at its slot, without counting it.
     #[must_use]
     pub(super) fn replace(&mut self, record: ThreadRecord) -> Option<ThreadRecord> {
+        // The old record stays in the table until its slot has a new thread, so that late
+        // destructors and reports find it.
         self.entry(record.slot())?.record.replace(record)
     }
 }
@@ -272,6 +282,7 @@ impl Inherit for Table {
     }
 
     fn anew() -> Table {
+        // The parent's records are lost with its table. Their slots are not reused.
         Table::empty_after(SLOTS.load(Ordering::Relaxed) as usize)
     }
 }
