@@ -66,10 +66,10 @@ fn a_timeout_against_the_last_arrival() {
         let barrier = Arc::new(Barrier::new(2));
         let timed = thread::spawn({
             let barrier = barrier.clone();
-            move || barrier.wait_until(Instant(1))
+            move || barrier.wait_with(Instant(1))
         });
         let clock = thread::spawn(|| advance(1));
-        let last = barrier.wait_until(Instant(1));
+        let last = barrier.wait_with(Instant(1));
         clock.join().unwrap();
         let own = BarrierError::TimedOut;
         let timed = timed.join().unwrap();
@@ -108,7 +108,7 @@ fn a_timeout_lets_nobody_sleep_for_one_who_does_not_come() {
         let barrier = Arc::new(Barrier::new(3));
         let patient = party(&barrier);
         let clock = thread::spawn(|| advance(1));
-        let timed = barrier.wait_until(Instant(1));
+        let timed = barrier.wait_with(Instant(1));
         clock.join().unwrap();
         assert_eq!(timed, Err(BarrierError::TimedOut));
         let broken = BarrierError::Broken(WaitError::TimedOut);
@@ -166,7 +166,7 @@ fn who_comes_one_too_many_may_go_away_and_breaks_nothing() {
         let barrier = Arc::new(Barrier::new(1));
         let early = thread::spawn({
             let barrier = barrier.clone();
-            move || barrier.wait_until(Instant(1))
+            move || barrier.wait_with(Instant(1))
         });
         let clock = thread::spawn(|| advance(1));
         assert_eq!(barrier.wait(), Ok(0));
@@ -209,7 +209,7 @@ fn a_limit_does_not_wait_for_the_action() {
         let timed = thread::spawn({
             let (barrier, gone) = (barrier.clone(), gone.clone());
             move || {
-                let outcome = barrier.wait_until(Instant(1));
+                let outcome = barrier.wait_with(Instant(1));
                 gone.store(1, Release);
                 outcome
             }
@@ -240,7 +240,7 @@ fn the_end_of_the_action_against_a_limit() {
             }));
             let timed = thread::spawn({
                 let barrier = barrier.clone();
-                move || barrier.wait_until(Instant(1))
+                move || barrier.wait_with(Instant(1))
             });
             let clock = thread::spawn(|| advance(1));
             let last = barrier.wait();
@@ -284,7 +284,7 @@ fn an_abort_and_a_reset_reach_one_who_spins() {
                 assert_eq!(spinning.join().unwrap(), Err(BarrierError::Aborted));
                 return;
             }
-            let last = barrier.wait_until(Instant(0));
+            let last = barrier.wait_with(Instant(0));
             match spinning.join().unwrap() {
                 Ok(index) => assert_eq!(last, Ok(1 - index)),
                 Err(BarrierError::Aborted) => assert_eq!(last, Err(BarrierError::TimedOut)),
