@@ -273,7 +273,7 @@ impl Barrier {
                         None => WaitInfo::new("barrier"),
                     };
                     waited = Some(wait);
-                    // What became of this round concerns its parties.
+                    // The outcome of this round concerns only its parties.
                     self.park(&round, wait, limit)
                         .map_err(BarrierError::NotAdmitted)?;
                 }
@@ -497,7 +497,7 @@ impl Barrier {
     }
 }
 
-/// What a thread finds when it arrives.
+/// The state that a thread finds when it arrives.
 enum Arrival {
     /// The thread is a party of this round, with this index, and has to wait.
     Counted(Arc<Round>, usize),

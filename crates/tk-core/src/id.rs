@@ -245,7 +245,7 @@ impl Slot {
         u32::try_from(index + 1)
             .ok()
             .and_then(Slot::new)
-            .expect("a billion threads at once")
+            .expect("fewer than a billion threads live at a time")
     }
 }
 

@@ -181,7 +181,7 @@ impl Program {
     /// Moves the calling thread to this program, and returns the one that it belonged to.
     pub fn enter(&self) -> Program {
         let before = current::current().set_program(self.clone());
-        // After the record, which `Program::current` reads if this says so.
+        // After the record, which `Program::current` reads if this flag is set.
         self.note();
         before
     }

@@ -284,7 +284,7 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
 }
 
 /// If waiters are in the queue of `from`: asks `decide`, and does to them what it says; then calls
-/// `callback`, whose token a waiter gets that is woken. `None` if `decide` says so.
+/// `callback`, whose token goes to a waiter that is woken. Returns `None` if `decide` does.
 ///
 /// # Safety
 ///

@@ -110,7 +110,7 @@ pub(super) struct Registration {
     node: Arc<Node>,
 }
 
-/// What unregistering a callback found.
+/// The result of unregistering a callback.
 pub(super) enum Unregistered {
     /// The function will never run.
     Never,

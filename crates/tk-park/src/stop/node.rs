@@ -1,4 +1,4 @@
-//! What a source and its tokens share: a node in a tree of stops.
+//! The node of a tree of stops, which a source and its tokens share.
 //!
 //! | state | `request_stop` | a wait or a callback enters its list | a child is made |
 //! |---|---|---|---|

@@ -151,7 +151,7 @@ pub(crate) mod lot {
 }
 
 /// How many threads the parking lot takes the program to have: the next wait makes its table larger
-/// for so many. A model's table has one bucket for each.
+/// for them. A model's table has one bucket for each thread.
 pub fn set_threads(n: usize) {
     lot::set_threads(n);
 }
