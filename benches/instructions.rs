@@ -172,7 +172,7 @@ fn local_get(local: tk::Number) -> tk::Number {
 fn log_disabled(logger: tk::Logging) -> tk::Logging {
     repeat(|| {
         let arguments = format_args!("not written");
-        let mut record = ThreadRecord::builder();
+        let mut record = Record::builder();
         let record = record
             .level(Level::Info)
             .target("quiet")

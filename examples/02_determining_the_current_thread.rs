@@ -17,7 +17,8 @@ fn my_service() {
     println!("{} Exiting", current().name());
 }
 
-/// Starts the three. `main` can return an error like any other: `tk_threading::main` passes on what the closure returns.
+/// Starts the three. `main` can return an error like any other: `tk_threading::main` passes on what
+/// the closure returns.
 pub fn main() -> io::Result<()> {
     tk_threading::main(|| {
         // What Python gives to the constructor of `Thread` is given to a `Builder`.

@@ -20,8 +20,9 @@ fn my_service1() {
 
 /// Sets up the log, then starts the threads.
 pub fn main() -> io::Result<()> {
-    // The program logs through the crate `log`, and this is where its lines go: to the standard error stream, as in
-    // Python. The format is Python's too; `[{levelname}] ({threadName:<10}) {message}` is the same.
+    // The program logs through the crate `log`, and this is where its lines go: to the standard
+    // error stream, as in Python. The format is Python's too; `[{levelname}] ({threadName:<10})
+    // {message}` is the same.
     logging::basic_config()
         .level(LevelFilter::Debug)
         .format("[%(levelname)s] (%(threadName)-10s) %(message)s")

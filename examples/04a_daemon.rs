@@ -24,12 +24,12 @@ pub fn main() -> io::Result<()> {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    // `tk_threading::main` knows the difference: it waits for `non-daemon`, and not for `daemon`. Threads of
-    // `std::thread` are all left behind.
+    // `tk_threading::main` knows the difference: it waits for `non-daemon`, and not for `daemon`.
+    // Threads of `std::thread` are all left behind.
     tk_threading::main(|| {
         let d = Builder::new().name("daemon").daemon(true).spawn(daemon)?;
-        // Python's `start` returns when the thread runs; `spawn` does not wait for that. Otherwise the program might be over
-        // before the daemon has said anything.
+        // Python's `start` returns when the thread runs; `spawn` does not wait for that. Otherwise
+        // the program might be over before the daemon has said anything.
         d.wait_started();
         Builder::new().name("non-daemon").spawn(non_daemon)?;
         Ok(())

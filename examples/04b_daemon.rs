@@ -28,8 +28,8 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         let d = Builder::new().name("daemon").daemon(true).spawn(daemon)?;
         let t = Builder::new().name("non-daemon").spawn(non_daemon)?;
 
-        // Joining a handle gives what the function returned, or the panic that ended it as an error. In Python neither
-        // gets out of the thread.
+        // Joining a handle gives what the function returned, or the panic that ended it as an
+        // error. In Python neither gets out of the thread.
         d.join()?;
         t.join()?;
         Ok(())

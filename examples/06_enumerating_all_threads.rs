@@ -7,7 +7,8 @@ use std::time::Duration;
 use log::{LevelFilter, debug};
 use tk_threading::{Builder, logging, sleep};
 
-/// A number from 1 to 5. The standard library has no random numbers, but the keys of its hash maps are random.
+/// A number from 1 to 5. The standard library has no random numbers, but the keys of its hash maps
+/// are random.
 fn one_to_five() -> u64 {
     RandomState::new().hash_one(()) % 5 + 1
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use log::{LevelFilter, debug};
 use tk_threading::{Run, logging};
 
-/// What the thread is given. Python hides the arguments from a subclass of `Thread`, which has to keep a second copy;
-/// here the value that runs is a plain struct.
+/// What the thread is given. Python hides the arguments from a subclass of `Thread`, which has to
+/// keep a second copy; here the value that runs is a plain struct.
 struct MyThreadWithArgs {
     args: (u32,),
     kwargs: BTreeMap<&'static str, &'static str>,

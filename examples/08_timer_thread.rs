@@ -16,8 +16,8 @@ pub fn main() {
         .format("(%(threadName)-10s) %(message)s")
         .init();
 
-    // A pending timer holds the program open as in Python, but is no thread of its own. One thread waits for all of
-    // them, and bears the timer's name while it runs its function.
+    // A pending timer holds the program open as in Python, but is no thread of its own. One thread
+    // waits for all of them, and bears the timer's name while it runs its function.
     tk_threading::main(|| {
         let t1 = Timer::new(Duration::from_millis(300), delayed).name("t1");
         let t2 = Timer::new(Duration::from_millis(300), delayed).name("t2");

@@ -1,4 +1,5 @@
-//! An event that one thread sets, and that two wait for: one for as long as it takes, one with a timeout.
+//! An event that one thread sets, and that two wait for: one for as long as it takes, one with a
+//! timeout.
 
 use std::io;
 use std::sync::Arc;
@@ -36,7 +37,8 @@ pub fn main() -> io::Result<()> {
         .init();
 
     tk_threading::main(|| {
-        // What several threads own is in an `Arc`, and each gets a clone of that. A `static` would do without.
+        // What several threads own is in an `Arc`, and each gets a clone of that. A `static` would
+        // do without.
         let e = Arc::new(Event::new());
         Builder::new()
             .name("block")

@@ -8,7 +8,8 @@ use std::time::Duration;
 use log::{LevelFilter, debug};
 use tk_threading::{Builder, Lock, logging, sleep};
 
-/// Python keeps the lock beside the value, and has to remember to take it. Here the value is inside the lock.
+/// Python keeps the lock beside the value, and has to remember to take it. Here the value is inside
+/// the lock.
 #[derive(Default)]
 struct Counter {
     value: Lock<u32>,
@@ -24,7 +25,8 @@ impl Counter {
     }
 }
 
-/// A number from 0 up to 1. The standard library has no random numbers, but the keys of its hash maps are random.
+/// A number from 0 up to 1. The standard library has no random numbers, but the keys of its hash
+/// maps are random.
 fn random() -> f64 {
     RandomState::new().hash_one(()) as f64 / u64::MAX as f64
 }

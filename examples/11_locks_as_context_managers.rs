@@ -5,14 +5,16 @@ use std::sync::Arc;
 use log::{LevelFilter, debug};
 use tk_threading::{Lock, logging, spawn_with};
 
-/// As Python's `with lock:`. The guard releases the lock when it goes out of scope, also if there is a panic.
+/// As Python's `with lock:`. The guard releases the lock when it goes out of scope, also if there
+/// is a panic.
 fn worker_with(lock: Arc<Lock<()>>) {
     let _guard = lock.lock();
     debug!("Lock acquired via with");
 }
 
-/// As Python's `lock.acquire()` and `lock.release()`: to release the lock is to drop the guard. If one forgets to, the end of
-/// the scope does it. (Where one thread acquires and another releases, there is `RawLock`, with methods of these names.)
+/// As Python's `lock.acquire()` and `lock.release()`: to release the lock is to drop the guard. If
+/// one forgets to, the end of the scope does it. (Where one thread acquires and another releases,
+/// there is `RawLock`, with methods of these names.)
 fn worker_no_with(lock: Arc<Lock<()>>) {
     let guard = lock.lock();
     debug!("Lock acquired directly");

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use log::{LevelFilter, debug};
 use tk_threading::{Local, logging};
 
-/// Python's `local()` takes any attributes; here the value has a type. As a `static` it is there for all threads; it could
-/// as well be a field of something, which `thread_local!` could not.
+/// Python's `local()` takes any attributes; here the value has a type. As a `static` it is there
+/// for all threads; it could as well be a field of something, which `thread_local!` could not.
 static LOCAL_DATA: Local<u64> = Local::new();
 
 fn show_value(data: &Local<u64>) {
@@ -16,7 +16,8 @@ fn show_value(data: &Local<u64>) {
     }
 }
 
-/// A number from 1 to 100. The standard library has no random numbers, but the keys of its hash maps are random.
+/// A number from 1 to 100. The standard library has no random numbers, but the keys of its hash
+/// maps are random.
 fn one_to_hundred() -> u64 {
     RandomState::new().hash_one(()) % 100 + 1
 }

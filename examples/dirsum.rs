@@ -15,7 +15,8 @@
 //!     Ctrl-C requests a stop, whose token is in every wait; the sums that are finished are printed
 //! ```
 //!
-//! The exit code is 0; 1 if something could not be read, 2 after a wrong command line, 130 after Ctrl-C.
+//! The exit code is 0; 1 if something could not be read, 2 after a wrong command line, 130 after
+//! Ctrl-C.
 
 #[path = "dirsum/arguments.rs"]
 mod arguments;
@@ -51,7 +52,8 @@ const EXIT_STOPPED: u8 = 130;
 struct Shared {
     stop: StopToken,
     progress: Progress,
-    /// Here rather than in the threads' results: if a thread panics, what it had finished is still there.
+    /// Here rather than in the threads' results: if a thread panics, what it had finished is still
+    /// there.
     sums: Lock<Vec<Sum>>,
 }
 
@@ -100,7 +102,8 @@ fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The first Ctrl-C ends the program in order, the second at once: no token ends a read from a disk that is silent.
+/// The first Ctrl-C ends the program in order, the second at once: no token ends a read from a disk
+/// that is silent.
 fn stop_on_ctrl_c(source: StopSource, progress: &Progress) {
     let set = ctrlc::set_handler(move || {
         if !source.request_stop() {
@@ -121,7 +124,8 @@ fn start_hashers(
     let mut hashers = Vec::new();
     for number in 1..=count {
         let (files, shared_too) = (files.clone(), Arc::clone(shared));
-        // If the thread is not started, its receiver is dropped with the closure: the queue does not count on it.
+        // If the thread is not started, its receiver is dropped with the closure: the queue does
+        // not count on it.
         let hasher = Builder::new()
             .name(format!("hasher-{number}"))
             .spawn(move || hash_files(&files, &shared_too));
@@ -182,7 +186,8 @@ fn hash_files(files: &Receiver<String>, shared: &Shared) {
     }
 }
 
-/// Prints to the standard output. That nobody reads it is no failure: `dirsum DIR | head -1` has all it asked for.
+/// Prints to the standard output. That nobody reads it is no failure: `dirsum DIR | head -1` has
+/// all it asked for.
 fn print(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     match print(&mut out).and_then(|()| out.flush()) {

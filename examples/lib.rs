@@ -1,4 +1,5 @@
-//! Nothing to be used: the programs lie beside this file. `cargo run --example tour` runs those of the tour.
+//! Nothing to be used: the programs lie beside this file. `cargo run --example tour` runs those of
+//! the tour.
 
 /// The examples in the project's README are tested here, where all the crates are at hand.
 #[cfg(doctest)]

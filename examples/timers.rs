@@ -1,8 +1,8 @@
 //! A million timers, of which half are cancelled: `timers [N [SECONDS]]`.
 //!
-//! Starts N timers that are due at random times in the next SECONDS (ten, if not said), cancels every other one, waits for the
-//! rest, and says how many fired and how many were cancelled, how late those that fired were, how much memory a pending timer
-//! takes, and how many threads it took.
+//! Starts N timers that are due at random times in the next SECONDS (ten, if not said), cancels
+//! every other one, waits for the rest, and says how many fired and how many were cancelled, how
+//! late those that fired were, how much memory a pending timer takes, and how many threads it took.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::ExitCode;
@@ -103,7 +103,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// How many bytes a pending timer takes, in the mean of many, and how many of these its function captures.
+/// How many bytes a pending timer takes, in the mean of many, and how many of these its function
+/// captures.
 fn memory_of_one() -> (f64, usize) {
     const MANY: usize = 100_000;
     let service = TimerService::new();

@@ -7,7 +7,8 @@
 //! cargo run --example tour -- --list       # what there is
 //! ```
 //!
-//! It ends with 0 if each of them did, with 1 if not, and with 2 if it does not understand what it is asked.
+//! It ends with 0 if each of them did, with 1 if not, and with 2 if it does not understand what it
+//! is asked.
 
 use std::env;
 use std::fmt::Write as _;
@@ -78,8 +79,8 @@ impl Section {
         [self.number(), self.id, self.name()].contains(&asked)
     }
 
-    /// Runs the program in a process of its own: this one again, told to be that section. For a program starts
-    /// with an empty registry and without a logger, and it ends as a whole.
+    /// Runs the program in a process of its own: this one again, told to be that section. For a
+    /// program starts with an empty registry and without a logger, and it ends as a whole.
     ///
     /// Its output goes where the tour's goes. An error says how it went wrong.
     fn run(&self) -> Result<(), String> {
@@ -136,8 +137,8 @@ fn sections(asked: &[&str]) -> Result<Vec<&'static Section>, String> {
     Ok(SECTIONS.iter().filter(wanted).collect())
 }
 
-/// Runs these sections under their headings, and says whether each went well. One that did not does not keep the next
-/// from being run.
+/// Runs these sections under their headings, and says whether each went well. One that did not does
+/// not keep the next from being run.
 fn walk(sections: &[&Section]) -> io::Result<bool> {
     let mut all_well = true;
     for (i, section) in sections.iter().enumerate() {
@@ -166,7 +167,8 @@ fn list() -> String {
     })
 }
 
-/// The end of a tour that was understood. Its output may have had nobody left to read it, which is no error of the tour's.
+/// The end of a tour that was understood. Its output may have had nobody left to read it, which is
+/// no error of the tour's.
 fn after(result: io::Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,

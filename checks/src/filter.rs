@@ -2,8 +2,9 @@
 
 use std::io::{Error, Result};
 
-/// Has the kernel answer these calls with an error in the calling thread, and in all threads and programs that it starts
-/// from now on. Error zero makes a call that seems to succeed, and does nothing.
+/// Has the kernel answer these calls with an error in the calling thread, and in all threads and
+/// programs that it starts from now on. Error zero makes a call that seems to succeed, and does
+/// nothing.
 ///
 /// # Errors
 ///
@@ -15,7 +16,8 @@ pub fn answer(calls: &[libc::c_long], error: u16) -> Result<()> {
         jf: 0,
         k,
     };
-    // The number of the call is the first word of what the filter sees. Only the native calls' numbers matter here.
+    // The number of the call is the first word of what the filter sees. Only the native calls'
+    // numbers matter here.
     let load = statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0);
     let compare = |(past, call): (usize, &libc::c_long)| {
         // To the last statement, past the other comparisons and the one that allows.

@@ -1,5 +1,5 @@
-//! A global allocator behind a lock of the kit. All of the kit runs on top of it, so nothing of the kit may allocate in a
-//! state in which it cannot be asked for that lock.
+//! A global allocator behind a lock of the kit. All of the kit runs on top of it, so nothing of the
+//! kit may allocate in a state in which it cannot be asked for that lock.
 //!
 //! The program is its own process, with no harness: the lock is there before `main`.
 
@@ -11,8 +11,9 @@ use tk_core::__private::ThreadRecordExt;
 use tk_core::{Registration, at_thread_exit, current, enumerate, main_thread};
 use tk_lock::Lock;
 
-/// Counts what is in use. Waits for its lock at first by looking again and again, and later by sleeping, so that both are
-/// tried: a plain look finds any lock of the kit that is held during an allocation.
+/// Counts what is in use. Waits for its lock at first by looking again and again, and later by
+/// sleeping, so that both are tried: a plain look finds any lock of the kit that is held during an
+/// allocation.
 struct Guarded {
     in_use: Lock<isize>,
     sleeps: AtomicBool,

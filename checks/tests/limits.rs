@@ -1,4 +1,5 @@
-//! What every blocking call says to a limit that is over, or that never ends: with what it waits for there, and without.
+//! What every blocking call says to a limit that is over, or that never ends: with what it waits
+//! for there, and without.
 //!
 //! Of semaphores and barriers, whose calls are many, this is checked in their own crates.
 

@@ -10,7 +10,8 @@ use tk_threading::{Limit, Local, Semaphore, StopToken, WaitError};
 /// How much is read at a time, in bytes; also, how long a stop may take to be seen.
 const BLOCK: usize = 128 * 1024;
 
-/// A permit for each file that may be open. However many threads there are, a process has only so many descriptors.
+/// A permit for each file that may be open. However many threads there are, a process has only so
+/// many descriptors.
 static OPEN_FILES: Semaphore = Semaphore::new(64);
 
 /// Each thread has its own, for all its files, and drops it when it ends.

@@ -1,4 +1,5 @@
-//! What the user sees on the standard error while the program runs: complaints and, on a terminal, the progress.
+//! What the user sees on the standard error while the program runs: complaints and, on a terminal,
+//! the progress.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -60,7 +61,8 @@ impl Progress {
     pub fn complain(&self, message: impl Display) {
         // Relaxed: read when the threads have been joined.
         self.complained.store(true, Relaxed);
-        // The bar makes room for the line. If the line can't be written, there is nobody to be told.
+        // The bar makes room for the line. If the line can't be written, there is nobody to be
+        // told.
         self.bar.suspend(|| {
             let _ = writeln!(io::stderr(), "dirsum: {message}");
         });
@@ -90,7 +92,8 @@ fn style() -> ProgressStyle {
         .expect("the template is right")
 }
 
-/// The counting threads touch numbers only; to draw them is the timer's business. A daemon: it holds nothing open.
+/// The counting threads touch numbers only; to draw them is the timer's business. A daemon: it
+/// holds nothing open.
 fn draw_from_now_on(bar: ProgressBar, counts: Arc<Counts>) -> Option<TimerHandle> {
     let start = Instant::now();
     let draw = move || {

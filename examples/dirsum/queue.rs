@@ -1,16 +1,17 @@
 //! A bounded queue from one thread to many, on a [`Condition`].
 //!
-//! Both sides wait at the same condition: the receivers while the queue is empty, the sender while it is full. A
-//! notification for the one side must not go to the other. It cannot, by what a `Condition` promises (a notification
-//! wakes exactly one, the one that has waited longest), if the capacity is at least the number of receivers:
+//! Both sides wait at the same condition: the receivers while the queue is empty, the sender while
+//! it is full. A notification for the one side must not go to the other. It cannot, by what a
+//! `Condition` promises (a notification wakes exactly one, the one that has waited longest), if the
+//! capacity is at least the number of receivers:
 //!
-//! 1. Each item that is sent notifies one thread. A receiver that began to wait at an empty queue has at most the other
-//!    receivers before it, so it has been notified before the queue is full.
-//! 2. So when the sender begins to wait, no receiver waits, and none begins to before one has found the queue empty.
-//!    The first item that is received from a full queue notifies the sender.
+//! 1. Each item that is sent notifies one thread. A receiver that began to wait at an empty queue
+//!    has at most the other receivers before it, so it has been notified before the queue is full.
+//! 2. So when the sender begins to wait, no receiver waits, and none begins to before one has found
+//!    the queue empty. The first item that is received from a full queue notifies the sender.
 //!
-//! Either side learns that the other has gone, by whatever way it went: the handles count themselves, and they are
-//! dropped by a panic too.
+//! Either side learns that the other has gone, by whatever way it went: the handles count
+//! themselves, and they are dropped by a panic too.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ struct State<T> {
     receivers: usize,
 }
 
-/// A queue with room for that many items, which must be at least as many as there will be receivers.
+/// A queue with room for that many items, which must be at least as many as there will be
+/// receivers.
 pub fn bounded<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
     let queue = Arc::new(Queue {
         state: Condition::new(State {
@@ -52,7 +54,8 @@ pub struct Receiver<T>(Arc<Queue<T>>);
 pub struct Closed;
 
 impl<T> Sender<T> {
-    /// Sends an item. Blocks while the queue is full; until a stop is requested, or the last receiver has gone.
+    /// Sends an item. Blocks while the queue is full; until a stop is requested, or the last
+    /// receiver has gone.
     #[track_caller]
     pub fn send(&mut self, item: T, stop: &StopToken) -> Result<(), Closed> {
         let capacity = self.0.capacity;
@@ -71,7 +74,8 @@ impl<T> Sender<T> {
 }
 
 impl<T> Receiver<T> {
-    /// Receives the oldest item. Blocks while there is none; `None` when none will come, and after a stop.
+    /// Receives the oldest item. Blocks while there is none; `None` when none will come, and after
+    /// a stop.
     #[track_caller]
     pub fn receive(&self, stop: &StopToken) -> Option<T> {
         // After a stop, what is in the queue stays there.

@@ -11,7 +11,8 @@ pub struct Sum {
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A line with such a name in it would not be one line. The backslash in front says that the name is escaped.
+        // A line with such a name in it would not be one line. The backslash in front says that the
+        // name is escaped.
         let is_escaped = self.path.contains(['\\', '\n', '\r']);
         if is_escaped {
             f.write_char('\\')?;

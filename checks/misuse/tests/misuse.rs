@@ -1,5 +1,5 @@
-//! Misuse that the types rule out: each program in `misuse` fails to compile, with the errors in the
-//! file beside it.
+//! Misuse that the types rule out: each program in `misuse` fails to compile, with the errors in
+//! the file beside it.
 
 #[test]
 fn what_must_not_compile() {

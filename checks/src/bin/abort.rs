@@ -1,4 +1,5 @@
-//! What a program does that is built with `panic = "abort"`: `ci/abort.sh` runs it, once for each case.
+//! What a program does that is built with `panic = "abort"`: `ci/abort.sh` runs it, once for each
+//! case.
 
 use std::time::Duration;
 

@@ -4,7 +4,8 @@
 //! refuse_calls CALL[,CALL]... PROGRAM [ARGUMENT]...
 //! ```
 //!
-//! The calls are those that can tell whether a thread is gone: `getpriority`, `kill`, `tkill`, `tgkill`.
+//! The calls are those that can tell whether a thread is gone: `getpriority`, `kill`, `tkill`,
+//! `tgkill`.
 
 use std::process::ExitCode;
 

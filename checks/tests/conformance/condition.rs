@@ -125,7 +125,8 @@ impl Number for (Lock<u32>, Condvar) {
     }
 }
 
-/// The number, and how many threads wait: as it changes with the lock held, who counts so many can notify so many.
+/// The number, and how many threads wait: as it changes with the lock held, who counts so many can
+/// notify so many.
 type Counted = (u32, usize);
 
 impl Number for (parking_lot::Mutex<Counted>, parking_lot::Condvar) {

@@ -1,8 +1,10 @@
-//! What CPython's `threading` promises of its locks, events, conditions, semaphores, barriers and locals, test by test.
+//! What CPython's `threading` promises of its locks, events, conditions, semaphores, barriers and
+//! locals, test by test.
 //!
-//! The tests bear the names of CPython's own (`test_different_thread` of `LockTests` is `lock::kit_raw_lock::test_different_thread`
-//! here). Each is one body, which runs over the types of the kit, and over those of `std` and `parking_lot` where they
-//! have what it asks for: so that what is promised is not only what the kit happens to do.
+//! The tests bear the names of CPython's own (`test_different_thread` of `LockTests` is
+//! `lock::kit_raw_lock::test_different_thread` here). Each is one body, which runs over the types
+//! of the kit, and over those of `std` and `parking_lot` where they have what it asks for: so that
+//! what is promised is not only what the kit happens to do.
 #![allow(non_snake_case, reason = "the names are CPython's")]
 
 mod barrier;

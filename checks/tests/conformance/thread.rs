@@ -1,4 +1,5 @@
-//! ThreadTests and ThreadingExceptionTests, as far as a test among others can run them. The others are in `tests/processes`.
+//! ThreadTests and ThreadingExceptionTests, as far as a test among others can run them. The others
+//! are in `tests/processes`.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -1,4 +1,5 @@
-//! `TimerTests`, and what the documentation of `threading.Timer` promises, which CPython does not test.
+//! `TimerTests`, and what the documentation of `threading.Timer` promises, which CPython does not
+//! test.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,8 @@ use crate::{SHORT, takes_a_short_time};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// CPython's is about default arguments that two timers must not share. What a function here has, it captures.
+/// CPython's is about default arguments that two timers must not share. What a function here has,
+/// it captures.
 #[test]
 fn test_init_immutable_default_args() {
     let (sender, receiver) = mpsc::channel();
@@ -35,8 +37,8 @@ fn function_runs_after_the_interval_and_join_waits_for_it() {
     assert_eq!(receiver.try_recv(), Ok(()));
 }
 
-/// "Stop the timer, and cancel the execution of the timer's action. This will only work if the timer is still in its waiting
-/// stage."
+/// "Stop the timer, and cancel the execution of the timer's action. This will only work if the
+/// timer is still in its waiting stage."
 #[test]
 fn cancel_while_it_waits_ends_it_at_once() {
     let timer = Timer::new(LONG, || unreachable!()).start();
@@ -61,7 +63,8 @@ fn a_time_in_the_past_fires_at_once() {
     Timer::at(past, || ()).start().join().unwrap();
 }
 
-/// "Timers are started, as with threads, by calling their start() method", and are threads with names.
+/// "Timers are started, as with threads, by calling their start() method", and are threads with
+/// names.
 #[test]
 fn the_function_sees_the_timers_name_as_the_threads() {
     let (sender, receiver) = mpsc::channel();

@@ -16,7 +16,8 @@ fn run(name: &str, f: impl FnOnce() + Send + 'static) {
 /// From here on the standard error is closed.
 #[cfg(unix)]
 fn close_stderr() {
-    // SAFETY: nobody else takes the number for something of his own: this process opens no file before it ends.
+    // SAFETY: nobody else takes the number for something of his own: this process opens no file
+    // before it ends.
     assert_eq!(unsafe { libc::close(2) }, 0);
 }
 

@@ -13,15 +13,17 @@ use crate::{cases, say};
 
 /// Waits until so many threads have counted themselves.
 ///
-/// For a child that starts threads: the standard library has a lock of its own for a moment when a thread starts, and again
-/// when it ends. If a thread has it at the fork, no thread can be started in the child.
+/// For a child that starts threads: the standard library has a lock of its own for a moment when a
+/// thread starts, and again when it ends. If a thread has it at the fork, no thread can be started
+/// in the child.
 pub fn wait_until_begun(begun: &AtomicUsize, threads: usize) {
     while begun.load(Relaxed) < threads {
         std::thread::yield_now();
     }
 }
 
-/// What is true in every child: one thread, which is the main one, and nothing that holds the program open.
+/// What is true in every child: one thread, which is the main one, and nothing that holds the
+/// program open.
 fn alone() {
     assert_eq!(active_count(), 1);
     assert_eq!(enumerate(), [current()]);

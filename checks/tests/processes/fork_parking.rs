@@ -1,4 +1,5 @@
-//! What becomes of the queues in which threads sleep, in the child of a fork: the threads in them are not there.
+//! What becomes of the queues in which threads sleep, in the child of a fork: the threads in them
+//! are not there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};

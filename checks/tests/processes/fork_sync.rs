@@ -1,4 +1,5 @@
-//! What becomes of events, semaphores and barriers in the child of a fork, whose lost threads waited there.
+//! What becomes of events, semaphores and barriers in the child of a fork, whose lost threads
+//! waited there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};

@@ -1,4 +1,5 @@
-//! Threads that a fork has left behind, and those who have to do with them: scopes, handles, and who waits for their start.
+//! Threads that a fork has left behind, and those who have to do with them: scopes, handles, and
+//! who waits for their start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +50,8 @@ fn until_asleep(thread: &Thread) {
     }
 }
 
-/// Forks in a scope with a thread that is asleep. The child leaves the scope by `leave`, and must be aborted.
+/// Forks in a scope with a thread that is asleep. The child leaves the scope by `leave`, and must
+/// be aborted.
 fn forks_in_scope(leave: impl Fn()) {
     let done = Event::new();
     let child = tk_thread::scope(|s| {
@@ -122,8 +124,8 @@ fn eight<H>(
     handles
 }
 
-/// New threads, which have the stacks and so the numbers of the lost ones, can be joined although the lost ones' handles
-/// are dropped.
+/// New threads, which have the stacks and so the numbers of the lost ones, can be joined although
+/// the lost ones' handles are dropped.
 fn drops_handles_of_lost_threads(handles: impl Sized) {
     let (tell, told) = std::sync::mpsc::channel::<()>();
     let told = Arc::new(std::sync::Mutex::new(told));

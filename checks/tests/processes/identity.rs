@@ -1,7 +1,8 @@
-//! Who is who: in the child of a fork that no thread of the kit has prepared for, and in a thread's last destructors.
+//! Who is who: in the child of a fork that no thread of the kit has prepared for, and in a thread's
+//! last destructors.
 //!
-//! Nothing here starts a thread of the kit before it forks, unless it says so: forks are watched from the first use of the
-//! kit, and any thread may make it.
+//! Nothing here starts a thread of the kit before it forks, unless it says so: forks are watched
+//! from the first use of the kit, and any thread may make it.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -27,7 +28,8 @@ fn alone() {
     alone_here();
 }
 
-/// The same, without another thread: if one was being started at the fork, the standard library may not start any.
+/// The same, without another thread: if one was being started at the fork, the standard library may
+/// not start any.
 fn alone_here() {
     let me = current();
     assert_eq!((active_count(), enumerate()), (1, vec![me.clone()]));
@@ -58,7 +60,8 @@ fn sleeper(name: &str) -> (ThreadRecord, mpsc::Sender<()>) {
     (told.recv().unwrap(), stay)
 }
 
-/// Forks `times` times, while other threads do `work` without a pause. Each child ends well, and within a minute.
+/// Forks `times` times, while other threads do `work` without a pause. Each child ends well, and
+/// within a minute.
 fn fork_while_others(times: u32, work: fn(u32), child: fn()) {
     let done = Arc::new(AtomicBool::new(false));
     let started = Arc::new(AtomicU32::new(0));
@@ -126,7 +129,8 @@ thread_local! {
 
 static KEY: AtomicU32 = AtomicU32::new(0);
 
-/// The destructor of C's thread-specific data, which is called in rounds while there is a value. Logs in the last one.
+/// The destructor of C's thread-specific data, which is called in rounds while there is a value.
+/// Logs in the last one.
 unsafe extern "C" fn log_in_round(rounds: *mut libc::c_void) {
     let rounds = rounds as usize;
     if rounds > 1 {
@@ -143,7 +147,8 @@ unsafe extern "C" fn log_in_round(rounds: *mut libc::c_void) {
     }
 }
 
-/// Starts a thread that first uses the kit in this round of C's destructors, if `before` does not use it.
+/// Starts a thread that first uses the kit in this round of C's destructors, if `before` does not
+/// use it.
 fn use_in_round(rounds: usize, name: Option<&str>, before: fn()) {
     let mut thread = std::thread::Builder::new();
     if let Some(name) = name {

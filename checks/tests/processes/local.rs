@@ -1,4 +1,5 @@
-//! What becomes of the main thread's own values, of all values as the program ends, and in the child of a fork.
+//! What becomes of the main thread's own values, of all values as the program ends, and in the
+//! child of a fork.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::ThreadId;

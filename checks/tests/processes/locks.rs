@@ -1,4 +1,5 @@
-//! What locks and conditions are in the child of a fork, and what a lock does that nobody will release.
+//! What locks and conditions are in the child of a fork, and what a lock does that nobody will
+//! release.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -25,7 +26,8 @@ fn told<R>(f: impl FnOnce() -> R) -> String {
         .expect("a panic has a text")
 }
 
-/// Starts a daemon of this name that does this, and then sleeps until the program ends. Returns when it sleeps.
+/// Starts a daemon of this name that does this, and then sleeps until the program ends. Returns
+/// when it sleeps.
 fn keeper(name: &str, f: impl FnOnce() + Send + 'static) -> Thread {
     let keeps = move || {
         f();

@@ -13,8 +13,8 @@ fn messages() -> BasicConfig {
     basic_config().format("%(threadName)s %(message)s")
 }
 
-/// Writes to the standard output stream. A message with the word `slow` first tells that it is being written, and then
-/// waits until it may go on.
+/// Writes to the standard output stream. A message with the word `slow` first tells that it is
+/// being written, and then waits until it may go on.
 struct Gate {
     inside: Sender<()>,
     go_on: Receiver<()>,

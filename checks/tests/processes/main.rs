@@ -1,7 +1,9 @@
-//! What happens to a whole program, each test in a process of its own, where the main thread is the real one.
+//! What happens to a whole program, each test in a process of its own, where the main thread is the
+//! real one.
 //!
-//! This program is both: without `TK_PROCESS` it runs the tests, and with it it is the process of the test of that name. The
-//! tests that bear a name of CPython's (`test_…`) assert what that one does.
+//! This program is both: without `TK_PROCESS` it runs the tests, and with it it is the process of
+//! the test of that name. The tests that bear a name of CPython's (`test_…`) assert what that one
+//! does.
 
 mod end;
 mod excepthook;
@@ -40,7 +42,8 @@ struct Case {
     check: fn(&Ended),
 }
 
-/// Makes a list of cases: for each a name, a process (whose exit code is success unless it says otherwise) and a check.
+/// Makes a list of cases: for each a name, a process (whose exit code is success unless it says
+/// otherwise) and a check.
 macro_rules! cases {
     ($($(#[$attribute:meta])* $name:ident: $process:expr => $check:expr;)+) => {
         #[allow(clippy::redundant_closure_call, reason = "the closure says what the process does")]
@@ -127,7 +130,8 @@ fn run(case: &Case) -> Ended {
 /// Ends the process, and those that it has forked, which would keep its output open.
 fn kill(process: &mut Child) {
     #[cfg(unix)]
-    // SAFETY: it is the group of a process that we have started and not waited for, so the number is its own.
+    // SAFETY: it is the group of a process that we have started and not waited for, so the number
+    // is its own.
     unsafe {
         libc::kill(-(process.id() as libc::pid_t), libc::SIGKILL);
     }
@@ -135,7 +139,8 @@ fn kill(process: &mut Child) {
     process.kill().unwrap();
 }
 
-/// Whether the system says if a thread is gone: Linux does, where no filter of system calls refuses the question.
+/// Whether the system says if a thread is gone: Linux does, where no filter of system calls refuses
+/// the question.
 fn can_ask_after_threads() -> bool {
     #[cfg(all(target_os = "linux", not(tk_blind)))]
     // SAFETY: the call takes two numbers. Of a thread that is there it returns at least one.

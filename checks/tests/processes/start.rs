@@ -42,7 +42,8 @@ fn limit_threads() {
         rlim_cur: 1,
         rlim_max: 1,
     };
-    // SAFETY: the limit is there to be read; no thread of this process is asked for its user before it ends.
+    // SAFETY: the limit is there to be read; no thread of this process is asked for its user before
+    // it ends.
     unsafe {
         assert_eq!(libc::setrlimit(libc::RLIMIT_NPROC, &limit), 0);
         if libc::getuid() == 0 {

@@ -1,4 +1,5 @@
-//! Threads whose end takes its time, programs beside and inside of each other, and loggers and hooks that misbehave.
+//! Threads whose end takes its time, programs beside and inside of each other, and loggers and
+//! hooks that misbehave.
 
 use std::cell::RefCell;
 #[cfg(target_os = "linux")]
@@ -59,7 +60,8 @@ mod key {
     }
 }
 
-/// A limit of a join holds while the thread is in its last destructors, and a join without one waits for them.
+/// A limit of a join holds while the thread is in its last destructors, and a join without one
+/// waits for them.
 #[cfg(unix)]
 fn joins_of(thread: &Thread) {
     wait_for(&key::BEGUN);
@@ -132,7 +134,8 @@ fn set_logger(log: fn(&str)) {
     log::set_max_level(log::LevelFilter::Trace);
 }
 
-/// Starts threads, and a program, whose functions and values must come through whatever the logger does.
+/// Starts threads, and a program, whose functions and values must come through whatever the logger
+/// does.
 fn live_with_it() {
     assert_eq!(spawn(|| 7).join().unwrap(), 7);
     assert_eq!(spawn(|| 7).join_for(Duration::from_secs(60)), Ok(()));

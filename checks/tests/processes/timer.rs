@@ -118,7 +118,8 @@ mod system {
 #[cfg(target_os = "linux")]
 use system::*;
 
-/// Waits until so many threads of the services are there, and all of them sleep: see `fork::wait_until_begun`.
+/// Waits until so many threads of the services are there, and all of them sleep: see
+/// `fork::wait_until_begun`.
 #[cfg(unix)]
 fn wait_until_asleep(threads: usize) {
     #[cfg(target_os = "linux")]

@@ -82,8 +82,8 @@ mod tests;
 #[doc(alias = "CyclicBarrier")]
 #[repr(C)] // So the queue, which waiting records name, has the address of the barrier.
 pub struct Barrier {
-    /// The queue of all threads that wait. Their tag is the address of the round whose outcome they
-    /// wait for. The word's value has no meaning.
+    /// The queue of all threads that wait. Their tag is the address of the round whose outcome
+    /// they wait for. The word's value has no meaning.
     queue: AtomicU32,
     spin: AdaptiveSpin,
     parties: usize,
@@ -143,9 +143,9 @@ impl Barrier {
     /// action, and the other parties get [`BarrierError::ActionPanicked`].
     ///
     /// The action runs with nothing locked, so it may query, abort and reset the barrier. After an
-    /// abort or a reset, the other parties leave while the action goes on. If the action waits at its
-    /// own barrier, it waits for itself to end. So a wait without a limit panics there, and a wait
-    /// with a limit ends when that is reached.
+    /// abort or a reset, the other parties leave while the action goes on. If the action waits at
+    /// its own barrier, it waits for itself to end. So a wait without a limit panics there, and
+    /// a wait with a limit ends when that is reached.
     ///
     /// If the action never returns, the round does not pass, but its parties can leave: by a limit,
     /// by [`abort`](Barrier::abort), or by [`reset`](Barrier::reset). After a reset, the next round
@@ -166,8 +166,8 @@ impl Barrier {
         self
     }
 
-    /// Sets the time after which a [`wait`](Barrier::wait) breaks the barrier. Other forms of `wait`
-    /// ignore it.
+    /// Sets the time after which a [`wait`](Barrier::wait) breaks the barrier. Other forms of
+    /// `wait` ignore it.
     ///
     /// ```
     /// use std::time::Duration;
@@ -189,8 +189,8 @@ impl Barrier {
     ///
     /// # Errors
     ///
-    /// If the barrier is broken, breaks, or is reset. All parties of a round see the same reason: the
-    /// first one, even if it occurred while the action was running.
+    /// If the barrier is broken, breaks, or is reset. All parties of a round see the same reason:
+    /// the first one, even if it occurred while the action was running.
     ///
     /// # Panics
     ///
@@ -214,7 +214,8 @@ impl Barrier {
         }
     }
 
-    /// As [`wait`](Barrier::wait), but breaks the barrier after this time. Python's `wait(timeout)`.
+    /// As [`wait`](Barrier::wait), but breaks the barrier after this time. Python's
+    /// `wait(timeout)`.
     ///
     /// # Errors
     ///
@@ -293,8 +294,8 @@ impl Barrier {
         passed.map(|()| index)
     }
 
-    /// Counts the thread `me` in the current round, unless the round is full or broken. `has_waited`
-    /// is true if the thread has found a round full before.
+    /// Counts the thread `me` in the current round, unless the round is full or broken.
+    /// `has_waited` is true if the thread has found a round full before.
     fn arrive(&self, me: Option<Owner>, has_waited: bool, limit: Limit<'_>) -> Arrival {
         let mut state = self.state.lock_with(Needs::Current);
         let round = state.current();
@@ -356,8 +357,8 @@ impl Barrier {
         outcome.for_others().map(|()| index)
     }
 
-    /// Breaks the round of a party whose limit is reached. If the round has an outcome already, that
-    /// counts.
+    /// Breaks the round of a party whose limit is reached. If the round has an outcome already,
+    /// that counts.
     fn give_up(&self, round: &Arc<Round>, error: WaitError) -> Result<(), BarrierError> {
         let (outcome, error) = match error {
             WaitError::TimedOut => (Outcome::TimedOut, BarrierError::TimedOut),
@@ -437,8 +438,8 @@ impl Barrier {
         self.start_over(|_| true);
     }
 
-    /// Repairs a broken barrier, and leaves a whole one as it is. Returns whether it was broken. Never
-    /// blocks.
+    /// Repairs a broken barrier, and leaves a whole one as it is. Returns whether it was broken.
+    /// Never blocks.
     ///
     /// If several parties learn that their round was broken, the first one to call this repairs the
     /// barrier. The calls of the others do not disturb threads that have arrived since.
@@ -477,7 +478,8 @@ impl Barrier {
         self.parties
     }
 
-    /// Returns how many parties have arrived in the current round, or zero if the barrier is broken.
+    /// Returns how many parties have arrived in the current round, or zero if the barrier is
+    /// broken.
     ///
     /// ```
     /// assert_eq!(tk_barrier::Barrier::new(4).n_waiting(), 0);
@@ -512,8 +514,8 @@ enum Arrival {
     Refused(BarrierError),
 }
 
-/// The tag of the threads that wait for this round. Each has a share in the round while it waits, so
-/// no other round has this address.
+/// The tag of the threads that wait for this round. Each has a share in the round while it waits,
+/// so no other round has this address.
 fn tag(round: &Arc<Round>) -> usize {
     Arc::as_ptr(round).addr()
 }

@@ -22,8 +22,8 @@
 //! waiting forever. It breaks when the limit of a party is reached
 //! ([`timeout`](Barrier::timeout), [`wait_for`](Barrier::wait_for),
 //! [`wait_with`](Barrier::wait_with)), even while the [action](Barrier::action) runs, and when a
-//! thread calls [`abort`](Barrier::abort). The error tells the call's own limit from that of another
-//! party. This is Python's `threading.Barrier`.
+//! thread calls [`abort`](Barrier::abort). The error tells the call's own limit from that of
+//! another party. This is Python's `threading.Barrier`.
 
 #![forbid(unsafe_code)]
 

@@ -10,10 +10,10 @@
 //!
 //! # Invariants
 //!
-//! **Parked bit.** While a thread is in the queue, `PARKED` is set. A thread enters the queue in the
-//! step that sees or sets it, and it is cleared in the step that wakes all. Both steps are taken
-//! with the queue locked. So a `set` wakes exactly the threads that came before it, and no `clear`
-//! that follows holds one of them back.
+//! **Parked bit.** While a thread is in the queue, `PARKED` is set. A thread enters the queue in
+//! the step that sees or sets it, and it is cleared in the step that wakes all. Both steps are
+//! taken with the queue locked. So a `set` wakes exactly the threads that came before it, and no
+//! `clear` that follows holds one of them back.
 //!
 //! **Counted.** Each change from not set to set adds one to the count. A wait reads the count once,
 //! when it begins, and each of its looks compares: while it spins, in the step in which it enters
@@ -42,8 +42,8 @@ mod tests;
 
 /// The event is set, and no thread is in the queue.
 const SET: u32 = 1;
-/// The event is not set, and threads are in the queue, or were and have given up. Never set together
-/// with [`SET`].
+/// The event is not set, and threads are in the queue, or were and have given up. Never set
+/// together with [`SET`].
 const PARKED: u32 = 2;
 /// One set in the count of sets, which takes the rest of the word and wraps around.
 const ONE_SET: u32 = 4;
@@ -71,10 +71,10 @@ fn set(state: u32) -> u32 {
 /// Returns whether the event is set, or was set and cleared again, since a wait began with this
 /// count.
 ///
-/// The comparison is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one thread.
-/// A set and a clear take about 10 ns. So the thread would have to be preempted for ten seconds of
-/// nothing but pulses, and then look at the one count in 2^30. It would miss those pulses, and see
-/// the next set.
+/// The comparison is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one
+/// thread. A set and a clear take about 10 ns. So the thread would have to be preempted for ten
+/// seconds of nothing but pulses, and then look at the one count in 2^30. It would miss those
+/// pulses, and see the next set.
 fn is_released(state: u32, start: u32) -> bool {
     is_set(state) || sets(state) != start
 }
@@ -199,8 +199,8 @@ impl Event {
     pub fn clear(&self) {
         let mut state = self.state.load(Relaxed);
         while is_set(state) {
-            // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks
-            // for work sees what was done before the `set` that it has undone.
+            // Acquire: pairs with the Release in `set`. A thread that clears the event and then
+            // looks for work sees what was done before the `set` that it has undone.
             match self
                 .state
                 .compare_exchange(state, state & !SET, Acquire, Relaxed)
@@ -227,8 +227,8 @@ impl Event {
         self.wait_with(Limit::never()).is_ok()
     }
 
-    /// Blocks until the event is set, or for this time. Returns whether the event has been set since
-    /// the call began, as Python's `wait(timeout)` does.
+    /// Blocks until the event is set, or for this time. Returns whether the event has been set
+    /// since the call began, as Python's `wait(timeout)` does.
     ///
     /// With a timeout of zero, looks once and does not block.
     ///
@@ -251,7 +251,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// If the limit is reached first. The error says whether the time was up or a stop was requested.
+    /// If the limit is reached first. The error says whether the time was up or a stop was
+    /// requested.
     ///
     /// ```
     /// # use tk_event::Event;

@@ -232,7 +232,8 @@ fn a_pulse_releases_one_who_spins() {
             let event = event.clone();
             move || assert!(event.wait())
         });
-        // Whether the waiter spins or sleeps by now, its wait has begun, and this pulse is the last.
+        // Whether the waiter spins or sleeps by now, its wait has begun, and this pulse is the
+        // last.
         let has_begun = spins.begun() == 1;
         event.set();
         if has_begun {

@@ -306,9 +306,9 @@ const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
 #[cfg(not(tk_loom))]
 #[inline]
 fn budget() -> u32 {
-    // Relaxed: the number is all there is. Two threads may measure at the same time, and either result will
-    // do. To wait for another thread's measurement would be wrong: in the child of a fork that
-    // thread may not be there.
+    // Relaxed: the number is all there is. Two threads may measure at the same time, and either
+    // result will do. To wait for another thread's measurement would be wrong: in the child of
+    // a fork that thread may not be there.
     match BUDGET.load(Relaxed) {
         UNKNOWN => {
             let budget = measure().min(UNKNOWN - 1);

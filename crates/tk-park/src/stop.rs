@@ -160,9 +160,10 @@ impl StopSource {
     /// 1. Every token is stopped.
     /// 2. Every wait that carries one of the tokens is woken.
     /// 3. The callbacks are called, one after another, in this thread, with nothing locked: first
-    ///    those of this source, then those of its children, then those of their children, and so on.
-    ///    Children come in the order in which they were created, and callbacks of one token in the
-    ///    order of their registration. A descendant with several parents comes with the first of them.
+    ///    those of this source, then those of its children, then those of their children, and so
+    ///    on. Children come in the order in which they were created, and callbacks of one token in
+    ///    the order of their registration. A descendant with several parents comes with the first
+    ///    of them.
     ///
     /// So a callback may wait for a thread that waits with any of the tokens. It may also request
     /// other stops, register and unregister callbacks, and drop any source, token or callback.

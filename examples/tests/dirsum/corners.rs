@@ -1,4 +1,5 @@
-//! Corners that the program as a whole is hard to drive into: its queue and its hashing, in this process.
+//! Corners that the program as a whole is hard to drive into: its queue and its hashing, in this
+//! process.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -30,7 +31,8 @@ fn wait_until_it_waits(thread: &Thread) {
 #[test]
 fn each_item_is_received_once() {
     const ITEMS: usize = 5_000;
-    // As tight as the queue allows: a notification that went to the wrong side would be the end of it.
+    // As tight as the queue allows: a notification that went to the wrong side would be the end of
+    // it.
     for receivers in [1, 2, 3, 5] {
         let never = StopSource::new().token();
         let (mut sender, receiver) = bounded(receivers + 1);

@@ -82,8 +82,9 @@ fn what_cannot_be_opened_is_left_out_and_the_rest_goes_on() {
     let mut command = dirsum(tree.root(), ["."]);
     let elsewhere = Tree::new();
     if fs::metadata(tree.root()).unwrap().uid() == 0 {
-        // A copy, as the program may lie where nobody else can go. Made by another process: if this one wrote it, a
-        // child of another test might have it open for a moment, and it could not be run.
+        // A copy, as the program may lie where nobody else can go. Made by another process: if this
+        // one wrote it, a child of another test might have it open for a moment, and it
+        // could not be run.
         let copy = elsewhere.root().join("dirsum");
         let mut cp = Command::new("cp");
         cp.arg(crate::process::program()).arg(&copy);
@@ -95,7 +96,8 @@ fn what_cannot_be_opened_is_left_out_and_the_rest_goes_on() {
             .current_dir(tree.root())
             .uid(NOBODY)
             .gid(NOBODY);
-        // Not even root can be somebody else everywhere; and the temporary files may be out of their reach.
+        // Not even root can be somebody else everywhere; and the temporary files may be out of
+        // their reach.
         if !can_start(&mut command) {
             eprintln!("cannot run the program as somebody else");
             return;

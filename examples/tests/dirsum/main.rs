@@ -1,4 +1,5 @@
-//! What `dirsum` promises, asked of the program itself; and of its parts, what is hard to see from outside.
+//! What `dirsum` promises, asked of the program itself; and of its parts, what is hard to see from
+//! outside.
 
 mod corners;
 mod failures;

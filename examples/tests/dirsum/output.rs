@@ -55,7 +55,8 @@ fn paths_begin_with_the_directory_as_it_was_given() {
     assert!(finished.out.lines().all(|line| line.contains("  many/")));
 }
 
-/// Older versions of `sha256sum` leave it as it is; so it is not in the tree that is compared with theirs.
+/// Older versions of `sha256sum` leave it as it is; so it is not in the tree that is compared with
+/// theirs.
 #[cfg(unix)]
 #[test]
 fn a_carriage_return_in_a_name_is_escaped() {

@@ -1,4 +1,5 @@
-//! Ctrl-C. Where the program has got to is read from `/proc`: nothing here waits in the hope that it has.
+//! Ctrl-C. Where the program has got to is read from `/proc`: nothing here waits in the hope that
+//! it has.
 
 use std::fs;
 use std::path::Path;
@@ -48,8 +49,9 @@ fn ctrl_c_stops_in_the_middle_of_a_file_and_prints_what_is_finished() {
     running.wait_until("the huge file is open", || {
         open_files(id, &tree.root().join("huge")) == 1
     });
-    // When one of the two has nothing more to do, all but the huge file is done. (They were both started before it was
-    // opened, and a thread has no name yet when it starts: so all the names count.)
+    // When one of the two has nothing more to do, all but the huge file is done. (They were both
+    // started before it was opened, and a thread has no name yet when it starts: so all the
+    // names count.)
     running.wait_until("one hasher is left", || {
         let mut names = threads(id);
         names.sort_unstable();

@@ -96,7 +96,8 @@ impl Tree {
         self.forbidden.push(path);
     }
 
-    /// What is to be printed, worked out without the program's help. `given` is the directory as the program gets it.
+    /// What is to be printed, worked out without the program's help. `given` is the directory as
+    /// the program gets it.
     pub fn sums(&self, given: &str) -> String {
         let mut files = Vec::new();
         list(&self.root, given, &mut files);

@@ -111,7 +111,8 @@ fn p05_join_waiting_timeout() {
     assert_eq!(said.out(), ["d.is_alive() true"]);
 }
 
-/// With both streams in one: the join gives up when the daemon has long begun, and not after its end.
+/// With both streams in one: the join gives up when the daemon has long begun, and not after its
+/// end.
 #[test]
 fn p05_join_waiting_timeout_gives_up_in_between() {
     const ORDER: [&str; 2] = ["(daemon    ) Starting", "d.is_alive() true"];
@@ -318,8 +319,8 @@ fn p12_condition_synchroning() {
     );
 }
 
-/// Who is in the pool is logged under the pool's lock, so the lines tell the whole story: each one adds the thread that
-/// logs it, or takes it out.
+/// Who is in the pool is logged under the pool's lock, so the lines tell the whole story: each one
+/// adds the thread that logs it, or takes it out.
 #[test]
 fn p13_limiting_concurrent_access_to_resources() {
     const WAITING: &str = "Waiting to join the pool";

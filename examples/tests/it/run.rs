@@ -30,8 +30,9 @@ pub fn run_together(name: &str, arguments: &[&str], status: i32) -> Said {
     start(name, arguments, Streams::Together).finish(status, LIMIT)
 }
 
-/// Runs an example that prints certain lines if its threads sleep no longer than they want to. On a machine that is busy
-/// with other things they may, and then it is run again, some times at most. Returns what it printed last.
+/// Runs an example that prints certain lines if its threads sleep no longer than they want to. On a
+/// machine that is busy with other things they may, and then it is run again, some times at most.
+/// Returns what it printed last.
 pub fn run_in_time(name: &str, in_time: impl Fn(&Said) -> bool) -> Said {
     again_until(in_time, || run(name, &[], 0))
 }

@@ -17,7 +17,8 @@ pub struct Line {
     pub text: String,
 }
 
-/// The lines in the order in which they came. Those of different streams have no order, unless the streams were one.
+/// The lines in the order in which they came. Those of different streams have no order, unless the
+/// streams were one.
 #[derive(Default)]
 pub struct Said(Vec<Line>);
 
@@ -78,7 +79,8 @@ pub fn by_thread<'a>(lines: &[&'a str]) -> BTreeMap<&'a str, Vec<&'a str>> {
     threads
 }
 
-/// Checks that each thread has printed its lines of these, in order. The order of the threads does not matter.
+/// Checks that each thread has printed its lines of these, in order. The order of the threads does
+/// not matter.
 #[track_caller]
 pub fn assert_same_by_thread(lines: &[&str], expected: &[&str]) {
     assert_eq!(by_thread(lines), by_thread(expected));
@@ -96,9 +98,11 @@ pub fn assert_in_order(lines: &[&str], ordered: &[&str]) {
     }
 }
 
-/// What stands before the message, which is the thread's name and what is around it, and the message.
+/// What stands before the message, which is the thread's name and what is around it, and the
+/// message.
 ///
-/// The name may have brackets of its own: `(Thread-1 (worker)) Starting`. So no message can have a bracket and a space.
+/// The name may have brackets of its own: `(Thread-1 (worker)) Starting`. So no message can have a
+/// bracket and a space.
 fn split(line: &str) -> (&str, &str) {
     let end = line.rfind(") ").map(|at| at + 1);
     let end = end.or_else(|| line.find(' '));
@@ -120,7 +124,8 @@ pub fn without_time(line: &str) -> &str {
     rest
 }
 
-/// The line with an `N` for the number after this word, at its end; and the number. Other lines stay as they are.
+/// The line with an `N` for the number after this word, at its end; and the number. Other lines
+/// stay as they are.
 pub fn masked(line: &str, word: &str) -> (String, Option<f64>) {
     if let Some((head, number)) = line.split_once(word)
         && let Ok(number) = number.parse()

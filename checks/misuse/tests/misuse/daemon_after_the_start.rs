@@ -1,4 +1,5 @@
-//! Whether a thread is a daemon is settled before it starts (CPython's test_daemonize_active_thread).
+//! Whether a thread is a daemon is settled before it starts (CPython's
+//! test_daemonize_active_thread).
 fn main() {
     tk_thread::spawn(|| ()).set_daemon(true);
 }

@@ -26,7 +26,8 @@ impl Queue {
         }
     }
 
-    /// Whether no more is to come, and all has been taken: to close the queue hides no job that nobody was told of.
+    /// Whether no more is to come, and all has been taken: to close the queue hides no job that
+    /// nobody was told of.
     fn is_done(&self) -> bool {
         self.producers == 0 && self.jobs == 0
     }

@@ -6,7 +6,8 @@ use tk_event::Event;
 
 use crate::round::{Limits, Round, Tally};
 
-/// The first thread sets an event, and everybody comes through; then it clears it, and sets another one.
+/// The first thread sets an event, and everybody comes through; then it clears it, and sets another
+/// one.
 pub fn laps(round: &Round) -> Tally {
     let events = [Event::new(), Event::new()];
     let arrived = AtomicUsize::new(0);
@@ -39,7 +40,8 @@ pub fn laps(round: &Round) -> Tally {
                 if over {
                     return;
                 }
-                // Nobody waits for this one now: they all wait for the other one, or are on the way there.
+                // Nobody waits for this one now: they all wait for the other one, or are on the way
+                // there.
                 events[lap % 2].clear();
                 arrived.store(0, SeqCst);
                 lap += 1;
@@ -71,7 +73,8 @@ pub fn limits(round: &Round) -> Tally {
     )
 }
 
-/// The first thread sets and clears an event in one go when all others sleep there. Each such pulse releases all of them.
+/// The first thread sets and clears an event in one go when all others sleep there. Each such pulse
+/// releases all of them.
 pub fn pulses(round: &Round) -> Tally {
     let event = Event::new();
     let others = round.threads - 1;

@@ -64,13 +64,15 @@ impl<L: Default> Shelf<L> {
         if !worker.random.one_in(16) {
             return Arc::clone(&place.lock());
         }
-        // Who has it last drops it: this thread, or one that still uses it, which may be about to end.
+        // Who has it last drops it: this thread, or one that still uses it, which may be about to
+        // end.
         let old = std::mem::take(&mut *place.lock());
         Arc::clone(&old)
     }
 }
 
-/// Runs `user` in one short-lived thread after another, in each worker; then the books must balance.
+/// Runs `user` in one short-lived thread after another, in each worker; then the books must
+/// balance.
 fn users<L: Default + Send + Sync>(
     round: &Round,
     user: impl Fn(&mut Worker<'_>, &Shelf<L>, &Arc<Book>) + Sync,

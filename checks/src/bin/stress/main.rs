@@ -1,9 +1,11 @@
 //! Random work for every primitive of the kit, with exact accounts.
 //!
-//! `stress SECONDS [SEED [KIND]]` runs one short round after another, each with one primitive, 2 to 64 threads and a plan
-//! that the seed determines. With a kind there are only rounds whose name has that word in it. A round counts what its threads do, and its books must balance: a lost wake-up, permit or lock, a
-//! time that was over too early, a stop that nobody asked for or a thread that starves ends the program with the seed of
-//! the round. If nothing moves for a while, the program says what each thread waits for, and aborts.
+//! `stress SECONDS [SEED [KIND]]` runs one short round after another, each with one primitive, 2 to
+//! 64 threads and a plan that the seed determines. With a kind there are only rounds whose name has
+//! that word in it. A round counts what its threads do, and its books must balance: a lost wake-up,
+//! permit or lock, a time that was over too early, a stop that nobody asked for or a thread that
+//! starves ends the program with the seed of the round. If nothing moves for a while, the program
+//! says what each thread waits for, and aborts.
 
 mod barrier;
 mod condition;
@@ -110,7 +112,8 @@ fn main() -> ExitCode {
             }
             Err(_) => {
                 eprintln!("FAILED in {what}");
-                // Other threads of the round may hang: not `exit`, which would run destructors beside them.
+                // Other threads of the round may hang: not `exit`, which would run destructors
+                // beside them.
                 std::process::abort();
             }
         }

@@ -112,8 +112,9 @@ impl Round {
         self.over.load(Relaxed)
     }
 
-    /// Runs `body` in each thread while the round goes on, then `last` until all threads have ended, with a thread beside
-    /// them that stops waits at random. Returns what all have done. A panic of one is a panic here.
+    /// Runs `body` in each thread while the round goes on, then `last` until all threads have
+    /// ended, with a thread beside them that stops waits at random. Returns what all have done.
+    /// A panic of one is a panic here.
     pub fn run(&self, body: impl Fn(&mut Worker<'_>) + Sync, mut last: impl FnMut()) -> Tally {
         let mut total = Tally::default();
         std::thread::scope(|s| {
@@ -195,7 +196,8 @@ impl Worker<'_> {
         }
     }
 
-    /// Waits with a limit that chance chooses. Checks what the wait says, counts it, and returns whether it was granted.
+    /// Waits with a limit that chance chooses. Checks what the wait says, counts it, and returns
+    /// whether it was granted.
     pub fn wait(
         &mut self,
         limits: Limits,
@@ -245,10 +247,11 @@ impl Worker<'_> {
 
 /// How long waits may take where everybody holds the thing for a known time: rule and measurement.
 ///
-/// A thread that waits for a thing that others hold is let in after those who came before it. Each of them holds the thing
-/// for so long, and is handed it at the latest when its predecessor has done, but may have to wait for a processor
-/// first. On a busy machine that can be long, and it is not for the primitive to change. So the bound is
-/// 100 ms, and for each thread the longest hold, and the longest time without a processor that it has seen.
+/// A thread that waits for a thing that others hold is let in after those who came before it. Each
+/// of them holds the thing for so long, and is handed it at the latest when its predecessor has
+/// done, but may have to wait for a processor first. On a busy machine that can be long, and it is
+/// not for the primitive to change. So the bound is 100 ms, and for each thread the longest hold,
+/// and the longest time without a processor that it has seen.
 pub struct Fairness {
     longest_hold: AtomicU64,
     longest_delays: Vec<AtomicU64>,
@@ -295,7 +298,8 @@ impl Fairness {
     }
 }
 
-/// For how many nanoseconds this thread has been ready to run and has not run, so far. Zero where the system does not say.
+/// For how many nanoseconds this thread has been ready to run and has not run, so far. Zero where
+/// the system does not say.
 fn run_delay() -> u64 {
     let Ok(text) = std::fs::read_to_string("/proc/thread-self/schedstat") else {
         return 0;

@@ -27,7 +27,8 @@ fn join(worker: &mut Worker<'_>, handle: &TimerHandle) -> bool {
     })
 }
 
-/// Timers that are called once, each of them started, and at random moved, cancelled or joined, by one or two threads.
+/// Timers that are called once, each of them started, and at random moved, cancelled or joined, by
+/// one or two threads.
 pub fn once(round: &Round) -> Tally {
     let (service, books) = (TimerService::new(), Arc::new(Books::default()));
     let started = AtomicUsize::new(0);

@@ -245,7 +245,8 @@ fn a_limit_that_is_reached_while_the_action_runs_breaks_the_round_immediately() 
         };
         std::thread::scope(|s| {
             let patient = start_parked(s, "barrier", || barrier.wait());
-            // Long enough for the last party to come on a busy machine, and otherwise the round breaks before it does.
+            // Long enough for the last party to come on a busy machine, and otherwise the round
+            // breaks before it does.
             let limited = start_parked(s, "barrier", || match by_stop {
                 false => barrier.wait_for(Duration::from_millis(200)),
                 true => barrier.wait_with(&token),
@@ -510,7 +511,8 @@ fn who_is_one_too_many_learns_of_an_abort_and_joins_after_a_reset() {
             let last = start(s, || barrier.wait());
             until("the action runs", || runs.load(Acquire));
             let early = start_parked(s, "barrier", || barrier.wait());
-            // While the action runs: once it has ended, the early one is of the next round at some moment.
+            // While the action runs: once it has ended, the early one is of the next round at some
+            // moment.
             let error = match reset {
                 true => {
                     barrier.reset();

@@ -132,7 +132,8 @@ fn no_form_times_out_before_its_time() {
     }
 }
 
-/// While it waits, the record says for what, since when, and at which line; the last arrival ends the wait.
+/// While it waits, the record says for what, since when, and at which line; the last arrival ends
+/// the wait.
 #[test]
 fn each_form_waits_at_its_callers_line_until_all_are_there() {
     let idle = StopSource::new().token();

@@ -42,12 +42,14 @@ struct Party<'s> {
     thread: Running<'s, Outcome>,
 }
 
-/// Those who wait, in the order of arrival. If the test fails nobody is left, so that the threads can be joined.
+/// Those who wait, in the order of arrival. If the test fails nobody is left, so that the threads
+/// can be joined.
 #[derive(Default)]
 struct Waiting<'s>(Vec<Party<'s>>);
 
 impl Waiting<'_> {
-    /// All are let go: with their index, or with this error. One of them, whose limit broke the round, gets its own.
+    /// All are let go: with their index, or with this error. One of them, whose limit broke the
+    /// round, gets its own.
     fn all_get(&mut self, error: Option<BarrierError>, own: Option<(usize, BarrierError)>) {
         for (index, party) in self.0.drain(..).enumerate() {
             let expected = match own {
@@ -67,7 +69,8 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// After each event those are through who must be, with the outcome that they must get, and no one else.
+/// After each event those are through who must be, with the outcome that they must get, and no one
+/// else.
 fn goes_by_the_rules(parties: usize, events: &[Event]) {
     let barrier = Barrier::new(parties);
     let stopped = StopSource::new();

@@ -4,7 +4,8 @@ use std::time::Duration;
 use tk_barrier::{Barrier, BarrierError, WaitError};
 use tk_testing::{Random, Running, start};
 
-/// All parties of a round pass, or exactly one of them says that its time broke the round, and the others that it was another's.
+/// All parties of a round pass, or exactly one of them says that its time broke the round, and the
+/// others that it was another's.
 #[test]
 fn all_parties_of_a_round_agree() {
     const PARTIES: usize = 3;
