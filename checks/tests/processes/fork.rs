@@ -59,7 +59,8 @@ cases! {
         let started = |daemon| {
             let done = done.clone();
             let thread = Builder::new().daemon(daemon).spawn(move || done.wait()).unwrap();
-            // Asleep: a thread that is about to sleep may hold a lock of the parking lot, which the child would miss.
+            // Asleep: a thread that is about to sleep may hold a lock of the parking lot, which the
+            // child would miss.
             while thread.blocked_on().is_none() {
                 std::thread::yield_now();
             }
@@ -76,7 +77,8 @@ cases! {
             let [lost, _] = threads;
             say(lost.join().unwrap_err().message());
         });
-        // Here all is as before. The array went to the child's copy of this closure: the handles are ours no more.
+        // Here all is as before. The array went to the child's copy of this closure: the handles
+        // are ours no more.
         assert_eq!((active_count(), KeepAlive::count()), (3, 1));
         done.set();
         while active_count() > 1 {

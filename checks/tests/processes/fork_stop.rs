@@ -126,7 +126,8 @@ cases! {
             move || {
                 let child = Mutex::new(Some(child));
                 fork(|| {
-                    // The callback that runs, and the handle of a token that the request goes through.
+                    // The callback that runs, and the handle of a token that the request goes
+                    // through.
                     drop(own.lock().unwrap().take());
                     drop(child.lock().unwrap().take());
                     assert!(StopSource::new().request_stop());

@@ -410,7 +410,8 @@ cases! {
             use_in_round(rounds, Some("known"), || { current(); });
         }
         use_in_round(3, Some("a name of more than fifteen bytes"), || ());
-        // They are gone, also those whose end nobody could tell the registry, if the system can be asked.
+        // They are gone, also those whose end nobody could tell the registry, if the system can be
+        // asked.
         if crate::can_ask_after_threads() {
             assert_eq!((active_count(), enumerate()), (1, vec![current()]));
         }
@@ -418,7 +419,8 @@ cases! {
         assert!(ended.status.success(), "{ended:#?}");
         let count = |line| ended.stderr.lines().filter(|l| *l == line).count();
         assert_eq!(count("known late"), 4, "{ended:#?}");
-        // In the later rounds the standard library does not know its name any more, but the system does: as much as fits.
+        // In the later rounds the standard library does not know its name any more, but the system
+        // does: as much as fits.
         assert!(count("quiet late") >= 1, "{ended:#?}");
         assert_eq!(count("a name of more  late"), 1, "{ended:#?}");
     };

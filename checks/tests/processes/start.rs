@@ -84,7 +84,8 @@ cases! {
     #[cfg(target_os = "linux")] a_thread_that_is_renamed_before_it_runs_is_shown_so: || {
         let held = std::sync::Arc::new(tk_event::Event::new());
         let (go_on, go) = (held.clone(), held);
-        // The name is changed by the first thing that the thread does, and by others at the same time.
+        // The name is changed by the first thing that the thread does, and by others at the same
+        // time.
         let thread = Builder::new().name("before").spawn(move || {
             go_on.wait();
             std::fs::read_to_string("/proc/thread-self/comm").unwrap()

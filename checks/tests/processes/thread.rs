@@ -302,7 +302,8 @@ cases! {
         // SAFETY: it is always possible to end the process.
         spawn(|| unsafe { libc::exit(3) });
     }) => |ended| {
-        // Where nobody can tell that the thread is not gone, the main thread may exit as well, and be the first.
+        // Where nobody can tell that the thread is not gone, the main thread may exit as well, and
+        // be the first.
         let codes = if can_ask_after_threads() { [3, 3] } else { [3, 0] };
         assert!(codes.map(Some).contains(&ended.status.code()), "{ended:#?}");
     };
@@ -445,7 +446,8 @@ cases! {
     } => |ended| ended.printed(&["lived"]);
 
     #[cfg(unix)] a_logger_that_prints_to_a_closed_pipe_takes_nothing_from_a_thread: || {
-        // SAFETY: nobody else takes the number for something of his own; the reader is closed right away.
+        // SAFETY: nobody else takes the number for something of his own; the reader is closed right
+        // away.
         unsafe {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);

@@ -57,8 +57,9 @@ use crate::{Limit, WaitError};
 /// tokens and callbacks either.
 ///
 /// To stop on Ctrl-C or another signal, let a thread wait for signals, and request the stop there.
-/// The crates [`ctrlc`](https://docs.rs/ctrlc) and [`signal-hook`](https://docs.rs/signal-hook) (`Signals::forever`)
-/// provide such a thread. `ctrlc` calls its handler in that thread, so the handler may do anything.
+/// The crates [`ctrlc`](https://docs.rs/ctrlc) and [`signal-hook`](https://docs.rs/signal-hook)
+/// (`Signals::forever`) provide such a thread. `ctrlc` calls its handler in that thread, so the
+/// handler may do anything.
 ///
 /// ```standalone_crate
 /// use std::sync::atomic::AtomicU32;

@@ -22,8 +22,8 @@ struct Sleeper {
 
 loom::lazy_static! {
     static ref KERNEL: Mutex<Vec<Arc<Sleeper>>> = Mutex::new(Vec::new());
-    /// Not in the kernel: a thread that has it locked may ask for the time. Changed with the kernel locked, so that a sleeper
-    /// that is told of a change sees it.
+    /// Not in the kernel: a thread that has it locked may ask for the time. Changed with the kernel
+    /// locked, so that a sleeper that is told of a change sees it.
     static ref NOW: AtomicU64 = AtomicU64::new(0);
 }
 
