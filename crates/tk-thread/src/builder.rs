@@ -9,12 +9,12 @@ use tk_core::__private::{
 };
 use tk_core::{KeepAlive, Registration, function_name, next_name};
 
-use crate::excepthook::watch_panics;
 use crate::handle::Packet;
 use crate::hook::{self, Moment};
+use crate::panic_hook::install_panic_hook;
 use crate::scope::Members;
 use crate::shared::Shared;
-use crate::{JoinHandle, Run, Scope, ScopedJoinHandle, Thread, guarded};
+use crate::{JoinHandle, Run, Scope, ScopedJoinHandle, Thread, catch_panic};
 
 /// How a thread is to be started.
 ///
@@ -222,7 +222,7 @@ impl Builder {
         function: Option<&str>,
         scope: Option<&Arc<Members>>,
     ) -> io::Result<(std::thread::Builder, Registration, Thread)> {
-        watch_panics();
+        install_panic_hook();
         tk_park::watch_forks();
         let program = Program::current();
 
@@ -290,7 +290,7 @@ fn run<T>(
 
     log_guarded(|| log::trace!("{thread:?} begins"));
     hook::call(Moment::Start, &thread);
-    let result = guarded(f);
+    let result = catch_panic(f);
     hook::call(Moment::Exit, &thread);
     let end = if result.is_ok() {
         "returns"
@@ -300,7 +300,7 @@ fn run<T>(
 
     // If nobody waits for the value, it is dropped here. A panic in that is reported as well, and must not reach the standard
     // library, which would end the program.
-    drop_guarded(guarded(|| packet.hand_over(result)));
+    drop_guarded(catch_panic(|| packet.hand_over(result)));
     log_guarded(|| log::trace!("{thread:?} {end}"));
 }
 

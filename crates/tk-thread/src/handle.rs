@@ -11,9 +11,9 @@ use std::sync::{Arc, PoisonError};
 use tk_core::__private::fork::Mutex;
 use tk_core::__private::{ThreadRecordExt, call_guarded, drop_guarded};
 
-use crate::excepthook::{Exit, PanicLocation, message_of};
+use crate::panic_hook::message_of;
 use crate::scope::Members;
-use crate::{JoinError, StopOnDrop, Thread};
+use crate::{Exit, JoinError, PanicLocation, StopOnDrop, Thread};
 
 /// Where a thread leaves its value.
 pub(crate) struct Packet<T> {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tk_core::__private::drop_guarded;
 use tk_core::__private::fork::Mutex;
 
-use crate::{Thread, guarded};
+use crate::{Thread, catch_panic};
 
 /// A list is not changed but replaced: a thread that calls the hooks has one of its own.
 static HOOKS: Mutex<Option<Arc<Vec<Entry>>>> = Mutex::constant(None);
@@ -129,7 +129,7 @@ fn call_all(moment: Moment, thread: &Thread) {
     }
     for hook in ours {
         // What has panicked has been reported.
-        let result = guarded(|| (hook.function)(thread));
+        let result = catch_panic(|| (hook.function)(thread));
         drop_guarded((result, hook));
     }
 }

@@ -59,7 +59,7 @@
 //! | why does it hang | [`dump`] | `faulthandler` |
 //! | who is there | [`current`], [`main_thread`], [`enumerate`], [`active_count`] | the same |
 //! | wait for all at the end | [`main`](crate::main()), [`Shutdown`], [`at_exit`] | what the interpreter does |
-//! | hear of a panic | [`set_excepthook`], [`guarded`] | `excepthook` |
+//! | hear of a panic | [`set_excepthook`], [`catch_panic`] | `excepthook` |
 //! | do something in every thread | [`on_thread_start`], [`on_thread_exit`] | `settrace`, `setprofile` |
 //!
 //! # Forks
@@ -80,8 +80,10 @@
 mod builder;
 mod dump;
 mod excepthook;
+mod exit;
 mod handle;
 mod hook;
+mod panic_hook;
 mod program;
 mod run;
 mod scope;
@@ -93,11 +95,12 @@ mod thread;
 pub use builder::{Builder, set_stack_size, spawn, spawn_with, stack_size};
 pub use dump::{Dump, ThreadDump, dump};
 pub use excepthook::{
-    ExceptHook, Exit, PanicLocation, UncaughtPanic, default_excepthook, exit, exit_with, guarded,
-    set_excepthook, take_excepthook,
+    ExceptHook, PanicLocation, UncaughtPanic, default_excepthook, set_excepthook, take_excepthook,
 };
+pub use exit::{Exit, exit, exit_with};
 pub use handle::{JoinHandle, Panicked};
 pub use hook::{ThreadHook, on_thread_exit, on_thread_start};
+pub use panic_hook::catch_panic;
 pub use program::{GraceExpired, Shutdown, at_exit, main};
 pub use run::Run;
 pub use scope::{Scope, ScopedJoinHandle, scope};

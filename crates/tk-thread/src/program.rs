@@ -30,9 +30,9 @@ use tk_core::{Holder, KeepAlive, ShuttingDown, ThreadRecord};
 use tk_park::sync::AtomicBool;
 use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all, watch_forks};
 
-use crate::excepthook::print_at_panic;
+use crate::panic_hook::print_at_panic;
 use crate::shared::wait_until_gone;
-use crate::{Exit, Thread, current, enumerate, guarded};
+use crate::{Exit, Thread, catch_panic, current, enumerate};
 
 /// What a thread that called `main` parks on when its own work is done. The word says nothing: the count of tokens does.
 static END: AtomicBool = AtomicBool::new(false);
@@ -336,7 +336,7 @@ fn end(
 ) -> Vec<Holder> {
     for hook in program.close_hooks() {
         // What has panicked has been reported.
-        drop_guarded(guarded(hook));
+        drop_guarded(catch_panic(hook));
     }
     if thread.is_main() {
         thread.shared().set_gone();

@@ -31,7 +31,7 @@ use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
 use tk_park::{Limit, WaitInfo, park_while, unpark_all};
 
 use crate::builder::started;
-use crate::excepthook::print_at_panic;
+use crate::panic_hook::print_at_panic;
 use crate::shared::OsHandle;
 use crate::{Builder, JoinHandle, Panicked, Thread};
 

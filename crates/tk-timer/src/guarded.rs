@@ -13,7 +13,7 @@ pub struct Panicked {
 /// and goes no further.
 pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
     #[cfg(not(tk_loom))]
-    let result = tk_thread::guarded(f);
+    let result = tk_thread::catch_panic(f);
     #[cfg(tk_loom)]
     let result = catch_unwind(AssertUnwindSafe(f));
     result.map_err(|panicked| {

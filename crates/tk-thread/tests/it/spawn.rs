@@ -161,10 +161,10 @@ fn an_exit_ends_the_thread_without_a_value() {
 }
 
 #[test]
-fn what_is_guarded_comes_back_as_an_error_and_goes_on() {
+fn a_caught_panic_comes_back_as_an_error_and_the_thread_goes_on() {
     let (first, second) = spawn(|| {
-        let first = tk_thread::guarded(|| -> u8 { panic!("on purpose") });
-        (first, tk_thread::guarded(|| 7))
+        let first = tk_thread::catch_panic(|| -> u8 { panic!("on purpose") });
+        (first, tk_thread::catch_panic(|| 7))
     })
     .join()
     .unwrap();
