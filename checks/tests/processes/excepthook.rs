@@ -132,6 +132,37 @@ cases! {
         run("painter", || panic!("out of paint"));
     } => |ended| ended.complained(&["Exception in thread painter:\npanicked: out of paint\n"]);
 
+    a_hook_that_is_set_after_the_panic_is_not_called_for_it: || {
+        std::panic::set_hook(Box::new(|info| {
+            say(info.payload_as_str().unwrap());
+            // The default has reported the panic, and the thread has yet to end.
+            set_excepthook(|panic| say(&format!("hook: {}", panic.message())));
+        }));
+        run("first", || panic!("one"));
+        run("second", || panic!("two"));
+    } => |ended| {
+        assert_eq!(ended.stdout, "one\nhook: two\n", "{ended:#?}");
+        assert_eq!(ended.stderr, "Exception in thread first:\n", "{ended:#?}");
+    };
+
+    a_hook_that_is_removed_after_the_panic_leaves_it_to_the_default: || {
+        set_excepthook(|_| say("never"));
+        run("painter", || {
+            struct Removes;
+            impl Drop for Removes {
+                fn drop(&mut self) {
+                    take_excepthook();
+                }
+            }
+            let _removes = Removes;
+            panic!("out of paint");
+        });
+    } => |ended| {
+        assert!(ended.stdout.is_empty(), "{ended:#?}");
+        ended.complained(&["Exception in thread painter:\n", "out of paint\n"]);
+        assert_eq!(ended.stderr.matches("out of paint").count(), 1, "{ended:#?}");
+    };
+
     a_panic_that_is_sent_on_is_reported: || run("painter", || resume_unwind(Box::new("sent on"))) => |ended| {
         assert_eq!(ended.stderr, "Exception in thread painter:\npanicked: sent on\n", "{ended:#?}");
     };

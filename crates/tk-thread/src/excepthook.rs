@@ -239,7 +239,8 @@ pub(crate) fn write_panic(
 ///
 /// - a panic that the thread catches itself,
 /// - a thread that ends by [`exit`](crate::exit()),
-/// - a thread that the kit has not started.
+/// - a thread that the kit has not started,
+/// - a panic that happened before the hook was set, because the default has reported it.
 ///
 /// A panic in the hook is reported by the default, and then the panic that the hook was called for.
 ///

@@ -18,7 +18,10 @@
 //!
 //! # Invariants
 //!
-//! **Reported once.** A panic is reported once.
+//! **Reported once.** The excepthook that is set at the panic decides which row of the table
+//! counts. A panic that the default has reported is not given to an excepthook that is set between
+//! the panic and the catch scope. If the excepthook is removed in between, the default reports the
+//! panic at the catch scope.
 //!
 //! **No panic is lost.** If a second panic comes while one is pending, the pending one was caught
 //! by the user's code, or the second panic is about to abort the process because it comes from a
@@ -305,7 +308,11 @@ fn report((payload, pending): Caught) -> Panicked {
     let reported = pending
         .as_ref()
         .map_or(Reported::No, |pending| pending.reported);
-    let hook = current_excepthook();
+    // Reported once: a hook that was set after the panic is not asked for.
+    let hook = match reported {
+        Reported::ByDefault => None,
+        Reported::No | Reported::ForSafety => current_excepthook(),
+    };
     match hook {
         Some(hook) => {
             if let Err((second, pending)) = catch(|| hook(&panic)) {
