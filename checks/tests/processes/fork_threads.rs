@@ -296,7 +296,7 @@ cases! {
             let child = fork_here();
             if child == 0 {
                 let limit = Duration::from_secs(40);
-                assert!(lost.wait_started_for(limit));
+                assert_eq!(lost.wait_started_with(limit), Ok(()));
                 lost.wait_started();
                 assert_eq!(lost.join_for(limit), Ok(()));
                 let has_begun = lost.native_id().is_some();

@@ -104,7 +104,7 @@ pub use panic_hook::catch_panic;
 pub use program::{GraceExpired, Shutdown, at_exit, main};
 pub use run::Run;
 pub use scope::{Scope, ScopedJoinHandle, scope};
-pub use sleep::{sleep, sleep_until, sleep_with};
+pub use sleep::{sleep, sleep_with};
 pub use stop_on_drop::StopOnDrop;
 pub use thread::{
     JoinError, Thread, active_count, current, enumerate, get_ident, get_native_id, main_thread,

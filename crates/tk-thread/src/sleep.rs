@@ -1,6 +1,6 @@
 //! Sleeping in view of others.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tk_park::sync::AtomicBool;
 use tk_park::{Limit, WaitError, WaitInfo, park};
@@ -10,7 +10,7 @@ use tk_park::{Limit, WaitError, WaitInfo, park};
 /// As `std::thread::sleep`, but the thread's record says that it sleeps.
 ///
 /// ```
-/// use std::time::{Duration, Instant};
+/// use std::time::Duration;
 ///
 /// let start = Instant::now();
 /// tk_thread::sleep(Duration::from_millis(2));
@@ -20,16 +20,6 @@ use tk_park::{Limit, WaitError, WaitInfo, park};
 #[track_caller]
 pub fn sleep(duration: Duration) {
     sleep_with(duration);
-}
-
-/// Sleeps until that time.
-///
-/// ```
-/// tk_thread::sleep_until(std::time::Instant::now());
-/// ```
-#[track_caller]
-pub fn sleep_until(deadline: Instant) {
-    sleep_with(deadline);
 }
 
 /// Sleeps until the limit is reached, and says which limit that was.

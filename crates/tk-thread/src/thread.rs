@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::panic::{Location, RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tk_core::__private::Program;
 use tk_core::{BlockedOn, Slot, ThreadId, ThreadRecord};
@@ -124,31 +124,6 @@ impl Thread {
         debug_assert_eq!(begun, Ok(()));
     }
 
-    /// As [`wait_started`](Thread::wait_started), at most for that long. Returns whether the thread has begun to run.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// assert!(tk_thread::spawn(|| ()).wait_started_for(Duration::from_secs(60)));
-    /// ```
-    #[track_caller]
-    pub fn wait_started_for(&self, timeout: Duration) -> bool {
-        self.wait_started_with(timeout).is_ok()
-    }
-
-    /// As [`wait_started`](Thread::wait_started), at most until that time. Returns whether the thread has begun to run.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let deadline = Instant::now() + Duration::from_secs(60);
-    /// assert!(tk_thread::spawn(|| ()).wait_started_until(deadline));
-    /// ```
-    #[track_caller]
-    pub fn wait_started_until(&self, deadline: Instant) -> bool {
-        self.wait_started_with(deadline).is_ok()
-    }
-
     /// As [`wait_started`](Thread::wait_started), or until the limit is reached, and says which limit that was.
     ///
     /// ```
@@ -264,20 +239,6 @@ impl Thread {
     #[track_caller]
     pub fn join_for(&self, timeout: Duration) -> Result<(), JoinError> {
         self.join_with(timeout)
-    }
-
-    /// As [`join`](Thread::join), at most until that time.
-    ///
-    /// ```
-    /// use std::time::Instant;
-    ///
-    /// let me = tk_thread::current();
-    /// let thread = tk_thread::spawn(move || me.join_until(Instant::now()).is_err());
-    /// assert!(thread.join().unwrap());
-    /// ```
-    #[track_caller]
-    pub fn join_until(&self, deadline: Instant) -> Result<(), JoinError> {
-        self.join_with(deadline)
     }
 
     /// As [`join`](Thread::join), until the limit is reached; and says which limit that was.

@@ -85,8 +85,8 @@ pub use tk_thread::{
     StopOnDrop, Thread, ThreadDump, ThreadHook, ThreadId, UncaughtPanic, active_count, at_exit,
     catch_panic, current, default_excepthook, dump, enumerate, exit, exit_with, get_ident,
     get_native_id, main, main_thread, on_thread_exit, on_thread_start, scope, set_excepthook,
-    set_stack_size, sleep, sleep_until, sleep_with, spawn, spawn_with, stack_size, stop_token,
-    take_excepthook, thread_at,
+    set_stack_size, sleep, sleep_with, spawn, spawn_with, stack_size, stop_token, take_excepthook,
+    thread_at,
 };
 
 #[cfg(feature = "timer")]

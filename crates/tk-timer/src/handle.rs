@@ -103,42 +103,6 @@ impl TimerHandle {
         waited.unwrap_or(CancelOutcome::Running)
     }
 
-    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most for that long. The timer is
-    /// cancelled in any case.
-    ///
-    /// # Errors
-    ///
-    /// If the function still runs then.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(handle.cancel_and_wait_for(Duration::from_secs(1)).unwrap().is_cancelled());
-    /// ```
-    #[track_caller]
-    pub fn cancel_and_wait_for(&self, timeout: Duration) -> Result<CancelOutcome, WaitError> {
-        self.cancel_and_wait_with(timeout)
-    }
-
-    /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), at most until that time. The timer is
-    /// cancelled in any case.
-    ///
-    /// # Errors
-    ///
-    /// If the function still runs then.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(handle.cancel_and_wait_until(Instant::now()).unwrap().is_cancelled());
-    /// ```
-    #[track_caller]
-    pub fn cancel_and_wait_until(&self, deadline: Instant) -> Result<CancelOutcome, WaitError> {
-        self.cancel_and_wait_with(deadline)
-    }
-
     /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), until the limit is reached. The timer
     /// is cancelled in any case.
     ///
@@ -274,20 +238,6 @@ impl TimerHandle {
     #[track_caller]
     pub fn join_for(&self, timeout: Duration) -> Result<(), JoinError> {
         self.join_with(timeout)
-    }
-
-    /// As [`join`](TimerHandle::join), at most until that time.
-    ///
-    /// ```
-    /// use std::time::{Duration, Instant};
-    ///
-    /// let handle = tk_timer::Timer::new(Duration::from_secs(60), || ()).start();
-    /// assert!(handle.join_until(Instant::now()).is_err());
-    /// # handle.cancel();
-    /// ```
-    #[track_caller]
-    pub fn join_until(&self, deadline: Instant) -> Result<(), JoinError> {
-        self.join_with(deadline)
     }
 
     /// As [`join`](TimerHandle::join), until the limit is reached; and says which limit that was.

@@ -66,7 +66,7 @@ fn a_limit_ends_the_join_and_not_the_thread() {
         Err(JoinError::TimedOut)
     );
     assert!(start.elapsed() >= Duration::from_millis(20));
-    assert_eq!(handle.join_until(start), Err(JoinError::TimedOut));
+    assert_eq!(handle.join_with(start), Err(JoinError::TimedOut));
     assert_eq!(handle.join_for(Duration::ZERO), Err(JoinError::TimedOut));
     assert!(handle.is_alive());
     done.set();

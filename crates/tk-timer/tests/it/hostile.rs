@@ -176,9 +176,9 @@ fn limits_are_kept_in_every_phase() {
         let source = StopSource::new();
         source.request_stop();
         let token = source.token();
-        assert_eq!(handle.cancel_and_wait_for(short), Err(WaitError::TimedOut));
+        assert_eq!(handle.cancel_and_wait_with(short), Err(WaitError::TimedOut));
         assert_eq!(
-            handle.cancel_and_wait_until(Instant::now()),
+            handle.cancel_and_wait_with(Instant::now()),
             Err(WaitError::TimedOut)
         );
         assert_eq!(handle.cancel_and_wait_with(&token), Err(WaitError::Stopped));

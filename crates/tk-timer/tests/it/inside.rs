@@ -79,7 +79,7 @@ fn a_timer_that_is_called_once_can_do_nothing_more_to_itself() {
             assert_eq!(me.join(), Err(JoinError::CurrentThread));
             assert_eq!(me.join_for(LONG), Err(JoinError::CurrentThread));
             assert_eq!(me.cancel_and_wait(), CancelOutcome::Running);
-            assert_eq!(me.cancel_and_wait_for(LONG), Ok(CancelOutcome::Running));
+            assert_eq!(me.cancel_and_wait_with(LONG), Ok(CancelOutcome::Running));
             sender.send(me.reschedule(Duration::ZERO)).unwrap();
         }
     })

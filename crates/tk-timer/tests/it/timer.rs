@@ -257,7 +257,7 @@ fn timers_can_start_timers() {
 fn a_join_has_limits() {
     let handle = Timer::new(LONG, never).start();
     assert_eq!(handle.join_for(Duration::ZERO), Err(JoinError::TimedOut));
-    assert_eq!(handle.join_until(Instant::now()), Err(JoinError::TimedOut));
+    assert_eq!(handle.join_with(Instant::now()), Err(JoinError::TimedOut));
     let source = StopSource::new();
     let token = source.token();
     let joiner = tk_thread::spawn({
@@ -302,9 +302,9 @@ fn a_limited_wait_for_a_cancelled_function_says_that_it_still_runs() {
     .start();
     running.wait();
     let short = Duration::from_millis(1);
-    assert_eq!(handle.cancel_and_wait_for(short), Err(WaitError::TimedOut));
+    assert_eq!(handle.cancel_and_wait_with(short), Err(WaitError::TimedOut));
     assert_eq!(
-        handle.cancel_and_wait_until(Instant::now()),
+        handle.cancel_and_wait_with(Instant::now()),
         Err(WaitError::TimedOut)
     );
     let source = StopSource::new();
@@ -317,7 +317,7 @@ fn a_limited_wait_for_a_cancelled_function_says_that_it_still_runs() {
     assert_ne!(handle.cancel_and_wait(), CancelOutcome::Cancelled);
     assert!(handle.is_finished());
     assert_eq!(
-        handle.cancel_and_wait_for(short),
+        handle.cancel_and_wait_with(short),
         Ok(CancelOutcome::Finished)
     );
 }
