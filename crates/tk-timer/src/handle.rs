@@ -10,17 +10,17 @@ use tk_lock::Lock;
 use tk_park::{Limit, WaitError};
 use tk_thread::JoinError;
 
-use crate::list::List;
 use crate::schedule::nanos;
-use crate::service::{Home, is_running_here};
+use crate::service::{ServiceRef, is_running_here};
 use crate::slab::Key;
+use crate::state::State;
 use crate::task::Task;
 use crate::{CancelOutcome, RescheduleOutcome};
 
 /// A timer that has been started.
 ///
-/// A clone is another handle on the same timer. Dropping the handle does not cancel it;
-/// [`CancelOnDrop`] does.
+/// A clone is another handle on the same timer. Dropping a handle does not cancel the timer. To
+/// cancel it then, use [`CancelOnDrop`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -34,19 +34,19 @@ use crate::{CancelOutcome, RescheduleOutcome};
 pub struct TimerHandle {
     task: Arc<Task>,
     key: Key,
-    home: Home,
+    service: ServiceRef,
 }
 
 impl TimerHandle {
-    pub(crate) fn new(task: Arc<Task>, key: Key, home: Home) -> TimerHandle {
-        TimerHandle { task, key, home }
+    pub(crate) fn new(task: Arc<Task>, key: Key, service: ServiceRef) -> TimerHandle {
+        TimerHandle { task, key, service }
     }
 
-    fn list(&self) -> &Lock<List> {
-        &self.home.queue().list
+    fn state(&self) -> &Lock<State> {
+        &self.service.scheduler().state
     }
 
-    /// The timer's name.
+    /// Returns the timer's name.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -57,13 +57,14 @@ impl TimerHandle {
         self.task.name()
     }
 
-    /// Keeps the timer from firing, if it is not too late, and says whether it was. Does not wait
-    /// for a function that runs.
+    /// Cancels the timer, and returns whether that was in time. Does not wait for a function that
+    /// runs.
     ///
-    /// Of this and the fire exactly one wins. A timer that is cancelled drops its function here, in
-    /// the calling thread, after it has [finished](TimerHandle::is_finished). This takes as long as
-    /// the values that the function has captured take to be dropped; a panic of theirs is reported
-    /// to the excepthook and goes no further.
+    /// Either the timer is cancelled or it fires. A function that runs is not called again.
+    ///
+    /// If the timer was pending, the calling thread drops its function here, after the timer has
+    /// [finished](TimerHandle::is_finished). A panic of a value that the function has captured is
+    /// reported to the excepthook and goes no further.
     ///
     /// ```
     /// use std::time::Duration;
@@ -76,18 +77,17 @@ impl TimerHandle {
         if self.is_lost() {
             return CancelOutcome::Finished;
         }
-        let (outcome, action) = self.list().lock().cancel(&self.task, self.key);
+        let (outcome, action) = self.state().lock().cancel(&self.task, self.key);
         if let Some(action) = action {
             action.discard();
         }
         outcome
     }
 
-    /// As [`cancel`](TimerHandle::cancel), and waits for the function if it runs, unless this is
-    /// called by that very function. When it returns, the function does not run and will not.
+    /// As [`cancel`](TimerHandle::cancel), and waits until the function has returned, if it runs.
+    /// After this call the function does not run, and will not run again.
     ///
-    /// A limit ends the wait for the function. It does not cut short the drop of what the function
-    /// has captured, if the timer was pending: see [`cancel`](TimerHandle::cancel).
+    /// If the timer's own function calls this, it does not wait.
     ///
     /// ```
     /// use std::time::Duration;
@@ -106,9 +106,12 @@ impl TimerHandle {
     /// As [`cancel_and_wait`](TimerHandle::cancel_and_wait), until the limit is reached. The timer
     /// is cancelled in any case.
     ///
+    /// The limit ends the wait for the function. If the timer was pending, it does not shorten the
+    /// drop of what the function has captured.
+    ///
     /// # Errors
     ///
-    /// If the function still runs then: which limit was reached.
+    /// If the limit is reached and the function still runs.
     ///
     /// ```
     /// use std::time::Duration;
@@ -123,20 +126,21 @@ impl TimerHandle {
         &self,
         limit: impl Into<Limit<'l>>,
     ) -> Result<CancelOutcome, WaitError> {
-        // Before all else: it may run code of the caller's, and its time counts from here.
+        // First, because the conversion may run code of the caller, and a duration counts from
+        // here.
         let limit = limit.into();
         let outcome = self.cancel();
         if outcome == CancelOutcome::Running && !is_running_here(&self.task) {
-            self.task.progress.join(self.list(), limit)?;
+            self.task.progress.join(self.state(), limit)?;
         }
         Ok(outcome)
     }
 
-    /// Gives the timer another time, counted from now, if it will be called once more, and says
-    /// whether that is so. Zero means at once; a time too long for the clock means never.
+    /// Moves the next call of the timer to another time, counted from now. Returns whether there is
+    /// a next call. Zero means immediately, and a time too long for the clock means never.
     ///
     /// A timer that repeats at a fixed rate keeps its rate from the new time on. If its function
-    /// runs, the new time is that of the next call. A timer that has ended stays so.
+    /// runs, the new time is that of the next call. A timer that has finished is not started again.
     ///
     /// ```
     /// use std::time::Duration;
@@ -150,11 +154,12 @@ impl TimerHandle {
         if self.is_lost() {
             return RescheduleOutcome::Finished;
         }
-        let now = self.home.queue().now();
+        let now = self.service.scheduler().now();
         self.move_to(now.saturating_add(nanos(after)))
     }
 
-    /// As [`reschedule`](TimerHandle::reschedule), to that time. One that has passed means at once.
+    /// As [`reschedule`](TimerHandle::reschedule), to that time. A time in the past means
+    /// immediately.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -168,20 +173,20 @@ impl TimerHandle {
         if self.is_lost() {
             return RescheduleOutcome::Finished;
         }
-        self.move_to(self.home.queue().nanos(time))
+        self.move_to(self.service.scheduler().nanos(time))
     }
 
     fn move_to(&self, deadline: u64) -> RescheduleOutcome {
-        let queue = self.home.queue();
-        let mut list = queue.list.lock();
-        let (outcome, tell) = list.reschedule(&self.task, self.key, deadline);
-        drop(list);
-        queue.tell(tell);
+        let scheduler = self.service.scheduler();
+        let mut state = scheduler.state.lock();
+        let (outcome, wake) = state.reschedule(&self.task, self.key, deadline);
+        drop(state);
+        scheduler.wake(wake);
         outcome
     }
 
-    /// Whether the timer has fired for the last time, and its function has returned; or was
-    /// cancelled.
+    /// Returns whether the timer was cancelled, or has fired for the last time and its function has
+    /// returned.
     ///
     /// ```
     /// use std::time::Duration;
@@ -194,9 +199,10 @@ impl TimerHandle {
         self.is_lost() || self.task.progress.has_ended()
     }
 
-    /// Whether this process is the child of a fork, and the timer was started before it. The timer
-    /// goes on in the parent; here it counts as [finished](TimerHandle::is_finished), and its
-    /// function is neither called nor dropped.
+    /// Returns whether the timer was started in the parent of this process, before a fork.
+    ///
+    /// The timer goes on in the parent. Here it counts as [finished](TimerHandle::is_finished), and
+    /// its function is neither called nor dropped.
     ///
     /// ```
     /// use std::time::Duration;
@@ -209,11 +215,12 @@ impl TimerHandle {
         self.task.is_lost()
     }
 
-    /// Waits until the timer has [finished](TimerHandle::is_finished).
+    /// Waits until the timer has [finished](TimerHandle::is_finished). Any number of threads may
+    /// wait.
     ///
     /// # Errors
     ///
-    /// If this is called by the timer's own function, which would wait for itself.
+    /// If the timer's own function calls this, because it would wait for itself.
     ///
     /// ```
     /// use std::time::Duration;
@@ -226,7 +233,11 @@ impl TimerHandle {
         self.join_with(Limit::never())
     }
 
-    /// As [`join`](TimerHandle::join), at most for that long.
+    /// As [`join`](TimerHandle::join), for at most that long.
+    ///
+    /// # Errors
+    ///
+    /// If the time is up before the timer has finished, or if the timer's own function calls this.
     ///
     /// ```
     /// use std::time::Duration;
@@ -240,7 +251,12 @@ impl TimerHandle {
         self.join_with(timeout)
     }
 
-    /// As [`join`](TimerHandle::join), until the limit is reached; and says which limit that was.
+    /// As [`join`](TimerHandle::join), until the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached before the timer has finished: the error says which limit. If the
+    /// timer's own function calls this.
     ///
     /// ```
     /// use std::time::Duration;
@@ -262,10 +278,10 @@ impl TimerHandle {
         if is_running_here(&self.task) {
             return Err(JoinError::CurrentThread);
         }
-        Ok(self.task.progress.join(self.list(), limit)?)
+        Ok(self.task.progress.join(self.state(), limit)?)
     }
 
-    /// The handle, which cancels the timer when it is dropped.
+    /// Returns a handle that cancels the timer when it is dropped.
     ///
     /// ```
     /// use std::time::Duration;
@@ -283,8 +299,8 @@ impl TimerHandle {
     }
 }
 
-// A panic leaves nothing half changed: a handle changes the service's list in steps that call
-// nobody's code.
+// A panic leaves nothing half changed, because no step on the service's state calls the user's
+// code.
 impl UnwindSafe for TimerHandle {}
 impl RefUnwindSafe for TimerHandle {}
 
@@ -292,20 +308,21 @@ impl fmt::Debug for TimerHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TimerHandle")
             .field("name", &self.task.known_name())
-            .field("state", &self.task.progress.state())
+            .field("state", &self.task.progress.phase())
             .finish()
     }
 }
 
-/// A [`TimerHandle`] that [cancels](TimerHandle::cancel) the timer when it is dropped, and does not
-/// wait for a function that runs.
+/// A [`TimerHandle`] that [cancels](TimerHandle::cancel) its timer when it is dropped.
+///
+/// The drop does not wait for a function that runs.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tk_timer::{CancelOnDrop, Timer};
 ///
 /// struct Connection {
-///     _timeout: CancelOnDrop, // Gone with the connection.
+///     _timeout: CancelOnDrop, // Cancelled with the connection.
 /// }
 ///
 /// let timeout = Timer::new(Duration::from_secs(60), || println!("too slow")).start();
@@ -316,12 +333,12 @@ impl fmt::Debug for TimerHandle {
 #[derive(Debug)]
 #[must_use = "the timer is cancelled when this is dropped"]
 pub struct CancelOnDrop {
-    /// There until the drop.
+    /// Present until it is taken out or dropped.
     handle: Option<TimerHandle>,
 }
 
 impl CancelOnDrop {
-    /// The handle, which does not cancel the timer any more when it is dropped.
+    /// Returns the handle, and does not cancel the timer.
     ///
     /// ```
     /// use std::time::Duration;
@@ -333,16 +350,20 @@ impl CancelOnDrop {
     /// # handle.cancel();
     /// ```
     pub fn keep(mut self) -> TimerHandle {
-        self.handle.take().expect("there until the drop")
+        self.handle
+            .take()
+            .expect("the handle is present until the drop")
     }
 }
 
-/// All that a [`TimerHandle`] can do.
+/// Gives access to the methods of [`TimerHandle`].
 impl Deref for CancelOnDrop {
     type Target = TimerHandle;
 
     fn deref(&self) -> &TimerHandle {
-        self.handle.as_ref().expect("there until the drop")
+        self.handle
+            .as_ref()
+            .expect("the handle is present until the drop")
     }
 }
 

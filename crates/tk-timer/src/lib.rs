@@ -1,9 +1,9 @@
-//! Functions that are called later, or again and again.
+//! Timers: functions that are called later, once or repeatedly, without a thread for each.
 //!
-//! A [`Timer`] is what to call and when; [`start`](Timer::start) gives the [`TimerHandle`], which
-//! can wait for it, cancel it or move it.
+//! A [`Timer`] says what to call and when. [`start`](Timer::start) starts it and returns a
+//! [`TimerHandle`], which waits for the timer, cancels it or moves it.
 //!
-//! A pending timer costs no thread. A few threads, which the crate starts, serve all of them: one
+//! A pending timer needs no thread. A few threads, which the crate starts, serve all timers: one
 //! waits for the earliest timer and calls the functions. If a function takes long, another thread
 //! takes over, so that it delays no other timer.
 //!
@@ -20,7 +20,7 @@
 //! assert!(never.cancel().is_cancelled());
 //! ```
 //!
-//! This is the `Timer` of Python's `threading`, without the thread; and it can repeat. A function
+//! This is the `Timer` of Python's `threading`, without the thread, and it can repeat. A function
 //! that repeats can end its timer:
 //!
 //! ```
@@ -39,82 +39,89 @@
 //!
 //! # What a timer promises
 //!
-//! - A timer that has been started fires, unless it is cancelled, or its service or the program
-//!   ends before. If there is no thread to call it and none can be had, the start is an error.
-//! - It fires at its own nanosecond or later, never before. How much later is the system's to say.
-//! - The functions of a service begin in the order of the times; equal times in the order in which
-//!   the timers were started. Functions that are short run one after another: the next one begins
-//!   when the one before has returned. A function that sleeps is overtaken after a quarter of a
-//!   millisecond, one that computes after five milliseconds. (Where the system does not say which
-//!   threads sleep, that is everywhere but on Linux, both after a quarter.)
-//! - A [cancellation](TimerHandle::cancel) or a [move](TimerHandle::reschedule) may come just as
-//!   the timer fires: it says whether it came in time. A timer that was cancelled does not fire.
-//! - Its function may do anything to timers, its own included. To wait for itself is an error.
-//! - A panic in the function is reported to the [excepthook](tk_thread::set_excepthook) of
-//!   `tk-thread`, under the timer's name, and goes no further. A timer that repeats goes on, or
-//!   ends if its [`Schedule`] says so ([`OnPanic`]).
-//! - [`tk_thread::exit`] in the function ends the timer, and nothing is reported, as it ends a
-//!   thread.
-//! - [`tk_thread::main`] returns after the last timer that is not a daemon has
+//! - **It fires.** A timer that has been started fires, unless it is cancelled, its service is
+//!   dropped, or the program ends first. If there is no thread to call it and the system starts none,
+//!   the start is an error.
+//! - **Never early.** A timer fires at its own nanosecond or later. How much later depends on the
+//!   system.
+//! - **In order.** The functions of a service begin in the order of their times, and those of equal
+//!   times in FIFO order. Short functions run one after another: the next one begins when the one
+//!   before has returned. A function that sleeps is overtaken after 0.25 ms, one that computes after
+//!   5 ms. On systems other than Linux, which do not say whether a thread sleeps, both are overtaken
+//!   after 0.25 ms.
+//! - **Either cancelled or fired.** [`cancel`](TimerHandle::cancel) and
+//!   [`reschedule`](TimerHandle::reschedule) may come just as the timer fires. They return whether
+//!   they came in time. A timer that was cancelled does not fire.
+//! - **Functions may use timers**, including their own. A function that waits for its own timer gets
+//!   an error.
+//! - **Panics stay inside.** A panic in the function is reported to the
+//!   [excepthook](tk_thread::set_excepthook) of `tk-thread`, under the timer's name, and goes no
+//!   further. A timer that repeats goes on, unless its [`Schedule`] sets [`OnPanic::Cancel`].
+//!   [`tk_thread::exit`] in the function ends the timer, and is not reported.
+//! - **The program waits.** [`tk_thread::main`] returns after the last timer that is not a daemon has
 //!   [finished](TimerHandle::is_finished).
-//! - Starting, cancelling and moving take constant time, and wake no thread but for a timer that is
-//!   now the earliest. A pending timer takes about 120 bytes, and what its function captures. The
-//!   memory is given back to the allocator when the timers have ended.
-//! - The threads of a service end when it has had nothing to do for ten seconds.
+//! - **Constant cost.** Starting, cancelling and moving take constant time, and wake a thread only if
+//!   the timer is the earliest now. A pending timer takes about 120 bytes, in addition to what its
+//!   function captures. The memory is freed when the timers have ended.
+//! - **Idle threads end** when the service has had nothing to do for ten seconds.
 //!
 //! # The thread that a function sees
 //!
-//! Each call of a function sees a thread of its own, as in Python, where each timer is a thread:
-//! with the timer's name, with a new id, a daemon if the timer is one, with a fresh [stop
-//! token](tk_thread::stop_token), with no values in any `Local` of `tk-local`, and in
-//! [`tk_thread::enumerate`]. What the function starts inherits the daemon flag. The
+//! Each call of a function sees a thread of its own, as in Python, where each timer is a thread. The
+//! thread has:
+//!
+//! - the timer's name, and a new id,
+//! - the timer's daemon flag, which the threads and timers that the function starts inherit,
+//! - the program of the thread that started the timer (see [`tk_thread::main`]),
+//! - a new [stop token](tk_thread::stop_token), and no values in any `Local` of `tk-local`.
+//!
+//! The thread is in [`tk_thread::enumerate`] during the call, and the
 //! [hooks](tk_thread::on_thread_start) for the start and the end of threads are called. A
-//! [`Thread`](tk_thread::Thread) that is kept says that it has stopped as soon as the call is over.
+//! [`Thread`](tk_thread::Thread) that the function passes on shows as stopped when the call is over.
 //!
 //! The OS thread is shared with other functions, one after another. So a few things are shared too:
 //!
 //! - Values in [`std::thread_local!`] stay when the function returns, and the next function finds
-//!   them. They are destroyed when the serving thread ends, which nobody waits for. What is to be
-//!   the function's own belongs into a local variable or a `Local`.
-//! - What the system keeps for each thread: its number
+//!   them. They are destroyed when the serving thread ends. Keep what belongs to one call in a local
+//!   variable or a `Local`.
+//! - The system's attributes of a thread: its number
 //!   ([`native_id`](tk_thread::Thread::native_id)), its priority, its signal mask.
-//!   [`std::thread::current`] is the serving thread, which is called `tk-timer`.
-//! - On Linux, a serving thread has the least timer slack. Threads that a function starts inherit
+//!   [`std::thread::current`] is the serving thread, whose name is `tk-timer`.
+//! - On Linux, a serving thread has the smallest timer slack. Threads that a function starts inherit
 //!   it.
 //!
 //! # Forks
 //!
-//! In the child of a fork there are no timers: those of the parent are
-//! [lost](TimerHandle::is_lost). They count as finished, their functions are neither called nor
-//! dropped, and they hold nothing open. New ones can be started, on the global service and on
-//! others. If a timer's function forks and returns in the child, its thread ends.
+//! The child of a fork begins without timers. Those of the parent are [lost](TimerHandle::is_lost):
+//! they count as finished, their functions are neither called nor dropped, and they hold nothing
+//! open. New timers can be started, on the global service and on others. If a timer's function forks
+//! and returns in the child, its thread ends there.
 //!
-//! # What must not be done
+//! # Global allocators
 //!
-//! A global allocator must not use timers, because a service allocates while it changes its list.
+//! A global allocator must not use timers, because a service allocates memory with its lock held.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
     tk_loom,
-    allow(dead_code, reason = "the models are of the queue alone")
+    allow(dead_code, reason = "the models are of the scheduler alone")
 )]
 
-mod fork;
-mod guarded;
+mod catch;
 #[cfg(not(tk_loom))]
 mod handle;
-mod list;
 #[cfg(tk_loom)]
 #[doc(hidden)]
 pub mod model;
 mod outcome;
 mod progress;
-mod queue;
 mod schedule;
+mod scheduler;
 #[cfg(not(tk_loom))]
 mod service;
 mod slab;
 mod staff;
+mod state;
 mod task;
 mod tick;
 #[cfg(not(tk_loom))]

@@ -1,4 +1,4 @@
-//! What the models see: a queue, whose threads are the model's.
+//! What the models see: a scheduler, whose threads are the model's.
 
 use std::io;
 use std::sync::Mutex;
@@ -6,26 +6,27 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use loom::sync::Arc;
 use loom::thread::JoinHandle;
+use tk_core::__private::Program;
 use tk_park::Limit;
 
-use crate::list::Due;
-use crate::queue::{Queue, Server};
+use crate::scheduler::{Runner, Scheduler};
 use crate::slab::Key;
-use crate::task::{Action, Task, again, once};
+use crate::state::Fired;
+use crate::task::{Action, Hold, Task, again, once};
 use crate::{CancelOutcome, RescheduleOutcome, Schedule};
 
-/// The time that does not come.
-pub use crate::wheel::NEVER;
+/// The deadline that never comes.
+pub const NEVER: u64 = crate::wheel::NEVER;
 
-/// A queue of timers, for as many threads as the model has serve it.
+/// A scheduler that threads of the model serve.
 pub struct Model {
-    queue: Queue,
-    /// How many threads the system starts before it refuses one.
+    scheduler: Scheduler,
+    /// The number of threads that the system starts before it refuses one.
     can_start: AtomicUsize,
     started: Mutex<Vec<JoinHandle<()>>>,
 }
 
-/// A timer in it.
+/// A timer of a model.
 #[derive(Clone)]
 pub struct Timer {
     task: std::sync::Arc<Task>,
@@ -34,10 +35,10 @@ pub struct Timer {
 
 struct Threads(Arc<Model>);
 
-impl Server for Threads {
+impl Runner for Threads {
     fn start_thread(&self) -> io::Result<()> {
         let model = &self.0;
-        // Not a part of the model: it is locked by the thread that hires.
+        // Not a part of the model: the thread that hires has `hiring` locked.
         if model.can_start.load(SeqCst) == 0 {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -45,8 +46,8 @@ impl Server for Threads {
         let thread = loom::thread::spawn({
             let model = model.clone();
             move || {
-                drop(model.queue.hiring.lock());
-                model.queue.serve(&Threads(model.clone()));
+                drop(model.scheduler.hiring.lock());
+                model.scheduler.serve(&Threads(model.clone()));
             }
         });
         model.started.lock().unwrap().push(thread);
@@ -55,13 +56,13 @@ impl Server for Threads {
 
     fn warn(&self, _: &io::Error) {}
 
-    fn call(&self, _: &Queue, due: &mut Due) -> bool {
-        due.call();
+    fn call(&self, _: &Scheduler, fired: &mut Fired) -> bool {
+        fired.call();
         true
     }
 
-    fn discard(&self, due: &mut Due) {
-        drop(due.function.take());
+    fn discard(&self, fired: &mut Fired) {
+        drop(fired.function.take());
     }
 
     fn thread(&self) -> Option<u64> {
@@ -74,13 +75,13 @@ impl Server for Threads {
 }
 
 impl Model {
-    /// One that nobody serves yet. The system starts so many threads for it.
+    /// Makes a model that no thread serves yet. The system starts `can_start` threads for it.
     pub fn new(can_start: usize) -> Arc<Model> {
-        let queue = Queue::new();
-        queue.loom_register();
-        queue.list.lock().staff.set_patience(0);
+        let scheduler = Scheduler::new();
+        scheduler.loom_register();
+        scheduler.state.lock().staff.set_patience(0);
         Arc::new(Model {
-            queue,
+            scheduler,
             can_start: AtomicUsize::new(can_start),
             started: Mutex::new(Vec::new()),
         })
@@ -98,12 +99,12 @@ impl Model {
                 Some(_) => again(f),
                 None => once(f),
             },
-            token: None,
+            hold: Hold::Daemon(Program::root()),
         };
         (task, action)
     }
 
-    /// Queues a timer, whoever serves it.
+    /// Queues a timer without starting threads.
     pub fn queue(
         &self,
         at: u64,
@@ -111,95 +112,99 @@ impl Model {
         f: impl FnMut() + Send + 'static,
     ) -> Timer {
         let (task, action) = Model::action(schedule, f);
-        let added = self.queue.list.lock().add(action, at);
-        let Ok((key, tell)) = added else {
+        let added = self.scheduler.state.lock().add(action, at);
+        let Ok((key, wake)) = added else {
             unreachable!("a model has few timers")
         };
-        self.queue.tell(tell);
+        self.scheduler.wake(wake);
         Timer { task, key }
     }
 
-    /// As `Timer::try_start`: an error says that nobody will call it.
+    /// As `Timer::try_start`. Returns an error if no thread will call the timer.
     pub fn start(
         model: &Arc<Model>,
         at: u64,
         f: impl FnMut() + Send + 'static,
     ) -> io::Result<Timer> {
         let (task, action) = Model::action(None, f);
-        let key = model.queue.start(action, at, &Threads(model.clone()))?;
+        let key = model.scheduler.start(action, at, &Threads(model.clone()))?;
         Ok(Timer { task, key })
     }
 
-    /// Counts so many threads as successors, each of which will [serve](Model::serve), or never
+    /// Counts this many threads as successors. Each of them [serves](Model::serve) later, or never
     /// does anything.
     pub fn hire(&self, threads: usize) {
         for _ in 0..threads {
-            let was_short = self.queue.list.lock().staff.hired();
-            self.queue.hired(was_short);
+            let was_short = self.scheduler.state.lock().staff.hired();
+            self.scheduler.hired(was_short);
         }
     }
 
-    /// What a thread does that serves.
+    /// The work of a serving thread.
     pub fn serve(model: &Arc<Model>) {
-        model.queue.serve(&Threads(model.clone()));
+        model.scheduler.serve(&Threads(model.clone()));
     }
 
-    /// Has the standby overtake a call that has taken so long, instead of at once.
+    /// Makes the standby overtake a call that has taken this long, instead of immediately.
     pub fn set_patience(&self, nanos: u64) {
-        self.queue.list.lock().staff.set_patience(nanos);
+        self.scheduler.state.lock().staff.set_patience(nanos);
     }
 
-    /// Whether the system has refused a thread, and will be asked again later.
+    /// Returns whether the system has refused a thread, and will be asked again later.
     pub fn is_refused(&self) -> bool {
-        let list = self.queue.list.lock();
-        list.staff.hire_at().is_some_and(|at| at > 0)
+        let state = self.scheduler.state.lock();
+        state.staff.hire_at().is_some_and(|at| at > 0)
     }
 
-    /// Has the system start so many more threads.
+    /// Lets the system start this many more threads.
     pub fn allow(&self, threads: usize) {
         self.can_start.fetch_add(threads, SeqCst);
     }
 
-    /// How many threads serve, but for those that are busy.
+    /// Returns the number of serving threads that are not busy.
     pub fn free(&self) -> u32 {
-        self.queue.list.lock().staff.free()
+        self.scheduler.state.lock().staff.free()
     }
 
-    /// As that of a handle.
+    /// As `TimerHandle::cancel`.
     pub fn cancel(&self, timer: &Timer) -> CancelOutcome {
-        let (outcome, action) = self.queue.list.lock().cancel(&timer.task, timer.key);
+        let (outcome, action) = self.scheduler.state.lock().cancel(&timer.task, timer.key);
         action.into_iter().for_each(Action::discard);
         outcome
     }
 
-    /// As that of a handle.
+    /// As `TimerHandle::reschedule`.
     pub fn reschedule(&self, timer: &Timer, at: u64) -> RescheduleOutcome {
-        let (outcome, tell) = self
-            .queue
-            .list
+        let (outcome, wake) = self
+            .scheduler
+            .state
             .lock()
             .reschedule(&timer.task, timer.key, at);
-        self.queue.tell(tell);
+        self.scheduler.wake(wake);
         outcome
     }
 
-    /// When the timer is due, if it is pending.
+    /// Returns when the timer is due, if it is pending.
     pub fn due(&self, timer: &Timer) -> Option<u64> {
-        let list = self.queue.list.lock();
-        let mut pending = list.wheel.iter();
+        let state = self.scheduler.state.lock();
+        let mut pending = state.wheel.iter();
         pending.find_map(|(due, action)| {
             std::sync::Arc::ptr_eq(&action.task, &timer.task).then_some(due)
         })
     }
 
-    /// As that of a handle; says whether the timer has ended.
+    /// As `TimerHandle::join_with`. Returns whether the timer has ended.
     pub fn join(&self, timer: &Timer, limit: Limit<'_>) -> bool {
-        timer.task.progress.join(&self.queue.list, limit).is_ok()
+        timer
+            .task
+            .progress
+            .join(&self.scheduler.state, limit)
+            .is_ok()
     }
 
-    /// As the drop of a service.
+    /// As the drop of a `TimerService`.
     pub fn close(&self) {
-        self.queue.close();
+        self.scheduler.close();
     }
 
     /// Waits for the threads that the system has started.

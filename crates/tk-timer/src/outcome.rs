@@ -1,6 +1,6 @@
-//! What becomes of a timer that is cancelled or moved.
+//! The results of cancelling and moving a timer.
 
-/// What [`TimerHandle::cancel`](crate::TimerHandle::cancel) has done.
+/// The result of [`TimerHandle::cancel`](crate::TimerHandle::cancel).
 ///
 /// ```
 /// use std::time::Duration;
@@ -12,9 +12,9 @@
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CancelOutcome {
-    /// The timer was pending. It does not fire any more.
+    /// The timer was pending. It will not fire.
     Cancelled,
-    /// The function was running. It runs to its end, and is not called again.
+    /// The function was running. It continues to its end, and is not called again.
     Running,
     /// The timer had fired for the last time, or had been cancelled before, or is
     /// [lost](crate::TimerHandle::is_lost).
@@ -22,7 +22,7 @@ pub enum CancelOutcome {
 }
 
 impl CancelOutcome {
-    /// Whether the timer was kept from firing: [`CancelOutcome::Cancelled`].
+    /// Returns whether this is [`CancelOutcome::Cancelled`].
     ///
     /// ```
     /// use std::time::Duration;
@@ -37,7 +37,7 @@ impl CancelOutcome {
     }
 }
 
-/// What [`TimerHandle::reschedule`](crate::TimerHandle::reschedule) has done.
+/// The result of [`TimerHandle::reschedule`](crate::TimerHandle::reschedule).
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,17 +50,17 @@ impl CancelOutcome {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RescheduleOutcome {
-    /// The timer will fire at the new time: it was pending, or it repeats and was running.
+    /// The timer was pending, or it repeats and was running. It will fire at the new time.
     Moved,
-    /// The function was running, for the last time. Nothing is changed.
+    /// The function was running for the last time. Nothing has changed.
     Running,
     /// The timer had fired for the last time, or had been cancelled, or is
-    /// [lost](crate::TimerHandle::is_lost). Nothing is changed.
+    /// [lost](crate::TimerHandle::is_lost). Nothing has changed.
     Finished,
 }
 
 impl RescheduleOutcome {
-    /// Whether the timer will fire at the new time: [`RescheduleOutcome::Moved`].
+    /// Returns whether this is [`RescheduleOutcome::Moved`].
     ///
     /// ```
     /// use std::time::Duration;

@@ -1,28 +1,32 @@
 //! How far a timer has come, and waiting for its end.
 //!
-//! | value | meaning | changes to |
-//! |---|---|---|
-//! | `PENDING` | it is on the list | `RUNNING`, `ENDED` |
-//! | `RUNNING` | its function runs | `PENDING` if it repeats, `LAST` added, `ENDED` |
-//! | `RUNNING` and `LAST` | the same, and it does not repeat any more | `ENDED` |
-//! | `ENDED` | it has fired for the last time, or was cancelled | |
+//! | word | meaning | `begin` | `repeat` | `set_last` | `end` |
+//! |---|---|---|---|---|---|
+//! | `PENDING` | the timer is in the wheel | `RUNNING` | | | `ENDED` |
+//! | `RUNNING` | its function runs | | `PENDING` | `RUNNING` and `LAST` | `ENDED` |
+//! | `RUNNING` and `LAST` | its function runs for the last time | | | no change | `ENDED` |
+//! | `ENDED` | it has fired for the last time, or was cancelled | | | | |
 //!
-//! Each of them but the last with `JOINED`, if a thread waits or has waited for the end.
+//! Every word but `ENDED` may have `JOINED` in addition: a thread waits for the end, or has waited.
+//! The operations in the table keep it.
 //!
-//! - **Invariant: the list's lock.** The progress changes with the list locked. Any thread may read
-//!   it.
-//! - **Invariant: joined.** A thread that is about to wait for the end adds `JOINED` first, unless
-//!   the timer has ended. It stays until the end. So the thread that ends the timer finds it, and
-//!   wakes all that wait; where none does, no parking lot is asked.
+//! # Invariants
+//!
+//! **Changed under the lock.** The word changes only with the scheduler's state locked, so it is
+//! read and written in two steps. Any thread may read it.
+//!
+//! **Joined before parked.** A thread that is about to wait for the end adds `JOINED` first, unless
+//! the timer has ended. `JOINED` stays until the end. So the thread that ends the timer finds it
+//! and unparks the threads that wait. Timers that nobody joins never touch the parking lot.
 
 use tk_lock::Lock;
 use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all};
 
-use crate::list::List;
+use crate::state::State;
 
 #[derive(Debug)]
-pub struct Progress(AtomicU32);
+pub(crate) struct Progress(AtomicU32);
 
 const PENDING: u32 = 0;
 const RUNNING: u32 = 1;
@@ -30,78 +34,78 @@ const ENDED: u32 = 2;
 const LAST: u32 = 1 << 2;
 const JOINED: u32 = 1 << 3;
 
-/// What a timer's progress says.
+/// What the word of a timer says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is on the list.
+pub(crate) enum Phase {
+    /// The timer is in the wheel.
     Pending,
-    /// Its function runs; for the last time?
+    /// Its function runs, and `last` says whether for the last time.
     Running { last: bool },
     /// It has come to its end.
     Ended,
 }
 
-fn state(word: u32) -> State {
+fn phase(word: u32) -> Phase {
     match word & (RUNNING | ENDED) {
-        PENDING => State::Pending,
-        RUNNING => State::Running {
+        PENDING => Phase::Pending,
+        RUNNING => Phase::Running {
             last: word & LAST != 0,
         },
-        _ => State::Ended,
+        _ => Phase::Ended,
     }
 }
 
 impl Progress {
-    /// That of a timer which is on the list, or about to be.
+    /// Returns the progress of a timer that is in the wheel, or about to be.
     pub(crate) const fn pending() -> Progress {
         Progress(AtomicU32::new(PENDING))
     }
 
     #[inline]
-    pub(crate) fn state(&self) -> State {
-        // Acquire: pairs with the Release in `end`; a thread that sees the end sees what the
+    pub(crate) fn phase(&self) -> Phase {
+        // Acquire: pairs with the Release in `end`. A thread that sees the end also sees what the
         // function did.
-        state(self.0.load(Acquire))
+        phase(self.0.load(Acquire))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.state() == State::Ended
+        self.phase() == Phase::Ended
     }
 
     pub(crate) fn is_last(&self) -> bool {
-        self.state() == State::Running { last: true }
+        self.phase() == Phase::Running { last: true }
     }
 
-    /// From pending: the function runs.
-    pub(crate) fn begin(&self, _: &mut List) {
+    /// The function of a pending timer is about to be called.
+    pub(crate) fn begin(&self, _: &mut State) {
         self.change(|word| word & JOINED | RUNNING);
     }
 
-    /// From running: it does not repeat any more.
-    pub(crate) fn set_last(&self, _: &mut List) {
+    /// A running timer is not to repeat.
+    pub(crate) fn set_last(&self, _: &mut State) {
         self.change(|word| word | LAST);
     }
 
-    /// From running: it is on the list again.
-    pub(crate) fn repeat(&self, _: &mut List) {
+    /// A running timer is in the wheel again.
+    pub(crate) fn repeat(&self, _: &mut State) {
         self.change(|word| word & JOINED | PENDING);
     }
 
-    /// From pending or running: that was it. Wakes all that wait for it.
+    /// A pending or running timer has ended. Wakes all threads that wait for the end.
     #[inline]
-    pub(crate) fn end(&self, _: &mut List) {
-        // Relaxed: the list's lock orders the changes.
+    pub(crate) fn end(&self, _: &mut State) {
+        // Relaxed: changed under the lock.
         let joined = self.0.load(Relaxed) & JOINED != 0;
-        // Release: pairs with the Acquire in `state`.
+        // Release: pairs with the Acquire in `phase`.
         self.0.store(ENDED, Release);
         if joined {
             unpark_all(&self.0, 0);
         }
     }
 
-    /// A thread is about to wait for the end. `false` if it has come.
-    fn expect_end(&self, _: &mut List) -> bool {
-        let goes_on = state(self.0.load(Relaxed)) != State::Ended;
+    /// Adds `JOINED`, and returns whether the timer has yet to end.
+    fn expect_end(&self, _: &mut State) -> bool {
+        let goes_on = phase(self.0.load(Relaxed)) != Phase::Ended;
         if goes_on {
             self.change(|word| word | JOINED);
         }
@@ -109,22 +113,20 @@ impl Progress {
     }
 
     fn change(&self, change: impl FnOnce(u32) -> u32) {
-        // Relaxed: the list's lock orders the changes. Others read nothing but the state itself.
+        // Relaxed: changed under the lock. Threads that read the word without the lock read nothing
+        // else that these changes order.
         self.0.store(change(self.0.load(Relaxed)), Relaxed);
     }
 
     /// Waits for the end.
     #[track_caller]
-    pub(crate) fn join(&self, list: &Lock<List>, limit: Limit<'_>) -> Result<(), WaitError> {
-        if self.has_ended() || !self.expect_end(&mut list.lock()) {
+    pub(crate) fn join(&self, state: &Lock<State>, limit: Limit<'_>) -> Result<(), WaitError> {
+        // Joined before parked.
+        if self.has_ended() || !self.expect_end(&mut state.lock()) {
             return Ok(());
         }
-        park_while(
-            &self.0,
-            || !self.has_ended(),
-            &WaitInfo::new("timer"),
-            limit,
-        )
+        let goes_on = || !self.has_ended();
+        park_while(&self.0, goes_on, &WaitInfo::new("timer"), limit)
     }
 
     #[cfg(tk_loom)]

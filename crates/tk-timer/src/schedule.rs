@@ -1,4 +1,11 @@
-//! When a timer that repeats is due the next time.
+//! Schedules: when a timer that repeats is due the next time.
+//!
+//! | schedule | the next call, after a call that was due at `due` and returned at `now` |
+//! |---|---|
+//! | fixed rate, `Skip` | the first of `due + n * period` that is after `now` |
+//! | fixed rate, `CatchUp` | `due + period`, even if that has passed |
+//! | fixed rate, `Delay` | `due + period`, or `now + period` if that has passed |
+//! | fixed delay | `now + period` |
 
 use std::time::Duration;
 
@@ -6,7 +13,7 @@ use crate::wheel::NEVER;
 
 /// When and how a timer repeats.
 ///
-/// A plain period will do where a schedule is asked for: it means [`Schedule::every`].
+/// Where a schedule is asked for, a `Duration` means [`Schedule::every`] with this period.
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,42 +35,42 @@ pub struct Schedule {
     on_panic: OnPanic,
 }
 
-/// What the period is counted from.
+/// The moment that the period is counted from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Counts {
-    /// From the time when the function was due.
+    /// The time when the function was due.
     FromDue(MissedTicks),
-    /// From its return.
+    /// The return of the function.
     FromReturn,
 }
 
-/// What becomes of the times that a timer of fixed rate misses, because its function takes longer
-/// than the period, or the machine is too busy.
+/// The policy for ticks that a timer of fixed rate misses, because its function takes longer than
+/// the period or the machine is too busy.
 ///
 /// ```
 /// use std::time::Duration;
 /// use tk_timer::{MissedTicks, Schedule};
 ///
 /// let every = Schedule::every(Duration::from_secs(1));
-/// assert_eq!(every, every.missed_ticks(MissedTicks::Skip)); // Unless something else is said.
+/// assert_eq!(every, every.missed_ticks(MissedTicks::Skip)); // The default.
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MissedTicks {
-    /// They are left out: the next call is due at the first multiple of the period that is still
-    /// ahead.
+    /// Missed ticks are skipped. The next call is due at the first multiple of the period that is
+    /// still ahead.
     #[default]
     Skip,
-    /// They are made up for: the function is called for each of them, one call after the other,
-    /// until none is left. The number of calls is right in the long run.
+    /// The function is called for each missed tick, one call after the other. So the number of
+    /// calls is right in the long run.
     CatchUp,
-    /// They are left out, and the time is counted anew: the next call is due a period after the
-    /// return of the one that was late. Between two calls there is always a period at least,
-    /// counted from the time when the first was due.
+    /// Missed ticks are skipped, and the period is counted anew: the next call is due one period
+    /// after the return of the late one. So two calls are at least one period apart, counted from
+    /// the time when the first one was due.
     Delay,
 }
 
-/// What becomes of a timer that repeats when its function panics. The panic is reported in either
+/// The policy for a timer that repeats and whose function panics. The panic is reported in either
 /// case.
 ///
 /// ```
@@ -71,23 +78,23 @@ pub enum MissedTicks {
 /// use tk_timer::{OnPanic, Schedule};
 ///
 /// let every = Schedule::every(Duration::from_secs(1));
-/// assert_eq!(every, every.on_panic(OnPanic::GoOn)); // Unless something else is said.
+/// assert_eq!(every, every.on_panic(OnPanic::GoOn)); // The default.
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnPanic {
-    /// It goes on as if the function had returned.
+    /// The timer goes on as if the function had returned.
     #[default]
     GoOn,
-    /// It has ended.
+    /// The timer ends.
     Cancel,
 }
 
 impl Schedule {
-    /// At a fixed rate: due at whole multiples of the period after the first time.
+    /// Repeats at a fixed rate: calls are due at whole multiples of the period after the first one.
     ///
-    /// While the function runs it is not called again. Times that are missed because of that are
-    /// left out, unless [`missed_ticks`](Schedule::missed_ticks) says something else.
+    /// While the function runs it is not called again. Ticks that are missed because of that are
+    /// skipped, unless [`missed_ticks`](Schedule::missed_ticks) sets another policy.
     ///
     /// # Panics
     ///
@@ -105,7 +112,8 @@ impl Schedule {
         Schedule::new(period, Counts::FromDue(MissedTicks::Skip))
     }
 
-    /// With a fixed delay: due when so much time has passed since the function returned.
+    /// Repeats with a fixed delay: a call is due when this much time has passed since the function
+    /// returned.
     ///
     /// # Panics
     ///
@@ -126,7 +134,7 @@ impl Schedule {
 
     #[track_caller]
     const fn new(period: Duration, counts: Counts) -> Schedule {
-        assert!(!period.is_zero(), "a timer that repeats without a pause");
+        assert!(!period.is_zero(), "the period of a timer must not be zero");
         Schedule {
             period,
             first: period,
@@ -135,21 +143,21 @@ impl Schedule {
         }
     }
 
-    /// The first call is due so much time after the start. If it is not said, that is the period.
+    /// Sets the time from the start to the first call. By default it is the period.
     ///
     /// ```
     /// use std::time::Duration;
     /// use tk_timer::Schedule;
     ///
-    /// let at_once = Schedule::every(Duration::from_secs(60)).first_after(Duration::ZERO);
-    /// assert_eq!(at_once.period(), Duration::from_secs(60));
+    /// let immediately = Schedule::every(Duration::from_secs(60)).first_after(Duration::ZERO);
+    /// assert_eq!(immediately.period(), Duration::from_secs(60));
     /// ```
     pub const fn first_after(mut self, first: Duration) -> Schedule {
         self.first = first;
         self
     }
 
-    /// What becomes of times that are missed. Says nothing to a fixed delay, which misses none.
+    /// Sets the policy for missed ticks. Has no effect on a fixed delay.
     ///
     /// ```
     /// use std::time::Duration;
@@ -165,7 +173,7 @@ impl Schedule {
         self
     }
 
-    /// What becomes of the timer when its function panics.
+    /// Sets the policy for a function that panics.
     ///
     /// ```
     /// use std::time::Duration;
@@ -179,7 +187,7 @@ impl Schedule {
         self
     }
 
-    /// The period, or the delay.
+    /// Returns the period or the delay.
     ///
     /// ```
     /// use std::time::Duration;
@@ -200,7 +208,7 @@ impl Schedule {
         self.on_panic == OnPanic::Cancel
     }
 
-    /// The time of the next call, after one that was due then and has returned now. All in
+    /// Returns the time of the next call, after one that was due at `due` and returned at `now`, in
     /// nanoseconds.
     pub(crate) fn next(&self, due: u64, now: u64) -> u64 {
         let period = nanos(self.period);
@@ -211,7 +219,7 @@ impl Schedule {
             Counts::FromDue(_) if next > now => next,
             Counts::FromDue(MissedTicks::Delay) => now.saturating_add(period),
             Counts::FromDue(MissedTicks::Skip) => {
-                // The first multiple after now; the period is not zero.
+                // The period is not zero, and `now` is not before `due` here.
                 due.saturating_add(((now - due) / period + 1).saturating_mul(period))
             }
         }
@@ -226,7 +234,7 @@ impl From<Duration> for Schedule {
     }
 }
 
-/// In nanoseconds; a time that they can't count is never.
+/// Converts to nanoseconds. A duration that does not fit is [`NEVER`].
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(NEVER)
 }

@@ -1,4 +1,13 @@
-//! Services: a queue of timers, and the threads that serve it.
+//! Services: a scheduler for each process, and how its threads call the functions of timers.
+//!
+//! # Invariants
+//!
+//! **One scheduler per process.** The child of a fork does not touch its parent's scheduler,
+//! because threads that do not exist in the child may hold its locks, and its timers are the
+//! parent's.
+//!
+//! **A thread of its own.** While a function of a timer is called or dropped, the calling thread
+//! has the identity of a thread of the timer's program, with the timer's name.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,50 +19,52 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use once_cell::race::OnceBox;
+use tk_core::__private::fork::generation;
 use tk_core::__private::{
     HolderExt, KeepAliveExt, Program, RegistrationExt, fork, list_holders, log_guarded, run_as,
 };
-use tk_core::{Holder, KeepAlive, Registration};
+use tk_core::{Holder, Registration};
 use tk_lock::LockGuard;
 
-use crate::fork::generation;
-use crate::guarded::drop_quietly;
-use crate::list::Due;
-use crate::queue::{Queue, Server};
+use crate::catch::drop_quietly;
+use crate::scheduler::{Runner, Scheduler};
 use crate::staff::MIN_THREADS;
-use crate::task::{Action, Task};
+use crate::state::Fired;
+use crate::task::{Action, Hold, Task};
 
-/// What a serving thread is called in the system while it calls no timer's function.
+/// The name of a serving thread in the operating system, while it calls no timer's function.
 const NAME: &str = "tk-timer";
 
 thread_local! {
-    /// The timer whose function this thread runs; null if none.
+    /// The timer whose function this thread runs, or null.
     static RUNNING: Cell<*const Task> = const { Cell::new(ptr::null()) };
 }
 
-/// Whether the calling thread runs the function of this timer.
+/// Returns whether the calling thread runs the function of this timer.
 pub(crate) fn is_running_here(task: &Task) -> bool {
     ptr::eq(RUNNING.get(), task)
 }
 
 /// Timers, and the threads that wait for them and call their functions.
 ///
-/// There is a [global](TimerService::global) one, which is enough for most programs. It is made at
-/// first use, and never ends. A service of your own has threads of its own, and ends when it is
-/// dropped: its pending timers are cancelled and their functions are dropped, those that repeat do
-/// not do so any more, and its threads end. The drop does not wait for functions that run.
+/// The [global](TimerService::global) service is enough for most programs. It is made at first use,
+/// and never ends.
+///
+/// A service of your own has its own threads, and ends when it is dropped. The drop cancels the
+/// pending timers and drops their functions. Timers whose functions run do not repeat afterwards.
+/// The drop does not wait for functions that run.
 ///
 /// # Threads
 ///
-/// While a timer is pending, a service has three threads: one waits for the earliest timer and
-/// calls the functions, one watches it, and one is in reserve. If a function takes long, the next
-/// thread takes over, and a new one is started for the reserve. So a hundred functions that block
-/// at the same time need a hundred and three threads.
-/// [`set_max_threads`](TimerService::set_max_threads) sets a bound.
+/// While a timer is pending, a service has three threads. One waits for the earliest timer and
+/// calls the functions, one watches it, and one is in reserve. If a function takes long, the
+/// watching thread takes over, and a new one is started for the reserve. So a hundred functions
+/// that block at the same time need 103 threads. [`set_max_threads`](TimerService::set_max_threads)
+/// sets a bound.
 ///
-/// A service never calls a function with its last free thread. If the system does not start threads
-/// for a while, timers may be late; the service tries again until it has one, and logs a warning,
-/// at most once a minute.
+/// A service never calls a function with its last free thread. If the system starts no threads for
+/// a while, timers may be late. Then the service tries again until it has a thread, and logs a
+/// warning at most once a minute.
 ///
 /// ```
 /// use std::time::Duration;
@@ -68,16 +79,15 @@ pub(crate) fn is_running_here(task: &Task) -> bool {
 /// assert!(late.is_finished());
 /// ```
 pub struct TimerService {
-    home: Home,
+    service: ServiceRef,
 }
 
-/// A queue for each process in which timers are started.
+/// A scheduler for each process that starts timers: *one scheduler per process*.
 pub(crate) struct Process {
-    /// In which process this is, counted in forks.
+    /// The generation of the process that the scheduler is for.
     generation: u32,
-    queue: Queue,
-    /// For the child of a fork. Its parent's locks may be held by threads that are not in the
-    /// child.
+    scheduler: Scheduler,
+    /// That of the child of a fork.
     child: OnceBox<Process>,
 }
 
@@ -85,7 +95,7 @@ impl Process {
     fn new() -> Process {
         Process {
             generation: generation(),
-            queue: Queue::new(),
+            scheduler: Scheduler::new(),
             child: OnceBox::new(),
         }
     }
@@ -112,19 +122,19 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if self.generation != generation() {
-            // A thread of the parent may have been in the middle of a change at the fork, and what
-            // is on the list is the parent's to drop.
-            let list = self.queue.list.get_mut();
-            std::mem::forget(std::mem::replace(list, crate::list::List::new()));
+            // A thread of the parent may have been half way through a change at the fork, and the
+            // functions in the state are the parent's to drop. So the state is leaked.
+            let state = self.scheduler.state.get_mut();
+            std::mem::forget(std::mem::replace(state, crate::state::State::new()));
         }
     }
 }
 
-/// How many pending timers are named when a program ends without them. `tk-thread` counts the rest:
-/// they hold tokens, and have no names.
+/// The number of pending timers that are named when a program ends without them. `tk-thread` counts
+/// the others by their tokens.
 const NAMED: usize = 100;
 
-/// The services of the program's own, so that their timers can be named.
+/// The services that the program has made, so that their timers can be named.
 ///
 /// The list allocates while it is locked. No thread waits for it while it holds another lock.
 fn services() -> &'static fork::Mutex<Vec<Weak<Process>>> {
@@ -132,29 +142,29 @@ fn services() -> &'static fork::Mutex<Vec<Weak<Process>>> {
     SERVICES.get_or_init(|| Box::new(fork::Mutex::new(Vec::new())))
 }
 
-/// Names the pending timers that hold this program open, those first that are due first.
+/// Names the pending timers that hold this program open, the earliest first.
 fn holders(program: &Program, holders: &mut Vec<Holder>) {
     let own: Vec<_> = services().lock().iter().filter_map(Weak::upgrade).collect();
-    let homes = own.into_iter().map(Home::Own).chain([Home::Global]);
+    let homes = own
+        .into_iter()
+        .map(ServiceRef::Own)
+        .chain([ServiceRef::Global]);
     let mut timers = Vec::new();
-    for home in homes {
-        let queue = home.queue();
+    for service in homes {
+        let scheduler = service.scheduler();
         for part in 0.. {
-            let list = queue.list.lock();
-            let Some(entries) = list.wheel.part(part) else {
+            let state = scheduler.state.lock();
+            let Some(entries) = state.wheel.part(part) else {
                 break;
             };
-            let holds = |action: &Action| {
-                action
-                    .token
-                    .as_ref()
-                    .is_some_and(|t| t.program() == program)
-            };
+            let holds =
+                |action: &Action| !action.hold.is_daemon() && action.hold.program() == program;
             let entries = entries.filter(|(_, action)| holds(action));
-            timers.extend(entries.map(|(due, action)| (queue.instant(due), action.task.clone())));
+            timers
+                .extend(entries.map(|(due, action)| (scheduler.instant(due), action.task.clone())));
         }
     }
-    // `None` is never.
+    // A timer without a time is never due, and comes last.
     timers.sort_by_key(|(due, _)| (due.is_none(), *due));
     let now = Instant::now();
     for (due, task) in timers.into_iter().take(NAMED) {
@@ -166,55 +176,55 @@ fn holders(program: &Program, holders: &mut Vec<Holder>) {
     }
 }
 
-/// Where a timer is started.
+/// The service that a timer was started on.
 #[derive(Clone)]
-pub(crate) enum Home {
+pub(crate) enum ServiceRef {
     Global,
     Own(Arc<Process>),
 }
 
-impl Home {
-    fn own() -> Home {
+impl ServiceRef {
+    fn own() -> ServiceRef {
         let process = Arc::new(Process::new());
         services().lock().push(Arc::downgrade(&process));
-        Home::Own(process)
+        ServiceRef::Own(process)
     }
 
-    /// Has the timers named that hold a program open.
+    /// Makes the end of a program name the timers that hold it open.
     pub(crate) fn list_holders() {
-        // In which process it has been seen to.
+        // The generation of the process that has done it.
         static LISTED: AtomicU32 = AtomicU32::new(u32::MAX);
-        // Relaxed: to do it twice does no harm.
+        // Relaxed: it may be done twice.
         if LISTED.load(Relaxed) != generation() {
             list_holders(holders);
             LISTED.store(generation(), Relaxed);
         }
     }
 
-    /// The queue of this process.
+    /// Returns the scheduler of this process.
     #[inline]
-    pub(crate) fn queue(&self) -> &Queue {
+    pub(crate) fn scheduler(&self) -> &Scheduler {
         static GLOBAL: OnceBox<Process> = OnceBox::new();
         let process = match self {
-            Home::Global => GLOBAL.get_or_init(|| Box::new(Process::new())),
-            Home::Own(process) => process,
+            ServiceRef::Global => GLOBAL.get_or_init(|| Box::new(Process::new())),
+            ServiceRef::Own(process) => process,
         };
-        &process.here().queue
+        &process.here().scheduler
     }
 }
 
-impl Server for Home {
+impl Runner for ServiceRef {
     fn start_thread(&self) -> io::Result<()> {
-        let home = self.clone();
-        // Not a thread of tk-thread: a hook for the start of a thread, or a logger, may start a
-        // timer and wait for it.
+        let service = self.clone();
+        // Not a thread of tk-thread, which would call the program's hooks and logger: they may
+        // start a timer and wait for it.
         let registration = Registration::unlisted(NAME);
         let serve = move || {
             registration.begin();
-            least_slack();
-            let queue = home.queue();
-            drop(queue.hiring.lock());
-            queue.serve(&home);
+            minimize_timer_slack();
+            let scheduler = service.scheduler();
+            drop(scheduler.hiring.lock());
+            scheduler.serve(&service);
         };
         let mut builder = std::thread::Builder::new().name(NAME.into());
         if let Some(size) = tk_thread::stack_size() {
@@ -225,31 +235,38 @@ impl Server for Home {
     }
 
     fn warn(&self, error: &io::Error) {
-        // The program's logger is the program's code.
-        log_guarded(|| log::warn!("a timer is late, as there is no thread to call it: {error}"));
+        // The logger is the program's code, and may panic.
+        log_guarded(|| {
+            log::warn!("a timer is late because there is no thread to call it: {error}")
+        });
     }
 
-    fn call(&self, queue: &Queue, due: &mut Due) -> bool {
+    fn call(&self, scheduler: &Scheduler, fired: &mut Fired) -> bool {
         let before = generation();
-        as_thread_of(due, |due| {
-            due.call();
-            // If the function has forked, the list may be locked by a thread that is not in the
-            // child.
+        as_thread_of(fired, |fired| {
+            fired.call();
+            // After a fork, a thread that is not in the child may have the state locked.
             let is_here = generation() == before;
-            if is_here && due.function.is_some() && queue.list.lock().is_expired(due) {
-                drop_quietly(due.function.take());
+            // The lock is not taken for each call of a timer that repeats. A timer that has expired
+            // unseen, because its service was closed meanwhile, is discarded after the call.
+            if is_here
+                && fired.function.is_some()
+                && fired.seems_expired()
+                && scheduler.state.lock().is_expired(fired)
+            {
+                drop_quietly(fired.function.take());
             }
         });
         let is_here = generation() == before;
         if !is_here {
             // The function is the parent's to drop.
-            std::mem::forget(due.function.take());
+            std::mem::forget(fired.function.take());
         }
         is_here
     }
 
-    fn discard(&self, due: &mut Due) {
-        as_thread_of(due, |due| drop_quietly(due.function.take()));
+    fn discard(&self, fired: &mut Fired) {
+        as_thread_of(fired, |fired| drop_quietly(fired.function.take()));
     }
 
     fn thread(&self) -> Option<u64> {
@@ -257,62 +274,66 @@ impl Server for Home {
     }
 
     fn is_asleep(&self, thread: Option<u64>) -> bool {
-        // Where the system does not say, a function that has taken long is taken for one that
-        // sleeps.
+        // If the system does not say, a function that has taken long counts as asleep.
         thread.and_then(state_of).is_none_or(|state| state != b'R')
     }
 }
 
-/// Calls `f` in the calling thread, which is a thread of the timer's own for that time.
-fn as_thread_of(due: &mut Due, f: impl FnOnce(&mut Due)) {
-    let name = Arc::clone(due.task.name());
-    // What the function starts belongs to the program that the timer holds open.
-    let program = due.token.as_ref().map(KeepAlive::program);
-    let program = program.cloned().unwrap_or_else(Program::root);
-    let registration = Registration::of_program(Arc::clone(&name), due.token.is_none(), &program);
-    // Until all that belongs to the thread has been dropped, which is the program's code too: it must
-    // not wait for its own timer.
-    let outer = RUNNING.replace(Arc::as_ptr(&due.task));
+/// Calls `f` in the calling thread, which is a thread of the timer's own meanwhile.
+fn as_thread_of(fired: &mut Fired, f: impl FnOnce(&mut Fired)) {
+    let name = Arc::clone(fired.task.name());
+    // The threads that the function starts belong to the timer's program.
+    let program = match &fired.hold {
+        Hold::Open(token) => token.program().clone(),
+        Hold::Daemon(_) => Program::root(),
+    };
+    let is_daemon = fired.hold.is_daemon();
+    let registration = Registration::of_program(Arc::clone(&name), is_daemon, &program);
+    // Until the values of the thread's `Local`s have been dropped: their code is the program's too,
+    // and must not wait for its own timer.
+    let outer = RUNNING.replace(Arc::as_ptr(&fired.task));
     run_as(registration, || {
         let thread = tk_thread::current();
         log_guarded(|| log::trace!("timer {name} fires"));
         tk_thread::__private::start_hooks(&thread);
-        f(due);
+        f(fired);
         tk_thread::__private::exit_hooks(&thread);
     });
     RUNNING.set(outer);
 }
 
-/// The state of a thread of this process, as Linux writes it in one letter.
+/// Returns the state of a thread of this process, as the letter that Linux has for it.
 fn state_of(thread: u64) -> Option<u8> {
     let stat = std::fs::read(format!("/proc/self/task/{thread}/stat")).ok()?;
-    // After the name, which may have parentheses and blanks in it.
+    // After the name, which may contain parentheses and blanks.
     let name_ends = stat.iter().rposition(|byte| *byte == b')')?;
     stat.get(name_ends + 2).copied()
 }
 
-/// Has the system wake this thread as close to its time as it can. Threads that a timer's function
-/// starts inherit that.
-fn least_slack() {
+/// Makes the system wake this thread as close to its time as it can. Threads that a timer's
+/// function starts inherit the setting.
+fn minimize_timer_slack() {
     #[cfg(target_os = "linux")]
     {
-        // Where it is not allowed, timers are late by 50 µs more.
+        // If it is not allowed, timers are late by another 50 µs.
         let _ = rustix::thread::set_current_timer_slack(std::num::NonZeroU64::new(1));
     }
 }
 
 impl TimerService {
-    /// A service of one's own, which has no timers and no threads yet.
+    /// Makes a service, which has no timers and no threads yet.
     ///
     /// ```
     /// let service = tk_timer::TimerService::new();
     /// assert!(service.pending().is_empty());
     /// ```
     pub fn new() -> TimerService {
-        TimerService { home: Home::own() }
+        TimerService {
+            service: ServiceRef::own(),
+        }
     }
 
-    /// The one that timers are started on if nothing else is said.
+    /// Returns the service that [`Timer::start`](crate::Timer::start) uses.
     ///
     /// ```
     /// use std::time::Duration;
@@ -324,16 +345,18 @@ impl TimerService {
     /// # handle.cancel();
     /// ```
     pub fn global() -> &'static TimerService {
-        static GLOBAL: TimerService = TimerService { home: Home::Global };
+        static GLOBAL: TimerService = TimerService {
+            service: ServiceRef::Global,
+        };
         &GLOBAL
     }
 
-    /// The timers that are pending, those first that are due first. One whose function runs is not
-    /// among them.
+    /// Returns the pending timers, the earliest first. A timer whose function runs is not pending.
     ///
-    /// The service goes on meanwhile: the list is looked at in parts of some hundred timers. A
-    /// timer that is pending the whole time is listed once. One that is started, moved, called or
-    /// cancelled meanwhile is listed as it was before or as it is after, or not at all.
+    /// The service goes on meanwhile, because its lock is taken once for each part of the timers. A
+    /// timer that is pending during the whole call is listed once. A timer that is started, moved,
+    /// called or cancelled meanwhile is listed as it was before or as it is afterwards, or not at
+    /// all.
     ///
     /// ```
     /// use std::time::{Duration, Instant};
@@ -347,26 +370,26 @@ impl TimerService {
     /// assert!(clock.due().unwrap() > Instant::now());
     /// ```
     pub fn pending(&self) -> Vec<PendingTimer> {
-        let queue = self.home.queue();
+        let scheduler = self.service.scheduler();
         let mut timers = Vec::with_capacity(self.pending_count());
         for part in 0.. {
-            let list = queue.list.lock();
-            let Some(entries) = list.wheel.part(part) else {
+            let state = scheduler.state.lock();
+            let Some(entries) = state.wheel.part(part) else {
                 break;
             };
             timers.extend(entries.map(|(due, action)| (due, Arc::clone(&action.task))));
-            // To a thread that waits for it: this one will want the list again at once.
-            LockGuard::unlock_fair(list);
+            // A plain unlock would let this thread take the lock again before a waiting one.
+            LockGuard::unlock_fair(state);
         }
         timers.sort_by_key(|(due, _)| *due);
         let pending = timers.into_iter().map(|(due, task)| PendingTimer {
-            due: queue.instant(due),
+            due: scheduler.instant(due),
             task,
         });
         pending.collect()
     }
 
-    /// How many timers are pending. Takes no longer if there are many.
+    /// Returns the number of pending timers, in constant time.
     ///
     /// ```
     /// use std::time::Duration;
@@ -377,21 +400,20 @@ impl TimerService {
     /// assert_eq!(service.pending_count(), 1);
     /// ```
     pub fn pending_count(&self) -> usize {
-        self.home.queue().list.lock().wheel.len()
+        self.service.scheduler().state.lock().wheel.len()
     }
 
-    /// Sets how many threads the service has at most; `None`, which is how it begins, means that
-    /// there is no bound. Fewer than two count as two: one of them calls functions, the other one
-    /// watches.
+    /// Sets the maximum number of threads of the service. `None`, which is the default, means that
+    /// there is no bound. A bound below two counts as two, because one thread calls functions and
+    /// one watches it.
     ///
-    /// With a bound of `n`, at most `n - 1` functions run at the same time. While so many do, other
-    /// timers are late.
+    /// With a bound of `n`, at most `n - 1` functions run at the same time. While that many run,
+    /// other timers are late.
     ///
-    /// Mind that a bound can end in a deadlock: if all functions that run wait for a timer that is
-    /// yet to fire, nobody is left to call its function. This is why there is no bound to begin
-    /// with.
+    /// A bound can cause a deadlock: if all functions that run wait for a timer that has yet to
+    /// fire, no thread is left to call its function. This is why there is no bound by default.
     ///
-    /// If the service has more threads than that, they end as they come to have nothing to do.
+    /// If the service has more threads than the bound, they end when they have nothing to do.
     ///
     /// ```
     /// use tk_timer::TimerService;
@@ -405,12 +427,13 @@ impl TimerService {
         let threads = threads.map_or(u32::MAX, |threads| {
             u32::try_from(threads).map_or(u32::MAX, |threads| threads.max(MIN_THREADS))
         });
-        let queue = self.home.queue();
-        queue.list.lock().staff.max_threads = threads;
-        queue.wake_all();
+        let scheduler = self.service.scheduler();
+        scheduler.state.lock().staff.max_threads = threads;
+        scheduler.wake_all();
     }
 
-    /// The bound that [`set_max_threads`](TimerService::set_max_threads) has set.
+    /// Returns the bound that [`set_max_threads`](TimerService::set_max_threads) has set, or
+    /// `None`.
     ///
     /// ```
     /// let service = tk_timer::TimerService::new();
@@ -418,14 +441,14 @@ impl TimerService {
     /// assert_eq!(service.max_threads(), Some(2));
     /// ```
     pub fn max_threads(&self) -> Option<usize> {
-        match self.home.queue().list.lock().staff.max_threads {
+        match self.service.scheduler().state.lock().staff.max_threads {
             u32::MAX => None,
             threads => Some(threads as usize),
         }
     }
 
-    pub(crate) fn home(&self) -> &Home {
-        &self.home
+    pub(crate) fn reference(&self) -> &ServiceRef {
+        &self.service
     }
 }
 
@@ -437,7 +460,7 @@ impl Default for TimerService {
 
 impl Drop for TimerService {
     fn drop(&mut self) {
-        if let Home::Own(process) = &self.home {
+        if let ServiceRef::Own(process) = &self.service {
             let mut all = services().lock();
             let place = all
                 .iter()
@@ -445,26 +468,26 @@ impl Drop for TimerService {
             let ours = place.map(|place| all.swap_remove(place));
             drop(all);
             drop(ours);
-            self.home.queue().close();
+            self.service.scheduler().close();
         }
     }
 }
 
-// A panic leaves nothing half changed: the list is changed in steps that call nobody's code.
+// A panic leaves nothing half changed, because no step on the state calls the user's code.
 impl UnwindSafe for TimerService {}
 impl RefUnwindSafe for TimerService {}
 
 impl fmt::Debug for TimerService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match &self.home {
-            Home::Global => "TimerService(global)",
-            Home::Own(_) => "TimerService",
+        let name = match &self.service {
+            ServiceRef::Global => "TimerService(global)",
+            ServiceRef::Own(_) => "TimerService",
         };
         f.debug_struct(name).finish_non_exhaustive()
     }
 }
 
-/// A timer that was pending when somebody asked: see [`TimerService::pending`].
+/// A timer that was pending when [`TimerService::pending`] was called.
 ///
 /// ```
 /// use std::time::Duration;
@@ -495,7 +518,7 @@ impl fmt::Debug for PendingTimer {
 }
 
 impl PendingTimer {
-    /// The timer's name. A default one takes its number now, if nobody has asked before.
+    /// Returns the timer's name. A default name takes its number when it is first asked for.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -509,7 +532,8 @@ impl PendingTimer {
         self.task.name()
     }
 
-    /// When it will fire. `None` if never: the time is too long for the clock.
+    /// Returns when the timer will fire, or `None` if never, because the time is too long for the
+    /// clock.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -523,7 +547,7 @@ impl PendingTimer {
         self.due
     }
 
-    /// Its period, or its delay, if it repeats.
+    /// Returns the period or the delay if the timer repeats, and `None` otherwise.
     ///
     /// ```
     /// # use std::time::Duration;

@@ -1,27 +1,42 @@
-//! Where the wheel keeps its entries: places that are used again, and keys that are not.
+//! The storage of the wheel's entries: places that are reused, under keys that are not.
 //!
-//! A key is a place and how often it has been used before. A key that has been given back is
-//! refused from then on: the place is at its next use, or waits for it. A place whose numbers are
-//! used up is not used again.
+//! A key is the index of a place and its *generation*, which counts how often the place has been
+//! used before. The generation grows when an entry is removed, so its key is refused from then on.
+//! A place whose generations are used up is not used again.
 //!
-//! Places come in chunks, so that none ever moves, and making room for one more takes the same time
-//! however many there are. The memory of a chunk without entries is given back, but for one.
+//! | place | `insert` | `remove` |
+//! |---|---|---|
+//! | `Free` | taken from the chunk's free list | |
+//! | not made yet | pushed to the chunk | |
+//! | has an entry | | next generation, and `Free`; or used up |
+//!
+//! Places come in chunks. So no place ever moves, and making room takes the same time however many
+//! entries there are. The memory of an empty chunk is freed, except for one spare chunk.
+//!
+//! # Invariants
+//!
+//! **Room.** `roomy` has the numbers of all chunks that have memory and a place without an entry,
+//! each once, at the position that the chunk knows.
+//!
+//! **Generations.** A place that is made in a chunk begins with the chunk's `generation`. No key of
+//! a place of that chunk has had it. So the memory of an empty chunk can be freed, and old keys are
+//! still refused.
 
-/// How many places a chunk has. So many that an allocator takes the memory from the system as a
-/// piece, and gives it back.
+/// The number of places of a chunk. A chunk is large enough for an allocator to map its memory
+/// separately, and to give it back to the system.
 const CHUNK: usize = if cfg!(any(test, tk_loom)) { 512 } else { 4096 };
 
-/// Stands for no place.
+/// The index of no place.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// What an entry is known by, from its insertion to its removal.
+/// The key of an entry, from its insertion to its removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
+pub(crate) struct Key {
     pub(crate) index: u32,
     generation: u32,
 }
 
-/// An entry, or the room for one: 24 bytes beside the value.
+/// An entry, or the room for one: 24 bytes in addition to the value.
 #[derive(Debug)]
 pub(crate) struct Node<T> {
     pub(crate) deadline: u64,
@@ -30,20 +45,20 @@ pub(crate) struct Node<T> {
     pub(crate) place: Place,
 }
 
-/// Where an entry is.
+/// The place of an entry in the wheel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// Nowhere, and without a value: that has been taken out.
-    Out,
-    /// No entry; the next place in the chunk that has none.
+    /// In none, and without a value.
+    Detached,
+    /// There is no entry. `next` is the next free place of the chunk.
     Free { next: u32 },
-    /// In the list of this number, between these two.
-    Listed { list: u16, prev: u32, next: u32 },
-    /// Among those that are ready, with this number.
+    /// In the bucket of this number, between these two entries.
+    Queued { bucket: u16, prev: u32, next: u32 },
+    /// In the heap, with this number.
     Ready(Order),
 }
 
-/// A number that grows. In two halves, so that it needs no more room than two places.
+/// A number that grows. It is stored in two halves, so that `Place` needs no alignment to 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Order([u32; 2]);
 
@@ -53,21 +68,15 @@ impl Order {
     }
 }
 
-/// Invariants:
-///
-/// - **Room.** `roomy` has the numbers of all chunks that have memory and a place without an entry,
-///   each once, at the position that the chunk knows.
-/// - **Numbers.** A place that is made in a chunk begins with the chunk's `generation`, which no
-///   key to a place of that chunk has had. So the memory of a chunk without entries can be given
-///   back, and an old key is still refused.
+/// The entries, by key.
 #[derive(Debug)]
 pub(crate) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     roomy: Vec<u32>,
-    /// The numbers of those without memory.
+    /// The numbers of the chunks without memory.
     absent: Vec<u32>,
-    /// Whether a chunk without entries is kept, so that one entry which comes and goes at the
-    /// border of a chunk does not cost an allocation each time.
+    /// Whether an empty chunk is kept. Without one, an entry that comes and goes at the border of a
+    /// chunk would cost an allocation each time.
     has_spare: bool,
     entries: usize,
 }
@@ -75,13 +84,13 @@ pub(crate) struct Slab<T> {
 #[derive(Debug)]
 struct Chunk<T> {
     nodes: Vec<Node<T>>,
-    /// The first place of a list of those that have been given back.
+    /// The first free place, or `NONE`.
     free: u32,
     entries: u32,
-    /// Places whose numbers are used up.
+    /// The number of places whose generations are used up.
     used_up: u32,
     generation: u32,
-    /// Where `roomy` has it; `NONE` if it has not.
+    /// The position in `roomy`, or `NONE`.
     roomy_at: u32,
 }
 
@@ -102,7 +111,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Makes an entry without a value, which is nowhere yet. `None` if there are 2³² entries less a
+    /// Makes a detached entry, without a value. Returns `None` if there are 2³² entries less a
     /// chunk.
     #[inline]
     pub(crate) fn insert(&mut self) -> Option<Key> {
@@ -117,12 +126,12 @@ impl<T> Slab<T> {
                 deadline: 0,
                 value: None,
                 generation: chunk.generation,
-                place: Place::Out,
+                place: Place::Detached,
             });
             chunk.nodes.len() as u32 - 1
         } else {
             let node = &mut chunk.nodes[at as usize];
-            if let Place::Free { next } = std::mem::replace(&mut node.place, Place::Out) {
+            if let Place::Free { next } = std::mem::replace(&mut node.place, Place::Detached) {
                 chunk.free = next;
             }
             at
@@ -140,7 +149,7 @@ impl<T> Slab<T> {
         })
     }
 
-    /// Makes a chunk with room. Returns its number.
+    /// Makes a chunk with room, and returns its number.
     #[cold]
     fn grow(&mut self) -> Option<u32> {
         let number = match self.absent.pop() {
@@ -179,14 +188,14 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Gives an entry back, which is nowhere by now. Its key is refused from here on.
+    /// Frees a detached entry. Its key is refused from here on.
     #[inline]
     pub(crate) fn remove(&mut self, key: Key) {
         let Some(node) = self.get_mut(key) else {
             return;
         };
-        debug_assert!(node.value.is_none() && node.place == Place::Out);
-        // No key has the last number, so it can be reached, and there it ends.
+        debug_assert!(node.value.is_none() && node.place == Place::Detached);
+        // No key has the last generation, so a place that reaches it is used up.
         node.generation += 1;
         let is_used_up = node.generation == u32::MAX;
         let (number, at) = split(key.index);
@@ -208,7 +217,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// Gives the memory of a chunk without entries back, unless it is the spare one.
+    /// Frees the memory of an empty chunk, or keeps it as the spare one.
     #[cold]
     fn emptied(&mut self, number: u32) {
         if !self.has_spare {
@@ -217,7 +226,7 @@ impl<T> Slab<T> {
         }
         let chunk = &mut self.chunks[number as usize];
         let latest = chunk.nodes.iter().map(|node| node.generation).max();
-        // A place whose numbers are used up has to stay.
+        // Generations: the next one must be one that no key has had, and there must be one.
         if chunk.used_up > 0 || latest.is_none_or(|latest| latest >= u32::MAX - 1) {
             return;
         }
@@ -228,7 +237,7 @@ impl<T> Slab<T> {
         self.absent.push(number);
     }
 
-    /// The entry of this key, unless it is an old one.
+    /// Returns the entry of this key, or `None` if the key is an old one.
     #[inline]
     pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Node<T>> {
         let (chunk, at) = split(key.index);
@@ -236,14 +245,14 @@ impl<T> Slab<T> {
         (node.generation == key.generation).then_some(node)
     }
 
-    /// What is at a place that there is.
+    /// Returns the entry at this place, which must exist.
     #[inline]
     pub(crate) fn node_mut(&mut self, index: u32) -> &mut Node<T> {
         let (chunk, at) = split(index);
         &mut self.chunks[chunk].nodes[at]
     }
 
-    /// The key of the entry at this place.
+    /// Returns the key of the entry at this place.
     #[inline]
     pub(crate) fn key(&self, index: u32) -> Key {
         let (chunk, at) = split(index);
@@ -253,7 +262,7 @@ impl<T> Slab<T> {
         }
     }
 
-    /// The entries of the chunk of this number; `None` if there is none.
+    /// Returns the entries of the chunk of this number, or `None` if there is no such chunk.
     pub(crate) fn chunk(&self, number: usize) -> Option<&[Node<T>]> {
         self.chunks.get(number).map(|chunk| &chunk.nodes[..])
     }

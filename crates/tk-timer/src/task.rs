@@ -1,35 +1,34 @@
-//! A timer, in two parts: what its handles share, and what it does.
+//! A timer, in two parts: what its handles share ([`Task`]), and what it does ([`Action`]).
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use once_cell::race::OnceBox;
-
+use tk_core::__private::fork::generation;
+use tk_core::__private::{KeepAliveExt, Program};
 use tk_core::KeepAlive;
 use tk_park::sync::Mutex;
 
-use crate::Schedule;
-use crate::Tick;
-use crate::fork::generation;
-use crate::guarded::{Panicked, drop_quietly, guarded};
+use crate::catch::{Panicked, catch_panic, drop_quietly};
 use crate::progress::Progress;
+use crate::{Schedule, Tick};
 
-/// What is known of a timer that has been started.
+/// What the handles on a timer share.
 #[derive(Debug)]
-pub struct Task {
+pub(crate) struct Task {
     pub(crate) progress: Progress,
-    /// Made up when somebody wants to know it, if it was not given.
+    /// A default name is made when it is first asked for.
     name: OnceBox<Arc<str>>,
     pub(crate) repeat: Option<Box<Repeat>>,
-    /// In which process it was started, counted in forks.
+    /// The generation of the process that started the timer.
     born: u32,
 }
 
-/// What is known of a timer that repeats.
+/// What a timer that repeats has in addition.
 #[derive(Debug)]
-pub struct Repeat {
+pub(crate) struct Repeat {
     pub(crate) schedule: Schedule,
-    /// When it is due the next time, if that was said while it runs.
+    /// The time of the next call, if the timer was moved while its function ran.
     pub(crate) moved: Mutex<Option<u64>>,
 }
 
@@ -48,65 +47,102 @@ impl Task {
         }
     }
 
-    /// Whether it was started in the process that this one was forked from: nobody will call its
-    /// function here.
+    /// Returns whether the timer was started in the parent of this process. If so, its function is
+    /// not called here.
     pub(crate) fn is_lost(&self) -> bool {
         self.born != generation()
     }
 
-    /// The name, which takes the next number now if it was not given.
+    /// Returns the name. A default name takes the next number now, if it has none yet.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.name
             .get_or_init(|| Box::new(Arc::from(tk_core::next_name(None))))
     }
 
-    /// The name, if there is one by now.
+    /// Returns the name, if it has been given or asked for.
     pub(crate) fn known_name(&self) -> Option<&Arc<str>> {
         self.name.get()
     }
 }
 
-/// What a timer does. Whoever has it is alone with the function.
-pub struct Action {
-    pub(crate) task: Arc<Task>,
-    pub(crate) function: Box<dyn Function>,
-    /// Holds the program open, if the timer does.
-    pub(crate) token: Option<KeepAlive>,
+/// What a timer is to the program that it belongs to.
+pub(crate) enum Hold {
+    /// The timer holds its program open.
+    Open(KeepAlive),
+    /// The timer is a daemon of this program.
+    Daemon(Program),
 }
 
-impl Action {
-    /// Lets go of the function, and then of the program.
-    #[inline]
-    pub(crate) fn discard(self) {
-        drop_quietly(self.function);
-        drop(self.token);
+impl Hold {
+    pub(crate) fn is_daemon(&self) -> bool {
+        matches!(self, Hold::Daemon(_))
+    }
+
+    /// Returns the program that the timer belongs to.
+    pub(crate) fn program(&self) -> &Program {
+        match self {
+            Hold::Open(token) => token.program(),
+            Hold::Daemon(program) => program,
+        }
+    }
+
+    /// Leaves a hold that means nothing. The value has no room for one more variant.
+    pub(crate) fn take(&mut self) -> Hold {
+        std::mem::replace(self, Hold::Daemon(Program::root()))
     }
 }
 
-/// What a call has come to.
+/// What a timer does. The thread that has an action is alone with its function.
+pub(crate) struct Action {
+    pub(crate) task: Arc<Task>,
+    pub(crate) function: Box<dyn Function>,
+    pub(crate) hold: Hold,
+}
+
+impl Action {
+    /// Drops the function, and then lets go of the program, which may end from then on.
+    #[inline]
+    pub(crate) fn discard(self) {
+        drop_quietly(self.function);
+        drop(self.hold);
+    }
+}
+
+/// The result of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Returned {
+pub(crate) enum Returned {
     /// The function has returned. If the timer repeats, it goes on.
     Continue,
-    /// The function has said that it is not to be called again, or has ended its thread.
+    /// The function has returned `ControlFlow::Break`, or has ended its thread.
     Break,
     /// The function has panicked.
     Panicked,
 }
 
-/// What becomes of a function that has been called: it is there if it can be called again.
-pub type Called = (Option<Box<dyn Function>>, Returned);
+impl Returned {
+    /// Returns whether a timer that repeats ends with this result.
+    pub(crate) fn ends(self, ends_on_panic: bool) -> bool {
+        match self {
+            Returned::Continue => false,
+            Returned::Break => true,
+            Returned::Panicked => ends_on_panic,
+        }
+    }
+}
+
+/// The function after a call, if it can be called again, and the result.
+pub(crate) type Called = (Option<Box<dyn Function>>, Returned);
 
 /// A function of the user.
-pub trait Function: Send {
+pub(crate) trait Function: Send {
     /// Calls it.
     fn call(self: Box<Self>) -> Called;
 }
 
-/// Called once. A function without captures takes no memory.
+/// A function that is called once. If it has no captures, it takes no memory.
 struct Once<F>(F);
 
-/// Called again and again.
+/// A function that is called repeatedly.
 struct Again<F>(F);
 
 pub(crate) fn once(f: impl FnOnce() + Send + 'static) -> Box<dyn Function> {
@@ -121,7 +157,7 @@ fn returned(result: Result<ControlFlow<()>, Panicked>) -> Returned {
     match result {
         Ok(ControlFlow::Continue(())) => Returned::Continue,
         Ok(ControlFlow::Break(())) => Returned::Break,
-        // It has ended the thread that it was called in, which is the timer's alone.
+        // The function has ended its thread, which is the timer's alone.
         Err(panicked) if panicked.is_exit => Returned::Break,
         Err(_) => Returned::Panicked,
     }
@@ -129,7 +165,7 @@ fn returned(result: Result<ControlFlow<()>, Panicked>) -> Returned {
 
 impl<F: FnOnce() + Send> Function for Once<F> {
     fn call(self: Box<Self>) -> Called {
-        let result = guarded(|| {
+        let result = catch_panic(|| {
             (self.0)();
             ControlFlow::Continue(())
         });
@@ -139,7 +175,7 @@ impl<F: FnOnce() + Send> Function for Once<F> {
 
 impl<R: Tick, F: FnMut() -> R + Send + 'static> Function for Again<F> {
     fn call(mut self: Box<Self>) -> Called {
-        let result = guarded(|| self.0().goes_on());
+        let result = catch_panic(|| self.0().goes_on());
         (Some(self), returned(result))
     }
 }

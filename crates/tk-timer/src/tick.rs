@@ -1,9 +1,11 @@
-//! What a repeating timer's function may return.
+//! The return types of a repeating timer's function.
 
 use std::ops::ControlFlow;
 
-/// What the function of a timer that [repeats](crate::Timer::every) returns: nothing, and the timer
-/// goes on; or a [`ControlFlow`], which says whether it does.
+/// The return type of the function of a timer that [repeats](crate::Timer::every).
+///
+/// A function that returns nothing goes on. A function that returns a [`ControlFlow`] says whether
+/// it does.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -17,13 +19,13 @@ use std::ops::ControlFlow;
 ///     if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
 /// })
 /// .start();
-/// countdown.join().unwrap(); // It has ended itself.
+/// countdown.join().unwrap(); // The function has ended its timer.
 /// ```
 ///
-/// A function that never returns, because it panics or calls [`tk_thread::exit`], has a type that
+/// The type `!` of a function that never returns, because it panics or calls [`tk_thread::exit`],
 /// is a `Tick` too.
 pub trait Tick: sealed::Sealed {
-    /// Whether the timer goes on.
+    /// Returns whether the timer goes on.
     ///
     /// ```
     /// use std::ops::ControlFlow;
@@ -55,7 +57,7 @@ impl Tick for Never {
     }
 }
 
-/// The type `!`, which the language has no name for yet outside of a function's return type.
+/// The type `!`, which stable Rust can name only as a return type.
 type Never = <fn() -> ! as sealed::Function>::Output;
 
 mod sealed {
@@ -67,7 +69,7 @@ mod sealed {
     impl Sealed for ControlFlow<()> {}
     impl Sealed for super::Never {}
 
-    /// A function pointer, by what it returns.
+    /// A function pointer, by its return type.
     pub trait Function {
         type Output;
     }

@@ -9,12 +9,14 @@ use tk_core::__private::{KeepAliveExt, Program, shutting_down};
 use tk_core::KeepAlive;
 
 use crate::schedule::nanos;
-use crate::service::Home;
-use crate::task::{Action, Function, Task, again, once};
+use crate::service::ServiceRef;
+use crate::task::{Action, Function, Hold, Task, again, once};
 use crate::{Schedule, Tick, TimerHandle, TimerService};
 
-/// A function that is to be called later, and has not been started yet. [`start`](Timer::start)
-/// gives the [`TimerHandle`], with which it is waited for or cancelled.
+/// A timer that has not been started: what to call, and when.
+///
+/// [`start`](Timer::start) starts it and returns a [`TimerHandle`], which waits for it or cancels
+/// it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -33,7 +35,7 @@ pub struct Timer {
     function: Box<dyn Function>,
 }
 
-/// When the function is called first.
+/// The time of the first call.
 #[derive(Clone, Copy, Debug)]
 enum First {
     After(Duration),
@@ -41,8 +43,8 @@ enum First {
 }
 
 impl Timer {
-    /// A timer that calls `f` once, when it has been started and this time has passed. Zero means
-    /// at once; a time too long for the clock means never.
+    /// Makes a timer that calls `f` once, when this time has passed since its start. Zero means
+    /// immediately, and a time too long for the clock means never.
     ///
     /// A panic in `f` is reported to the [excepthook](tk_thread::set_excepthook) under the timer's
     /// name, and goes no further.
@@ -60,8 +62,7 @@ impl Timer {
         Timer::first(First::After(after), None, once(f))
     }
 
-    /// A timer that calls `f` once, at this time. If that has passed when the timer is started, it
-    /// means at once.
+    /// Makes a timer that calls `f` once, at this time. A time in the past means immediately.
     ///
     /// ```
     /// use std::time::Instant;
@@ -83,15 +84,15 @@ impl Timer {
         }
     }
 
-    /// A timer that calls `f` again and again, until it is cancelled or `f` returns
+    /// Makes a timer that calls `f` repeatedly, until it is cancelled or `f` returns
     /// [`ControlFlow::Break`](std::ops::ControlFlow::Break). A function that returns nothing goes
     /// on: see [`Tick`].
     ///
-    /// If a `Duration` is given, `f` is called when this time has passed since the start, and each
-    /// time that it has passed again. The rate is fixed. A [`Schedule`] can say more: a fixed delay
-    /// instead, when to begin, what becomes of times that are missed, and whether the timer goes on
-    /// after a panic. While `f` runs it is not called again. [`tk_thread::exit`] in `f` ends the
-    /// timer.
+    /// With a `Duration`, `f` is called at a fixed rate, for the first time when that time has
+    /// passed since the start. A [`Schedule`] sets more: a fixed delay instead of a rate, the time
+    /// of the first call, the policy for missed ticks, and whether the timer goes on after a panic.
+    ///
+    /// While `f` runs it is not called again. [`tk_thread::exit`] in `f` ends the timer.
     ///
     /// # Panics
     ///
@@ -118,8 +119,9 @@ impl Timer {
         Timer::first(first, Some(schedule), again(f))
     }
 
-    /// Names the timer. Its function runs in a thread of this name. An empty one means the default,
-    /// `Thread-N`. The number is taken when the name is first asked for, or when the timer fires.
+    /// Sets the timer's name, which is also that of the thread that its function sees. An empty
+    /// name means the default, `Thread-N`. A default name takes its number when it is first asked
+    /// for, or when the timer fires.
     ///
     /// ```
     /// use std::sync::mpsc;
@@ -127,8 +129,8 @@ impl Timer {
     /// use tk_timer::Timer;
     ///
     /// let (sender, receiver) = mpsc::channel();
-    /// let tell = move || sender.send(tk_thread::current().name()).unwrap();
-    /// Timer::new(Duration::ZERO, tell).name("teller").start();
+    /// let wake = move || sender.send(tk_thread::current().name()).unwrap();
+    /// Timer::new(Duration::ZERO, wake).name("teller").start();
     /// assert_eq!(receiver.recv().unwrap(), "teller");
     /// ```
     #[doc(alias = "setName")]
@@ -138,10 +140,10 @@ impl Timer {
         self
     }
 
-    /// Says whether the program may end while the timer is pending: see [`tk_thread::main`]. If it
-    /// is not said, it may if the thread that starts the timer is a daemon; in a timer's function,
-    /// if that timer is one. The function runs in a thread that is a daemon if the timer is one,
-    /// and so are the threads that it starts.
+    /// Sets whether the timer is a daemon. [`tk_thread::main`] does not wait for daemons.
+    ///
+    /// By default, the timer is a daemon if the thread that starts it is one. In a timer's
+    /// function, that thread is a daemon if its timer is one.
     ///
     /// ```
     /// use std::time::Duration;
@@ -154,14 +156,15 @@ impl Timer {
         self
     }
 
-    /// Starts the timer: from now on its time runs.
+    /// Starts the timer on the [global service](TimerService::global). Its time is counted from
+    /// now.
     ///
-    /// Takes longer if the service has too few threads, because it starts them.
+    /// If the service has too few threads, this call starts them, and takes longer.
     ///
     /// # Panics
     ///
-    /// Where [`try_start`](Timer::try_start) returns an error: if there is no thread to call the
-    /// timer and the system does not start one, or if the program is shutting down.
+    /// If [`try_start`](Timer::try_start) would return an error: there is no thread to call the
+    /// timer and the system does not start one, or the program is shutting down.
     ///
     /// ```
     /// use std::time::Duration;
@@ -175,7 +178,7 @@ impl Timer {
         self.start_on(TimerService::global())
     }
 
-    /// As [`start`](Timer::start), on a service of one's own.
+    /// As [`start`](Timer::start), on this service.
     ///
     /// # Panics
     ///
@@ -194,18 +197,18 @@ impl Timer {
             .unwrap_or_else(|error| panic!("failed to start a timer: {error}"))
     }
 
-    /// As [`start`](Timer::start).
+    /// As [`start`](Timer::start), and returns an error instead of panicking.
     ///
     /// # Errors
     ///
-    /// In each case the function is dropped, and has not been called.
+    /// In each case the function has not been called, and is dropped.
     ///
     /// - There is no thread to call the timer, and the system does not start one: the system's
-    ///   error. The service does not count the thread whose function runs at this moment, which may
-    ///   never return.
+    ///   error. A thread that runs a function at the moment does not count, because the function
+    ///   may never return.
     /// - The program is shutting down, because [`tk_thread::main`] has waited for its last thread
-    ///   and timer, or has given up: an error from which [`io::Error::downcast`] gets a
-    ///   [`ShuttingDown`](tk_thread::ShuttingDown). This is so for daemons too.
+    ///   and timer, or has given up: an error that [`io::Error::downcast`] converts to
+    ///   [`ShuttingDown`](tk_thread::ShuttingDown). This includes daemons.
     /// - There are four billion timers: [`io::ErrorKind::OutOfMemory`].
     ///
     /// ```
@@ -220,7 +223,7 @@ impl Timer {
         self.try_start_on(TimerService::global())
     }
 
-    /// As [`try_start`](Timer::try_start), on a service of one's own.
+    /// As [`try_start`](Timer::try_start), on this service.
     ///
     /// # Errors
     ///
@@ -240,27 +243,31 @@ impl Timer {
             .daemon
             .unwrap_or_else(|| tk_core::current().is_daemon());
         let program = Program::current();
-        let token = match daemon {
-            true => program.is_open().then_some(None).ok_or(shutting_down()),
-            false => KeepAlive::unlisted(&program).map(Some),
+        let hold = if !daemon {
+            KeepAlive::unlisted(&program).map(Hold::Open)
+        } else if program.is_open() {
+            Ok(Hold::Daemon(program))
+        } else {
+            Err(shutting_down())
         }
         .map_err(io::Error::other)?;
-        if token.is_some() {
-            Home::list_holders();
+        if !hold.is_daemon() {
+            ServiceRef::list_holders();
         }
-        let (home, queue) = (service.home(), service.home().queue());
+        let service = service.reference();
+        let scheduler = service.scheduler();
         let task = Arc::new(Task::new(self.name, self.schedule));
         let action = Action {
             task: Arc::clone(&task),
             function: self.function,
-            token,
+            hold,
         };
         let deadline = match self.first {
-            First::After(after) => queue.now().saturating_add(nanos(after)),
-            First::At(time) => queue.nanos(time),
+            First::After(after) => scheduler.now().saturating_add(nanos(after)),
+            First::At(time) => scheduler.nanos(time),
         };
-        let key = queue.start(action, deadline, home)?;
-        Ok(TimerHandle::new(task, key, home.clone()))
+        let key = scheduler.start(action, deadline, service)?;
+        Ok(TimerHandle::new(task, key, service.clone()))
     }
 }
 

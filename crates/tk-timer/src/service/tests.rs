@@ -8,7 +8,7 @@ use crate::Timer;
 
 impl TimerService {
     fn threads(&self) -> u32 {
-        self.home.queue().list.lock().staff.threads()
+        self.service.scheduler().state.lock().staff.threads()
     }
 }
 
@@ -43,7 +43,7 @@ fn threads_without_work_end_after_a_while() {
 fn while_a_timer_is_pending_three_threads_stay() {
     let service = TimerService::new();
     Timer::new(Duration::from_secs(3600), || ()).start_on(&service);
-    std::thread::sleep(crate::queue::IDLE * 2);
+    std::thread::sleep(crate::scheduler::IDLE * 2);
     assert_eq!(service.threads(), 3);
 }
 
@@ -53,13 +53,13 @@ fn timers_one_after_the_other_need_few_threads() {
     let (sender, receiver) = mpsc::channel();
     for _ in 0..100 {
         let sender = sender.clone();
-        let tell = move || sender.send(tk_core::current().native_id()).unwrap();
-        let timer = Timer::new(Duration::ZERO, tell).start_on(&service);
+        let wake = move || sender.send(tk_core::current().native_id()).unwrap();
+        let timer = Timer::new(Duration::ZERO, wake).start_on(&service);
         timer.join().unwrap();
     }
     if cfg!(target_os = "linux") {
         let threads: HashSet<_> = receiver.iter().take(100).collect();
-        // One, unless the machine was so busy that others took over, or that all went home
+        // One, unless the machine was so busy that others took over, or that all went service
         // meanwhile.
         assert!(threads.len() < 50, "{} threads", threads.len());
     }
@@ -93,8 +93,8 @@ fn what_a_function_starts_is_a_daemon_if_its_timer_is() {
     let (sender, receiver) = mpsc::channel();
     for daemon in [true, false] {
         let sender = sender.clone();
-        let tell = move || sender.send(tk_core::current().is_daemon()).unwrap();
-        let handle = Timer::new(Duration::ZERO, tell).daemon(daemon).start();
+        let wake = move || sender.send(tk_core::current().is_daemon()).unwrap();
+        let handle = Timer::new(Duration::ZERO, wake).daemon(daemon).start();
         handle.join().unwrap();
         assert_eq!(receiver.recv(), Ok(daemon));
     }
@@ -108,7 +108,7 @@ fn a_timer_holds_the_program_open_until_it_has_ended() {
     assert!(tk_core::KeepAlive::count() >= 1);
     handle.cancel();
     let (sender, receiver) = mpsc::channel();
-    let tell = move || sender.send(tk_core::KeepAlive::count()).unwrap();
-    Timer::new(Duration::ZERO, tell).daemon(false).start();
+    let wake = move || sender.send(tk_core::KeepAlive::count()).unwrap();
+    Timer::new(Duration::ZERO, wake).daemon(false).start();
     assert!(receiver.recv().unwrap() >= 1);
 }

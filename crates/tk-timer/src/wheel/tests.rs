@@ -1,4 +1,4 @@
-//! The wheel beside a sorted list, which does the same in the simplest way.
+//! The wheel compared with a sorted list, which does the same in the simplest way.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -6,8 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What the wheel is to be: entries sorted by deadline, those of one deadline by the order of
-/// insertion.
+/// The oracle: entries sorted by deadline, and those of one deadline in FIFO order.
 #[derive(Default)]
 struct Oracle {
     sorted: BTreeMap<(u64, u64), u64>,
@@ -37,23 +36,23 @@ impl Oracle {
     }
 }
 
-/// An entry that both know, or that both have known.
+/// An entry that both have, or have had.
 #[derive(Clone, Copy)]
 struct Entry {
     key: Key,
     place: Option<(u64, u64)>,
 }
 
-/// Both, and what has been put into them.
+/// The wheel and the oracle, and what has been inserted into them.
 #[derive(Default)]
 struct Pair {
     wheel: Wheel<u64>,
     oracle: Oracle,
     entries: Vec<Entry>,
     now: u64,
-    /// All deadlines there ever were.
+    /// All deadlines that were ever inserted.
     deadlines: HashSet<u64>,
-    /// How often an entry was taken off or moved before it was due.
+    /// How often an entry was removed or moved before it was due.
     disturbed: u64,
     /// How often the wheel named a time at which nothing was due.
     vain: u64,
@@ -82,8 +81,8 @@ impl Pair {
 
     fn reschedule(&mut self, n: usize, deadline: u64) {
         let entry = self.entries[n];
-        let is_there = self.wheel.reschedule(entry.key, deadline);
-        assert_eq!(is_there, entry.place.is_some());
+        let is_current = self.wheel.reschedule(entry.key, deadline);
+        assert_eq!(is_current, entry.place.is_some());
         if let Some(place) = entry.place {
             self.deadlines.insert(deadline);
             self.oracle.sorted.remove(&place);
@@ -92,7 +91,7 @@ impl Pair {
         }
     }
 
-    /// Takes out what is due by then, and either keeps it for later or lets it go.
+    /// Takes out the entries that are due by then, and puts each of them back or removes it.
     fn advance(&mut self, now: u64, mut next: impl FnMut(u64) -> Option<u64>) {
         self.now = self.now.max(now);
         let mut again = Vec::new();
@@ -124,7 +123,7 @@ impl Pair {
         }
     }
 
-    /// Waits as a service does: until the time that the wheel names.
+    /// Waits until the time that the wheel names, as a service does.
     fn sleep(&mut self) {
         let Some(next) = self.wheel.next_deadline() else {
             assert_eq!(self.oracle.first(), None);
@@ -171,8 +170,8 @@ impl Random {
         (self.next() >> 16) % bound
     }
 
-    /// From the past to centuries ahead, each magnitude as often as another; now and then one that
-    /// there was before, or never.
+    /// A deadline from the past to centuries ahead, each magnitude equally often. Sometimes it is an
+    /// earlier deadline, or `NEVER`.
     fn deadline(&mut self, now: u64, last: u64) -> u64 {
         match self.below(16) {
             0 => self.below(now.max(1)),
@@ -316,7 +315,7 @@ fn what_is_due_at_one_time_comes_in_the_order_of_insertion() {
     const HOUR: u64 = 3_600_000_000_000;
     let mut wheel = Wheel::new();
     wheel.insert(HOUR, 0).unwrap();
-    // Another list, as the wheel has turned; but one that the first is moved to before.
+    // Another bucket, as the wheel has turned; but one that the first is moved to before.
     for (n, now) in [1, HOUR / 2, HOUR - 1_000_000, HOUR - 1]
         .into_iter()
         .enumerate()
@@ -368,7 +367,7 @@ fn what_is_taken_off_just_before_it_is_due_leaves_no_litter() {
         assert!(wheel.reschedule(key, n + 1));
         assert_eq!(wheel.remove(key), Some(()));
     }
-    assert!(wheel.ready.len() <= 2 * LITTER + 1);
+    assert!(wheel.ready.len() <= 2 * MIN_STALE + 1);
     assert_eq!(wheel.next_deadline(), None);
 }
 

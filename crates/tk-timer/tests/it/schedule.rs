@@ -117,7 +117,7 @@ fn the_longest_period_never_comes_again() {
 }
 
 #[test]
-#[should_panic(expected = "without a pause")]
+#[should_panic(expected = "must not be zero")]
 fn a_delay_of_zero_is_refused() {
     let _ = Schedule::fixed_delay(Duration::ZERO);
 }

@@ -206,7 +206,7 @@ fn a_repeating_timer_goes_on_until_it_is_cancelled() {
 }
 
 #[test]
-#[should_panic(expected = "without a pause")]
+#[should_panic(expected = "must not be zero")]
 fn a_period_of_zero_is_refused() {
     let _ = Timer::every(Duration::ZERO, || ());
 }
