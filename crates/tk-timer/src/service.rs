@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use once_cell::race::OnceBox;
 use tk_core::__private::fork::generation;
 use tk_core::__private::{
-    HolderExt, KeepAliveExt, Program, RegistrationExt, fork, list_holders, log_guarded, run_as,
+    HolderExt, Program, RegistrationExt, fork, list_holders, log_guarded, run_as,
 };
 use tk_core::{Holder, Registration};
 use tk_lock::LockGuard;
@@ -30,7 +30,7 @@ use crate::catch::drop_quietly;
 use crate::scheduler::{Runner, Scheduler};
 use crate::staff::MIN_THREADS;
 use crate::state::Fired;
-use crate::task::{Action, Hold, Task};
+use crate::task::{Action, Task};
 
 /// The name of a serving thread in the operating system, while it calls no timer's function.
 const NAME: &str = "tk-timer";
@@ -283,10 +283,7 @@ impl Runner for ServiceRef {
 fn as_thread_of(fired: &mut Fired, f: impl FnOnce(&mut Fired)) {
     let name = Arc::clone(fired.task.name());
     // The threads that the function starts belong to the timer's program.
-    let program = match &fired.hold {
-        Hold::Open(token) => token.program().clone(),
-        Hold::Daemon(_) => Program::root(),
-    };
+    let program = fired.hold.program().clone();
     let is_daemon = fired.hold.is_daemon();
     let registration = Registration::of_program(Arc::clone(&name), is_daemon, &program);
     // Until the values of the thread's `Local`s have been dropped: their code is the program's too,

@@ -276,3 +276,19 @@ fn what_a_function_has_captured_is_dropped_in_its_thread_unless_it_is_cancelled_
     handle.cancel();
     assert_eq!(receiver.recv().unwrap(), current().name());
 }
+
+#[test]
+fn a_daemon_timer_belongs_to_the_program_that_started_it() {
+    std::thread::spawn(|| {
+        tk_thread::main(|| {
+            for daemon in [false, true] {
+                let (sender, receiver) = mpsc::channel();
+                let send = move || sender.send(tk_thread::main_thread()).unwrap();
+                Timer::new(Duration::ZERO, send).daemon(daemon).start();
+                assert_eq!(receiver.recv().unwrap(), current(), "daemon: {daemon}");
+            }
+        });
+    })
+    .join()
+    .unwrap();
+}
