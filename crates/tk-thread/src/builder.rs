@@ -13,10 +13,10 @@ use crate::handle::Packet;
 use crate::hook::{self, Moment};
 use crate::panic_hook::install_panic_hook;
 use crate::scope::Members;
-use crate::shared::Shared;
+use crate::state::ThreadState;
 use crate::{JoinHandle, Run, Scope, ScopedJoinHandle, Thread, catch_panic};
 
-/// How a thread is to be started.
+/// The settings of a thread that is about to be started.
 ///
 /// ```
 /// use tk_thread::Builder;
@@ -38,7 +38,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// A thread with a default name and stack, that is a daemon if the thread which starts it is one.
+    /// Makes a builder with a default name and stack size. The thread will be a daemon if the
+    /// thread that starts it is one.
     ///
     /// ```
     /// let builder = tk_thread::Builder::new();
@@ -48,11 +49,11 @@ impl Builder {
         Builder::default()
     }
 
-    /// Names the thread. Any text will do; an empty one means the default: `Thread-N`, or `Thread-N (worker)` if the thread
-    /// runs a function called `worker`.
+    /// Sets the thread's name, which may be any text. An empty name means the default: `Thread-N`,
+    /// or `Thread-N (worker)` if the thread runs a function whose name is `worker`.
     ///
-    /// The operating system is told too, what it can take of it: on Linux 15 bytes, on others up to 63, cut between
-    /// characters, and nothing from a NUL on.
+    /// The operating system gets as much of the name as it takes: 15 bytes on Linux, up to 63
+    /// elsewhere. It is cut between characters, and at a NUL.
     ///
     /// ```
     /// let handle = tk_thread::Builder::new().name("").spawn(|| ())?;
@@ -64,8 +65,10 @@ impl Builder {
         self
     }
 
-    /// Says whether the program may end while this thread runs: see [`main`](crate::main()). If it is not said, the thread is
-    /// a daemon if the one which starts it is. Threads that the kit did not start are.
+    /// Sets whether the thread is a daemon. [`main`](crate::main()) does not wait for daemons.
+    ///
+    /// By default, the thread is a daemon if the thread that starts it is one. Threads that the kit
+    /// did not start are daemons.
     ///
     /// ```
     /// let handle = tk_thread::Builder::new().daemon(true).spawn(|| ())?;
@@ -77,9 +80,10 @@ impl Builder {
         self
     }
 
-    /// The size of the thread's stack, in bytes. If it is not said, it is that of [`stack_size`]. The system may make it larger.
+    /// Sets the size of the thread's stack, in bytes. The default is that of [`stack_size`]. The
+    /// system may make the stack larger.
     ///
-    /// A size of zero, or one for which there is no room, is an error of the start.
+    /// With a size of zero, or one for which there is no memory, the start returns an error.
     ///
     /// ```
     /// tk_thread::Builder::new().stack_size(1 << 20).spawn(|| ())?;
@@ -94,8 +98,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// If the operating system does not start it, or if the program is [shutting down](tk_core::ShuttingDown). Then nothing of it
-    /// is left.
+    /// If the operating system does not start the thread, or if the program is [shutting
+    /// down](tk_core::ShuttingDown). Then `f` is dropped, and the thread is in no list.
     ///
     /// ```
     /// let handle = tk_thread::Builder::new().spawn(|| 1 + 1)?;
@@ -110,8 +114,8 @@ impl Builder {
         self.start(function_name::<F>(), f)
     }
 
-    /// Starts a thread that calls `f` with these arguments: the thread is called after `f`, which a closure around the call
-    /// would not let it.
+    /// Starts a thread that calls `f` with these arguments. The thread is named after `f`, which is
+    /// not possible when the call is wrapped in a closure.
     ///
     /// # Errors
     ///
@@ -137,7 +141,7 @@ impl Builder {
         self.start(function_name::<F>(), move || f(arguments))
     }
 
-    /// Starts a thread that runs this.
+    /// Starts a thread that runs this value.
     ///
     /// # Errors
     ///
@@ -164,7 +168,8 @@ impl Builder {
         self.start(None, move || task.run())
     }
 
-    /// Starts a thread that calls `f` in this scope: it may borrow what outlives the [scope](crate::scope()).
+    /// Starts a thread in this scope that calls `f`, which may borrow values that outlive the
+    /// [scope](crate::scope()).
     ///
     /// # Errors
     ///
@@ -212,11 +217,11 @@ impl Builder {
         let handle = JoinHandle::new(thread.clone(), Packet::new(None));
         let packet = handle.packet().clone();
         let body = move || run(registration, thread, packet, f);
-        handle.shared().start(|| builder.spawn(body))?;
+        handle.state().start(|| builder.spawn(body))?;
         Ok(handle)
     }
 
-    /// All that is to be done before the operating system is asked for a thread.
+    /// Does everything that comes before the operating system is asked for a thread.
     fn prepare(
         self,
         function: Option<&str>,
@@ -234,9 +239,12 @@ impl Builder {
             .daemon
             .unwrap_or_else(|| tk_core::current().is_daemon());
         // From here on the thread holds the program open.
-        let keep_alive = match daemon {
-            true => program.is_open().then_some(None).ok_or(shutting_down()),
-            false => KeepAlive::unlisted(&program).map(Some),
+        let keep_alive = if !daemon {
+            KeepAlive::unlisted(&program).map(Some)
+        } else if program.is_open() {
+            Ok(None)
+        } else {
+            Err(shutting_down())
         }
         .map_err(io::Error::other)?;
         let name = match self.name {
@@ -245,22 +253,22 @@ impl Builder {
         };
 
         let mut builder = std::thread::Builder::new();
-        // The standard library refuses a NUL. The system would end the name there.
+        // The standard library refuses a NUL, where the system would end the name.
         builder = builder.name(name.split('\0').next().unwrap_or_default().to_owned());
         if let Some(size) = stack_size {
             builder = builder.stack_size(size);
         }
 
-        // From here on the thread is in the registry. If it can't be started, the closure is dropped, and the registration in
-        // it takes all of this back.
+        // From here on the thread is in the registry. If it can't be started, its closure is
+        // dropped, and the registration in it undoes all of this.
         let scope = scope.cloned();
-        let mut shared = None;
+        let mut state = None;
         let registration = Registration::prepared(name, daemon, |record| {
             if let Some(scope) = &scope {
                 scope.enter();
             }
             let leaving = scope.clone();
-            let started = Shared::starting(record, scope.is_some(), || {
+            let started = ThreadState::starting(record, scope.is_some(), || {
                 drop(keep_alive);
                 if let Some(scope) = leaving {
                     scope.leave();
@@ -269,24 +277,24 @@ impl Builder {
             if let Some(scope) = &scope {
                 scope.list(Thread::from_parts(record.clone(), Arc::clone(&started)));
             }
-            shared = Some(started);
+            state = Some(started);
         });
-        let shared = shared.expect("a registration is prepared");
-        let thread = Thread::from_parts(registration.record().clone(), shared);
+        let state = state.expect("a registration is prepared");
+        let thread = Thread::from_parts(registration.record().clone(), state);
         Ok((builder, registration, thread))
     }
 }
 
-/// All that the new thread does.
+/// The body of the new thread.
 fn run<T>(
     registration: Registration,
     thread: Thread,
     packet: Arc<Packet<T>>,
     f: impl FnOnce() -> T,
 ) {
-    // First of all, so that the thread's guard is its oldest thread-local value, and destroyed last.
+    // First, so that the thread's guard is its oldest thread-local value, which is destroyed last.
     registration.begin();
-    thread.shared().set_running();
+    thread.state().set_running();
 
     log_guarded(|| log::trace!("{thread:?} begins"));
     hook::call(Moment::Start, &thread);
@@ -298,14 +306,14 @@ fn run<T>(
         "panicked"
     };
 
-    // If nobody waits for the value, it is dropped here. A panic in that is reported as well, and must not reach the standard
-    // library, which would end the program.
+    // If there is no handle left, the value is dropped here. A panic in the drop is reported too,
+    // and must not reach the standard library, which would abort the process.
     drop_guarded(catch_panic(|| packet.hand_over(result)));
     log_guarded(|| log::trace!("{thread:?} {end}"));
 }
 
-/// The size of the stacks of threads whose [builder](Builder::stack_size) does not say another one, in bytes. `None` if the
-/// standard library decides, as it does unless the program has said otherwise.
+/// Returns the default stack size of threads, in bytes. Returns `None` if the standard library
+/// decides, as it does until [`set_stack_size`] is called.
 ///
 /// ```
 /// assert_eq!(tk_thread::stack_size(), None);
@@ -318,12 +326,12 @@ pub fn stack_size() -> Option<usize> {
     }
 }
 
-/// Says how large the stacks of threads that are started from now on are to be, in bytes; `None` leaves it to the standard
-/// library. Returns what was said before.
+/// Sets the default stack size of threads that are started from now on, in bytes. With `None` the
+/// standard library decides. Returns the previous setting.
 ///
 /// # Errors
 ///
-/// If the size is zero. One for which there is no room is an error when a thread is started.
+/// If the size is zero. A size for which there is no memory is an error when a thread is started.
 ///
 /// ```
 /// let before = tk_thread::set_stack_size(Some(1 << 20))?;
@@ -342,19 +350,23 @@ pub fn set_stack_size(bytes: Option<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// Zero if nothing has been said.
+/// Zero if the standard library decides.
 static STACK_SIZE: AtomicUsize = AtomicUsize::new(0);
 
 fn no_stack() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "a stack of no bytes")
+    io::Error::new(
+        io::ErrorKind::InvalidInput,
+        "the size of a stack must not be zero",
+    )
 }
 
 /// Starts a thread that calls `f`, with a default name.
 ///
 /// # Panics
 ///
-/// If the operating system does not start it, or if the program has ended (see [`main`](crate::main())) and this thread is left
-/// over from it. [`Builder::spawn`] returns an error then.
+/// If the operating system does not start the thread. Also if the program has ended (see
+/// [`main`](crate::main())) and the calling thread is left over from it. [`Builder::spawn`] returns
+/// an error instead.
 ///
 /// ```
 /// fn worker() -> u32 {
@@ -375,7 +387,7 @@ where
     started(Builder::new().spawn(f))
 }
 
-/// Starts a thread that calls `f` with these arguments, and is called after `f`.
+/// Starts a thread that calls `f` with these arguments, and is named after `f`.
 ///
 /// # Panics
 ///
@@ -398,7 +410,7 @@ where
     started(Builder::new().spawn_with(f, arguments))
 }
 
-/// The handle of a thread that was started by a function that returns no error.
+/// Returns the handle, or panics for a function that returns no error.
 #[track_caller]
 pub(crate) fn started<H>(result: io::Result<H>) -> H {
     result.unwrap_or_else(|error| panic!("failed to start a thread: {error}"))

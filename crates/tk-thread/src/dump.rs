@@ -10,12 +10,13 @@ use crate::{current, enumerate};
 /// Returns what every live thread is doing: running, or waiting, and then for what, for how long,
 /// at which line of the program, and for which thread.
 ///
-/// Call it when the program hangs, and print the result. It never blocks, and can be called from any
-/// thread, but not from a signal handler, because it allocates memory. The threads are read one after
-/// another, so a thread may wake up while others are read.
+/// Call it when the program hangs, and print the result. It never blocks, and can be called from
+/// any thread, but not from a signal handler, because it allocates memory. The threads are read one
+/// after another, so a thread may wake up while others are read.
 ///
-/// A thread that blocks in something that is not of the kit, such as a read or a mutex of std, shows
-/// as running.
+/// A thread that blocks in something that is not of the kit, such as a read or a mutex of std,
+/// shows as running. A thread that the kit has not started is listed once it has used the kit. The
+/// calling thread has done so by this call.
 ///
 /// ```
 /// use tk_lock::Lock;

@@ -1,4 +1,4 @@
-//! The handle that gives the thread's value.
+//! The handle that gets the thread's value, and the error of a thread that has panicked.
 
 use std::any::Any;
 use std::borrow::Cow;
@@ -15,10 +15,10 @@ use crate::panic_hook::message_of;
 use crate::scope::Members;
 use crate::{Exit, JoinError, PanicLocation, StopOnDrop, Thread};
 
-/// Where a thread leaves its value.
+/// The place where a thread leaves its value.
 pub(crate) struct Packet<T> {
     result: Mutex<Option<Result<T, Panicked>>>,
-    /// Those of the thread's scope, if it has one.
+    /// The members of the thread's scope, if it has one.
     scope: Option<Arc<Members>>,
 }
 
@@ -30,8 +30,8 @@ impl<T> Packet<T> {
         })
     }
 
-    /// The last act of the thread: it leaves its value here. If there is no handle to ask for it, the value is dropped, with
-    /// the panic that this may be.
+    /// Leaves the value here, as the last step of the thread. If there is no handle left, the value
+    /// is dropped, which may panic.
     pub(crate) fn hand_over(self: Arc<Self>, result: Result<T, Panicked>) {
         *self.result.lock() = Some(result);
         if let Some(packet) = Arc::into_inner(self) {
@@ -43,7 +43,7 @@ impl<T> Packet<T> {
         self.result.lock().take()
     }
 
-    /// Drops a value that nobody has asked for. A scope is told of a panic.
+    /// Drops a value that nobody has asked for. Tells the scope if it is a panic.
     fn discard(&self) {
         let result = self.take();
         if let (Some(scope), Some(Err(panicked))) = (&self.scope, &result)
@@ -55,16 +55,17 @@ impl<T> Packet<T> {
     }
 }
 
-/// A handle may be dropped anywhere. A panic in the drop of the value has been told by the panic hook, and goes no further.
+/// A handle may be dropped anywhere, so a panic in the drop of the value goes no further. The panic
+/// hook has reported it.
 impl<T> Drop for Packet<T> {
     fn drop(&mut self) {
         call_guarded(|| self.discard());
     }
 }
 
-/// The handle of whoever started a thread: all that a [`Thread`] can do, and the thread's value.
+/// The handle that starting a thread returns, which gets the thread's value.
 ///
-/// Dropping it does not end the thread, nor wait for it.
+/// It has all methods of [`Thread`]. Its drop neither ends the thread nor waits for it.
 ///
 /// ```
 /// let handle = tk_thread::spawn(|| "done");
@@ -85,7 +86,7 @@ impl<T> JoinHandle<T> {
         &self.packet
     }
 
-    /// The thread, as a handle that can be cloned.
+    /// Returns a handle that can be cloned.
     ///
     /// ```
     /// let handle = tk_thread::spawn(|| ());
@@ -97,19 +98,19 @@ impl<T> JoinHandle<T> {
         &self.thread
     }
 
-    /// Waits until the thread is gone, and returns its value.
+    /// Waits until the thread has exited, as [`Thread::join`] does, and returns its value.
     ///
-    /// Blocks until then, as [`Thread::join`] does. To wait with a limit, call [`join_for`](Thread::join_for) or one of its
-    /// like before.
+    /// To wait with a limit, call [`join_for`](Thread::join_for) or
+    /// [`join_with`](Thread::join_with) first.
     ///
     /// # Errors
     ///
-    /// If the thread panicked: with its name, the message, the line, and the payload. Or if it ended by
-    /// [`exit`](crate::exit).
+    /// If the thread panicked, or ended by [`exit`](crate::exit()). The error has its name, the
+    /// message, the location and the payload.
     ///
     /// # Panics
     ///
-    /// If it is the calling thread, which would wait for itself.
+    /// If the thread itself calls this.
     ///
     /// ```
     /// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
@@ -123,7 +124,7 @@ impl<T> JoinHandle<T> {
         self.take_value()
     }
 
-    /// As [`join`](JoinHandle::join), for a thread whose OS handle another one has, who joins it by this function.
+    /// As [`join`](JoinHandle::join), for a thread whose OS handle is elsewhere: `join` joins that.
     #[track_caller]
     pub(crate) fn join_by(self, join: impl FnOnce()) -> Result<T, Panicked> {
         let record = self.thread.record();
@@ -131,7 +132,7 @@ impl<T> JoinHandle<T> {
             panic!("{}", JoinError::CurrentThread);
         }
         if !record.is_lost() {
-            self.thread.shared().join_by(record, join);
+            self.thread.state().join_by(record, join);
         }
         self.take_value()
     }
@@ -141,7 +142,7 @@ impl<T> JoinHandle<T> {
         result.unwrap_or_else(|| Err(Panicked::lost(&self.thread)))
     }
 
-    /// A handle that asks the thread to stop when it is dropped, and waits until it is gone.
+    /// Returns a handle whose drop requests a stop of the thread and waits until it has exited.
     ///
     /// ```
     /// let sleeper = tk_thread::spawn(|| tk_thread::sleep_with(&tk_thread::stop_token()));
@@ -153,7 +154,7 @@ impl<T> JoinHandle<T> {
     }
 }
 
-/// All that a [`Thread`] can do.
+/// Gives access to the methods of [`Thread`].
 impl<T> Deref for JoinHandle<T> {
     type Target = Thread;
 
@@ -162,7 +163,7 @@ impl<T> Deref for JoinHandle<T> {
     }
 }
 
-/// The value is the thread's until it is handed over whole.
+// The thread leaves its value in one step, so no handle sees a half-made one.
 impl<T> UnwindSafe for JoinHandle<T> {}
 impl<T> RefUnwindSafe for JoinHandle<T> {}
 
@@ -174,8 +175,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// The error of joining a thread that panicked.
 ///
-/// It is an [`Error`] that can be sent and shared, so `?` turns it into a `Box<dyn Error + Send + Sync>` or what else a
-/// program uses.
+/// It is an [`Error`] that is `Send` and `Sync`, so `?` converts it to `Box<dyn Error + Send +
+/// Sync>` and similar types.
 ///
 /// ```
 /// use std::error::Error;
@@ -200,7 +201,7 @@ pub struct Panicked {
     message: Cow<'static, str>,
     exit: Option<Exit>,
     location: Option<PanicLocation>,
-    /// Can be taken out, and not looked at: so the error can be shared with other threads. There until it is taken out.
+    /// Present until it is taken out. It can't be borrowed, so the error is `Sync`.
     payload: std::sync::Mutex<Option<Payload>>,
 }
 
@@ -224,13 +225,13 @@ impl Panicked {
         }
     }
 
-    /// For a thread that leaves no value here, as it is in the parent of this process.
+    /// The error of a thread that leaves no value here because it is in the parent of this process.
     fn lost(thread: &Thread) -> Panicked {
         let message = "the thread is in the process that this one was forked from";
         Panicked::new(thread.name().into(), Box::new(message), None)
     }
 
-    /// The name that the thread had when it panicked.
+    /// Returns the name that the thread had when it panicked.
     ///
     /// ```
     /// let painter = tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?;
@@ -241,7 +242,7 @@ impl Panicked {
         &self.name
     }
 
-    /// What `panic!` was given, if that was a text.
+    /// Returns the text that `panic!` was given, or `(no message)` if the payload is not a text.
     ///
     /// ```
     /// let error = tk_thread::spawn(|| panic!("out of {}", "paint")).join().unwrap_err();
@@ -251,7 +252,8 @@ impl Panicked {
         &self.message
     }
 
-    /// The line that panicked; see [`UncaughtPanic::location`](crate::UncaughtPanic::location).
+    /// Returns the place that panicked, if it is known. See
+    /// [`UncaughtPanic::location`](crate::UncaughtPanic::location).
     ///
     /// ```
     /// let error = tk_thread::spawn(|| panic!("out of paint")).join().unwrap_err();
@@ -261,7 +263,7 @@ impl Panicked {
         self.location.as_ref()
     }
 
-    /// Whether the thread did not panic, but ended by [`exit`](crate::exit).
+    /// Returns whether the thread ended by [`exit`](crate::exit()) and did not panic.
     ///
     /// ```
     /// let error = tk_thread::spawn(|| tk_thread::exit()).join().unwrap_err();
@@ -271,8 +273,8 @@ impl Panicked {
         self.exit.is_some()
     }
 
-    /// The status that the thread gave to [`exit_with`](crate::exit_with), or zero for [`exit`](crate::exit). `None` if it
-    /// panicked.
+    /// Returns the status that the thread gave to [`exit_with`](crate::exit_with), or 0 for
+    /// [`exit`](crate::exit()). Returns `None` if the thread panicked.
     ///
     /// ```
     /// let error = tk_thread::spawn(|| tk_thread::exit_with(3)).join().unwrap_err();
@@ -282,7 +284,7 @@ impl Panicked {
         self.exit.map(Exit::status)
     }
 
-    /// What `panic!` or `panic_any` was given.
+    /// Returns the value that `panic!` or `panic_any` was given.
     ///
     /// ```
     /// let error = tk_thread::spawn(|| std::panic::panic_any(7)).join().unwrap_err();
@@ -290,7 +292,7 @@ impl Panicked {
     /// ```
     pub fn into_payload(mut self) -> Box<dyn Any + Send> {
         self.take_payload()
-            .expect("the payload is there until it is taken out")
+            .expect("the payload is present until it is taken out")
     }
 
     fn take_payload(&mut self) -> Option<Payload> {
@@ -298,7 +300,7 @@ impl Panicked {
         payload.unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// Goes on panicking, in this thread.
+    /// Continues the panic in the calling thread, with `resume_unwind`.
     ///
     /// ```should_panic
     /// if let Err(error) = tk_thread::spawn(|| panic!("out of paint")).join() {
@@ -332,7 +334,8 @@ impl fmt::Debug for Panicked {
 
 impl Error for Panicked {}
 
-/// The payload is the program's, and may panic when it is dropped. An error goes anywhere, so that goes no further.
+/// The payload is the user's, and its drop may panic. An error may be dropped anywhere, so that
+/// panic goes no further.
 impl Drop for Panicked {
     fn drop(&mut self) {
         drop_guarded(self.take_payload());

@@ -1,4 +1,8 @@
 //! Functions that every thread calls when it begins and when it ends.
+//!
+//! **Replaced, not changed.** The list of functions is immutable. A registration replaces it by a
+//! copy, so a thread calls the functions of the list that it has read, with nothing locked. The
+//! functions are the user's, so no list is dropped with the lock held.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +13,10 @@ use tk_core::__private::fork::Mutex;
 
 use crate::{Thread, catch_panic};
 
-/// A list is not changed but replaced: a thread that calls the hooks has one of its own.
+/// The list: *replaced, not changed*.
 static HOOKS: Mutex<Option<Arc<Vec<Entry>>>> = Mutex::constant(None);
 
-/// How many there are: a program without hooks takes no lock for them.
+/// The length of the list. A program without hooks takes no lock for them.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Clone)]
@@ -28,8 +32,8 @@ pub(crate) enum Moment {
     Exit,
 }
 
-/// Has every thread that is started from now on call `f` before its own function. Those that were registered first are
-/// called first.
+/// Makes every thread that the kit starts from now on call `f` before its own function. Hooks are
+/// called in the order of their registration.
 ///
 /// A panic in `f` is reported to the [excepthook](crate::set_excepthook), and the thread goes on.
 ///
@@ -53,10 +57,12 @@ pub fn on_thread_start(f: impl Fn(&Thread) + Send + Sync + 'static) -> ThreadHoo
     register(Moment::Start, Arc::new(f))
 }
 
-/// Has every thread that ends from now on call `f` after its own function, whether that has returned or panicked. Those
-/// that were registered first are called last. The thread's thread-local values are still there.
+/// Makes every thread of the kit that ends from now on call `f` after its own function, whether
+/// that has returned or panicked. Hooks are called in the reverse order of their registration. The
+/// thread's thread-local values still exist.
 ///
-/// A panic in `f` is reported to the [excepthook](crate::set_excepthook); what the thread returns is not affected.
+/// A panic in `f` is reported to the [excepthook](crate::set_excepthook), and does not change what
+/// the thread returns.
 ///
 /// ```
 /// use std::sync::mpsc;
@@ -98,7 +104,7 @@ fn change(change: impl Fn(&mut Vec<Entry>)) {
             let replaced = std::mem::replace(&mut *hooks, new);
             COUNT.store(length, Ordering::Relaxed);
             drop(hooks);
-            // The functions are the program's. They may be dropped here, or by a thread that calls them now.
+            // The last thread that has the old list drops its functions, which are the user's.
             drop_guarded((replaced, old));
             return;
         }
@@ -108,7 +114,8 @@ fn change(change: impl Fn(&mut Vec<Entry>)) {
 /// Calls the hooks of this moment, with nothing locked.
 #[inline]
 pub(crate) fn call(moment: Moment, thread: &Thread) {
-    // Relaxed: a thread that was started after a registration sees it, for its start comes after.
+    // Relaxed: a thread that was started after a registration sees it, because its start orders
+    // both.
     if COUNT.load(Ordering::Relaxed) != 0 {
         call_all(moment, thread);
     }
@@ -128,25 +135,27 @@ fn call_all(moment: Moment, thread: &Thread) {
         ours.reverse();
     }
     for hook in ours {
-        // What has panicked has been reported.
+        // A panic has been reported.
         let result = catch_panic(|| (hook.function)(thread));
         drop_guarded((result, hook));
     }
 }
 
-/// A function registered with [`on_thread_start`] or [`on_thread_exit`]. Dropping this takes the registration back: threads that begin or
-/// end after that do not call it. One that does so at this moment may.
+/// The registration of a function with [`on_thread_start`] or [`on_thread_exit`].
+///
+/// The drop unregisters the function. Threads that begin or end after that do not call it. A thread
+/// that begins or ends at the same time may call it.
 ///
 /// ```
-/// tk_thread::on_thread_start(|thread| println!("{} begins", thread.name())).keep(); // For ever.
+/// tk_thread::on_thread_start(|thread| println!("{} begins", thread.name())).keep(); // Forever.
 /// ```
-#[must_use = "the function is forgotten when this is dropped"]
+#[must_use = "the function is unregistered when this is dropped"]
 pub struct ThreadHook {
     number: u64,
 }
 
 impl ThreadHook {
-    /// Leaves the function registered for ever.
+    /// Leaves the function registered forever.
     ///
     /// ```
     /// use std::sync::mpsc;

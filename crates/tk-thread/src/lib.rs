@@ -1,4 +1,5 @@
-//! OS threads that have names, can be listed, and can be waited for with a limit. Part of tk, a threading kit.
+//! OS threads that have names, can be listed, stopped, and joined with a limit. Part of tk, a
+//! threading kit.
 //!
 //! ```
 //! use std::time::Duration;
@@ -7,33 +8,51 @@
 //! let painter = Builder::new().name("painter").spawn(|| 6 * 7)?;
 //! assert_eq!(painter.name(), "painter");
 //!
-//! painter.join_for(Duration::from_secs(10)).expect("it does not take ten seconds");
+//! painter.join_for(Duration::from_secs(10)).expect("it takes less than ten seconds");
 //! assert!(!painter.is_alive());
-//! assert_eq!(painter.join().unwrap(), 42); // The value, whenever it is asked for.
+//! assert_eq!(painter.join().unwrap(), 42); // The value is kept until it is asked for.
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
 //! This is the `Thread` of Python's `threading`, in Rust's form:
 //!
-//! - A thread that is given no name is called `Thread-N`, or `Thread-N (worker)` if it runs a function called `worker`.
-//! - [`enumerate`] lists every live thread, [`current`] and [`main_thread`] are two of them. Threads that were not started
-//!   here are there too, once they have used the kit.
-//! - Any number of threads can [join](Thread::join) one, with or without a limit. A join returns when the thread is gone
-//!   altogether: its thread-local values are destroyed, and it is in no list any more.
-//! - Under [`main`](crate::main()), the program ends when the last thread has ended, daemons excepted: a
-//!   [daemon](Builder::daemon) is a thread that is left behind.
+//! - A thread without a name is called `Thread-N`, or `Thread-N (worker)` if it runs a function
+//!   whose name is `worker`.
+//! - [`enumerate`] lists all live threads, including those that the kit has not started, once they
+//!   have used it. [`dump`] says what each of them waits for.
+//! - Any number of threads can [join](Thread::join) a thread, with or without a limit. A join
+//!   returns when the thread has exited: its thread-local values are destroyed, and it is in no
+//!   list.
+//! - A panic that ends a thread goes to the [excepthook](set_excepthook), which by default prints
+//!   `Exception in thread NAME:`.
+//! - Under [`main`](crate::main()), the program ends when the last thread has ended, except for
+//!   [daemons](Builder::daemon).
 //!
 //! ```no_run
 //! tk_thread::main(|| {
 //!     tk_thread::spawn(|| {
 //!         tk_thread::sleep(std::time::Duration::from_secs(1));
-//!         println!("the program has waited for me");
+//!         println!("the program waits for me");
 //!     });
 //! });
 //! ```
 //!
-//! - Each thread has a stop token: [`request_stop`](Thread::request_stop) ends the waits that carry it.
-//! - A panic that ends a thread goes to the [excepthook](set_excepthook), which by default says `Exception in thread NAME:`.
+//! | task | here | in Python |
+//! |---|---|---|
+//! | start a thread | [`spawn`], [`spawn_with`], [`Builder`], [`Run`] | `Thread(...).start()` |
+//! | start threads that borrow | [`scope`](scope()) | |
+//! | wait for a thread | [`JoinHandle::join`], [`Thread::join_for`], [`Thread::join_with`] | `join` |
+//! | stop a thread | [`Thread::request_stop`], [`stop_token`], [`JoinHandle::stop_on_drop`] | |
+//! | find out why the program hangs | [`dump`] | `faulthandler` |
+//! | list threads | [`current`], [`main_thread`], [`enumerate`], [`active_count`] | the same |
+//! | wait for all threads at the end | [`main`](crate::main()), [`Shutdown`], [`at_exit`] | the interpreter does it |
+//! | handle panics | [`set_excepthook`], [`catch_panic`] | `excepthook` |
+//! | run code in every thread | [`on_thread_start`], [`on_thread_exit`] | `settrace`, `setprofile` |
+//!
+//! # Stopping a thread
+//!
+//! A thread is never ended from outside. Each thread has a stop token, and
+//! [`request_stop`](Thread::request_stop) ends the waits that have the token in their limit:
 //!
 //! ```
 //! use std::time::Duration;
@@ -46,34 +65,70 @@
 //!         sleep_with(Limit::after(Duration::from_secs(1)).or_stop(&token));
 //!     }
 //! });
-//! worker.request_stop(); // Does not take a second.
+//! worker.request_stop(); // Ends the sleep.
 //! worker.join().unwrap();
 //! ```
 //!
-//! | what a program asks for | here | in Python |
-//! |---|---|---|
-//! | start a thread | [`spawn`], [`spawn_with`], [`Builder`], [`Run`] | `Thread(...).start()` |
-//! | let it borrow | [`scope`](scope()) | |
-//! | wait for it | [`JoinHandle::join`], [`Thread::join_for`], … | `join` |
-//! | ask it to stop | [`Thread::request_stop`], [`stop_token`], [`JoinHandle::stop_on_drop`] | |
-//! | why does it hang | [`dump`] | `faulthandler` |
-//! | who is there | [`current`], [`main_thread`], [`enumerate`], [`active_count`] | the same |
-//! | wait for all at the end | [`main`](crate::main()), [`Shutdown`], [`at_exit`] | what the interpreter does |
-//! | hear of a panic | [`set_excepthook`], [`catch_panic`] | `excepthook` |
-//! | do something in every thread | [`on_thread_start`], [`on_thread_exit`] | `settrace`, `setprofile` |
+//! **Only waits that block notice a stop.** A call that need not wait succeeds, even if a stop has
+//! been requested: a semaphore with a free permit gives it out. So a thread that always has work to
+//! do without waiting has to check [`stop_requested`](StopToken::stop_requested), as the loop above
+//! does.
+//!
+//! # Stopping on Ctrl-C
+//!
+//! The `ctrlc` crate calls its handler in a thread of its own, not inside of the signal handler. So
+//! the handler may call [`StopSource::request_stop`], which takes locks and wakes threads. A real
+//! signal handler must not.
+//!
+//! ```no_run
+//! # mod ctrlc {
+//! #     pub fn set_handler(f: impl FnMut() + Send + 'static) -> Result<(), std::io::Error> {
+//! #         std::thread::spawn(f);
+//! #         Ok(())
+//! #     }
+//! # }
+//! use std::time::Duration;
+//! use tk_thread::{Limit, StopSource, sleep_with, spawn};
+//!
+//! fn main() {
+//!     tk_thread::main(|| {
+//!         let source = StopSource::new();
+//!         let token = source.token();
+//!         ctrlc::set_handler(move || {
+//!             source.request_stop();
+//!         })
+//!         .expect("the program has no other handler");
+//!
+//!         spawn(move || {
+//!             while !token.stop_requested() {
+//!                 // … a piece of work …
+//!                 sleep_with(Limit::after(Duration::from_secs(1)).or_stop(&token));
+//!             }
+//!             println!("saved"); // Clean up here.
+//!         });
+//!     }); // Waits for the thread, which ends on Ctrl-C.
+//! }
+//! ```
+//!
+//! All threads of a program can share one token. A [`Limit`] can also have the token of the program
+//! and that of the thread.
 //!
 //! # Forks
 //!
-//! In the child of a `fork` there is one thread, the one that forked. There it is the main one, alone in [`enumerate`], and
-//! nothing else holds the program open; all others are stopped and can be joined. Locks that they held stay held, as for any
-//! program with threads that forks: a child should do little before it calls `exec`.
+//! In the child of a `fork` there is one thread, the one that forked. There it is the main thread,
+//! it is alone in [`enumerate`], and nothing else holds the program open. All other threads count
+//! as stopped and can be joined. Locks that they held stay locked, as in any program with threads
+//! that forks. So a child should do little before it calls `exec`.
 //!
 //! # How it differs from `std::thread`
 //!
-//! A thread started by either is seen by both, and `std::thread::park`, `current` and the like work as ever. Joining takes
-//! a limit, and can be done from several places. A thread that panics says so in the error of its join, with its
-//! name, message and line. Threads can be daemons; and a program that begins with [`main`](crate::main()) waits for those
-//! that are not. A [`Scope`] is passed by value: a thread that starts others in it takes it along by `move`.
+//! - `std::thread::park`, `current` and similar functions work in threads of the kit, and threads
+//!   of either kind see each other.
+//! - Several threads can join the same one, with limits.
+//! - The error of a join has the thread's name, the message and the location of the panic.
+//! - Threads can be daemons, and [`main`](crate::main()) waits for those that are not.
+//! - A [`Scope`] is passed by value. A thread that starts others in the scope captures a copy by
+//!   `move`.
 
 #![forbid(unsafe_code)]
 
@@ -81,15 +136,17 @@ mod builder;
 mod dump;
 mod excepthook;
 mod exit;
+mod grace;
 mod handle;
 mod hook;
 mod panic_hook;
 mod program;
 mod run;
 mod scope;
-mod shared;
 mod sleep;
+mod state;
 mod stop_on_drop;
+mod tail;
 mod thread;
 
 pub use builder::{Builder, set_stack_size, spawn, spawn_with, stack_size};
@@ -98,10 +155,11 @@ pub use excepthook::{
     ExceptHook, PanicLocation, UncaughtPanic, default_excepthook, set_excepthook, take_excepthook,
 };
 pub use exit::{Exit, exit, exit_with};
+pub use grace::GraceExpired;
 pub use handle::{JoinHandle, Panicked};
 pub use hook::{ThreadHook, on_thread_exit, on_thread_start};
 pub use panic_hook::catch_panic;
-pub use program::{GraceExpired, Shutdown, at_exit, main};
+pub use program::{Shutdown, at_exit, main};
 pub use run::Run;
 pub use scope::{Scope, ScopedJoinHandle, scope};
 pub use sleep::{sleep, sleep_with};
@@ -115,7 +173,7 @@ pub use tk_core::{BlockedOn, Holder, KeepAlive, ShuttingDown, Slot, ThreadId};
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};
 
-/// What the other crates of the kit share with this one. No part of the public interface.
+/// The seam to the other crates of the kit. It is not a part of the public interface.
 #[doc(hidden)]
 pub mod __private {
     use crate::Thread;

@@ -6,62 +6,76 @@
 //!                 or panics                              or the grace is over
 //! ```
 //!
+//! | operation | main function | exit hooks | waiting | ended |
+//! |---|---|---|---|---|
+//! | start a thread or timer | allowed | allowed | allowed | an error |
+//! | `at_exit` | allowed | an error | an error | an error |
+//! | join the main thread | waits | waits | returns | returns |
+//!
 //! # Invariants
 //!
-//! 1. *The program holds itself open*: it has a token while the main function and the hooks run.
-//! 2. *The list of hooks is closed before the first one runs.*
-//! 3. *One step*: whether there is no token, and that none can be taken from now on, is decided at once.
-//! 4. *A thread's token is gone after the thread is known to be ending*: it leaves the registry, and is in
-//!    [`tk_core::__private::ending`], before it drops its token. So a program without tokens finds each thread that still runs
-//!    destructors there, and waits for it as well. A C destructor is run to its end; and a thread that is inside of C's `exit`,
-//!    which destroys its thread-local values before all else, is not overtaken by the end of the main function.
+//! **The program holds itself open.** It has a token while the main function and the exit hooks
+//! run.
+//!
+//! **Closed before called.** The list of exit hooks is closed before the first one runs, so no hook
+//! is added and forgotten.
+//!
+//! **One step.** Whether there is no token, and that none can be taken from then on, is decided by
+//! one atomic operation.
+//!
+//! **Known to be ending.** A thread leaves the registry, and is in [`tk_core::__private::ending`],
+//! before it drops its token. So a program without tokens finds there each thread that still runs
+//! destructors, and waits for it too. A C destructor runs to its end. A thread inside of C's
+//! `exit`, which destroys its thread-local values first, is not overtaken by the end of the main
+//! function.
 
 use std::cell::Cell;
-use std::error::Error;
-use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use tk_core::__private::{
-    HolderExt, KeepAliveExt, Program, ThreadRecordExt, drop_guarded, ending, log_guarded,
-    shutting_down,
+    KeepAliveExt, Program, ThreadRecordExt, drop_guarded, log_guarded, shutting_down,
 };
-use tk_core::{Holder, KeepAlive, ShuttingDown, ThreadRecord};
+use tk_core::{Holder, KeepAlive, ShuttingDown};
 use tk_park::sync::AtomicBool;
 use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all, watch_forks};
 
+use crate::grace::{expire, tails};
 use crate::panic_hook::print_at_panic;
-use crate::shared::wait_until_gone;
-use crate::{Exit, Thread, catch_panic, current, enumerate};
+use crate::tail::wait_until_gone;
+use crate::{Exit, GraceExpired, Thread, catch_panic, current};
 
-/// What a thread that called `main` parks on when its own work is done. The word says nothing: the count of tokens does.
+/// The word that a thread which has called `main` parks on. Its value has no meaning: the count of
+/// tokens is the condition.
 static END: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// How the program ends that the calling thread runs, if it runs one, and in which process. Without a destructor.
+    /// How the program that the calling thread runs is to end, and its process. It has no
+    /// destructor.
     static RUNS: Cell<Option<(Shutdown, u32)>> = const { Cell::new(None) };
 }
 
-/// How the program ends that the calling thread runs in this process. The child of a fork may run one inside of that which the
-/// parent ran.
+/// Returns how the program that the calling thread runs in this process is to end. The child of a
+/// fork may run a program inside of the one that its parent ran.
 fn runs() -> Option<Shutdown> {
     let (shutdown, process) = RUNS.get()?;
     (process == Program::process()).then_some(shutdown)
 }
 
-/// Has the program call `f` when the function given to [`main`](crate::main()) has returned or panicked, and before it waits
-/// for the threads that hold it open. The latest function is called first, by the thread that called `main`.
+/// Registers a function that the program calls when the function given to [`main`](crate::main())
+/// has returned or panicked, before it waits for the threads that hold it open.
 ///
-/// A panic in `f` is reported to the [excepthook](crate::set_excepthook), and the others are called all the same. A function
-/// that is given before `main` is called is called as well. In a program that does not call `main`, nobody calls it.
+/// The thread that called `main` calls the functions, the latest first. A panic in one is reported
+/// to the [excepthook](crate::set_excepthook), and the others are still called. A function may be
+/// registered before `main` is called. A program that does not call `main` never calls it.
 ///
 /// # Errors
 ///
-/// If these functions are being called already, or have been. Then `f` is dropped.
+/// If the program calls these functions already, or has called them. Then `f` is dropped.
 ///
 /// ```
 /// tk_thread::main(|| {
-///     // When the program wants to end, ask every thread to stop.
+///     // When the main function has returned, request a stop of every thread.
 ///     tk_thread::at_exit(|| {
 ///         for thread in tk_thread::enumerate() {
 ///             thread.request_stop();
@@ -78,39 +92,42 @@ pub fn at_exit(f: impl FnOnce() + Send + 'static) -> Result<(), ShuttingDown> {
     rejected.map_err(|_| shutting_down())
 }
 
-/// Runs the program: calls `f`, then waits until no thread and no timer holds the program open, and returns what `f`
-/// returned: an [`ExitCode`](std::process::ExitCode), say.
+/// Runs the program: calls `f`, waits until no thread and no timer holds the program open, and
+/// returns what `f` returned, such as an [`ExitCode`](std::process::ExitCode).
 ///
 /// In this order:
 ///
 /// 1. `f` is called.
 /// 2. The functions given to [`at_exit`] are called, the latest first.
-/// 3. Threads that have joined the [main thread](crate::main_thread) go on.
-/// 4. The program waits: every thread that is not a daemon holds it open until it is gone, also one that is started now. So
-///    does every pending timer of `tk-timer` that is not a daemon, and every [`KeepAlive`]. [`Shutdown`] limits this.
-/// 5. From here on nothing that belongs to the program can be started by its threads: that is an error. Daemons are left
-///    behind: the process ends under them when `fn main` returns.
+/// 3. Threads that wait for the [main thread](crate::main_thread) go on.
+/// 4. The program waits. Each thread that is not a daemon holds it open until the thread has
+///    exited, even if it is started now. So does each pending timer of `tk-timer` that is not a
+///    daemon, and each [`KeepAlive`]. [`Shutdown`] limits this wait.
+/// 5. From here on, the threads of the program get an error when they start a thread or a timer.
+///    Daemons are left behind: they end with the process, when `fn main` returns.
 ///
-/// [`exit`](crate::exit) and [`exit_with`](crate::exit_with) in `f` end `f`, and when all of this is done they end the
-/// process with their status. `std::process::exit` ends the process immediately, from any thread.
+/// [`exit`](crate::exit()) and [`exit_with`](crate::exit_with) in `f` end `f`. After the steps
+/// above they end the process with their status. `std::process::exit` ends the process immediately,
+/// from any thread.
 ///
 /// # Where it is called
 ///
-/// In `fn main`, once, as a rule. Then the program is that of the process: threads that were started before belong to it, and
-/// those that are started by threads which the kit knows nothing of.
+/// Usually once, in `fn main`. Then it is the program of the process. Threads that were started
+/// before belong to it, and so do those that are started by threads which the kit has not started.
 ///
-/// On another thread than the main one (in a test, say) it runs a program of its own. What `f` starts belongs to that, and
-/// what those threads and timers start, and so on; `main` waits for those alone, and its end refuses nothing to others. The
-/// calling thread is the [main thread](crate::main_thread) to them, and counts as no daemon meanwhile.
-/// [`exit`](crate::exit) ends the thread, not the process.
+/// On another thread than the main one, in a test for example, `main` runs a program of its own.
+/// The threads and timers that `f` starts belong to that program, and so do those that they start.
+/// `main` waits for these alone, and its end affects no others. For them, the calling thread is the
+/// [main thread](crate::main_thread), and it does not count as a daemon meanwhile.
+/// [`exit`](crate::exit()) ends the thread, not the process.
 ///
-/// After `main` has returned, the thread that called it is outside of the program. It may start threads, for which nobody
-/// waits, or call `main` again.
+/// After `main` has returned, the calling thread is outside of the program. It may start threads,
+/// for which no program waits, or call `main` again.
 ///
 /// # Panics
 ///
-/// If `f` panics, all of this is done first. If it is called inside of `main` by the same thread: in `f` or in a function
-/// given to [`at_exit`].
+/// With the panic of `f`, after the steps above. Also if the same thread calls it inside of `main`:
+/// in `f`, or in a function given to [`at_exit`].
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,12 +146,12 @@ pub fn at_exit(f: impl FnOnce() + Send + 'static) -> Result<(), ShuttingDown> {
 pub fn main<T>(f: impl FnOnce() -> T) -> T {
     match Shutdown::new().run(f) {
         Ok(value) => value,
-        // Without a grace period it does not run out.
+        // There is no grace period.
         Err(expired) => expired.into_value(),
     }
 }
 
-/// How the program is to end: [`main`](crate::main()) with a limit.
+/// Runs a program that waits only for a while at its end: [`main`](crate::main()) with a limit.
 ///
 /// ```
 /// use std::process::ExitCode;
@@ -168,13 +185,13 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Waits forever.
+    /// Makes a shutdown that waits forever.
     ///
     /// ```
     /// use tk_thread::Shutdown;
     ///
     /// let result = Shutdown::new().run(|| {
-    ///     tk_thread::spawn(|| println!("the program has waited for me"));
+    ///     tk_thread::spawn(|| println!("the program waits for me"));
     ///     7
     /// });
     /// assert_eq!(result.unwrap(), 7);
@@ -183,11 +200,13 @@ impl Shutdown {
         Shutdown::default()
     }
 
-    /// For how long the program is held open, at most, counted from the end of the exit hooks. Then [`run`](Shutdown::run)
-    /// returns an error that names what still holds the program open, and with what it waits for; and the program ends
-    /// without it, as it ends without daemons. Zero means not to wait.
+    /// Sets how long the program waits at most, counted from the end of the exit hooks.
     ///
-    /// The names are also logged at level warn, or written to the standard error if nothing is logged at all.
+    /// When the time is up, [`run`](Shutdown::run) returns an error that names what still holds the
+    /// program open and what that waits for. The program ends without it, as it ends without
+    /// daemons. Zero means not to wait.
+    ///
+    /// The names are also logged at level warn, or written to the standard error if logging is off.
     ///
     /// ```
     /// use std::time::Duration;
@@ -205,12 +224,12 @@ impl Shutdown {
 
     /// Runs the program: see [`main`](crate::main()).
     ///
-    /// If `f` ends by [`exit`](crate::exit) or [`exit_with`](crate::exit_with) and the grace period runs out, a status of
-    /// zero becomes 1.
+    /// If `f` ends by [`exit`](crate::exit()) or [`exit_with`](crate::exit_with) and the grace
+    /// period expires, a status of 0 becomes 1.
     ///
     /// # Errors
     ///
-    /// If the grace period is over. The error has what `f` returned.
+    /// If the grace period expires. The error has the value that `f` returned.
     ///
     /// ```
     /// use std::time::Duration;
@@ -221,7 +240,8 @@ impl Shutdown {
     ///
     /// # Panics
     ///
-    /// If `f` does, after all else. If it is called inside of [`main`](crate::main()) by the same thread.
+    /// With the panic of `f`, after everything else. Also if the same thread calls it inside of
+    /// [`main`](crate::main()).
     #[track_caller]
     pub fn run<T>(self, f: impl FnOnce() -> T) -> Result<T, GraceExpired<T>> {
         let running = Running::begin(self);
@@ -238,10 +258,11 @@ impl Shutdown {
         }
     }
 
-    /// Waits until nothing holds the program open. Returns what does when the grace is over.
+    /// Waits until nothing holds the program open. Returns what does when the grace period is over.
     #[track_caller]
     fn wait_for_the_others(&self, program: &Program) -> Vec<Holder> {
-        // The count is looked at after this, and a thread that brings it to zero after that calls the function.
+        // Before the count is read. A thread that brings the count to zero later calls the
+        // function.
         Program::on_zero(|| {
             unpark_all(&END, 0);
         });
@@ -261,18 +282,18 @@ impl Shutdown {
                 let tokens = program.tokens();
                 log_guarded(|| log::trace!("the program waits for {tokens} threads and timers"));
             }
-            // Whether it reached the limit is looked at above.
+            // The limit is checked above.
             let _ = park_while(&END, || program.tokens() > 0, &wait, limit);
         }
     }
 }
 
-/// A program that runs, on the thread that called `main`.
+/// A running program, on the thread that called `main`.
 struct Running {
     shutdown: Shutdown,
     program: Program,
     open: Option<KeepAlive>,
-    /// What the thread was outside of the program.
+    /// The identity of the thread outside of the program.
     thread: Thread,
     before: Program,
     daemon: bool,
@@ -287,7 +308,7 @@ impl Running {
             "`tk_thread::main` is called inside of itself, by the same thread"
         );
         watch_forks();
-        // The main thread is registered as such when it first asks who it is.
+        // The main thread is registered as such when it first uses the kit.
         let thread = current();
         let program = if thread.is_main() {
             Program::root()
@@ -326,7 +347,7 @@ impl Running {
     }
 }
 
-/// All that is done when the main function is left. `close` gives back the program's own token.
+/// Ends the program after its main function. `close` gives back the program's own token.
 #[track_caller]
 fn end(
     shutdown: Shutdown,
@@ -335,14 +356,14 @@ fn end(
     close: impl FnOnce(),
 ) -> Vec<Holder> {
     for hook in program.close_hooks() {
-        // What has panicked has been reported.
+        // A panic has been reported.
         drop_guarded(catch_panic(hook));
     }
     if thread.is_main() {
-        thread.shared().set_gone();
+        thread.state().set_joined();
     } else {
         program.note_return();
-        thread.shared().look_again();
+        thread.state().look_again();
     }
     close();
     shutdown.wait_for_the_others(program)
@@ -354,19 +375,20 @@ fn exit_process(exit: Exit, stragglers: &[Holder]) -> ! {
     std::process::exit(if expired { 1 } else { status })
 }
 
-/// Where a panic ends the process, [`exit_with`](crate::exit_with) can't leave the functions that are on the stack. In the main
-/// function of the process's program it does all that comes after that function, and ends the process. A thread can't be
-/// ended.
+/// Ends the process where nothing can be unwound (`panic = "abort"`).
+///
+/// In the main function of the process's program, it does everything that comes after that
+/// function. Anywhere else it aborts, because a thread can't be ended.
 pub(crate) fn exit_without_unwinding(exit: Exit) -> ! {
     let thread = current();
     if let Some(shutdown) = runs()
         && thread.is_main()
     {
-        // A hook that calls it again is no main function.
+        // An exit hook that calls it again is not in the main function.
         RUNS.set(None);
         let program = Program::root();
         let stragglers = end(shutdown, &program, &thread, || {
-            // In the child of a fork it may have none.
+            // In the child of a fork the program may have no token.
             if program.tokens() > 0 {
                 program.release();
             }
@@ -379,126 +401,6 @@ pub(crate) fn exit_without_unwinding(exit: Exit) -> ! {
     std::process::abort()
 }
 
-/// The threads of the program that have left the registry, and may still run destructors.
-fn tails(program: &Program) -> impl Iterator<Item = ThreadRecord> {
-    let tails = ending().into_iter();
-    tails.filter(|record| !record.is_daemon() && program.has(record))
-}
-
 fn wait_for_tails(program: &Program, wait: &WaitInfo, limit: Limit<'_>) -> Result<(), WaitError> {
     tails(program).try_for_each(|record| wait_until_gone(&record, &END, wait, limit))
 }
-
-/// The grace is over.
-fn expire(program: &Program) -> Vec<Holder> {
-    program.close();
-    let stragglers = holders(program);
-    for straggler in &stragglers {
-        if log::max_level() == log::LevelFilter::Off {
-            print_at_panic(&format!("the program ends without {straggler}\n"));
-        } else {
-            log_guarded(|| log::warn!("the program ends without {straggler}"));
-        }
-    }
-    stragglers
-}
-
-/// What holds the program open.
-fn holders(program: &Program) -> Vec<Holder> {
-    let me = current();
-    let threads = enumerate().into_iter().filter(|thread| {
-        *thread != me && !thread.is_daemon() && !thread.is_main() && program.has(thread.record())
-    });
-    let threads = threads.map(|thread| {
-        let does = match thread.blocked_on() {
-            Some(waiting) => format!("waits for {waiting:?}"),
-            None => "runs".to_owned(),
-        };
-        Holder::with_text("thread", thread.name(), format!("{thread:?}, which {does}"))
-    });
-    let tails = tails(program).map(|record| {
-        let text = format!("{record:?}, which runs its last destructors");
-        Holder::with_text("thread", record.name(), text)
-    });
-    let mut holders: Vec<_> = threads.chain(program.holders()).collect();
-    let unlisted = program.tokens().saturating_sub(holders.len());
-    holders.extend(tails);
-    if unlisted > 0 {
-        let are_some_named = holders.iter().any(|holder| holder.kind() == "timer");
-        let more = if are_some_named { "more " } else { "" };
-        let plural = if unlisted == 1 { "" } else { "s" };
-        let text = format!("{unlisted} {more}timer{plural}");
-        holders.push(Holder::with_text("timer", "(unnamed)", text));
-    }
-    holders
-}
-
-/// The grace period of a [`Shutdown`] is over, and the program ends while something still holds it open.
-///
-/// `fn main` can return it: `fn main() -> Result<(), GraceExpired<()>>` names the stragglers and ends with a failure.
-///
-/// ```
-/// use std::time::Duration;
-/// use tk_thread::{Builder, Shutdown};
-///
-/// let result = Shutdown::new().grace(Duration::ZERO).run(|| {
-///     Builder::new().name("straggler").spawn(|| tk_thread::sleep(Duration::MAX)).unwrap();
-///     7
-/// });
-/// let expired = result.unwrap_err();
-/// assert_eq!(expired.stragglers()[0].kind(), "thread");
-/// assert_eq!(expired.into_value(), 7);
-/// ```
-pub struct GraceExpired<T> {
-    value: T,
-    stragglers: Vec<Holder>,
-}
-
-impl<T> GraceExpired<T> {
-    /// What the program has not waited for: threads, timers and [`KeepAlive`]s.
-    ///
-    /// ```
-    /// # use tk_thread::GraceExpired;
-    /// fn names<T>(expired: &GraceExpired<T>) -> Vec<&str> {
-    ///     expired.stragglers().iter().map(|straggler| straggler.name()).collect()
-    /// }
-    /// # let _ = names::<()>;
-    /// ```
-    pub fn stragglers(&self) -> &[Holder] {
-        &self.stragglers
-    }
-
-    /// What the main function returned.
-    ///
-    /// ```
-    /// # use std::time::Duration;
-    /// # use tk_thread::Shutdown;
-    /// let shutdown = Shutdown::new().grace(Duration::ZERO);
-    /// let value = shutdown.run(|| 7).unwrap_or_else(|expired| expired.into_value());
-    /// assert_eq!(value, 7);
-    /// ```
-    pub fn into_value(self) -> T {
-        self.value
-    }
-}
-
-impl<T> fmt::Display for GraceExpired<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the grace period is over, and the program ends without ")?;
-        for (i, straggler) in self.stragglers.iter().enumerate() {
-            let separator = if i == 0 { "" } else { "; " };
-            write!(f, "{separator}{straggler}")?;
-        }
-        Ok(())
-    }
-}
-
-impl<T> fmt::Debug for GraceExpired<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GraceExpired")
-            .field("stragglers", &self.stragglers)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> Error for GraceExpired<T> {}

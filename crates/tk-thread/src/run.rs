@@ -1,9 +1,9 @@
-//! Tasks that are values.
+//! Tasks as values.
 
 use crate::builder::started;
 use crate::{Builder, JoinHandle};
 
-/// Something that a thread can run: what Python does by a subclass of `Thread`.
+/// A value that a thread can run. In Python, this is a subclass of `Thread`.
 ///
 /// ```
 /// use tk_thread::Run;
@@ -22,10 +22,10 @@ use crate::{Builder, JoinHandle};
 /// ```
 #[doc(alias = "threading.Thread.run")]
 pub trait Run: Send + Sized + 'static {
-    /// What the thread's join returns.
+    /// The type that the thread's join returns.
     type Output: Send + 'static;
 
-    /// What the thread does.
+    /// Does the work of the thread, and returns the result of its join.
     ///
     /// ```
     /// use tk_thread::{Builder, Run};
@@ -46,7 +46,8 @@ pub trait Run: Send + Sized + 'static {
     /// ```
     fn run(self) -> Self::Output;
 
-    /// Starts a thread that runs this, under the name `Thread-N`. See [`Builder::run`] for other names.
+    /// Starts a thread that runs this value, with the name `Thread-N`. To set a name, use
+    /// [`Builder::run`].
     ///
     /// # Panics
     ///

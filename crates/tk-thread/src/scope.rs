@@ -1,22 +1,27 @@
-//! Threads that may borrow what lives outside of them.
+//! Threads that may borrow values of the thread that starts them.
 //!
 //! # Invariants
 //!
-//! 1. *Functions first.* The standard library's scope, which is inside of ours, does not return before the functions of all
-//!    threads have. That is what makes borrowing sound.
-//! 2. *A thread is counted until it has left the registry*, from before its start. Our scope does not return before the
-//!    count is zero. Only threads of the scope start others in it, so that it stays at zero. Then the scope waits until each
-//!    thread is `LEFT`, and for its tail (see `shared.rs`).
-//! 3. *No scope ends over a lost thread.* In the child of a fork, a thread of the scope that is in the parent may have been
-//!    half way through a change to what it borrows, and the standard library's scope would wait for it forever. Neither a
-//!    return nor a panic can leave the scope: both end the borrow. So the process is aborted, and says why.
+//! **Functions first.** The standard library's scope is inside of ours, and does not return before
+//! the functions of all threads have returned. This is what makes borrowing sound.
 //!
-//! A thread is counted for longer than the standard library counts it. So if no counted thread is lost, the standard
-//! library waits for none that is.
+//! **Counted until unregistered.** A thread is counted from before its start until it has left the
+//! registry. Our scope does not return before the count is zero. Only threads of the scope start
+//! others in it, so the count stays at zero. Then the scope waits until each thread is
+//! `UNREGISTERED`, and for its tail (see `state.rs`).
 //!
-//! There is one exception. Where the system can't be asked whether a thread is gone, our handle keeps the OS handle, and
-//! the standard library counts a thread until its handle is dropped. In the child of a fork the handle of a thread of the
-//! parent is forgotten instead (see `OsHandle`), so that the scope could never end. By invariant 3, the process is aborted.
+//! **No scope ends over a lost thread.** In the child of a fork, a thread of the scope that is in
+//! the parent may have been half way through a change to what it borrows, and the standard
+//! library's scope would wait for it forever. Neither a return nor a panic can leave the scope,
+//! because both end the borrow. So the process prints an error and aborts.
+//!
+//! A thread is counted for longer than the standard library counts it. So if no counted thread is
+//! lost, the standard library does not wait for a lost one.
+//!
+//! There is one exception. Where the system can't say whether a thread has exited, our handle keeps
+//! the OS handle, and the standard library counts a thread until its handle is dropped. In the
+//! child of a fork, the handle of a thread of the parent is leaked instead (see `OsHandle`), so the
+//! scope could never end. The process is aborted, as for a lost thread.
 
 use std::fmt;
 use std::io;
@@ -32,24 +37,24 @@ use tk_park::{Limit, WaitInfo, park_while, unpark_all};
 
 use crate::builder::started;
 use crate::panic_hook::print_at_panic;
-use crate::shared::OsHandle;
+use crate::tail::OsHandle;
 use crate::{Builder, JoinHandle, Panicked, Thread};
 
-/// What the threads of a scope and the scope itself have in common.
+/// The state that the threads of a scope share with the scope.
 pub(crate) struct Members {
-    /// How many threads of this process have not left the registry.
+    /// The number of threads of this process that have not left the registry.
     running: AtomicU32,
-    /// One has panicked, and nobody has asked for its value.
+    /// A thread has panicked whose value nobody has asked for.
     panicked: AtomicBool,
-    /// Which process `running` counts the threads of.
+    /// The process whose threads `running` counts.
     process: Mutex<u32>,
-    /// This is the child of a fork, and the count was not zero in its parent, or a handle was forgotten.
+    /// This is the child of a fork, and the count was not zero at the fork, or a handle was leaked.
     has_lost: AtomicBool,
-    /// Those that have been started, but for some that are known to be gone.
+    /// The threads that have been started, except for some that have exited.
     threads: Mutex<Vec<Thread>>,
 }
 
-/// The room in the list of threads, to begin with.
+/// The initial capacity of the list of threads.
 const FEW: usize = 4;
 
 impl Members {
@@ -69,9 +74,10 @@ impl Members {
         self.running.fetch_add(1, Relaxed);
     }
 
-    /// In the child of a fork, begins to count anew.
+    /// Begins to count anew in the child of a fork.
     ///
-    /// The lock makes it one step for threads that do this at the same time. None of them is counted before it is done.
+    /// The lock makes this one step for threads that do it at the same time. None of them is
+    /// counted before it is done.
     fn notice_fork(&self) {
         let now = Program::process();
         let mut process = self.process.lock();
@@ -84,7 +90,8 @@ impl Members {
         }
     }
 
-    /// Lists a thread that is counted. While the list is locked, nothing is allocated, freed or asked of the system.
+    /// Adds a counted thread to the list. While the list is locked, nothing is allocated or freed,
+    /// and no system call is made.
     pub(crate) fn list(&self, thread: Thread) {
         let mut threads = self.threads.lock();
         if threads.len() < threads.capacity() {
@@ -93,7 +100,7 @@ impl Members {
         }
         let mut full = std::mem::take(&mut *threads);
         drop(threads);
-        full.retain(|thread| !thread.shared().is_gone(thread.record()));
+        full.retain(|thread| !thread.state().has_exited(thread.record()));
         full.push(thread);
         full.reserve(FEW.max(full.len()));
         loop {
@@ -110,45 +117,47 @@ impl Members {
     }
 
     pub(crate) fn leave(&self) {
-        // Release: pairs with the Acquire in `wait`. The chain of decrements is one release sequence.
+        // Release: pairs with the Acquire in `wait`. The chain of decrements is one release
+        // sequence.
         if self.running.fetch_sub(1, Release) == 1 {
             unpark_all(&self.running, 0);
         }
     }
 
     pub(crate) fn note_panic(&self) {
-        // Relaxed: what follows in the thread that drops the value, its leaving, orders it.
+        // Relaxed: the thread that drops the value leaves later, and `leave` orders both.
         self.panicked.store(true, Relaxed);
     }
 
-    /// Waits until no thread is left, and none is in its last destructors.
+    /// Waits until all threads have exited.
     fn wait(&self, location: &'static Location<'static>) {
         self.notice_fork();
         self.check_lost(location);
+        // Acquire: pairs with the Release in `leave`.
         let are_running = || self.running.load(Acquire) != 0;
         let wait = WaitInfo::new("scope").at(location);
         let ended = park_while(&self.running, are_running, &wait, Limit::never());
         debug_assert!(ended.is_ok(), "there is no limit");
-        // A thread may have dropped a handle meanwhile.
+        // A thread may have leaked a handle meanwhile.
         self.check_lost(location);
         let threads = std::mem::take(&mut *self.threads.lock());
         for thread in threads {
             let record = thread.record();
-            // One that is lost was not counted any more when the fork came. It may not have come to `LEFT`.
+            // A lost thread was not counted any more at the fork. It may never be `UNREGISTERED`.
             if !record.is_lost() {
-                thread.shared().wait_gone(record, &wait);
+                thread.state().wait_exited(record, &wait);
             }
         }
     }
 
-    /// In the child of a fork: the standard library's scope waits forever.
-    fn note_forgotten_handle(&self) {
+    /// The child of a fork has leaked a handle, so the standard library's scope would wait forever.
+    fn note_leaked_handle(&self) {
         self.has_lost.store(true, Relaxed);
     }
 
-    /// Invariant 3.
+    /// *No scope ends over a lost thread.*
     fn check_lost(&self, location: &'static Location<'static>) {
-        // Relaxed: this thread has stored it, or one that has left since.
+        // Relaxed: this thread has stored it, or a thread that has left since.
         if self.has_lost.load(Relaxed) {
             self.abort(location);
         }
@@ -171,22 +180,26 @@ impl Members {
     }
 }
 
-/// Calls `f` with a scope in which threads can be started that borrow what outlives the scope; and waits until they are gone:
-/// they have returned or panicked, their thread-local values are destroyed, and they are in no list any more.
+/// Calls `f` with a scope, in which threads can be started that borrow values which outlive the
+/// scope. Returns the value of `f` when all these threads have exited.
 ///
-/// They have names and are listed as all others are. Blocks until the last one is gone, also if `f` panics.
+/// The threads have names and are listed, as all others are. `scope` blocks until the last thread
+/// has returned or panicked, its thread-local values are destroyed, and it is not in
+/// [`enumerate`](crate::enumerate) any more, even if `f` panics.
 ///
-/// If `f` forks while threads of the scope run, they are not in the child. A lost thread may have been half way through a
-/// change to what it borrows, so the scope can't end there. When `f` returns or panics in the child, the process says so on
-/// the standard error and is aborted. The child may end itself or `exec` before.
+/// If `f` forks while threads of the scope run, these threads are not in the child. A lost thread
+/// may have been half way through a change to what it borrows, so the scope can't end there. When
+/// `f` returns or panics in the child, the process prints an error and aborts. The child may end
+/// itself or call `exec` before.
 ///
-/// Threads that have ended before the fork don't matter, on Linux. Where the system can't say whether a thread is gone (on
-/// other systems, or in a sandbox that forbids the question), the child is aborted for such a thread too, unless its
-/// [`ScopedJoinHandle`] was joined or dropped before.
+/// On Linux, threads that have ended before the fork don't matter. Where the system can't say
+/// whether a thread has exited (on other systems, or in a sandbox that forbids the question), the
+/// child aborts for such a thread too, unless its [`ScopedJoinHandle`] was joined or dropped
+/// before.
 ///
 /// # Panics
 ///
-/// If `f` does, or if a thread does whose value nobody asks for.
+/// With the panic of `f`. Also if a thread has panicked and nobody has joined it for its value.
 ///
 /// ```
 /// let numbers = [1, 2, 3];
@@ -217,7 +230,7 @@ where
     match result {
         Err(payload) => resume_unwind(payload),
         Ok(value) if members.panicked.load(Relaxed) => {
-            // A panic in its drop must not meet the one that follows.
+            // A panic in the drop of the value must not meet the one that follows.
             drop_guarded(value);
             panic!("a thread of the scope panicked")
         }
@@ -225,9 +238,9 @@ where
     }
 }
 
-/// Where threads are started that borrow: see [`scope`].
+/// A scope, in which threads are started that borrow: see [`scope()`].
 ///
-/// A copy is the same scope. A thread that starts others in it takes it along by `move`.
+/// A copy is the same scope. A thread that starts others in the scope captures a copy by `move`.
 ///
 /// ```
 /// let name = String::from("outside");
@@ -242,7 +255,8 @@ pub struct Scope<'scope, 'env: 'scope> {
     env: PhantomData<&'env mut &'env ()>,
 }
 
-/// The scope of the standard library, which is a little shorter than `'env`: it has to end before `members` does.
+/// The scope of the standard library, whose lifetime is shorter than `'env`: it must end before
+/// `members` does.
 trait Start<'scope> {
     fn start(
         &'scope self,
@@ -269,7 +283,7 @@ impl Clone for Scope<'_, '_> {
 
 impl Copy for Scope<'_, '_> {}
 
-// As the standard library's scope: starting a thread leaves nothing half done.
+// As the standard library's scope: a panic in the start of a thread leaves nothing half done.
 impl RefUnwindSafe for Scope<'_, '_> {}
 
 impl<'scope> Scope<'scope, '_> {
@@ -285,7 +299,8 @@ impl<'scope> Scope<'scope, '_> {
         self.inner.start(builder, Box::new(body))
     }
 
-    /// Starts a thread that calls `f`, with a default name. For more, there is [`Builder::spawn_scoped`].
+    /// Starts a thread that calls `f`, with a default name. To set a name or a stack size, use
+    /// [`Builder::spawn_scoped`].
     ///
     /// # Panics
     ///
@@ -314,7 +329,9 @@ impl fmt::Debug for Scope<'_, '_> {
     }
 }
 
-/// The handle of whoever started a thread in a [`scope`]: all that a [`Thread`] can do, and the thread's value.
+/// The handle on a thread of a [`scope()`], which gets the thread's value.
+///
+/// It has all methods of [`Thread`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -332,9 +349,10 @@ pub struct ScopedJoinHandle<'scope, T> {
     os_thread: OsThread<'scope>,
 }
 
-/// The OS handle, where a join needs it. Where the system can be asked whether a thread is gone, an ended thread costs memory
-/// only (see `shared.rs`), so nobody keeps its handle.
+/// The OS handle, where a join needs it. Where the system says whether a thread has exited, no
+/// handle is kept: *an ended thread costs memory only* (see `state.rs`).
 struct OsThread<'scope> {
+    /// Present until it is taken, if it is kept at all.
     handle: Option<OsHandle<std::thread::ScopedJoinHandle<'scope, ()>>>,
     members: &'scope Members,
 }
@@ -346,7 +364,7 @@ impl Drop for OsThread<'_> {
             .take_if(|handle| handle.is_of_parent())
             .is_some()
         {
-            self.members.note_forgotten_handle();
+            self.members.note_leaked_handle();
         }
     }
 }
@@ -364,7 +382,7 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
         ScopedJoinHandle { handle, os_thread }
     }
 
-    /// The thread, as a handle that can be cloned, and kept for longer than the scope.
+    /// Returns a handle that can be cloned, and can outlive the scope.
     ///
     /// ```
     /// let thread = tk_thread::scope(|s| s.spawn(|| ()).thread().clone());
@@ -374,15 +392,15 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
         self.handle.thread()
     }
 
-    /// Waits until the thread is gone, and returns its value: as [`JoinHandle::join`].
+    /// Waits until the thread has exited, and returns its value, as [`JoinHandle::join`] does.
     ///
     /// # Errors
     ///
-    /// If the thread panicked. Then the scope does not.
+    /// If the thread panicked. Then [`scope()`] does not panic.
     ///
     /// # Panics
     ///
-    /// If it is the calling thread, which would wait for itself.
+    /// If the thread itself calls this.
     ///
     /// ```
     /// let words = ["hello", "world"];
@@ -400,14 +418,14 @@ impl<'scope, T> ScopedJoinHandle<'scope, T> {
         } = self;
         let here = os_thread.handle.take_if(|handle| !handle.is_of_parent());
         match here.and_then(OsHandle::take) {
-            // What the thread had to say of a panic it has said elsewhere.
+            // A panic of the thread is in its packet, not in this result.
             Some(os_thread) => handle.join_by(|| drop(os_thread.join())),
             None => handle.join(),
         }
     }
 }
 
-/// All that a [`Thread`] can do.
+/// Gives access to the methods of [`Thread`].
 impl<T> Deref for ScopedJoinHandle<'_, T> {
     type Target = Thread;
 

@@ -1,16 +1,17 @@
-//! Sleeping in view of others.
+//! Sleeping, visibly to other threads.
 
 use std::time::Duration;
 
 use tk_park::sync::AtomicBool;
 use tk_park::{Limit, WaitError, WaitInfo, park};
 
-/// Sleeps for that long. Nothing ends it before; too long for the clock means for ever.
+/// Blocks for that long. Nothing ends the sleep earlier. A duration too long for the clock means
+/// forever.
 ///
-/// As `std::thread::sleep`, but the thread's record says that it sleeps.
+/// As `std::thread::sleep`, except that the thread's record shows that it sleeps.
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant};
 ///
 /// let start = Instant::now();
 /// tk_thread::sleep(Duration::from_millis(2));
@@ -22,7 +23,10 @@ pub fn sleep(duration: Duration) {
     sleep_with(duration);
 }
 
-/// Sleeps until the limit is reached, and says which limit that was.
+/// Blocks until the limit is reached, and returns which limit it was.
+///
+/// To sleep until a deadline, pass an [`Instant`](std::time::Instant). To sleep until a stop is
+/// requested, pass a stop token. With a limit that is never reached, it blocks forever.
 ///
 /// ```
 /// use tk_thread::{StopSource, WaitError};
@@ -31,10 +35,11 @@ pub fn sleep(duration: Duration) {
 /// source.request_stop();
 /// assert_eq!(tk_thread::sleep_with(&source.token()), WaitError::Stopped);
 /// ```
+#[doc(alias = "sleep_until")]
 #[track_caller]
 pub fn sleep_with<'l>(limit: impl Into<Limit<'l>>) -> WaitError {
     let limit = limit.into();
-    // No other thread knows this word, so only the limit ends the wait.
+    // No other thread knows this word, so only the limit ends the sleep.
     let bed = AtomicBool::new(false);
     loop {
         if let Err(error) = park(&bed, || true, &WaitInfo::new("sleep"), limit) {

@@ -1,4 +1,4 @@
-//! A handle that does not leave its thread behind.
+//! A handle that stops and joins its thread when it is dropped.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,12 +9,15 @@ use tk_park::Limit;
 
 use crate::{JoinHandle, Panicked, Thread};
 
-/// A handle that asks its thread to stop when it is dropped, and waits until the thread is gone: the `jthread` of C++20.
+/// A handle whose drop requests a stop of its thread and waits until the thread has exited: the
+/// `jthread` of C++20.
 ///
-/// Made by [`JoinHandle::stop_on_drop`]. The drop blocks until the thread has noticed: its waits have to carry
-/// [`stop_token`](crate::stop_token), or it has to look at it. A panic of the thread has been reported by the time, and
-/// goes no further. Dropped by the thread itself, the handle asks for the stop, and does not wait. The record of a thread
-/// that waits in the drop shows the line that made the handle.
+/// Made by [`JoinHandle::stop_on_drop`]. The drop blocks until the thread ends, so the thread must
+/// pass its [`stop_token`](crate::stop_token()) to its waits, or check it while it works. A panic
+/// of the thread has been reported by then, and goes no further.
+///
+/// If the thread itself drops the handle, the drop requests the stop and does not wait. The record
+/// of a thread that waits in the drop shows the line that made the handle.
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,9 +35,9 @@ use crate::{JoinHandle, Panicked, Thread};
 #[doc(alias = "jthread")]
 #[must_use = "the thread is stopped when this is dropped"]
 pub struct StopOnDrop<T> {
-    /// There until it is dropped or taken out.
+    /// Present until it is taken out or dropped.
     handle: Option<JoinHandle<T>>,
-    /// The line that asked for this. A drop has none.
+    /// The line that made the handle, because a drop has no caller's line.
     location: &'static Location<'static>,
 }
 
@@ -47,7 +50,8 @@ impl<T> StopOnDrop<T> {
         }
     }
 
-    /// Waits until the thread is gone, without asking it to stop, and returns its value: as [`JoinHandle::join`].
+    /// Waits until the thread has exited, without requesting a stop, and returns its value, as
+    /// [`JoinHandle::join`] does.
     ///
     /// # Errors
     ///
@@ -55,7 +59,7 @@ impl<T> StopOnDrop<T> {
     ///
     /// # Panics
     ///
-    /// If it is the calling thread, which would wait for itself.
+    /// If the thread itself calls this.
     ///
     /// ```
     /// assert_eq!(tk_thread::spawn(|| 7).stop_on_drop().join().unwrap(), 7);
@@ -65,7 +69,7 @@ impl<T> StopOnDrop<T> {
         self.into_inner().join()
     }
 
-    /// The plain handle again, which does not stop its thread.
+    /// Returns the plain handle, whose drop does not stop the thread.
     ///
     /// ```
     /// let handle = tk_thread::spawn(|| 7).stop_on_drop().into_inner();
@@ -74,31 +78,31 @@ impl<T> StopOnDrop<T> {
     pub fn into_inner(mut self) -> JoinHandle<T> {
         self.handle
             .take()
-            .expect("a handle is there until it is dropped")
+            .expect("the handle is present until the drop")
     }
 }
 
 impl<T> Drop for StopOnDrop<T> {
     fn drop(&mut self) {
         if let Some(handle) = self.handle.take() {
-            // A callback that panics has been told of by the panic hook. It takes nothing from the wait.
+            // The panic of a callback has been reported, and must not skip the wait.
             call_guarded(|| {
                 handle.request_stop();
             });
-            // The one error is that this is the thread itself.
+            // The only error is that this is the thread itself.
             let _ = handle.thread().join_at(Limit::never(), self.location);
         }
     }
 }
 
-/// All that a [`Thread`] can do.
+/// Gives access to the methods of [`Thread`].
 impl<T> Deref for StopOnDrop<T> {
     type Target = Thread;
 
     fn deref(&self) -> &Thread {
         let handle = self.handle.as_ref();
         handle
-            .expect("a handle is there until it is dropped")
+            .expect("the handle is present until the drop")
             .thread()
     }
 }

@@ -1,4 +1,4 @@
-//! The handle that anybody can have.
+//! The handle on any thread.
 
 use std::error::Error;
 use std::fmt;
@@ -10,12 +10,13 @@ use tk_core::__private::Program;
 use tk_core::{BlockedOn, Slot, ThreadId, ThreadRecord};
 use tk_park::{Limit, StopToken, WaitError};
 
-use crate::shared::Shared;
+use crate::state::ThreadState;
 
-/// A thread, whoever started it.
+/// A handle on a thread, which the kit need not have started.
 ///
-/// A clone is another handle on the same thread, and two handles are equal if they are. A handle can be kept after the
-/// end of its thread; that costs memory only. `Debug` is Python's `repr`: `<Thread(Thread-1 (worker), started 2)>`.
+/// A clone is another handle on the same thread. Two handles are equal if their threads are. A
+/// handle can outlive its thread, which costs only memory. `Debug` shows Python's `repr`:
+/// `<Thread(Thread-1 (worker), started 2)>`.
 ///
 /// ```
 /// let me = tk_thread::current();
@@ -26,28 +27,28 @@ use crate::shared::Shared;
 #[derive(Clone)]
 pub struct Thread {
     record: ThreadRecord,
-    shared: Arc<Shared>,
+    state: Arc<ThreadState>,
 }
 
 impl Thread {
-    pub(crate) fn from_parts(record: ThreadRecord, shared: Arc<Shared>) -> Thread {
-        Thread { record, shared }
+    pub(crate) fn from_parts(record: ThreadRecord, state: Arc<ThreadState>) -> Thread {
+        Thread { record, state }
     }
 
     fn of(record: ThreadRecord) -> Thread {
-        let shared = Shared::of(&record);
-        Thread { record, shared }
+        let state = ThreadState::of(&record);
+        Thread { record, state }
     }
 
     pub(crate) fn record(&self) -> &ThreadRecord {
         &self.record
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    pub(crate) fn state(&self) -> &Arc<ThreadState> {
+        &self.state
     }
 
-    /// The thread's name.
+    /// Returns the thread's name.
     ///
     /// ```
     /// let thread = tk_thread::Builder::new().name("miller").spawn(|| ())?;
@@ -59,9 +60,10 @@ impl Thread {
         self.record.name().to_string()
     }
 
-    /// Renames the thread. Any thread may, at any time.
+    /// Renames the thread. Any thread may do this at any time.
     ///
-    /// The operating system is told too, what it can take of it: see [`tk_core::ThreadRecord::set_name`].
+    /// The operating system gets as much of the name as it takes: see
+    /// [`tk_core::ThreadRecord::set_name`].
     ///
     /// ```
     /// let me = tk_thread::current();
@@ -73,7 +75,7 @@ impl Thread {
         self.record.set_name(name.into());
     }
 
-    /// The thread's number, which no other thread ever has.
+    /// Returns the thread's id, which no other thread of the process ever has.
     ///
     /// ```
     /// assert_ne!(tk_thread::current().id(), tk_thread::spawn(|| ()).id());
@@ -83,7 +85,7 @@ impl Thread {
         self.record.id()
     }
 
-    /// The thread's slot: a small number that no other live thread has.
+    /// Returns the thread's slot: a small number that no other live thread has.
     ///
     /// ```
     /// let me = tk_thread::current();
@@ -93,9 +95,10 @@ impl Thread {
         self.record.slot()
     }
 
-    /// The thread's number in the operating system; `None` where that is not known (it is on Linux).
+    /// Returns the thread's number in the operating system, or `None` where that is not known. On
+    /// Linux it is known.
     ///
-    /// Blocks, for a moment, if the thread has been started but has not begun to run.
+    /// If the thread has been started but has not begun to run, this blocks until it has.
     ///
     /// ```
     /// # #[cfg(target_os = "linux")]
@@ -107,11 +110,11 @@ impl Thread {
         self.record.native_id()
     }
 
-    /// Waits until the thread has begun to run, as Python's `start` does. To spawn a thread does not: it would take longer
-    /// than all the rest.
+    /// Waits until the thread has begun to run, as Python's `start` does. Starting a thread does
+    /// not wait, because that would take longer than the rest of the start.
     ///
-    /// Blocks until then, which is a moment. Does not wait for a thread that never will: its start has failed, or this is the
-    /// child of a fork, and the thread is one of the parent's.
+    /// Does not wait for a thread that will never run, because its start has failed or it is in the
+    /// parent of this process.
     ///
     /// ```
     /// let handle = tk_thread::spawn(|| ());
@@ -124,7 +127,11 @@ impl Thread {
         debug_assert_eq!(begun, Ok(()));
     }
 
-    /// As [`wait_started`](Thread::wait_started), or until the limit is reached, and says which limit that was.
+    /// As [`wait_started`](Thread::wait_started), until the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached first: the error says which limit.
     ///
     /// ```
     /// use tk_thread::StopSource;
@@ -134,10 +141,10 @@ impl Thread {
     /// ```
     #[track_caller]
     pub fn wait_started_with<'l>(&self, limit: impl Into<Limit<'l>>) -> Result<(), WaitError> {
-        self.shared.wait_started(&self.record, limit.into())
+        self.state.wait_started(&self.record, limit.into())
     }
 
-    /// Whether the thread has not come to its end.
+    /// Returns whether the thread has not ended. A thread that is about to run is alive.
     ///
     /// ```
     /// let thread = tk_thread::spawn(|| ());
@@ -149,7 +156,7 @@ impl Thread {
         self.record.is_alive()
     }
 
-    /// Whether the program may end while this thread runs.
+    /// Returns whether the thread is a daemon, for which [`main`](crate::main()) does not wait.
     ///
     /// ```
     /// assert!(!tk_thread::main_thread().is_daemon());
@@ -159,7 +166,7 @@ impl Thread {
         self.record.is_daemon()
     }
 
-    /// Whether this is the thread that the program began with.
+    /// Returns whether this is the thread that the process began with.
     ///
     /// ```
     /// assert!(tk_thread::main_thread().is_main());
@@ -168,8 +175,10 @@ impl Thread {
         self.record.is_main()
     }
 
-    /// Asks the thread to stop: wakes every wait that carries its [stop token](Thread::stop_token). Whether and when it ends is
-    /// its own affair. Returns whether this was the first request to a thread that is alive.
+    /// Requests a stop of the thread: ends every wait whose limit has the thread's [stop
+    /// token](Thread::stop_token). The thread decides whether and when it ends.
+    ///
+    /// Returns `true` if this was the first request and the thread is alive.
     ///
     /// ```
     /// let sleeper = tk_thread::spawn(|| tk_thread::sleep_with(&tk_thread::stop_token()));
@@ -180,24 +189,25 @@ impl Thread {
     /// # Panics
     ///
     /// With the panic of a callback that was registered with the token, as
-    /// [`StopSource::request_stop`](tk_park::StopSource::request_stop) does.
+    /// [`StopSource::request_stop`](tk_park::StopSource::request_stop).
     #[doc(alias = "interrupt")]
     #[doc(alias = "interrupt_main")]
     pub fn request_stop(&self) -> bool {
-        self.is_alive() && self.shared.stop().request_stop()
+        self.is_alive() && self.state.stop().request_stop()
     }
 
-    /// The thread's own token, which [`request_stop`](Thread::request_stop) stops. The threads that it starts have others.
+    /// Returns the thread's own token, which [`request_stop`](Thread::request_stop) stops. A thread
+    /// does not inherit the token of the thread that starts it.
     ///
     /// ```
     /// let token = tk_thread::main_thread().stop_token();
     /// assert!(!token.stop_requested());
     /// ```
     pub fn stop_token(&self) -> StopToken {
-        self.shared.stop().token()
+        self.state.stop().token()
     }
 
-    /// What the thread waits for at this moment, if it is asleep in a wait of the kit.
+    /// Returns what the thread waits for, or `None` if it is not blocked in a wait of the kit.
     ///
     /// ```
     /// assert!(tk_thread::current().blocked_on().is_none());
@@ -206,15 +216,17 @@ impl Thread {
         self.record.blocked_on()
     }
 
-    /// Waits until the thread is gone: it has returned or panicked, its thread-local values are destroyed, and it is not
-    /// in [`enumerate`] any more. Any number of threads may, any number of times.
+    /// Waits until the thread has exited: it has returned or panicked, its thread-local values are
+    /// destroyed, and it is not in [`enumerate`] any more. Any number of threads may wait, any
+    /// number of times.
     ///
-    /// Blocks until then. The [main thread](main_thread) counts as gone when the function given to
-    /// [`main`](crate::main()) has returned. In the child of a fork, threads of the parent count as gone.
+    /// The [main thread](main_thread) counts as exited when the function given to
+    /// [`main`](crate::main()) has returned. In the child of a fork, threads of the parent count as
+    /// exited.
     ///
     /// # Errors
     ///
-    /// If it is the calling thread.
+    /// If the thread itself calls this.
     ///
     /// ```
     /// use tk_thread::JoinError;
@@ -226,7 +238,11 @@ impl Thread {
         self.join_with(Limit::never())
     }
 
-    /// As [`join`](Thread::join), at most for that long.
+    /// As [`join`](Thread::join), for at most that long.
+    ///
+    /// # Errors
+    ///
+    /// If the time is up before the thread has exited, or if the thread itself calls this.
     ///
     /// ```
     /// use std::time::Duration;
@@ -241,7 +257,12 @@ impl Thread {
         self.join_with(timeout)
     }
 
-    /// As [`join`](Thread::join), until the limit is reached; and says which limit that was.
+    /// As [`join`](Thread::join), until the limit is reached.
+    ///
+    /// # Errors
+    ///
+    /// If the limit is reached before the thread has exited: the error says which limit. If the
+    /// thread itself calls this.
     ///
     /// ```
     /// use tk_thread::{JoinError, StopSource};
@@ -256,7 +277,7 @@ impl Thread {
         self.join_at(limit.into(), Location::caller())
     }
 
-    /// As [`join_with`](Thread::join_with), asked for by this line.
+    /// As [`join_with`](Thread::join_with), with the line that the thread's record shows.
     pub(crate) fn join_at(
         &self,
         limit: Limit<'_>,
@@ -265,7 +286,7 @@ impl Thread {
         if self.is_current() {
             return Err(JoinError::CurrentThread);
         }
-        Ok(self.shared.join(&self.record, limit, location)?)
+        Ok(self.state.join(&self.record, limit, location)?)
     }
 
     pub(crate) fn is_current(&self) -> bool {
@@ -273,7 +294,7 @@ impl Thread {
     }
 }
 
-/// A handle changes nothing of the thread's that a panic could leave half changed.
+// A handle changes nothing of the thread that a panic could leave half changed.
 impl UnwindSafe for Thread {}
 impl RefUnwindSafe for Thread {}
 
@@ -291,7 +312,7 @@ impl fmt::Debug for Thread {
     }
 }
 
-/// Why a join did not wait for the end of the thread.
+/// The error of a join that did not wait until the thread had exited.
 ///
 /// ```
 /// use tk_thread::JoinError;
@@ -301,11 +322,11 @@ impl fmt::Debug for Thread {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum JoinError {
-    /// The time was over. The thread goes on.
+    /// The time was up. The thread goes on.
     TimedOut,
-    /// The stop token was asked to stop. The thread goes on.
+    /// A stop was requested of one of the limit's tokens. The thread goes on.
     Stopped,
-    /// It is the calling thread, which would wait for itself.
+    /// The thread itself called the join.
     CurrentThread,
 }
 
@@ -330,7 +351,7 @@ impl fmt::Display for JoinError {
 
 impl Error for JoinError {}
 
-/// The calling thread.
+/// Returns the calling thread.
 ///
 /// ```
 /// assert_eq!(tk_thread::current().id(), tk_thread::get_ident());
@@ -341,7 +362,10 @@ pub fn current() -> Thread {
     Thread::of(tk_core::current())
 }
 
-/// The calling thread's own stop token, for its waits: [`Thread::request_stop`] stops it.
+/// Returns the calling thread's own stop token, which [`Thread::request_stop`] stops.
+///
+/// Pass it to waits, as a part of their limits. A wait looks at the token only while it blocks, so
+/// a thread that works without waiting has to check [`StopToken::stop_requested`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -363,10 +387,11 @@ pub fn stop_token() -> StopToken {
     current().stop_token()
 }
 
-/// The thread that the program began with. Its name is `MainThread`. In the child of a fork it is the one that forked.
+/// Returns the thread that the process began with. Its name is `MainThread`. In the child of a fork
+/// it is the thread that forked.
 ///
-/// If the calling thread belongs to a program that runs in another thread (see [`main`](crate::main())), it is that
-/// thread, the one that called `main`.
+/// If the calling thread belongs to a program that another thread runs (see
+/// [`main`](crate::main())), this returns the thread that called `main`.
 ///
 /// ```
 /// assert_eq!(tk_thread::main_thread().name(), "MainThread");
@@ -378,10 +403,11 @@ pub fn main_thread() -> Thread {
     Thread::of(main.unwrap_or_else(tk_core::main_thread))
 }
 
-/// Every thread that is alive: the main thread first, then the others in the order in which they were started.
+/// Returns all threads that are alive: the main thread, then the others in the order of their
+/// starts.
 ///
-/// Those that have been started and have yet to run are there, also daemons, also threads that were started elsewhere, once
-/// they have used the kit. Those that have been joined are not.
+/// This includes threads that have been started and have yet to run, and daemons. It also includes
+/// threads that the kit has not started, once they have used it.
 ///
 /// ```
 /// for thread in tk_thread::enumerate() {
@@ -393,9 +419,10 @@ pub fn enumerate() -> Vec<Thread> {
     tk_core::enumerate().into_iter().map(Thread::of).collect()
 }
 
-/// The thread that has this slot, if one has it.
+/// Returns the live thread that has this slot, if there is one.
 ///
-/// To find the thread that another one waits for, pass [`BlockedOn::holder`] to [`tk_core::thread_by_owner`].
+/// To find the thread that another one waits for, pass [`BlockedOn::holder`] to
+/// [`tk_core::thread_by_owner`].
 ///
 /// ```
 /// let me = tk_thread::current();
@@ -405,7 +432,7 @@ pub fn thread_at(slot: Slot) -> Option<Thread> {
     tk_core::thread_at(slot).map(Thread::of)
 }
 
-/// How many threads [`enumerate`] would list.
+/// Returns the number of threads that [`enumerate`] would list.
 ///
 /// ```
 /// assert!(tk_thread::active_count() >= 1);
@@ -416,7 +443,7 @@ pub fn active_count() -> usize {
     tk_core::active_count()
 }
 
-/// The number of the calling thread.
+/// Returns the id of the calling thread.
 ///
 /// ```
 /// assert_eq!(tk_thread::get_ident(), tk_thread::current().id());
@@ -426,7 +453,8 @@ pub fn get_ident() -> ThreadId {
     tk_core::current().id()
 }
 
-/// The number of the calling thread in the operating system, where that is known (it is on Linux).
+/// Returns the number of the calling thread in the operating system, or `None` where that is not
+/// known. On Linux it is known.
 ///
 /// ```
 /// assert_eq!(tk_thread::get_native_id(), tk_thread::current().native_id());
