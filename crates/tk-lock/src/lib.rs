@@ -54,11 +54,13 @@
 //!
 //! # Locks that no thread will release
 //!
-//! A thread that locks a `Lock` which it holds would wait for itself. Without a limit, that panics.
-//! If a thread ends and has leaked a guard, the lock stays held, and all other threads wait. In the
-//! child of a fork, the threads that exist only in the parent never release their locks. A wait
-//! without a limit for such a lock panics, and names the holder. Waits with a limit reach it in all
-//! these cases.
+//! | the lock is held by | a wait without a limit |
+//! |---|---|
+//! | the thread that waits, and it is a `Lock` | panics |
+//! | in the child of a fork, a thread that exists only in the parent | panics, and names the thread |
+//! | a thread that has ended and leaked its guard | blocks forever; a dump shows the holder |
+//!
+//! A wait with a limit reaches it in all these cases.
 //!
 //! # Allocators
 //!
