@@ -1,4 +1,4 @@
-//! What every thread waits for, in one call.
+//! A dump: all threads and their waits, in one call.
 
 use std::fmt;
 use std::time::Duration;
@@ -49,7 +49,7 @@ pub fn dump() -> Dump {
     }
 }
 
-/// What every thread was doing when [`dump`] was called. `Display` shows one line per thread.
+/// The state of all threads when [`dump`] was called. `Display` shows one line per thread.
 ///
 /// ```
 /// assert!(tk_thread::dump().to_string().starts_with("MainThread (thread 1) runs"));
@@ -84,7 +84,7 @@ impl fmt::Display for Dump {
     }
 }
 
-/// What one thread was doing when [`dump`] was called.
+/// The state of one thread when [`dump`] was called.
 ///
 /// ```
 /// let dump = tk_thread::dump();

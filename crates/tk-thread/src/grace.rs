@@ -1,4 +1,4 @@
-//! What still holds a program open when its grace period is over, by name.
+//! The error of a program whose grace period is over, which names everything that holds it open.
 
 use std::error::Error;
 use std::fmt;

@@ -61,7 +61,7 @@ thread_local! {
     static PENDING: RefCell<Option<PendingPanic>> = const { RefCell::new(None) };
 }
 
-/// What the panic hook has seen of a panic.
+/// A panic as the panic hook has seen it.
 struct PendingPanic {
     message: String,
     location: Option<PanicLocation>,
@@ -69,7 +69,7 @@ struct PendingPanic {
     reported: Reported,
 }
 
-/// What has been reported of a panic when it happened.
+/// Whether and how a panic was reported when it happened.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reported {
     /// Nothing: it is left to the catch scope.

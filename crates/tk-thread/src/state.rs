@@ -1,4 +1,4 @@
-//! What the handles on a thread share: how far it has come, and waiting for it.
+//! The state that the handles on a thread share: how far it has come, and waiting for it.
 //!
 //! ```text
 //!   STARTING  ------->  RUNNING  ------->  UNREGISTERED  ---------------------->  JOINED

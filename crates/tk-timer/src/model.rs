@@ -1,4 +1,4 @@
-//! What the models see: a scheduler, whose threads are the model's.
+//! The scheduler as models see it, with threads of the model.
 
 use std::io;
 use std::sync::Mutex;

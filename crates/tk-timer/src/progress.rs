@@ -34,7 +34,7 @@ const ENDED: u32 = 2;
 const LAST: u32 = 1 << 2;
 const JOINED: u32 = 1 << 3;
 
-/// What the word of a timer says.
+/// The meaning of a timer's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The timer is in the wheel.

@@ -71,7 +71,7 @@ pub(crate) struct Scheduler {
     epoch: Instant,
 }
 
-/// What a scheduler needs from its surroundings. Models have their own.
+/// The surroundings of a scheduler. Models have their own.
 pub(crate) trait Runner {
     /// Starts a thread that locks `hiring` for a moment and then calls [`Scheduler::serve`].
     fn start_thread(&self) -> io::Result<()>;

@@ -375,7 +375,7 @@ mod tests {
         use crate::task::Action;
         use std::sync::Arc;
 
-        // What is beside the value; that there is none needs no room of its own.
+        // The size besides the value. `None` needs no room of its own.
         fn node_of<T>() -> usize {
             (24 + size_of::<T>()).next_multiple_of(align_of::<u64>())
         }

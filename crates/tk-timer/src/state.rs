@@ -1,5 +1,4 @@
-//! What the lock of a scheduler guards: the timers that are pending, and the threads that serve
-//! them.
+//! The state that a scheduler's lock guards: the pending timers, and the threads that serve them.
 //!
 //! Each method is one step, with the state locked. None of them calls or drops a function of the
 //! user.
@@ -58,7 +57,7 @@ pub(crate) struct Fired {
     at: u64,
 }
 
-/// What happens after a call.
+/// The step after a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Next {
     /// The timer is in the wheel again, for this time.

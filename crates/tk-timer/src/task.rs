@@ -13,7 +13,7 @@ use crate::catch::{Panicked, catch_panic, drop_quietly};
 use crate::progress::Progress;
 use crate::{Schedule, Tick};
 
-/// What the handles on a timer share.
+/// The part of a timer that its handles share.
 #[derive(Debug)]
 pub(crate) struct Task {
     pub(crate) progress: Progress,
@@ -24,7 +24,7 @@ pub(crate) struct Task {
     born: u32,
 }
 
-/// What a timer that repeats has in addition.
+/// The additional part of a timer that repeats.
 #[derive(Debug)]
 pub(crate) struct Repeat {
     pub(crate) schedule: Schedule,
@@ -65,7 +65,7 @@ impl Task {
     }
 }
 
-/// What a timer is to the program that it belongs to.
+/// How a timer belongs to its program.
 pub(crate) enum Hold {
     /// The timer holds its program open.
     Open(KeepAlive),
@@ -92,7 +92,7 @@ impl Hold {
     }
 }
 
-/// What a timer does. The thread that has an action is alone with its function.
+/// The function of a timer, and its hold. The thread that has an action is alone with the function.
 pub(crate) struct Action {
     pub(crate) task: Arc<Task>,
     pub(crate) function: Box<dyn Function>,

@@ -166,7 +166,8 @@ fn a_join_returns_after_the_thread_local_destructors() {
 
     impl Drop for Slow {
         fn drop(&mut self) {
-            // Time passes, so that a join which does not wait for it would be seen to return before.
+            // Time passes, so that a join which does not wait for it would be seen to return
+            // before.
             sleep(Duration::from_millis(20));
             LATE.with_borrow_mut(|late| *late = Some(Later(Arc::clone(&self.0))));
         }

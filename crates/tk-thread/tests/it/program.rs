@@ -1,4 +1,5 @@
-//! The end of the program. Each test runs in a process of its own, in which `child` is what it does.
+//! The end of the program. Each test runs in a process of its own, in which `child` is what it
+//! does.
 
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -116,7 +117,8 @@ fn daemons_are_left_behind() {
 
 #[test]
 fn a_worker_may_join_the_main_thread() {
-    // The harness runs the child in a thread of its own, which is the main thread to the program that it runs.
+    // The harness runs the child in a thread of its own, which is the main thread to the program
+    // that it runs.
     let output = run("joins_main");
     assert!(output.status.success(), "{output:?}");
     assert_eq!(said(&output), ["end of main", "end of thread"]);

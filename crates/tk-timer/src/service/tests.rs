@@ -1,4 +1,4 @@
-//! What can be seen from inside only.
+//! Tests of states that only the inside shows.
 
 use std::collections::HashSet;
 use std::sync::mpsc;

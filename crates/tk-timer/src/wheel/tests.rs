@@ -170,8 +170,8 @@ impl Random {
         (self.next() >> 16) % bound
     }
 
-    /// A deadline from the past to centuries ahead, each magnitude equally often. Sometimes it is an
-    /// earlier deadline, or `NEVER`.
+    /// A deadline from the past to centuries ahead, each magnitude equally often. Sometimes it is
+    /// an earlier deadline, or `NEVER`.
     fn deadline(&mut self, now: u64, last: u64) -> u64 {
         match self.below(16) {
             0 => self.below(now.max(1)),
