@@ -53,9 +53,10 @@ fn floors(criterion: &mut Criterion) {
 
 fn main() {
     // As criterion's: to see that all runs.
-    let scale = match std::env::args().any(|argument| argument == "--test") {
-        true => Scale::Trial,
-        false => Scale::Full,
+    let scale = if std::env::args().any(|argument| argument == "--test") {
+        Scale::Trial
+    } else {
+        Scale::Full
     };
     let mut criterion = Criterion::default().configure_from_args();
     floors(&mut criterion);

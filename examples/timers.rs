@@ -97,9 +97,10 @@ fn main() -> ExitCode {
         eprintln!("usage: timers [N [SECONDS]]");
         return ExitCode::from(2);
     };
-    match tk_threading::main(|| run(timers as usize, Duration::from_secs(seconds))) {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
+    if tk_threading::main(|| run(timers as usize, Duration::from_secs(seconds))) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

@@ -96,9 +96,10 @@ fn list(cases: &[Case]) {
 fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
     let on = Machine::here();
     let most = GROUPS.map(|group| cases.iter().filter(|case| case.group == group).count());
-    let effort = match options.quick {
-        true => Effort::quick(most.into_iter().max().unwrap_or(1)),
-        false => Effort::FULL,
+    let effort = if options.quick {
+        Effort::quick(most.into_iter().max().unwrap_or(1))
+    } else {
+        Effort::FULL
     };
     let (mut figures, mut failed) = (Vec::new(), false);
     // Each case is dropped before the next, so that the million timers of one do not disturb

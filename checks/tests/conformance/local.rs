@@ -24,9 +24,10 @@ impl PerThread for tk_local::Local<Value> {
     }
 
     fn with<R>(&self, f: impl FnOnce(Option<&Value>) -> R) -> R {
-        match self.is_set() {
-            true => self.with_borrow(|value| f(Some(value))).unwrap(),
-            false => f(None),
+        if self.is_set() {
+            self.with_borrow(|value| f(Some(value))).unwrap()
+        } else {
+            f(None)
         }
     }
 }
@@ -42,9 +43,10 @@ impl PerThread for tk_local::SharedLocal<Value> {
     }
 
     fn with<R>(&self, f: impl FnOnce(Option<&Value>) -> R) -> R {
-        match self.is_set() {
-            true => tk_local::SharedLocal::with(self, |value| f(Some(value))).unwrap(),
-            false => f(None),
+        if self.is_set() {
+            tk_local::SharedLocal::with(self, |value| f(Some(value))).unwrap()
+        } else {
+            f(None)
         }
     }
 }

@@ -15,9 +15,10 @@ struct Noisy(&'static str, ThreadId);
 
 impl Drop for Noisy {
     fn drop(&mut self) {
-        let by = match std::thread::current().id() == self.1 {
-            true => "its thread",
-            false => "another thread",
+        let by = if std::thread::current().id() == self.1 {
+            "its thread"
+        } else {
+            "another thread"
         };
         say(&format!("{} dropped by {by}", self.0));
     }

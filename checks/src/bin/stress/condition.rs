@@ -109,12 +109,11 @@ pub fn monitor_queue(round: &Round) -> Tally {
                 let mut queue = inner.borrow_mut();
                 (queue.jobs, queue.produced) = (queue.jobs + n, queue.produced + n);
             }
-            match worker.random.one_in(2) {
-                true => _ = outer.notify(n as usize),
-                false => {
-                    drop(outer);
-                    queue.notify_all();
-                }
+            if worker.random.one_in(2) {
+                _ = outer.notify(n as usize)
+            } else {
+                drop(outer);
+                queue.notify_all();
             }
             worker.done();
             worker.work();

@@ -61,9 +61,10 @@ pub fn limits(round: &Round) -> Tally {
                     worker.wait(Limits::Any, |limit| event.wait_with(limit));
                     continue;
                 }
-                match worker.random.one_in(2) {
-                    true => event.set(),
-                    false => event.clear(),
+                if worker.random.one_in(2) {
+                    event.set()
+                } else {
+                    event.clear()
                 }
                 worker.done();
                 worker.work();

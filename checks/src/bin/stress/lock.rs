@@ -24,9 +24,10 @@ pub fn raw(round: &Round) -> Tally {
     let tally = round.run(
         |worker| {
             while !worker.is_expired() {
-                let got = match worker.random.one_in(8) {
-                    true => lock.try_acquire(),
-                    false => worker.wait(Limits::Any, |limit| lock.acquire_with(limit)),
+                let got = if worker.random.one_in(8) {
+                    lock.try_acquire()
+                } else {
+                    worker.wait(Limits::Any, |limit| lock.acquire_with(limit))
                 };
                 if got {
                     inside.add();

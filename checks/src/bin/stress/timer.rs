@@ -43,9 +43,10 @@ pub fn once(round: &Round) -> Tally {
                     assert!(moved || Instant::now() >= due, "fired too early");
                     books_of_timer.fired.fetch_add(1, SeqCst);
                 };
-                let timer = match moved {
-                    true => Timer::new(Duration::MAX, fire),
-                    false => Timer::at(due, fire),
+                let timer = if moved {
+                    Timer::new(Duration::MAX, fire)
+                } else {
+                    Timer::at(due, fire)
                 };
                 let handle = timer.name("stress").daemon(true).start_on(&service);
                 started.fetch_add(1, SeqCst);

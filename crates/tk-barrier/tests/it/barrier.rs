@@ -239,17 +239,21 @@ fn a_limit_that_is_reached_while_the_action_runs_breaks_the_round_immediately() 
         let (barrier, runs, may_end) = slow_barrier(3);
         let source = StopSource::new();
         let token = source.token();
-        let (own, others) = match by_stop {
-            false => (BarrierError::TimedOut, BROKEN_BY_TIME),
-            true => (BarrierError::Stopped, BROKEN_BY_STOP),
+        let (own, others) = if by_stop {
+            (BarrierError::Stopped, BROKEN_BY_STOP)
+        } else {
+            (BarrierError::TimedOut, BROKEN_BY_TIME)
         };
         std::thread::scope(|s| {
             let patient = start_parked(s, "barrier", || barrier.wait());
             // Long enough for the last party to come on a busy machine, and otherwise the round
             // breaks before it does.
-            let limited = start_parked(s, "barrier", || match by_stop {
-                false => barrier.wait_for(Duration::from_millis(200)),
-                true => barrier.wait_with(&token),
+            let limited = start_parked(s, "barrier", || {
+                if by_stop {
+                    barrier.wait_with(&token)
+                } else {
+                    barrier.wait_for(Duration::from_millis(200))
+                }
             });
             let last = start(s, || barrier.wait());
             until("the action runs", || {
@@ -513,20 +517,17 @@ fn who_is_one_too_many_learns_of_an_abort_and_joins_after_a_reset() {
             let early = start_parked(s, "barrier", || barrier.wait());
             // While the action runs: once it has ended, the early one is of the next round at some
             // moment.
-            let error = match reset {
-                true => {
-                    barrier.reset();
-                    until("it is counted", || barrier.n_waiting() == 1);
-                    may_end.store(true, Release);
-                    assert_eq!((barrier.wait(), early.join()), (Ok(1), Ok(0)));
-                    BarrierError::Reset
-                }
-                false => {
-                    barrier.abort();
-                    assert_eq!(early.join(), Err(BarrierError::Aborted));
-                    may_end.store(true, Release);
-                    BarrierError::Aborted
-                }
+            let error = if reset {
+                barrier.reset();
+                until("it is counted", || barrier.n_waiting() == 1);
+                may_end.store(true, Release);
+                assert_eq!((barrier.wait(), early.join()), (Ok(1), Ok(0)));
+                BarrierError::Reset
+            } else {
+                barrier.abort();
+                assert_eq!(early.join(), Err(BarrierError::Aborted));
+                may_end.store(true, Release);
+                BarrierError::Aborted
             };
             assert_eq!((first.join(), last.join()), (Err(error), Err(error)));
         });
@@ -577,9 +578,10 @@ fn what_comes_first_while_the_action_runs_is_what_becomes_of_the_round() {
                 doing.iter().for_each(|act| act(&barrier));
                 assert_eq!(first.join(), Err(expected));
                 may_end.store(true, Release);
-                match panics {
-                    true => assert_eq!(last.join(), Err("panicked")),
-                    false => assert_eq!(last.join(), Ok(Err(expected))),
+                if panics {
+                    assert_eq!(last.join(), Err("panicked"))
+                } else {
+                    assert_eq!(last.join(), Ok(Err(expected)))
                 }
                 assert_eq!(barrier.is_broken(), after.is_some());
                 let later = barrier.wait_for(Duration::ZERO);

@@ -82,9 +82,12 @@ fn a_long_queue_is_left_from_every_place() {
         });
         // From the middle, then from the end and the beginning.
         let some = |from: usize| {
-            move |waiter: &Waiter| match waiter.tag() >= from {
-                true => FilterOp::Unpark,
-                false => FilterOp::Skip,
+            move |waiter: &Waiter| {
+                if waiter.tag() >= from {
+                    FilterOp::Unpark
+                } else {
+                    FilterOp::Skip
+                }
             }
         };
         let late = unpark_filter(&word, some(THREADS / 2), |_| 1);
@@ -194,9 +197,10 @@ fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
             answer
         };
         let parked = park(&word, validate, &wait, Duration::ZERO.into());
-        let expected = match answer {
-            true => Err(WaitError::TimedOut),
-            false => Ok(Parked::Invalid),
+        let expected = if answer {
+            Err(WaitError::TimedOut)
+        } else {
+            Ok(Parked::Invalid)
         };
         assert_eq!(parked, expected);
     }

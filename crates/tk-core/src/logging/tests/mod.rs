@@ -58,9 +58,10 @@ fn render(format: &str) -> String {
 
 /// The only field of a format.
 fn spec(format: &str) -> Spec {
-    let pieces = match format.starts_with('%') {
-        true => percent::parse(format),
-        false => brace::parse(format),
+    let pieces = if format.starts_with('%') {
+        percent::parse(format)
+    } else {
+        brace::parse(format)
     };
     match pieces.as_deref() {
         Ok([Piece::Field(_, spec)]) => spec.clone(),
