@@ -91,14 +91,14 @@ fn logger() -> tk::Logging {
 }
 
 #[library_benchmark(setup = lock)]
-#[bench::pair(config = limit(25))]
+#[bench::pair(config = limit(19))]
 fn lock_pair(lock: tk::Lock) -> tk::Lock {
     repeat(|| black_box(&lock).with(|count| *count += 1));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_1(config = limit(54))]
+#[bench::depth_1(config = limit(36))]
 fn rlock_pair(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| ()));
     lock
@@ -111,8 +111,9 @@ fn rlock_again(lock: tk::RLock) -> tk::RLock {
     lock
 }
 
+// A set and a wait count, so that no pulse is lost: a compare-exchange in place of a swap.
 #[library_benchmark(setup = event)]
-#[bench::pair(config = limit(16))]
+#[bench::pair(config = limit(22))]
 fn event_set_and_clear(event: tk::Flag) -> tk::Flag {
     repeat(|| {
         Event::set(black_box(&event));
@@ -131,14 +132,14 @@ fn event_is_set(event: tk::Flag) -> tk::Flag {
 }
 
 #[library_benchmark(setup = set_event)]
-#[bench::one(config = limit(8))]
+#[bench::one(config = limit(11))]
 fn event_wait(event: tk::Flag) -> tk::Flag {
     repeat(|| Event::wait(black_box(&event)));
     event
 }
 
 #[library_benchmark(setup = semaphore)]
-#[bench::pair(config = limit(62))]
+#[bench::pair(config = limit(27))]
 fn semaphore_pair(semaphore: tk::Permits) -> tk::Permits {
     repeat(|| black_box(&semaphore).with(|| ()));
     semaphore
@@ -168,7 +169,7 @@ fn local_get(local: tk::Number) -> tk::Number {
 }
 
 #[library_benchmark(setup = logger)]
-#[bench::by_target(config = limit(106))]
+#[bench::by_target(config = limit(86))]
 fn log_disabled(logger: tk::Logging) -> tk::Logging {
     repeat(|| {
         let arguments = format_args!("not written");

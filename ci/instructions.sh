@@ -20,4 +20,5 @@ if [ ${#missing[@]} -gt 0 ]; then
 fi
 
 export GUNGRAUN_RUNNER="$runner"
-cargo bench -p tk-benches --features instructions --bench instructions --locked -- "$@"
+# A regression also exits with 3, which here would mean a missing tool.
+cargo bench -p tk-benches --features instructions --bench instructions --locked -- "$@" || exit 1

@@ -197,17 +197,12 @@ impl Event {
     /// ```
     #[inline]
     pub fn clear(&self) {
-        let mut state = self.state.load(Relaxed);
-        while is_set(state) {
-            // Acquire: pairs with the Release in `set`. A thread that clears the event and then
-            // looks for work sees what was done before the `set` that it has undone.
-            match self
-                .state
-                .compare_exchange(state, state & !SET, Acquire, Relaxed)
-            {
-                Ok(_) => return,
-                Err(changed) => state = changed,
-            }
+        // Relaxed: if the event is not set, there is nothing to do and nothing to see.
+        if is_set(self.state.load(Relaxed)) {
+            // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks
+            // for work sees what was done before the `set` that it has undone. If another thread has
+            // cleared the event meanwhile, this changes nothing.
+            self.state.fetch_and(!SET, Acquire);
         }
     }
 

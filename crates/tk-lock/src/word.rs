@@ -61,7 +61,7 @@ impl State {
 
     #[inline]
     pub(crate) fn is_held_by(self, owner: Owner) -> bool {
-        self.0 & !PARKED == State::held_by(owner).0
+        self.0 >> OWNER_SHIFT == owner.get()
     }
 
     #[inline]
