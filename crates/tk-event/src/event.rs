@@ -199,9 +199,9 @@ impl Event {
     pub fn clear(&self) {
         // Relaxed: if the event is not set, there is nothing to do and nothing to see.
         if is_set(self.state.load(Relaxed)) {
-            // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks
-            // for work sees what was done before the `set` that it has undone. If another thread has
-            // cleared the event meanwhile, this changes nothing.
+            // Acquire: pairs with the Release in `set`. A thread that clears the event and then
+            // looks for work sees what was done before the `set` that it has undone. If another
+            // thread has cleared the event meanwhile, this changes nothing.
             self.state.fetch_and(!SET, Acquire);
         }
     }
