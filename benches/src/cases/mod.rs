@@ -105,7 +105,6 @@ mod tests {
 
     // `cargo bench -- --test` measures each of them once, too.
     #[test]
-    #[ignore = "long: ci/test-long.sh runs it"]
     fn every_contender_of_every_case_can_be_measured() {
         for case in all(Scale::Trial) {
             for contender in &case.contenders {

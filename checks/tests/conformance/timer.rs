@@ -10,8 +10,8 @@ use crate::{SHORT, takes_a_short_time};
 
 const LONG: Duration = Duration::from_secs(3600);
 
-/// CPython's is about default arguments that two timers must not share. What a function here has,
-/// it captures.
+/// CPython's test is about default arguments that two timers must not share. A function here has no
+/// default arguments: it owns its captures.
 #[test]
 fn test_init_immutable_default_args() {
     let (sender, receiver) = mpsc::channel();

@@ -61,8 +61,8 @@ with_futexes! {
             // failure is looked at below.
             let _ = self.state.compare_exchange(AWAKE, ASLEEP, Relaxed, Relaxed);
             loop {
-                // Acquire: pairs with the Release in `wake`. What the unparking thread did
-            // before is visible here.
+                // Acquire: pairs with the Release in `wake`. The unparking thread's earlier
+                // writes are visible here.
                 if let Some(token) = token(self.state.load(Acquire)) {
                     return Some(token);
                 }
@@ -116,8 +116,8 @@ without_futexes! {
         pub(super) fn sleep(&self, deadline: Option<Instant>) -> Option<u32> {
             // Relaxed: it tells `wake` to use the bed. A failure is looked at below.
             let _ = self.state.compare_exchange(AWAKE, ASLEEP, Relaxed, Relaxed);
-            // Acquire: pairs with the Release in `wake`. What the unparking thread did
-            // before is visible here.
+            // Acquire: pairs with the Release in `wake`. The unparking thread's
+            // earlier writes are visible here.
             let token_now = || token(self.state.load(Acquire));
             if let Some(token) = token_now() {
                 return Some(token);

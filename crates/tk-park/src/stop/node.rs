@@ -194,8 +194,8 @@ impl Node {
 
     #[inline]
     pub(super) fn stop_requested(&self) -> bool {
-        // Acquire: pairs with the Release in `set_flag`. What the requesting thread did before is
-        // visible to a thread that sees the request.
+        // Acquire: pairs with the Release in `set_flag`. A thread that sees the request
+        // sees what the requesting thread did before.
         self.stopped.load(Ordering::Acquire)
     }
 
