@@ -26,7 +26,7 @@ blind() {
 
 # Not tgkill: by it the C library aborts, and has all threads change their user.
 refused() {
-    refuse kill,tkill
+    refuse kill,tkill,membarrier
 }
 
 mute() {

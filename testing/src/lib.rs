@@ -10,6 +10,8 @@
 
 #[cfg(all(unix, not(tk_loom)))]
 mod fork;
+#[cfg(not(tk_loom))]
+mod litmus;
 #[cfg(tk_loom)]
 mod model;
 #[cfg(not(tk_loom))]
@@ -25,6 +27,8 @@ mod wait;
 
 #[cfg(all(unix, not(tk_loom)))]
 pub use fork::{fork, is_child_of_fork};
+#[cfg(not(tk_loom))]
+pub use litmus::rounds_missed;
 #[cfg(tk_loom)]
 pub use model::explore;
 #[cfg(not(tk_loom))]

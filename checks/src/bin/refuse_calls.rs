@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The calls are those that can tell whether a thread is gone: `getpriority`, `kill`, `tkill`,
-//! `tgkill`.
+//! `tgkill`; and `membarrier`, which locks use.
 
 use std::process::ExitCode;
 
@@ -37,6 +37,7 @@ fn number(name: &str) -> Option<libc::c_long> {
     match name {
         "getpriority" => Some(libc::SYS_getpriority),
         "kill" => Some(libc::SYS_kill),
+        "membarrier" => Some(libc::SYS_membarrier),
         "tgkill" => Some(libc::SYS_tgkill),
         "tkill" => Some(libc::SYS_tkill),
         _ => None,

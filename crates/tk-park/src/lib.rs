@@ -14,6 +14,7 @@
 //! - [`WaitInfo`] describes a wait. It stands in the thread's [record](tk_core::ThreadRecord) while
 //!   the thread is parked, so that other threads can see what it waits for.
 //! - [`AdaptiveSpin`] spins before it parks, as long as that has paid lately.
+//! - [`asymmetric_fence`] orders a fast path against a slow one, at the cost of the slow one alone.
 //!
 //! # A primitive in a dozen lines
 //!
@@ -78,6 +79,7 @@
 //! 3. A thread whose record says that it waits is in the queue. If you read the record and then
 //!    unpark, you unpark that thread.
 
+pub mod asymmetric_fence;
 mod fork;
 mod limit;
 mod lot;

@@ -1,6 +1,7 @@
 //! What parking, limits and stop tokens promise.
 #![cfg(not(tk_loom))]
 
+mod asymmetric_fence;
 mod limit;
 mod lot;
 mod park;
