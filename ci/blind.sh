@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The tests that depend on who a thread is, four times: as the system answers; where it cannot be asked whether a thread is
 # gone, nor which one is the main thread (--cfg tk_blind, as on systems other than Linux); where a filter of system calls
-# refuses signals, as sandboxes do; and where a filter refuses the question whether a thread is gone as well. Takes the names
+# refuses signals and fences, as sandboxes do; and where a filter refuses the question whether a thread is gone as well. Takes the names
 # of the modes (asked, blind, refused, mute), or else runs all.
 set -euo pipefail
 cd "$(dirname "$0")/.."

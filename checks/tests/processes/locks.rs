@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_lock::{Limit, Lock, LockExt, RLock, RawLock, StopSource, WaitError};
+use tk_park::asymmetric_fence::{heavy, is_available, light};
 use tk_testing::fork;
 use tk_thread::{Builder, Thread, spawn};
 
@@ -49,6 +50,53 @@ fn asleep(thread: Thread, kind: &str) -> Thread {
 }
 
 cases! {
+    #[cfg(target_os = "linux")] a_filter_that_comes_late_makes_no_fence_miss_a_thread: || {
+        tk_checks::filter::answer(&[libc::SYS_membarrier], libc::EPERM as u16).unwrap();
+        assert_eq!(tk_testing::rounds_missed(30, light, heavy), 0);
+        assert!(!is_available());
+    } => |ended| ended.printed(&[]);
+
+    #[cfg(target_os = "linux")] a_filter_that_pretends_to_make_a_fence_is_not_believed: || {
+        tk_checks::filter::answer(&[libc::SYS_membarrier], 0).unwrap();
+        assert_eq!(tk_testing::rounds_missed(30, light, heavy), 0);
+        assert!(!is_available());
+    } => |ended| ended.printed(&[]);
+
+    #[cfg(target_os = "linux")] a_used_lock_wakes_its_sleepers_behind_a_filter_that_comes_late: || {
+        static LOCK: Lock<usize> = Lock::new(0);
+        (0..1000).for_each(|_| *LOCK.lock() += 1);
+        tk_checks::filter::answer(&[libc::SYS_membarrier], libc::EPERM as u16).unwrap();
+        for _ in 0..10 {
+            let guard = LOCK.lock();
+            let sleeper = spawn(|| *LOCK.lock() += 1);
+            asleep(sleeper.thread().clone(), "lock");
+            drop(guard);
+            sleeper.join().unwrap();
+        }
+        assert_eq!(*LOCK.lock(), 1010);
+    } => |ended| ended.printed(&[]);
+
+    a_used_lock_wakes_its_sleepers_in_the_child: || {
+        static LOCK: Lock<usize> = Lock::new(0);
+        (0..1000).for_each(|_| *LOCK.lock() += 1);
+        keeper("sleeper in the parent", || ());
+        let was_available = is_available();
+        fork(|| {
+            assert_eq!(tk_testing::rounds_missed(300, light, heavy), 0);
+            // Not refused, and so registered, as in the parent.
+            assert_eq!(is_available(), was_available);
+            for _ in 0..10 {
+                let guard = LOCK.lock();
+                let sleeper = spawn(|| *LOCK.lock() += 1);
+                asleep(sleeper.thread().clone(), "lock");
+                drop(guard);
+                sleeper.join().unwrap();
+                (0..1000).for_each(|_| *LOCK.lock() += 1);
+            }
+            assert_eq!(*LOCK.lock(), 11_010);
+        });
+    } => |ended| ended.printed(&[]);
+
     a_lock_that_a_lost_thread_holds_says_so_in_the_child: || {
         static LOCK: Lock<u32> = Lock::new(0);
         static RLOCK: RLock<u32> = RLock::new(0);

@@ -118,13 +118,14 @@ pub unsafe trait CondvarLock: Sync {
     /// Marks the lock as one with parked threads, if a thread holds it. Returns whether one does.
     ///
     /// Must be one atomic step. Called with the lock's queue locked, before threads are moved into
-    /// the queue.
+    /// the queue. If it is called at any other time, threads may wait forever.
     fn mark_parked_if_locked(&self) -> bool;
 
     /// Marks the lock as one with parked threads, whether or not a thread holds it.
     ///
     /// Called with the lock's queue locked, after threads have been moved into the queue, and
-    /// before another one is woken that takes the lock. So a release is to come.
+    /// before another one is woken that takes the lock. So a release is to come. If it is called at
+    /// any other time, threads may wait forever.
     fn mark_parked(&self);
 
     /// Releases the lock completely. Returns what [`acquire_restore`](CondvarLock::acquire_restore)
@@ -166,15 +167,16 @@ unsafe impl CondvarLock for RawLock {
     }
 
     fn mark_parked_if_locked(&self) -> bool {
-        self.word.mark_parked_if_locked()
+        self.mark_parked_if_held()
     }
 
     fn mark_parked(&self) {
-        self.word.mark_parked();
+        self.mark_parked_anyway();
     }
 
     unsafe fn release_save(&self) -> usize {
-        self.release_as(current_owner());
+        // An atomic release is right in either mode, and this thread is about to park anyway.
+        self.release_atomically();
         0
     }
 
@@ -184,8 +186,8 @@ unsafe impl CondvarLock for RawLock {
     }
 }
 
-// SAFETY: as for the `RawLock` inside, which has the queue. The number of levels is what is saved:
-// by the caller's promises, this thread owns the lock when it is read, and again when it is
+// SAFETY: as for the `RawLock` inside, which has the queue. The levels beyond the first are what is
+// saved: by the caller's promises, this thread owns the lock when it is read, and again when it is
 // written.
 unsafe impl CondvarLock for RawRLock {
     fn word(&self) -> &dyn Word {
@@ -202,15 +204,15 @@ unsafe impl CondvarLock for RawRLock {
 
     unsafe fn release_save(&self) -> usize {
         let me = current_owner();
-        let levels = self.suspend(me);
-        self.lock().release_as(me);
-        levels
+        let again = self.suspend(me);
+        self.lock().release_atomically();
+        again
     }
 
     #[track_caller]
-    unsafe fn acquire_restore(&self, levels: usize, token: u16) {
+    unsafe fn acquire_restore(&self, again: usize, token: u16) {
         let me = current_owner();
         self.lock().acquire_woken(me, token);
-        self.resume(me, levels);
+        self.resume(me, again);
     }
 }

@@ -43,7 +43,7 @@
 //! # Fairness
 //!
 //! A running thread may take a free lock before the threads in the queue (barging), because it is
-//! faster than a thread that has to wake up. But each release that finds a queue looks at the
+//! faster than a thread that has to wake up. But the releases that find a queue look at the
 //! clock. If the first thread in the queue has been there for a millisecond, the release hands the
 //! lock to it. The time of a thread that a condition variable has notified counts from the
 //! notification. A fair release ([`unlock_fair`](RLockGuard::unlock_fair),
@@ -83,6 +83,7 @@ mod anonymous;
 mod condvar_lock;
 mod error;
 mod lock;
+mod mode;
 mod raw_lock;
 mod raw_mutex;
 mod raw_rlock;

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `word.rs` | the states of the word, and the steps between them |
+//! | `mode.rs` | which releases are atomic steps, and which plain stores |
 //! | `raw_lock/acquire.rs` | spinning and parking |
 //! | `raw_lock/release.rs` | which thread gets the lock next: starvation, handoff |
 //! | `raw_mutex.rs` | the traits of `lock_api` |
@@ -21,6 +22,7 @@ use tk_park::{AdaptiveSpin, Limit, WaitError};
 
 use self::release::Unlock;
 use crate::NotLocked;
+use crate::mode::ReleaseMode;
 use crate::word::LockWord;
 
 /// Token of a thread that is woken: try to take the lock.
@@ -53,7 +55,6 @@ const TOKEN_HANDOFF: u16 = 1;
 /// assert!(lock.release().is_err());
 /// ```
 #[doc(alias = "threading.Lock")]
-#[derive(Default)]
 #[repr(C)]
 pub struct RawLock {
     /// First, so that the address in the record of a thread that waits is that of the lock.
@@ -62,6 +63,7 @@ pub struct RawLock {
     /// Whether a thread has spun for the lock since the last fair release: *Spinning is waiting*.
     /// An estimate, which orders nothing, and so not one of the atomics of `sync`.
     spinning: AtomicBool,
+    mode: ReleaseMode,
 }
 
 #[cfg(not(tk_loom))]
@@ -81,6 +83,7 @@ impl RawLock {
             word: LockWord::new(),
             spin: AdaptiveSpin::new(),
             spinning: AtomicBool::new(false),
+            mode: ReleaseMode::new(),
         }
     }
 
@@ -100,8 +103,7 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        let taken = self.acquire_as(current_owner(), Limit::never());
-        debug_assert_eq!(taken, Ok(()));
+        self.acquire_unlimited(current_owner());
     }
 
     /// Takes the lock if it is free. Returns whether it was. Never blocks.
@@ -211,6 +213,41 @@ impl RawLock {
     #[doc(hidden)]
     pub fn loom_register(&self) {
         self.word.loom_register();
+        self.mode.loom_register();
+    }
+
+    /// Begins a model with a lock whose releases are light.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn loom_lighten(&self) {
+        self.mode.loom_lighten();
+    }
+
+    /// Begins a model with a lock whose next release makes it light.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn loom_almost_lighten(&self) {
+        self.mode.loom_almost_lighten();
+    }
+
+    /// Releases the lock as `unlock_fair` does.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn release_fairly(&self) {
+        self.release_fair();
+    }
+
+    /// Releases the lock as a guard does.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn release_held_by_me(&self) {
+        self.release_own();
+    }
+}
+
+impl Default for RawLock {
+    fn default() -> RawLock {
+        RawLock::new()
     }
 }
 

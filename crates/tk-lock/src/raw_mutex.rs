@@ -37,7 +37,7 @@ unsafe impl lock_api::RawMutex for RawLock {
 
     #[inline]
     unsafe fn unlock(&self, _: GuardNoSend) {
-        self.release_as(current_owner());
+        self.release_own();
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! The algorithm of the reentrant lock: Python's `threading.RLock`.
 //!
-//! The state is that of the [`RawLock`] inside, and a number of levels.
+//! The state is that of the [`RawLock`] inside, and how often the owner has taken it again.
 //!
 //! | state | acquire by the owner | acquire by another thread | release by the owner | release by another thread |
 //! |---|---|---|---|---|
@@ -20,8 +20,9 @@
 //! same reasoning. The id is read in one load. If it were two loads of half an id each, the first
 //! half could be of one owner and the second of another.
 //!
-//! **Levels.** Only the owner reads and writes `levels`. The lock passes the field on from owner to
-//! owner.
+//! **Again.** Only the owner reads and writes `again`, the number of its levels beyond the first.
+//! The lock passes the field on from owner to owner, and it is 0 while the lock is free. So a
+//! thread that takes the lock once and releases it writes nothing but the word.
 
 use std::cell::Cell;
 use std::fmt;
@@ -56,14 +57,14 @@ use crate::{NotOwned, RawLock};
 #[doc(alias = "recursive_mutex")]
 pub struct RawRLock {
     lock: RawLock,
-    levels: Cell<usize>,
+    again: Cell<usize>,
     anonymous: AnonymousId,
 }
 
 #[cfg(not(tk_loom))]
 const _: () = assert!(size_of::<RawRLock>() <= 24);
 
-// SAFETY: `levels` is the only field that can't be shared, and by *Levels* only the owner uses it.
+// SAFETY: `again` is the only field that can't be shared, and by *Again* only the owner uses it.
 unsafe impl Sync for RawRLock {}
 
 // A panic that leaves a method leaves nothing half changed: a level is taken or given back in one
@@ -82,7 +83,7 @@ impl RawRLock {
     pub const fn new() -> RawRLock {
         RawRLock {
             lock: RawLock::new(),
-            levels: Cell::new(0),
+            again: Cell::new(0),
             anonymous: AnonymousId::new(),
         }
     }
@@ -104,8 +105,11 @@ impl RawRLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        let taken = self.acquire_as(current_owner(), Limit::never());
-        debug_assert_eq!(taken, Ok(()));
+        let me = current_owner();
+        if !self.enter_again(me) {
+            self.lock.acquire_unlimited(me);
+            self.enter(me);
+        }
     }
 
     /// Takes the lock, or one more level of it, unless another thread holds it. Returns whether it
@@ -202,7 +206,7 @@ impl RawRLock {
     #[doc(alias = "_recursion_count")]
     pub fn recursion_count(&self) -> usize {
         if self.is_owned_by_current_thread() {
-            self.levels.get()
+            self.again.get() + 1
         } else {
             0
         }
@@ -221,11 +225,11 @@ impl RawRLock {
     /// The calling thread holds the lock. Does nothing if that thread has more than one level,
     /// because its other guards may be in use.
     pub(crate) fn bump(&self) {
-        if self.levels.get() == 1 {
+        if self.again.get() == 0 {
             let me = current_owner();
-            let levels = self.suspend(me);
+            let again = self.suspend(me);
             self.lock.bump_as(me);
-            self.resume(me, levels);
+            self.resume(me, again);
         }
     }
 
@@ -235,7 +239,7 @@ impl RawRLock {
     fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
         if !self.enter_again(me) {
             self.lock.acquire_as(me, limit)?;
-            self.resume(me, 1);
+            self.enter(me);
         }
         Ok(())
     }
@@ -248,7 +252,7 @@ impl RawRLock {
         }
         let taken = self.lock.try_acquire_as(me);
         if taken {
-            self.resume(me, 1);
+            self.enter(me);
         }
         taken
     }
@@ -257,9 +261,25 @@ impl RawRLock {
     #[inline]
     fn release_as(&self, me: Owner) -> Result<(), NotOwned> {
         if self.leave(me)? {
-            self.lock.release_as(me);
+            self.lock.release_own();
         }
         Ok(())
+    }
+
+    /// [`release`](RawRLock::release) for a guard: the calling thread holds the lock.
+    #[inline]
+    pub(crate) fn release_own(&self) {
+        debug_assert!(self.is_owned_by_current_thread());
+        let Some(again) = self.again.get().checked_sub(1) else {
+            // The word has the owner too. But a load from where an atomic step has just written
+            // takes as long as half a step.
+            if !current_owner().is_known() {
+                // Anonymous owner: before the release, because the next owner stores its own id.
+                self.anonymous.clear();
+            }
+            return self.lock.release_own();
+        };
+        self.again.set(again);
     }
 
     /// Returns whether the calling thread, which is `me`, holds the lock.
@@ -273,10 +293,20 @@ impl RawRLock {
     fn enter_again(&self, me: Owner) -> bool {
         let again = self.is_owned_by(me);
         if again {
-            let levels = self.levels.get().checked_add(1);
-            self.levels.set(levels.expect("too many levels of a lock"));
+            // One more than it counts.
+            let most = usize::MAX - 1;
+            assert!(self.again.get() < most, "too many levels of a lock");
+            self.again.set(self.again.get() + 1);
         }
         again
+    }
+
+    /// Begins the first level. The calling thread, which is `me`, has just taken the lock.
+    #[inline]
+    fn enter(&self, me: Owner) {
+        if !me.is_known() {
+            self.anonymous.set();
+        }
     }
 
     /// Gives one level back. Returns whether it was the last.
@@ -285,31 +315,30 @@ impl RawRLock {
         if !self.is_owned_by(me) {
             return Err(NotOwned);
         }
-        let levels = self.levels.get() - 1;
-        self.levels.set(levels);
-        if levels == 0 && !me.is_known() {
-            // Anonymous owner: before the release, because the next owner stores its own id.
-            self.anonymous.clear();
-        }
-        Ok(levels == 0)
+        let Some(again) = self.again.get().checked_sub(1) else {
+            if !me.is_known() {
+                // Anonymous owner: before the release, because the next owner stores its own id.
+                self.anonymous.clear();
+            }
+            return Ok(true);
+        };
+        self.again.set(again);
+        Ok(false)
     }
 
-    /// Takes all levels off, and returns how many there were. The calling thread, which is `me`,
-    /// holds the lock, and is about to release it.
+    /// Takes all levels off, and returns how many there were beyond the first. The calling thread,
+    /// which is `me`, holds the lock, and is about to release it.
     pub(crate) fn suspend(&self, me: Owner) -> usize {
         if !me.is_known() {
             self.anonymous.clear();
         }
-        self.levels.replace(0)
+        self.again.replace(0)
     }
 
-    /// Sets the levels. The calling thread, which is `me`, has just taken the lock.
-    #[inline]
-    pub(crate) fn resume(&self, me: Owner, levels: usize) {
-        self.levels.set(levels);
-        if !me.is_known() {
-            self.anonymous.set();
-        }
+    /// Restores the levels. The calling thread, which is `me`, has just taken the lock.
+    pub(crate) fn resume(&self, me: Owner, again: usize) {
+        self.again.set(again);
+        self.enter(me);
     }
 
     /// The lock inside, whose queue is that of this lock.

@@ -397,8 +397,7 @@ impl<'a, T: ?Sized> RLockGuard<'a, T> {
 impl<T: ?Sized> Drop for RLockGuard<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        let released = self.raw.release();
-        debug_assert_eq!(released, Ok(()));
+        self.raw.release_own();
     }
 }
 
@@ -446,8 +445,7 @@ unsafe impl<T: ?Sized + Sync> Sync for ArcRLockGuard<T> {}
 #[cfg(feature = "arc_lock")]
 impl<T: ?Sized> Drop for ArcRLockGuard<T> {
     fn drop(&mut self) {
-        let released = self.lock.raw.release();
-        debug_assert_eq!(released, Ok(()));
+        self.lock.raw.release_own();
     }
 }
 

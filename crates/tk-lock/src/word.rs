@@ -2,12 +2,12 @@
 //!
 //! The word holds the number of the owner, and one flag.
 //!
-//! | state | word | `take_unqueued` | `take` | `free` | `mark_parked_if_locked` | `replace_owner` |
-//! |---|---|---|---|---|---|---|
-//! | free | `0` | takes | takes | | `false` | `false` |
-//! | held | owner | fails | fails | frees | sets `PARKED` | frees, or hands over |
-//! | held, queued | owner, `PARKED` | fails | fails | fails | `true` | frees, or hands over |
-//! | free, queued | `PARKED` | fails | takes, keeps `PARKED` | | `false` | `false` |
+//! | state | word | `take_unqueued` | `take` | `free` | `free_lightly` | `mark_parked_if_locked` | `replace_owner` |
+//! |---|---|---|---|---|---|---|---|
+//! | free | `0` | takes | takes | | | `false` | `false` |
+//! | held | owner | fails | fails | frees | frees | sets `PARKED` | frees, or hands over |
+//! | held, queued | owner, `PARKED` | fails | fails | fails | frees, clears `PARKED` | `true` | frees, or hands over |
+//! | free, queued | `PARKED` | fails | takes, keeps `PARKED` | | | `false` | `false` |
 //!
 //! # Invariants
 //!
@@ -20,8 +20,10 @@
 //! enters the queue in the step that sees or sets `PARKED` on a held word
 //! ([`mark_parked_if_locked`](LockWord::mark_parked_if_locked)), and so do the threads that a
 //! condition variable moves here. `PARKED` is cleared only by a release that finds nobody else in
-//! the queue. All these steps are taken with the queue locked. If a thread set `PARKED` before it
-//! locks the queue, this could happen:
+//! the queue. All these steps are taken with the queue locked. The exception is a light release,
+//! which clears `PARKED` unseen. It notices, locks the queue, and sets `PARKED` again, or wakes a
+//! thread: *Seen by one side*, in `mode.rs`. If a thread set `PARKED` before it locks the queue,
+//! this could happen:
 //!
 //! 1. Thread A holds the lock. B sets `PARKED`.
 //! 2. A releases the lock, finds the queue empty, and clears `PARKED`.
@@ -130,6 +132,19 @@ impl LockWord {
             }
         }
         Err(state)
+    }
+
+    /// Releases the lock, which the calling thread holds, and wipes out `PARKED`: a light release
+    /// (see `mode.rs`).
+    #[inline]
+    pub(crate) fn free_lightly(&self) {
+        // Release: pairs with the Acquire of the next owner.
+        #[cfg(not(tk_loom))]
+        self.0.store(State::FREE.0, Release);
+        // loom does not know that a store comes after the atomic step that has read what the store
+        // overwrites. A swap without Acquire orders nothing else.
+        #[cfg(tk_loom)]
+        self.0.swap(State::FREE.0, Release);
     }
 
     /// Releases the lock if it is in this state, which is held, and no thread is parked.

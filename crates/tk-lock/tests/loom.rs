@@ -152,9 +152,10 @@ fn a_starving_waiter_is_handed_the_lock() {
 
 #[test]
 fn a_fair_release_hands_over() {
-    explore("lock: fair release", None, || {
+    explore("lock: fair release", Some(4), || {
         let lock = Lock::new(UnsafeCell::new(0));
-        assert!(!lock.is_locked()); // Touches the word.
+        // SAFETY: nothing is released.
+        unsafe { lock.raw() }.loom_register();
         let lock = Arc::new(lock);
         let guard = lock.lock();
         let other = thread::spawn({
@@ -348,5 +349,188 @@ fn a_release_before_a_stop_counts() {
         source.request_stop();
         waiter.join().unwrap();
         guarded.finish(2);
+    });
+}
+
+impl Guarded {
+    /// A lock whose releases are plain stores.
+    fn light() -> Arc<Guarded> {
+        let guarded = Guarded::new();
+        guarded.lock.loom_lighten();
+        guarded
+    }
+
+    /// As `acquire_and_add`, with the release of a guard.
+    fn lock_and_add(&self) {
+        self.lock.acquire();
+        self.add();
+        self.lock.release_held_by_me();
+    }
+}
+
+fn locker(guarded: &Arc<Guarded>) -> thread::JoinHandle<()> {
+    let guarded = guarded.clone();
+    thread::spawn(move || guarded.lock_and_add())
+}
+
+#[test]
+fn a_light_release_wakes_a_sleeper() {
+    explore("lock: light release against a waiter", None, || {
+        let guarded = Guarded::light();
+        guarded.lock.acquire();
+        let other = locker(&guarded);
+        guarded.add();
+        guarded.lock.release_held_by_me();
+        other.join().unwrap();
+        guarded.finish(2);
+    });
+}
+
+#[test]
+fn a_light_release_wipes_out_no_mark_for_good() {
+    explore(
+        "lock: light release against a waiter and a third",
+        Some(3),
+        || {
+            let guarded = Guarded::light();
+            guarded.lock.acquire();
+            let others = [locker(&guarded), locker(&guarded)];
+            guarded.add();
+            guarded.lock.release_held_by_me();
+            for other in others {
+                other.join().unwrap();
+            }
+            guarded.finish(3);
+        },
+    );
+}
+
+#[test]
+fn light_releases_in_a_row_wake_a_sleeper() {
+    explore("lock: two light releases against a waiter", Some(4), || {
+        let guarded = Guarded::light();
+        guarded.lock.acquire();
+        let other = locker(&guarded);
+        guarded.add();
+        guarded.lock.release_held_by_me();
+        guarded.lock_and_add();
+        other.join().unwrap();
+        guarded.finish(3);
+    });
+}
+
+#[test]
+fn a_lock_that_becomes_light_loses_no_sleeper() {
+    explore(
+        "lock: the change to light against a waiter",
+        Some(4),
+        || {
+            let guarded = Guarded::new();
+            guarded.lock.loom_almost_lighten();
+            guarded.lock.acquire();
+            let other = locker(&guarded);
+            guarded.add();
+            guarded.lock.release_held_by_me();
+            guarded.lock_and_add();
+            other.join().unwrap();
+            guarded.finish(3);
+        },
+    );
+}
+
+#[test]
+fn who_gives_up_leaves_a_fence_for_the_next_sleeper() {
+    explore(
+        "lock: light release, giving up, another waiter",
+        Some(2),
+        || {
+            let guarded = Guarded::light();
+            guarded.lock.acquire();
+            let hasty = thread::spawn({
+                let guarded = guarded.clone();
+                move || {
+                    let got = guarded.lock.acquire_with(Instant(1)).is_ok();
+                    if got {
+                        guarded.add();
+                        guarded.lock.release_held_by_me();
+                    }
+                    u32::from(got)
+                }
+            });
+            let patient = locker(&guarded);
+            let clock = thread::spawn(|| advance(1));
+            guarded.add();
+            guarded.lock.release_held_by_me();
+            clock.join().unwrap();
+            patient.join().unwrap();
+            let got = hasty.join().unwrap();
+            guarded.finish(2 + got);
+        },
+    );
+}
+
+#[test]
+fn a_lock_becomes_light_only_while_nobody_sleeps() {
+    explore(
+        "lock: the change to light beside two waiters",
+        Some(3),
+        || {
+            let guarded = Guarded::new();
+            guarded.lock.acquire();
+            let others = [locker(&guarded), locker(&guarded)];
+            guarded.lock.loom_almost_lighten();
+            guarded.add();
+            guarded.lock.release_held_by_me();
+            for other in others {
+                other.join().unwrap();
+            }
+            guarded.finish(3);
+        },
+    );
+}
+
+#[test]
+fn a_slow_light_release_beside_a_lock_that_becomes_light_again() {
+    explore("lock: light, ordinary and light again", Some(2), || {
+        let guarded = Guarded::light();
+        guarded.lock.acquire();
+        // Changes the mode, and gives up.
+        let hasty = thread::spawn({
+            let guarded = guarded.clone();
+            move || guarded.lock.acquire_with(Instant(1)).is_ok()
+        });
+        let others = [locker(&guarded), locker(&guarded)];
+        guarded.add();
+        advance(1);
+        guarded.lock.release_held_by_me();
+        if hasty.join().unwrap() {
+            guarded.lock.release_held_by_me();
+        }
+        for other in others {
+            other.join().unwrap();
+        }
+        guarded.finish(3);
+    });
+}
+
+#[test]
+fn a_handoff_beside_a_slow_light_release() {
+    explore("lock: light release against a fair one", Some(3), || {
+        let guarded = Guarded::light();
+        guarded.lock.acquire();
+        let fair = thread::spawn({
+            let guarded = guarded.clone();
+            move || {
+                guarded.lock.acquire();
+                guarded.add();
+                guarded.lock.release_fairly();
+            }
+        });
+        let other = locker(&guarded);
+        guarded.add();
+        guarded.lock.release_held_by_me();
+        fair.join().unwrap();
+        other.join().unwrap();
+        guarded.finish(3);
     });
 }

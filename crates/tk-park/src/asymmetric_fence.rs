@@ -22,11 +22,12 @@
 //!
 //! # Invariants
 //!
-//! **Interrupted.** While available, the call in `heavy` has each thread of the process execute a
-//! full fence between its start and its end: those that run are interrupted, and the others have
-//! switched or will switch. This fence falls somewhere into each other thread's instructions, which
-//! the compiler has kept in order. If it falls before the read of B, the thread reads the new B. If
-//! it falls after, it comes after the write of A too, and the heavy side reads the new A.
+//! **Interrupted.** While available, the call in `heavy` has the kernel interrupt each other thread
+//! of the process that runs, with a full fence. The threads that do not run made one when they were
+//! switched out, and make one before they run again. So the interruption falls somewhere into each
+//! other thread's instructions, which the compiler has kept in order. If it falls before the read
+//! of B, the thread reads the new B. If it falls after, it comes after the write of A too, and the
+//! heavy side reads the new A.
 //!
 //! **Registered first.** The kernel does this only for processes that have registered. That costs a
 //! microsecond or two before the process has a second thread, and tens of milliseconds afterwards.
@@ -35,8 +36,9 @@
 //! **Refused.** A sandbox that the program enters later may refuse the call. By then other threads
 //! may have made a `light` that is no fence. Nothing can interrupt them any more. But what they
 //! have written can stay in a processor's store buffer only for a moment, after which it is
-//! visible. So `heavy` waits much longer than that, and the state makes every later `light` a
-//! fence.
+//! visible. So `heavy` waits much longer than that. An algorithm that has asked `is_available`
+//! before may go on without a fence after a refusal. So each `heavy` that is refused waits, not
+//! only the first.
 //!
 //! [P1202]: https://www.open-std.org/jtc1/sc22/wg21/docs/papers/2022/p1202r5.pdf
 
@@ -79,7 +81,8 @@ pub fn light() {
 
 /// Orders this thread's earlier writes before its later reads, for all threads that call [`light`]
 /// and for all that call `heavy`. Takes microseconds, and longer the more processors run threads of
-/// this process: each is interrupted. It does not wait for other threads.
+/// this process, because each of these is interrupted and must answer. If a sandbox that the
+/// program has entered refuses the call, it takes ten milliseconds instead.
 ///
 /// See [`light`] for an example.
 ///
@@ -108,7 +111,7 @@ pub fn is_available() -> bool {
 #[cfg(all(target_os = "linux", not(any(tk_loom, miri))))]
 mod imp {
     use std::sync::atomic::{AtomicU8, Ordering::*, compiler_fence, fence};
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use rustix::thread::{MembarrierCommand, MembarrierQuery, membarrier, membarrier_query};
 
@@ -173,7 +176,11 @@ mod imp {
         if STATE.load(Acquire) != UNAVAILABLE {
             // Refused.
             STATE.store(REFUSED, Release);
-            std::thread::sleep(PAUSE);
+            // Not a sleep: a sandbox may refuse that too, or pretend to it.
+            let start = Instant::now();
+            while start.elapsed() < PAUSE {
+                std::thread::yield_now();
+            }
         }
     }
 }

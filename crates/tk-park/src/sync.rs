@@ -23,7 +23,9 @@ pub(crate) use {with_futexes, without_futexes};
 
 #[cfg(not(tk_loom))]
 mod real {
-    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence};
+    pub use std::sync::atomic::{
+        AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering, fence,
+    };
     pub use std::sync::{Mutex, MutexGuard};
     pub use std::time::Instant;
 

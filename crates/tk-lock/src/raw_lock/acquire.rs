@@ -14,10 +14,11 @@
 //! *Mutual exclusion* and *Parked bit* stand in `word.rs`.
 //!
 //! **A release is to come.** While the queue is not locked and has a thread in it, the lock is
-//! held, or a thread has been woken to take it and has not tried yet. A thread parks only if the
-//! lock is held. A release that finds `PARKED` wakes one thread, which takes the lock, or finds it
-//! held by a faster one. Both see `PARKED` when they release. A woken thread whose limit is reached
-//! still tries once, so that no wake-up is lost.
+//! held, or a thread has been woken to take it and has not tried yet, or a light release has freed
+//! it and has not looked into the queue yet (`mode.rs`). A thread parks only if the lock is held. A
+//! release that finds `PARKED` wakes one thread, which takes the lock, or finds it held by a faster
+//! one. Both see `PARKED` when they release. A woken thread whose limit is reached still tries
+//! once, so that no wake-up is lost.
 
 use tk_core::__private::fork::is_lost;
 use tk_core::{Owner, thread_by_owner};
@@ -35,6 +36,15 @@ impl RawLock {
             return Ok(());
         }
         self.acquire_slow(me, limit)
+    }
+
+    /// [`acquire`](RawLock::acquire) for the calling thread, which is `me`.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_unlimited(&self, me: Owner) {
+        if self.word.take_unqueued(me).is_err() {
+            self.acquire_unlimited_slow(me);
+        }
     }
 
     /// [`try_acquire`](RawLock::try_acquire) for the calling thread, which is `me`.
@@ -73,6 +83,14 @@ impl RawLock {
         if me.is_known() && self.holder() == Some(me) {
             relocked();
         }
+        self.acquire_unlimited_slow(me);
+    }
+
+    // The limit is made here, so that the fast path has nothing on its stack.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn acquire_unlimited_slow(&self, me: Owner) {
         let taken = self.acquire_slow(me, Limit::never());
         debug_assert_eq!(taken, Ok(()));
     }
@@ -135,7 +153,7 @@ impl RawLock {
                 return Ok(());
             };
             // Parked bit, A release is to come: both hold if the lock is held and marked.
-            let mark = || self.word.mark_parked_if_locked();
+            let mark = || self.mark_parked_if_held();
             match park(self.word.queue(), mark, &info.held_by(state.owner()), limit) {
                 // The queue's lock synchronizes with the last owner.
                 Ok(Parked::Unparked(TOKEN_HANDOFF)) => return Ok(()),

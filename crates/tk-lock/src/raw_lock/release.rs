@@ -8,18 +8,21 @@
 //! | free, queued | `NotLocked` | |
 //!
 //! If the threads of a queued lock have given up, the release frees the lock and clears `PARKED`.
-//! The fast path is one compare-exchange from held to free. Everything else is cold.
+//! The fast path of a guard is a store, if no thread has parked for a while, and else one
+//! compare-exchange from held to free: see `mode.rs`. Everything else is cold.
 //!
 //! # Invariants
 //!
 //! *A release is to come* (in `acquire.rs`) depends on each release that finds `PARKED` waking a
 //! thread or handing it the lock.
 //!
-//! **Starvation bound.** A release that finds a thread in the queue looks at the clock. If the
-//! first thread in the queue has been there for [`STARVATION_THRESHOLD`], the release makes it the
-//! owner (a handoff), so that no running thread can take the lock first. A thread that was woken
-//! and lost the race queues again, at the end, but its time counts from the start of its wait. The
-//! time of a thread that a notification has moved here counts from the notification.
+//! **Starvation bound.** A release that finds `PARKED` and a thread in the queue looks at the
+//! clock. If the first thread in the queue has been there for [`STARVATION_THRESHOLD`], the release
+//! makes it the owner (a handoff), so that no running thread can take the lock first. A thread that
+//! was woken and lost the race queues again, at the end, but its time counts from the start of its
+//! wait. The time of a thread that a notification has moved here counts from the notification. A
+//! light release that has wiped out `PARKED` wakes the first thread without a look at the clock,
+//! once: the mode is ordinary then, and the next release looks.
 //!
 //! **Spinning is waiting.** A thread that waits spins for some microseconds before it enters the
 //! queue, where a handoff would find it. It sets `spinning`. A fair release that finds the queue
@@ -31,11 +34,11 @@ use std::time::Duration;
 
 use tk_core::Owner;
 use tk_park::sync::Ordering::Relaxed;
-use tk_park::{FilterOp, Limit, Poll, Waiter, unpark_filter, yield_until};
+use tk_park::{FilterOp, Poll, Waiter, unpark_filter, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF, TOKEN_NORMAL};
 use crate::NotLocked;
-use crate::word::State;
+use crate::mode::{self, light_fence};
 
 /// How long running threads may take the lock before the first thread in the queue.
 ///
@@ -64,12 +67,89 @@ fn is_starving(waiter: &Waiter) -> bool {
 }
 
 impl RawLock {
-    /// Releases the lock, which `me` holds.
+    /// Releases the lock, which the calling thread holds.
     #[inline]
-    pub(crate) fn release_as(&self, me: Owner) {
-        if !self.word.free(State::held_by(me)) {
+    pub(crate) fn release_own(&self) {
+        if self.mode.is_light() {
+            self.word.free_lightly();
+            // Seen by one side: a thread that parks has seen the store, or the load sees that it
+            // parks.
+            light_fence();
+            if !self.mode.is_light() {
+                self.look_for_waiters();
+            }
+        } else {
+            self.release_counted();
+        }
+    }
+
+    /// As [`release_own`](RawLock::release_own), with an atomic step.
+    #[inline]
+    pub(crate) fn release_atomically(&self) {
+        if !self.word.free(self.word.load()) {
             self.release_held(Unlock::Normal);
         }
+    }
+
+    /// As [`release_atomically`](RawLock::release_atomically), and counts the release, if it is one
+    /// of those that count. After the last of the count, releases are light.
+    #[inline(never)]
+    fn release_counted(&self) {
+        if mode::is_counted() && self.mode.count() {
+            self.lighten();
+        }
+        self.release_atomically();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn lighten(&self) {
+        unpark_filter(
+            self.word.queue(),
+            |_| FilterOp::Stop,
+            |unparked| {
+                self.mode.lighten(!unparked.have_more_threads);
+                TOKEN_NORMAL
+            },
+        );
+    }
+
+    /// Does what a light release has left undone, if a thread is in the queue: wakes the first one,
+    /// or, if another thread holds the lock by now, has its release do that.
+    #[cold]
+    #[inline(never)]
+    fn look_for_waiters(&self) {
+        let mut seen_first = false;
+        let filter = |_: &Waiter| {
+            if std::mem::replace(&mut seen_first, true) || self.word.mark_parked_if_locked() {
+                FilterOp::Stop
+            } else {
+                FilterOp::Unpark
+            }
+        };
+        unpark_filter(self.word.queue(), filter, |unparked| {
+            if unparked.have_more_threads {
+                // Parked bit: the store has cleared it.
+                self.word.mark_parked();
+            }
+            TOKEN_NORMAL
+        });
+    }
+
+    /// Sets `PARKED` if the lock is held. Returns whether it is held. With the queue locked.
+    pub(crate) fn mark_parked_if_held(&self) -> bool {
+        // The first look saves the fence if the lock is free by now.
+        if !self.is_locked() {
+            return false;
+        }
+        self.mode.make_ordinary();
+        self.word.mark_parked_if_locked()
+    }
+
+    /// Sets `PARKED`. With the queue locked.
+    pub(crate) fn mark_parked_anyway(&self) {
+        self.mode.make_ordinary();
+        self.word.mark_parked();
     }
 
     /// Releases the lock, which is held, and makes the first thread in the queue its owner. If the
@@ -100,8 +180,7 @@ impl RawLock {
     pub(crate) fn bump_as(&self, me: Owner) {
         if self.word.load().is_parked() || self.spinning.load(Relaxed) {
             self.release_fair();
-            let taken = self.acquire_as(me, Limit::never());
-            debug_assert_eq!(taken, Ok(()));
+            self.acquire_unlimited(me);
         }
     }
 

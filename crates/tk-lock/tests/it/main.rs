@@ -2,6 +2,7 @@
 #![cfg(not(tk_loom))]
 
 mod converting;
+mod light;
 mod lock;
 mod raw_lock;
 mod rlock;
