@@ -155,8 +155,13 @@ fn a_fair_release_gives_way_to_a_thread_that_may_spin() {
     for _ in 0..20 {
         let lock = Lock::new(());
         let guard = lock.lock();
-        let spins = || lock.try_lock_for(Duration::from_millis(1)).is_none();
-        std::thread::scope(|s| assert!(start(s, spins).join()));
+        let source = StopSource::new();
+        std::thread::scope(|s| {
+            // It has spun when it is parked. A wait with a time might be over before it spins.
+            let waiter = start_parked(s, "lock", || lock.lock_with(&source.token()).is_err());
+            source.request_stop();
+            assert!(waiter.join());
+        });
         // The release can't know that the other thread has given up spinning. If it did not yield,
         // it would take half that time now and then.
         let start = Instant::now();
