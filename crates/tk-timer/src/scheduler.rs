@@ -153,6 +153,7 @@ impl Scheduler {
     ) -> io::Result<Key> {
         let mut state = self.state.lock();
         let is_full = state.staff.is_full();
+        // `add` takes the action. With its task, `staff_up` can take the timer back.
         let task = (!is_full).then(|| action.task.clone());
         let (key, wake) = match state.add(action, deadline) {
             Ok(added) => added,
@@ -163,6 +164,7 @@ impl Scheduler {
                 return Err(io::ErrorKind::OutOfMemory.into());
             }
         };
+        // First the unlock, so that the thread that is woken finds the state free.
         drop(state);
         self.wake(wake);
         if let Some(task) = task {
@@ -188,6 +190,7 @@ impl Scheduler {
             return Ok(());
         };
         let mut state = self.state.lock();
+        // Again, because a function may have returned, or another thread may have hired meanwhile.
         if state.staff.can_serve() {
             return Ok(());
         }
@@ -259,6 +262,8 @@ impl Scheduler {
         runner: &impl Runner,
     ) -> Option<LockGuard<'q, State>> {
         loop {
+            // Both: a busy thread may have put back a timer that repeats, which does not end the
+            // rest.
             let rests = state.staff.is_resting && state.wheel.is_empty();
             if state.is_closed || state.staff.is_over_the_bound() {
                 state.staff.successors -= 1;
@@ -282,6 +287,7 @@ impl Scheduler {
                 }
                 continue;
             }
+            // A thread too many leaves after `IDLE`. `FREE` threads stay.
             let notified = self.reserve.wait_for(&mut state, IDLE);
             if !notified && state.staff.has_surplus() {
                 state.staff.successors -= 1;
@@ -302,6 +308,7 @@ impl Scheduler {
         let mut patient = None;
         loop {
             if state.is_closed || state.staff.seat == Seat::Empty {
+                // The leader has left. `follow` takes the lead, or leaves too.
                 state.staff.has_standby = false;
                 return (state, false);
             }
@@ -332,6 +339,7 @@ impl Scheduler {
                 continue;
             };
             if !is_due {
+                // The next turn computes a later look.
                 continue;
             }
             if now < since.saturating_add(state.staff.long) {
@@ -339,6 +347,7 @@ impl Scheduler {
                 drop(state);
                 let asleep = runner.is_asleep(thread);
                 state = self.state.lock();
+                // The answer is about a call that may have ended since.
                 let is_calling = matches!(state.staff.seat, Seat::Calling { .. });
                 if state.staff.call != call || !is_calling || state.is_closed {
                     continue;
@@ -384,9 +393,11 @@ impl Scheduler {
             let Some(mut fired) = state.take_due(now) else {
                 continue;
             };
+            // One leader: the number tells after the call whether the thread was overtaken.
             let call = state.staff.begin_call(now, me);
             let next = state.next();
             let wake_standby = state.staff.must_wake_standby(next);
+            // Nothing foreign under the lock.
             drop(state);
             if wake_standby {
                 self.watch.notify(1);
@@ -417,6 +428,7 @@ impl Scheduler {
                 Next::Requeued(next) => break Some(next),
                 Next::Ended => break None,
                 Next::Discard => {
+                    // Nothing foreign under the lock. Until the next turn, the timer is running.
                     drop(state);
                     runner.discard(&mut fired);
                     state = self.state.lock();
@@ -431,13 +443,15 @@ impl Scheduler {
             Some(next) if !leads => state.arm(next),
             _ => Wake::Nobody,
         };
+        // What holds the program open is released without the lock: the end of the program may
+        // begin with that.
         let holds_open = !fired.hold.is_daemon();
         let ended = (next.is_none() && holds_open).then(|| fired.hold.take());
         if wake != Wake::Nobody || was_short || ended.is_some() {
             drop(state);
             self.wake(wake);
             self.hired(was_short);
-            // After the timer has ended, because the program may end from here on.
+            // Last, after the timer has ended and the others are awake.
             drop(ended);
             state = self.state.lock();
         }
@@ -448,6 +462,7 @@ impl Scheduler {
     fn sleep(&self, state: &mut LockGuard<'_, State>) -> bool {
         let is_idle = state.wheel.is_empty();
         let next = state.next();
+        // Alarms: from here on, a thread that starts an earlier timer notifies.
         state.staff.leader_alarm = next;
         let limit = if is_idle {
             Limit::after(IDLE)
@@ -456,6 +471,7 @@ impl Scheduler {
         };
         let notified = self.earliest.wait_with(state, limit).is_ok();
         state.staff.leader_alarm = 0;
+        // The wheel again: a timer may have come after the limit was reached, before the lock.
         let leaves = is_idle && !notified && state.wheel.is_empty() && !state.is_closed;
         if leaves {
             state.staff.leave_lead();
@@ -500,6 +516,7 @@ impl Scheduler {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         let actions = state.close();
+        // Nothing foreign under the lock: the actions hold functions of the user.
         drop(state);
         self.wake_all();
         for action in actions {

@@ -42,6 +42,7 @@ impl Clock {
         }
         static LAST: AtomicU64 = AtomicU64::new(0);
         Ok(Clock {
+            // Relaxed: only the number matters, and no two clocks get the same one.
             number: LAST.fetch_add(1, Relaxed) + 1,
             start,
             zone,

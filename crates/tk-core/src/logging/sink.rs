@@ -94,12 +94,14 @@ enum Inside {
 
 impl fork::Inherit for Inside {
     fn inherit(&mut self) {
+        // With a count of zero, the writer's lock is free and the child may take it.
         if let Inside::Count(1..) = self {
             *self = Inside::Lost;
         }
     }
 
     fn anew() -> Inside {
+        // A lost thread was about to count itself, or to leave: the writer may be in use.
         Inside::Lost
     }
 }
@@ -231,6 +233,7 @@ impl Write for Standard {
 fn write_all(stream: &mut dyn Write, mut bytes: &[u8], wait: fn()) -> io::Result<()> {
     while !bytes.is_empty() {
         match stream.write(bytes) {
+            // No progress is possible. Without this, the loop would not end.
             Ok(0) => return Err(ErrorKind::WriteZero.into()),
             Ok(written) => bytes = &bytes[written..],
             Err(error) if error.kind() == ErrorKind::WouldBlock => wait(),
@@ -273,6 +276,7 @@ fn wait_until_writable(stream: std::os::fd::BorrowedFd<'_>) {
     use rustix::event::{PollFd, PollFlags, poll};
 
     let mut streams = [PollFd::new(&stream, PollFlags::OUT)];
+    // If a signal interrupts the wait, the next write finds out whether there is room.
     if let Err(error) = poll(&mut streams, None)
         && error != rustix::io::Errno::INTR
     {
@@ -300,9 +304,11 @@ impl Shared {
         if self.owner.load(Ordering::Relaxed) == me {
             return Err(Busy);
         }
+        // Dropped last, after the writer is unlocked (*counted before locked*).
         let _inside = self.enter()?;
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         self.owner.store(me, Ordering::Relaxed);
+        // Contained: the next record must find the lock and `owner` in order.
         let result = catch_panic(|| f(&mut **writer));
         self.owner.store(0, Ordering::Relaxed);
         Ok(result.unwrap_or(Ok(())))
@@ -329,6 +335,7 @@ impl Shared {
                 Ok(Leave(&self.inside))
             }
             lost => {
+                // Reported once, and after the unlock: the report is written to a stream.
                 let first = matches!(lost, Inside::Lost);
                 *lost = Inside::LostAndReported;
                 drop(inside);
