@@ -15,6 +15,16 @@ if [ ${#crates[@]} -eq 0 ]; then
     crates=(tk-park tk-lock tk-condvar tk-event tk-semaphore tk-barrier tk-local tk-timer)
 fi
 
+# An entry that matches no change explains nothing any more.
+stale=$(grep -v -e '^#' -e '^$' ci/mutants.txt | grep -vxF -f <(
+    cargo mutants --colors never --list "${crates[@]/#/-p}" | sed 's/:[0-9]*:[0-9]*: /: /') || true)
+for crate in "${crates[@]}"; do
+    if grep "^crates/$crate/" <<< "$stale" >&2; then
+        echo "these entries of ci/mutants.txt match no change" >&2
+        exit 1
+    fi
+done
+
 out="${CARGO_TARGET_DIR:-$PWD/target}/mutants"
 jobs="${MUTANTS_JOBS:-3}"
 
@@ -25,7 +35,7 @@ mutants() {
     mkdir -p "$out/$1"
     local code=0
     cargo mutants --colors never --no-shuffle -j "$jobs" -o "$out/$1" "${@:2}" > "$out/$1/log" || code=$?
-    # 2: something survives; 3: a test waits for ever.
+    # 2: something survives; 3: a test waits forever.
     case $code in 0 | 2 | 3) ;; *) tail -n 20 "$out/$1/log" >&2 && return "$code" ;; esac
 }
 
