@@ -141,6 +141,7 @@ fn system_name_of(record: &tk_core::ThreadRecord) -> String {
 }
 
 /// A thread that is there until the sender is dropped.
+#[cfg(target_os = "linux")]
 fn sleeper(
     name: &str,
 ) -> (

@@ -676,11 +676,9 @@ fn hostile_values_in_many_threads_at_once() {
 
     impl World {
         fn random(&self, below: usize) -> usize {
-            let n = self
-                .random
-                .fetch_add(1, SeqCst)
-                .wrapping_mul(0x9E37_79B9_7F4A_7C15);
-            (n >> 32) % below
+            let count = self.random.fetch_add(1, SeqCst) as u64;
+            let mixed = count.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            ((mixed >> 32) % below as u64) as usize
         }
 
         fn one(&self) -> Arc<Local<Hostile>> {
