@@ -200,6 +200,29 @@ cases! {
         assert_eq!(ended.stderr.lines().count(), 5, "{ended:#?}");
     };
 
+    a_grace_that_runs_out_says_that_a_timer_is_due_now: || {
+        basic_config().format("%(levelname)s %(message)s").init();
+        let service = TimerService::new();
+        // One thread calls the function, and the other one must not call without a successor.
+        service.set_max_threads(Some(2));
+        let running = Arc::new(Event::new());
+        let expired = Shutdown::new().grace(ms(1)).run(|| {
+            Timer::new(Duration::ZERO, {
+                let running = running.clone();
+                move || {
+                    running.set();
+                    std::thread::sleep(LONG);
+                }
+            }).name("running").daemon(true).start_on(&service);
+            running.wait();
+            Timer::new(Duration::ZERO, || say("never")).name("late").daemon(false)
+                .start_on(&service);
+        }).unwrap_err();
+        assert_eq!(expired.stragglers().len(), 1);
+    } => |ended| ended.complained(&[
+        "WARNING the program ends without timer late, which is due now",
+    ]);
+
     a_grace_that_runs_out_names_a_hundred_timers_and_counts_the_rest: || {
         basic_config().format("%(levelname)s %(message)s").init();
         let result = Shutdown::new().grace(ms(1)).run(|| {

@@ -169,6 +169,7 @@ fn holders(program: &Program, holders: &mut Vec<Holder>) {
     let now = Instant::now();
     for (due, task) in timers.into_iter().take(NAMED) {
         let due = match due.map(|due| due.saturating_duration_since(now)) {
+            Some(Duration::ZERO) => "which is due now".to_owned(),
             Some(after) => format!("which is due in {after:.1?}"),
             None => "which is never due".to_owned(),
         };
