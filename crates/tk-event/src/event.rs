@@ -1,88 +1,79 @@
 //! The event: a flag that threads wait for.
 //!
-//! The word holds two flags, [`SET`] and [`PARKED`], and the count of sets.
-//!
-//! | flags | `set` | `clear` | `wait` |
+//! | word | `set` | `clear` | `wait` |
 //! |---|---|---|---|
-//! | none | sets `SET`, counts | nothing | spins, sets `PARKED`, parks |
-//! | `SET` | nothing | clears `SET` | returns |
-//! | `PARKED` | wakes all, clears `PARKED`, sets `SET`, counts | nothing | spins, parks |
+//! | 0: not set, no wait has begun | → `SET` | – | begins an epoch: → `WAITED` |
+//! | `SET` | – | → 0 | returns |
+//! | `WAITED`, an epoch | → `SET` | – | joins the epoch, spins, sets `PARKED`, parks |
+//! | `WAITED`, `PARKED`, an epoch | → `SET`, wakes all | – | joins the epoch, spins, parks |
 //!
 //! # Invariants
 //!
-//! **Parked bit.** While a thread is in the queue, `PARKED` is set. A thread enters the queue in
-//! the step that sees or sets it, and it is cleared in the step that wakes all. Both steps are
-//! taken with the queue locked. So a `set` wakes exactly the threads that came before it, and no
-//! `clear` that follows holds one of them back.
-//!
-//! **Counted.** Each change from not set to set adds one to the count. A wait reads the count once,
-//! when it begins, and each of its looks compares: while it spins, in the step in which it enters
-//! the queue, and when its limit is reached. Without the count, a `set` and a `clear` between two
-//! looks would be lost:
+//! **Epoch.** A wait begins when it puts a new epoch into the word, or finds one there and joins
+//! it. A `set` ends the epoch, whatever number it has: it takes it out of the word. No epoch ever
+//! comes back. So a wait is released exactly when the word does not hold its epoch any more, and
+//! each of its looks compares: while it spins, in the step in which it enters the queue, and when
+//! its limit is reached. If waits looked for `SET` alone, a `set` and a `clear` between two looks
+//! would be lost:
 //!
 //! 1. Thread A looks, and finds the event not set.
 //! 2. Thread B sets the event. No thread is in the queue, so B wakes none. B clears the event.
 //! 3. A looks again, finds the event not set, and parks, although it waited when B set the event.
 //!
+//! If all waits had the same epoch, thread C could begin one between 2 and 3, and A would take it
+//! for its own.
+//!
+//! **Parked bit.** While a thread is in the queue and its epoch is in the word, `PARKED` is set. A
+//! thread enters the queue in the step that sees or sets the bit beside its epoch, with the queue
+//! locked. The `set` that takes the bit out of the word locks the queue afterwards, and finds the
+//! thread. It may also find threads of later epochs, because the event can be cleared and waited
+//! for meanwhile. These look at the word, and park again.
+//!
 //! **One order.** All changes are read-modify-writes, so that the release sequence is not broken: a
 //! thread that reads the state at any time after a `set` sees what was done before that `set`. This
 //! includes a `set` of an event that is set already. If that were a mere load, a thread that is
 //! about to clear the event could miss what was done before it.
+//!
+//! The numbers of the epochs are a word of their own, which only waits write to. So `set` need not
+//! know what it replaces, and is a single exchange, and `clear` is a single instruction too.
 
 use std::fmt;
 use std::time::Duration;
 
 use tk_park::sync::{AtomicU32, Ordering::*};
-use tk_park::{
-    AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, mark_and_park_while, unpark_filter,
-};
+use tk_park::{AdaptiveSpin, Limit, WaitError, WaitInfo, mark_and_park_while, unpark_all};
 
 #[cfg(all(test, not(tk_loom)))]
 mod tests;
 
-/// The event is set, and no thread is in the queue.
+/// The event is set. Nothing else is in the word.
 const SET: u32 = 1;
-/// The event is not set, and threads are in the queue, or were and have given up. Never set
-/// together with [`SET`].
+/// Threads of the epoch in the word are in the queue, or were and have given up.
 const PARKED: u32 = 2;
-/// One set in the count of sets, which takes the rest of the word and wraps around.
-const ONE_SET: u32 = 4;
+/// A wait has begun since the event was last set. The epoch is in the rest of the word.
+const WAITED: u32 = 4;
+/// One in the number of an epoch, which takes the rest of the word and wraps around.
+const ONE_EPOCH: u32 = 8;
 
-fn is_set(state: u32) -> bool {
-    state & SET != 0
+/// Returns the word of the epoch with this number, with no thread parked.
+fn epoch(number: u32) -> u32 {
+    number.wrapping_mul(ONE_EPOCH) | WAITED
 }
 
-fn is_parked(state: u32) -> bool {
-    state & PARKED != 0
-}
-
-fn sets(state: u32) -> u32 {
-    state / ONE_SET
-}
-
-/// Returns the state after a `set`.
-fn set(state: u32) -> u32 {
-    if is_set(state) {
-        return state;
-    }
-    (state & !PARKED).wrapping_add(ONE_SET) | SET
-}
-
-/// Returns whether the event is set, or was set and cleared again, since a wait began with this
-/// count.
+/// Returns whether a wait of this epoch goes on.
 ///
-/// The comparison is wrong if exactly 2^30 sets, or a multiple, lie between two looks of one
-/// thread. A set and a clear take about 10 ns. So the thread would have to be preempted for ten
-/// seconds of nothing but pulses, and then look at the one count in 2^30. It would miss those
-/// pulses, and see the next set.
-fn is_released(state: u32, start: u32) -> bool {
-    is_set(state) || sets(state) != start
+/// The comparison is wrong if exactly 2^29 epochs, or a multiple, begin between two looks of one
+/// thread. A wait, a set and a clear take about 20 ns. So the thread would have to be preempted for
+/// ten seconds of nothing but those, and then look in the one epoch in 2^29. It would miss those
+/// sets, and see the next one.
+fn is_blocked(state: u32, epoch: u32) -> bool {
+    state & !PARKED == epoch
 }
 
 /// A flag that threads can wait for.
 ///
 /// `set` releases every thread whose wait has begun, and `set` directly followed by `clear` does
-/// the same. A wait begins when the call reads the event's state, which is the first thing it does
+/// the same. A wait begins when the call finds the event not set, which is the first thing it does
 /// after it has converted its limit. From then on the next `set` releases it, whether the thread
 /// spins, is about to park, or is parked. If the limit of a wait is reached at the same time, a
 /// `set` that came before the call returned counts.
@@ -103,13 +94,15 @@ fn is_released(state: u32, start: u32) -> bool {
 #[doc(alias = "ManualResetEvent")]
 #[derive(Default)]
 pub struct Event {
-    /// The flags [`SET`] and [`PARKED`], and the count of sets.
+    /// [`SET`], or [`WAITED`] with an epoch and perhaps [`PARKED`], or nothing.
     state: AtomicU32,
+    /// How many epochs have begun, or were about to.
+    epochs: AtomicU32,
     spin: AdaptiveSpin,
 }
 
 #[cfg(not(tk_loom))]
-const _: () = assert!(size_of::<Event>() <= 8);
+const _: () = assert!(size_of::<Event>() <= 12);
 
 impl Event {
     /// Creates an event that is not set.
@@ -123,6 +116,7 @@ impl Event {
     pub const fn new() -> Event {
         Event {
             state: AtomicU32::new(0),
+            epochs: AtomicU32::new(0),
             spin: AdaptiveSpin::new(),
         }
     }
@@ -138,8 +132,8 @@ impl Event {
     #[doc(alias = "isSet")]
     #[inline]
     pub fn is_set(&self) -> bool {
-        // Acquire: pairs with the Release in `set` and `set_slow`.
-        is_set(self.state.load(Acquire))
+        // Acquire: pairs with the Release in `set`.
+        self.state.load(Acquire) == SET
     }
 
     /// Sets the event and releases every thread that waits for it. Never blocks.
@@ -152,36 +146,16 @@ impl Event {
     /// ```
     #[inline]
     pub fn set(&self) {
-        let mut state = self.state.load(Relaxed);
-        while !is_parked(state) {
-            // Release: pairs with the Acquire in `is_set`, `clear` and `wait_slow`.
-            match self
-                .state
-                .compare_exchange(state, set(state), Release, Relaxed)
-            {
-                Ok(_) => return,
-                Err(changed) => state = changed,
-            }
+        // Release: pairs with the Acquire in `is_set`, `clear`, `begin_wait` and `goes_on`.
+        if self.state.swap(SET, Release) & PARKED != 0 {
+            self.wake_all();
         }
-        self.set_slow();
     }
 
     #[cold]
     #[inline(never)]
-    fn set_slow(&self) {
-        let set_all_released = |_| {
-            let mut state = self.state.load(Relaxed);
-            // Release: as in `set`, for threads that find the event set. Those in the queue are
-            // synchronized by its lock.
-            while let Err(changed) =
-                self.state
-                    .compare_exchange(state, set(state), Release, Relaxed)
-            {
-                state = changed;
-            }
-            0
-        };
-        unpark_filter(&self.state, |_| FilterOp::Unpark, set_all_released);
+    fn wake_all(&self) {
+        unpark_all(&self.state, 0);
     }
 
     /// Clears the event, so that threads wait for it again. Never blocks.
@@ -197,13 +171,11 @@ impl Event {
     /// ```
     #[inline]
     pub fn clear(&self) {
-        // Relaxed: if the event is not set, there is nothing to do and nothing to see.
-        if is_set(self.state.load(Relaxed)) {
-            // Acquire: pairs with the Release in `set`. A thread that clears the event and then
-            // looks for work sees what was done before the `set` that it has undone. If another
-            // thread has cleared the event meanwhile, this changes nothing.
-            self.state.fetch_and(!SET, Acquire);
-        }
+        // An epoch has no `SET`, and stays as it is.
+        //
+        // Acquire: pairs with the Release in `set`. A thread that clears the event and then looks
+        // for work sees what was done before the `set` that it has undone.
+        self.state.fetch_and(!SET, Acquire);
     }
 
     /// Blocks until the event is set. Always returns `true`, as Python's `wait()` does.
@@ -219,7 +191,7 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait(&self) -> bool {
-        self.wait_with(Limit::never()).is_ok()
+        self.is_set() || self.wait_slow(Limit::never()).is_ok()
     }
 
     /// Blocks until the event is set, or for this time. Returns whether the event has been set
@@ -236,8 +208,7 @@ impl Event {
     #[inline]
     #[track_caller]
     pub fn wait_for(&self, timeout: Duration) -> bool {
-        let state = self.state.load(Acquire);
-        is_set(state) || self.wait_slow(sets(state), Limit::after(timeout)).is_ok()
+        self.is_set() || self.wait_slow(Limit::after(timeout)).is_ok()
     }
 
     /// Blocks until the event is set or the limit is reached.
@@ -263,53 +234,62 @@ impl Event {
     #[track_caller]
     pub fn wait_with<'a>(&self, limit: impl Into<Limit<'a>>) -> Result<(), WaitError> {
         let limit = limit.into();
-        // Acquire: pairs with the Release in `set`. Here the wait begins.
-        let state = self.state.load(Acquire);
-        if is_set(state) {
+        if self.is_set() {
             return Ok(());
         }
-        self.wait_slow(sets(state), limit)
+        self.wait_slow(limit)
     }
 
-    /// `start` is the count of sets that the wait began with.
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn wait_slow(&self, start: u32, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn wait_slow(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+        match self.begin_wait() {
+            Some(epoch) => self.wait_in(epoch, limit),
+            None => Ok(()),
+        }
+    }
+
+    /// Begins a wait, and returns its epoch. Returns `None` if the event is set.
+    fn begin_wait(&self) -> Option<u32> {
+        // Acquire, here and below: pairs with the Release in `set`, if the event is set.
+        let mut state = self.state.load(Acquire);
+        if state == 0 {
+            // Relaxed: the number is all there is. One that is not used is lost.
+            let new = epoch(self.epochs.fetch_add(1, Relaxed));
+            // Relaxed on success: nothing was done before that others have to see.
+            state = match self.state.compare_exchange(0, new, Relaxed, Acquire) {
+                Ok(_) => new,
+                Err(changed) => changed,
+            };
+        }
+        // A set may have come in between. If the word holds an epoch, the wait joins it.
+        (state != SET).then_some(state & !PARKED)
+    }
+
+    #[track_caller]
+    fn wait_in(&self, epoch: u32, limit: Limit<'_>) -> Result<(), WaitError> {
         // Acquire: pairs with the Release in `set`.
-        let is_blocked = || !is_released(self.state.load(Acquire), start);
-        if self.spin.spin_while(is_blocked, limit) {
+        let goes_on = || is_blocked(self.state.load(Acquire), epoch);
+        if self.spin.spin_while(goes_on, limit) {
             return Ok(());
         }
-        let mark = || self.mark_parked(start);
-        mark_and_park_while(
-            &self.state,
-            is_blocked,
-            mark,
-            &WaitInfo::new("event"),
-            limit,
-        )
+        let mark = || self.mark_parked(epoch);
+        mark_and_park_while(&self.state, goes_on, mark, &WaitInfo::new("event"), limit)
     }
 
     /// With the queue locked: sets `PARKED`, unless a `set` has released the wait.
-    fn mark_parked(&self, start: u32) -> bool {
-        // Acquire, here and on failure: pairs with the Release in `set`, for a wait that is
+    fn mark_parked(&self, epoch: u32) -> bool {
+        // Relaxed on success: the queue's lock orders it before the search of the `set` that takes
+        // the bit. Acquire on failure: pairs with the Release in `set`, for a wait that is
         // released.
-        let mut state = self.state.load(Acquire);
-        while !is_released(state, start) {
-            if is_parked(state) {
-                return true;
-            }
-            // Relaxed on success: the queue's lock orders it before the `set` that wakes.
-            match self
-                .state
-                .compare_exchange(state, state | PARKED, Relaxed, Acquire)
-            {
-                Ok(_) => return true,
-                Err(changed) => state = changed,
-            }
+        match self
+            .state
+            .compare_exchange(epoch, epoch | PARKED, Relaxed, Acquire)
+        {
+            Ok(_) => true,
+            Err(state) => is_blocked(state, epoch),
         }
-        false
     }
 
     /// Gives a model's atomics to the thread that makes the object.
@@ -317,6 +297,7 @@ impl Event {
     #[doc(hidden)]
     pub fn loom_register(&self) {
         self.state.loom_register();
+        self.epochs.loom_register();
     }
 }
 

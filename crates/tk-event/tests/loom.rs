@@ -284,3 +284,50 @@ fn a_pulse_releases_one_who_spins_beside_a_sleeper() {
         }
     });
 }
+
+#[test]
+fn a_pulse_releases_one_who_spins_though_another_wait_begins() {
+    explore(
+        "event: pulse and a later wait against a waiter",
+        None,
+        || {
+            let (event, spins) = (event(), Spins::watch());
+            let waiter = thread::spawn({
+                let event = event.clone();
+                move || assert!(event.wait())
+            });
+            let has_begun = spins.begun() == 1;
+            event.set();
+            if has_begun {
+                event.clear();
+                // Begins a wait, and gives it up.
+                assert!(event.wait_with(Instant(0)).is_err());
+            }
+            waiter.join().unwrap();
+        },
+    );
+}
+
+#[test]
+fn a_set_that_wakes_late_releases_no_wait_that_began_after_a_clear() {
+    explore("event: late set against a later wait", Some(3), || {
+        let event = event();
+        let waiter = thread::spawn({
+            let event = event.clone();
+            move || assert!(event.wait())
+        });
+        let setter = thread::spawn({
+            let event = event.clone();
+            move || event.set()
+        });
+        if event.is_set() {
+            event.clear();
+            let clock = thread::spawn(|| advance(1));
+            assert!(event.wait_with(Instant(1)).is_err());
+            clock.join().unwrap();
+            event.set();
+        }
+        waiter.join().unwrap();
+        setter.join().unwrap();
+    });
+}
