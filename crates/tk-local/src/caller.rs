@@ -99,6 +99,8 @@ impl Caller {
             if thread.watched.get() == self.id {
                 let generation = thread.generation.get();
                 thread.list.borrow_mut().push(node.into_ref(), generation);
+            } else {
+                node.release();
             }
         });
     }

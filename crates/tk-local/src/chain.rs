@@ -12,7 +12,7 @@
 //! | owned by this id | found | found |
 //! | owned by nobody, or by a former thread that left it unused | next node | claimed |
 //! | owned by a former thread that still uses it | next node | next node |
-//! | none left | none | a node is appended, and the claim is retried |
+//! | none left | none | a node that is owned by this id is appended |
 //!
 //! # Invariants
 //!
@@ -55,21 +55,25 @@ impl<T> Link<T> {
         self.pointer().map(|node| unsafe { node.as_ref() })
     }
 
-    /// Appends a node that nobody owns, unless there is one already. Runs user code: the allocator.
-    fn append(&self)
-    where
-        T: 'static,
-    {
-        let new = Node::new();
-        // Release: pairs with the Acquire in `pointer`. An exchange, because the allocator may have
-        // used the same `Local`, or a former thread in this slot may have appended a node in a late
-        // destructor.
-        let appended = self
+    /// Appends a node in which the table's reference is counted. Returns it if there is one
+    /// already.
+    ///
+    /// # Safety
+    ///
+    /// As for [`get`](Link::get).
+    unsafe fn append(&self, new: Box<Node<T>>) -> Result<&Node<T>, Box<Node<T>>> {
+        let new = Box::into_raw(new);
+        // Release: pairs with the Acquire in `pointer`. An exchange, because a former thread in
+        // this slot may append a node in a late destructor.
+        match self
             .0
-            .compare_exchange(ptr::null_mut(), new.as_ptr(), Release, Relaxed);
-        if appended.is_err() {
-            // SAFETY: `new` has one reference, which nobody else has seen.
-            unsafe { Node::release(new) };
+            .compare_exchange(ptr::null_mut(), new, Release, Relaxed)
+        {
+            // SAFETY: by the caller's promise the table exists, so its reference keeps the node
+            // (*append only*, *table's references*).
+            Ok(_) => Ok(unsafe { &*new }),
+            // SAFETY: it came from a box, and no other thread has seen it.
+            Err(_) => Err(unsafe { Box::from_raw(new) }),
         }
     }
 }
@@ -84,9 +88,8 @@ pub(crate) enum Claim<'a, T> {
     /// The thread owns this node now, and has to list it immediately. The value is the one that a
     /// former owner left.
     New(Owned<'a, T>, Unlisted<'a, T>, Option<T>),
-    /// A node was appended, for which the allocator ran. The caller has to find out again which
-    /// thread it is, and to retry.
-    Retry,
+    /// There is no node to claim, and no spare one.
+    Full,
 }
 
 impl<T> Chain<T> {
@@ -111,45 +114,47 @@ impl<T> Chain<T> {
         std::iter::successors(self.first(), |node| self.after(node))
     }
 
-    /// The node that is owned by the calling thread, which has this id.
+    /// The first node, if it is owned by the calling thread, which has this id.
     #[inline]
-    pub(crate) fn owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
-        let first = self.first()?;
-        if first.is_owned_by(id) {
-            return Some(Owned::new(first));
-        }
-        // The usual case of a thread that has no value here ends with this load.
-        self.after(first)?;
-        self.owned_by_later(id)
+    pub(crate) fn first_if_owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
+        let first = self.first().filter(|node| node.is_owned_by(id));
+        first.map(Owned::new)
     }
 
-    #[cold]
-    fn owned_by_later(&self, id: u64) -> Option<Owned<'_, T>> {
+    /// The node that is owned by the calling thread, which has this id.
+    pub(crate) fn owned_by(&self, id: u64) -> Option<Owned<'_, T>> {
         self.iter()
             .find(|node| node.is_owned_by(id))
             .map(Owned::new)
     }
 
-    /// Makes the calling thread, which has the slot and this id, own a node.
+    /// Makes the calling thread, which has the slot and this id, own a node. No user code runs.
     ///
-    /// User code runs only before it returns [`Claim::Retry`].
-    pub(crate) fn claim(&self, id: u64) -> Claim<'_, T>
-    where
-        T: 'static,
-    {
+    /// If no node can be claimed, `spare` is used up for one.
+    pub(crate) fn claim(&self, id: u64, spare: &mut Option<Box<Node<T>>>) -> Claim<'_, T> {
         if let Some(owned) = self.owned_by(id) {
             return Claim::Owned(owned);
         }
-        let (mut link, mut next) = (&self.0, self.first());
-        while let Some(node) = next {
-            // A former thread may still use the value. Then the next node is tried.
-            if let Ok(stale) = node.claim(id) {
-                return Claim::New(Owned::new(node), Unlisted::new(node), stale);
+        let mut link = &self.0;
+        loop {
+            // SAFETY: the chain, and so the table, is borrowed with `self`.
+            while let Some(node) = unsafe { link.get() } {
+                // A former thread may still use the value. Then the next node is tried.
+                if let Ok(stale) = node.claim(id) {
+                    return Claim::New(Owned::new(node), Unlisted::counted(node), stale);
+                }
+                link = node.next();
             }
-            (link, next) = (node.next(), self.after(node));
+            let Some(new) = spare.take() else {
+                return Claim::Full;
+            };
+            // SAFETY: as above.
+            match unsafe { link.append(new.claimed_anew(id)) } {
+                Ok(node) => return Claim::New(Owned::new(node), Unlisted::new(node), None),
+                // Another node is there now.
+                Err(unused) => *spare = Some(unused),
+            }
         }
-        link.append();
-        Claim::Retry
     }
 
     /// Calls `f` with all nodes, for the one thread that has the table to itself.

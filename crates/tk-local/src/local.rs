@@ -108,9 +108,14 @@ impl<T, F> Local<T, F> {
 
 impl<T, F> Local<T, F> {
     /// The node that the calling thread owns, if it owns one.
-    #[inline]
     fn owned(&self) -> Option<Owned<'_, T>> {
         self.table.owned(Caller::peek())
+    }
+
+    /// For the fast paths. `None` says nothing: a slow path follows.
+    #[inline]
+    fn owned_at_hand(&self) -> Option<Owned<'_, T>> {
+        self.table.owned_at_hand(Caller::peek())
     }
 
     /// Calls `f` with the value, if there is one and it can be read now.
@@ -217,6 +222,17 @@ impl<T: 'static, F> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_replace(&self, value: T) -> Result<Option<T>, SetError<T>> {
+        match self.owned_at_hand() {
+            Some(owned) => owned
+                .replace(value)
+                .map_err(|(value, reason)| SetError::new(value, reason)),
+            None => self.try_replace_slow(value),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_replace_slow(&self, value: T) -> Result<Option<T>, SetError<T>> {
         let owned = match self.owned() {
             Some(owned) => owned,
             None => self.table.own(),
@@ -293,9 +309,17 @@ impl<T: 'static, F> Local<T, F> {
         drop(self.take());
     }
 
-    /// Calls `f` with the value, which `init` makes if there is none.
+    /// Borrows the value, if it can be read and is where it is found fast. `None` says nothing: a
+    /// call of [`try_with_borrow_slow`](Local::try_with_borrow_slow) follows.
     #[inline]
-    pub(crate) fn try_with_borrow_or<R>(
+    pub(crate) fn borrow_at_hand(&self) -> Option<Ref<'_, T>> {
+        self.owned_at_hand()?.try_borrow().ok()
+    }
+
+    /// Calls `f` with the value, which `init` makes if there is none.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn try_with_borrow_slow<R>(
         &self,
         init: Option<impl FnOnce() -> T>,
         f: impl FnOnce(&T) -> R,
@@ -309,7 +333,6 @@ impl<T: 'static, F> Local<T, F> {
     }
 
     /// A borrow of the value, which `init` makes now.
-    #[cold]
     fn borrow_or_init(&self, init: Option<impl FnOnce() -> T>) -> Result<Ref<'_, T>, AccessError> {
         let init = init.ok_or(AccessError::Unset)?;
         let owned = self.table.own();
@@ -384,7 +407,10 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_with_borrow<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
-        self.try_with_borrow_or(self.init.as_ref(), f)
+        match self.borrow_at_hand() {
+            Some(value) => Ok(f(value.get())),
+            None => self.try_with_borrow_slow(self.init.as_ref(), f),
+        }
     }
 
     /// Calls `f` with a mutable reference to the calling thread's value, and returns the result of
@@ -439,6 +465,15 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     /// ```
     #[inline]
     pub fn try_with_borrow_mut<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, AccessError> {
+        match self.owned_at_hand().map(Owned::try_borrow_mut) {
+            Some(Ok(mut value)) => Ok(f(value.get())),
+            _ => self.try_with_borrow_mut_slow(f),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_with_borrow_mut_slow<R>(&self, f: impl FnOnce(&mut T) -> R) -> Result<R, AccessError> {
         let mut value = match self.owned().map(Owned::try_borrow_mut) {
             Some(Ok(value)) => value,
             None | Some(Err(AccessError::Unset)) => {
@@ -472,11 +507,23 @@ impl<T: 'static, F: Fn() -> T> Local<T, F> {
     where
         T: Clone,
     {
-        if is_plain::<T>()
-            && let Some(Ok(value)) = self.owned().map(Owned::copy)
-        {
-            return Some(value);
+        if is_plain::<T>() {
+            if let Some(Ok(value)) = self.owned_at_hand().map(Owned::copy) {
+                return Some(value);
+            }
+        } else if let Some(value) = self.borrow_at_hand() {
+            return Some(value.get().clone());
         }
+        self.get_slow()
+    }
+
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn get_slow(&self) -> Option<T>
+    where
+        T: Clone,
+    {
         self.with_borrow(T::clone).ok()
     }
 }

@@ -105,19 +105,24 @@ unsafe fn give_up<T>(header: NonNull<Header>, fate: Fate) {
 }
 
 impl<T> Node<T> {
-    /// A node without a value and without an owner, and one reference to it, for the table.
-    pub(crate) fn new() -> NonNull<Node<T>>
+    /// Makes a node without a value, which is in no table yet. Runs user code: the allocator.
+    pub(crate) fn new() -> Box<Node<T>>
     where
         T: 'static,
     {
-        let node = Node {
+        Box::new(Node {
             header: Header::new(give_up::<T>),
             owner: AtomicU64::new(NOBODY),
             state: State::new(),
             value: UnsafeCell::new(MaybeUninit::uninit()),
             next: Link::new(),
-        };
-        NonNull::from(Box::leak(Box::new(node)))
+        })
+    }
+
+    /// Makes a new node that of the thread with this id.
+    pub(crate) fn claimed_anew(self: Box<Self>, id: u64) -> Box<Node<T>> {
+        self.owner.store(id, Relaxed);
+        self
     }
 
     /// Releases a reference, and frees the node if it was the last.
@@ -130,8 +135,7 @@ impl<T> Node<T> {
         // the header only and ends with the statement: others may free the node after it.
         let was_last = unsafe { &(*node.as_ptr()).header }.remove_ref();
         if was_last {
-            // SAFETY: the node came from a `Box` in `new`, and no other reference is left
-            // (*references*).
+            // SAFETY: the node came from a `Box`, and no other reference is left (*references*).
             let node = unsafe { Box::from_raw(node.as_ptr()) };
             // For the models: every access to the value happened before this.
             node.value.with_mut(|_| ());

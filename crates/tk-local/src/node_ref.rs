@@ -5,10 +5,11 @@
 //!
 //! # References and operations
 //!
-//! | operation | table's references | thread's references | `link` is used by |
+//! | operation | table's references | thread's references | the links are used by |
 //! |---|---|---|---|
-//! | the table makes the node | 0 → 1 | 0 | nobody |
-//! | a claim, [`Unlisted::into_ref`] | 1 | 0 → 1 | the claimer, from now on |
+//! | a node is made for a claimer, and appended to the table | 0 → 1 | 0 → 1 | the claimer, from now on |
+//! | a claim of a node without an owner | 1 | 0 → 1 | the claimer, from now on |
+//! | [`Unlisted::release`] | 1 | 1 → 0 | nobody |
 //! | [`NodeRef::vacate_and_release`] and its like | any | 1 → 0 | nobody |
 //! | the table is dropped | 1 → 0 | any | no change |
 //!
@@ -21,8 +22,9 @@
 //! A thread takes a new reference only while it borrows the `Local`, so while the table still has
 //! its own. This is the reference count of an `Arc`.
 //!
-//! **Listed once.** A thread lists a node right after it has claimed it, and unlists it when it
-//! vacates it, in one step with the release of its reference. No user code runs within either step.
+//! **Listed once.** A thread lists a node right after it has claimed it, or releases its reference
+//! if its end is not watched. It unlists the node when it vacates it, in one step with the release
+//! of its reference. No user code runs within either step.
 //! A node in a list has an owner, or had one whose thread is ending, so nobody claims it. At a
 //! claim the table's reference is therefore the only one.
 //!
@@ -44,8 +46,11 @@ pub(crate) struct Header {
     refs: AtomicU32,
     /// Vacates and releases the node, for the type of its value.
     give_up: GiveUp,
-    /// Used only by the thread that has the node in its list (*listed once*).
-    link: UnsafeCell<Link>,
+    /// The generation of the value. This and `next` are used only by the thread that has the node
+    /// in its list (*listed once*).
+    generation: UnsafeCell<u32>,
+    /// The next node in the list.
+    next: UnsafeCell<Option<NodeRef>>,
 }
 
 /// Vacates a node according to the fate of its value, and releases one reference.
@@ -67,29 +72,21 @@ pub(crate) enum Fate {
     Kept,
 }
 
-/// The part of a node that belongs to a thread's list.
-struct Link {
-    next: Option<NodeRef>,
-    generation: u32,
-}
-
 impl Header {
-    /// The header of a new node, with one reference.
+    /// The header of a new node, with a reference for the table and one for the claimer.
     pub(crate) fn new(give_up: GiveUp) -> Header {
         Header {
-            refs: AtomicU32::new(1),
+            refs: AtomicU32::new(2),
+            generation: UnsafeCell::new(0),
             give_up,
-            link: UnsafeCell::new(Link {
-                next: None,
-                generation: 0,
-            }),
+            next: UnsafeCell::new(None),
         }
     }
 
     /// Counts the thread's reference to a node that it has just claimed.
     fn add_ref(&self) {
         // Acquire: pairs with the Release in `remove_ref`, after which the former owner's list does
-        // not use `link` any more.
+        // not use the links any more.
         let before = self.refs.fetch_add(1, Acquire);
         if cfg!(any(debug_assertions, tk_loom)) {
             assert_eq!(before, 1, "a node is in one list");
@@ -106,21 +103,32 @@ impl Header {
     }
 }
 
-/// A node that the calling thread has just claimed. The thread lists it immediately, or leaves it
-/// unlisted if its end is not watched.
+/// The reference to a node that the calling thread has just claimed. The thread lists the node
+/// immediately, or releases the reference if its end is not watched.
 #[must_use]
 pub(crate) struct Unlisted<'a, T>(&'a Node<T>);
 
 impl<'a, T> Unlisted<'a, T> {
+    /// The node is new, so the reference is counted already.
     pub(crate) fn new(node: &'a Node<T>) -> Unlisted<'a, T> {
         Unlisted(node)
     }
 
-    /// Takes a reference for the list of the calling thread.
+    /// Counts the reference. The table's is there, because the `Local` is borrowed (*references*).
+    pub(crate) fn counted(node: &'a Node<T>) -> Unlisted<'a, T> {
+        node.header().add_ref();
+        Unlisted(node)
+    }
+
+    /// The reference for the list of the calling thread.
     pub(crate) fn into_ref(self) -> NodeRef {
-        // The table's reference is there, because the `Local` is borrowed (*references*).
-        self.0.header().add_ref();
         NodeRef(NonNull::from(self.0).cast())
+    }
+
+    /// Releases the reference, and leaves the node claimed and unlisted.
+    pub(crate) fn release(self) {
+        let was_last = self.0.header().remove_ref();
+        debug_assert!(!was_last, "the table has a reference");
     }
 }
 
@@ -139,22 +147,26 @@ impl NodeRef {
     /// Puts this node in front of `next` in a list of the calling thread.
     #[inline]
     pub(crate) fn link(self, next: Option<NodeRef>, generation: u32) -> NodeRef {
-        self.header().link.with_mut(|link| {
-            // SAFETY: the calling thread has the node in its list, so no other thread uses `link`
-            // (*listed once*), and this thread has no reference to it: the methods here keep none.
-            unsafe { *link = Link { next, generation } }
-        });
+        let header = self.header();
+        // SAFETY: the calling thread has the node in its list, so no other thread uses the links
+        // (*listed once*), and this thread has no reference to them: the methods here keep none.
+        header
+            .generation
+            .with_mut(|own| unsafe { *own = generation });
+        // SAFETY: as above.
+        header.next.with_mut(|own| unsafe { *own = next });
         self
     }
 
     /// Cuts off the nodes behind this one. Returns them, with the generation of this one.
     #[inline]
     pub(crate) fn unlink(&self) -> (Option<NodeRef>, u32) {
-        self.header().link.with_mut(|link| {
-            // SAFETY: as in `link`.
-            let link = unsafe { &mut *link };
-            (link.next.take(), link.generation)
-        })
+        let header = self.header();
+        // SAFETY: as in `link`.
+        let next = header.next.with_mut(|own| unsafe { (*own).take() });
+        // SAFETY: as in `link`.
+        let generation = header.generation.with(|own| unsafe { *own });
+        (next, generation)
     }
 
     /// Whether the `Local` is gone, so that this is the last reference.

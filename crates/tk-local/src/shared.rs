@@ -287,10 +287,13 @@ impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
     /// ```
     #[inline]
     pub fn try_with<R>(&self, f: impl FnOnce(&T) -> R) -> Result<R, AccessError> {
+        if let Some(handle) = self.mine.borrow_at_hand() {
+            return Ok(f(&handle.get().value));
+        }
         let init = self.init.as_ref();
         let init = init.map(|init| || Handle::new(self.values(), init()));
         self.mine
-            .try_with_borrow_or(init, |handle| f(&handle.value))
+            .try_with_borrow_slow(init, |handle| f(&handle.value))
     }
 
     /// Returns the calling thread's value, or `None` if it has no value and there is no
@@ -313,11 +316,14 @@ impl<T: 'static, F: Fn() -> T> SharedLocal<T, F> {
     #[doc(alias = "getattr")]
     #[track_caller]
     pub fn get(&self) -> Option<Arc<T>> {
+        if let Some(handle) = self.mine.borrow_at_hand() {
+            return Some(Arc::clone(&handle.get().value));
+        }
         let init = self.init.as_ref();
         let init = init.map(|init| || Handle::new(self.values(), init()));
         let value = self
             .mine
-            .try_with_borrow_or(init, |handle| Arc::clone(&handle.value));
+            .try_with_borrow_slow(init, |handle| Arc::clone(&handle.value));
         value
             .map_err(|error| unset_or_fail("SharedLocal", error))
             .ok()
