@@ -33,11 +33,11 @@ use std::time::Duration;
 use tk_core::Owner;
 use tk_park::sync::{AtomicU32, current_owner};
 use tk_park::{
-    AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, park_while, unpark_filter,
+    AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, mark_and_park_while, unpark_filter,
 };
 
 use crate::BarrierError;
-use crate::round::{Outcome, Round};
+use crate::round::{Ended, Outcome, Round};
 use crate::state::{Guard, Needs, State, StateLock};
 
 #[cfg(all(test, not(tk_loom)))]
@@ -264,6 +264,7 @@ impl Barrier {
             match self.arrive(me, waited.is_some(), limit) {
                 Arrival::Refused(error) => return Err(error),
                 Arrival::Counted(round, index) => break (round, index),
+                Arrival::Passed(index) => return Ok(index),
                 Arrival::Last(round, index) => return self.finish(&round, index, limit),
                 Arrival::Full { is_own_action, .. } if is_own_action && limit.is_unlimited() => {
                     panic!("the action of a barrier waits at that barrier")
@@ -280,33 +281,47 @@ impl Barrier {
                 }
             }
         };
-        let wait = match waited {
-            Some(wait) => wait,
-            None => WaitInfo::new("barrier"),
-        };
         // A party looks at its own round, whose outcome stays (One outcome). So it misses nothing,
         // whatever happens to the barrier while it spins.
         self.spin.spin_while(|| round.outcome().is_none(), limit);
-        let passed = match self.park(&round, wait, limit) {
-            Ok(outcome) => outcome.for_others(),
-            Err(error) => self.give_up(&round, error),
+        let passed = match round.outcome() {
+            Some(outcome) => outcome.for_others(),
+            None => {
+                // Not before the spin, because it reads the clock.
+                let wait = match waited {
+                    Some(wait) => wait,
+                    None => WaitInfo::new("barrier"),
+                };
+                match self.park(&round, wait, limit) {
+                    Ok(outcome) => outcome.for_others(),
+                    Err(error) => self.give_up(&round, error),
+                }
+            }
         };
         passed.map(|()| index)
     }
 
     /// Counts the thread `me` in the current round, unless the round is full or broken.
     /// `has_waited` is true if the thread has found a round full before.
+    ///
+    /// If the thread is the last and there is no action, also ends the round and wakes the others,
+    /// so that the state is locked once.
     fn arrive(&self, me: Option<Owner>, has_waited: bool, limit: Limit<'_>) -> Arrival {
-        let mut state = self.state.lock_with(Needs::Current);
-        let round = state.current();
-        if let Some(outcome) = round.outcome() {
+        let ends_round = |is_last| is_last && self.action.is_none();
+        let mut state = self.state.lock_with(|state| {
+            if ends_round(state.arrived + 1 == self.parties) {
+                return Needs::CurrentAndNext;
+            }
+            Needs::Current
+        });
+        if let Some(outcome) = state.outcome() {
             let broken = outcome.for_others();
             return Arrival::Refused(broken.expect_err("a round that has passed is not current"));
         }
         if state.arrived == self.parties {
             let is_own_action = me.is_some_and(Owner::is_known) && state.acting == me;
             return Arrival::Full {
-                round,
+                round: Arc::clone(state.current()),
                 is_own_action,
             };
         }
@@ -319,15 +334,28 @@ impl Barrier {
             return Arrival::Refused(BarrierError::NotAdmitted(error));
         }
         let index = state.arrived;
+        if ends_round(is_last) {
+            self.pass(state);
+            return Arrival::Passed(index);
+        }
         state.arrived += 1;
         if is_last {
             state.acting = me;
-            return Arrival::Last(round, index);
+            return Arrival::Last(Arc::clone(state.current()), index);
         }
-        Arrival::Counted(round, index)
+        Arrival::Counted(Arc::clone(state.current()), index)
     }
 
-    /// Runs the action, ends the round, and wakes the other parties: the last party's part.
+    /// Ends the current round as passed, and begins the next one.
+    fn pass(&self, mut state: Guard<'_>) {
+        let (tag, ended) = (tag(state.current()), state.current().end(Outcome::Passed));
+        let unused = state.begin();
+        self.wake(tag, ended, state);
+        drop(unused);
+    }
+
+    /// Runs the action, ends the round, and wakes the other parties: the last party's part if there
+    /// is an action.
     fn finish(
         &self,
         round: &Arc<Round>,
@@ -338,22 +366,23 @@ impl Barrier {
             // An expired limit means to try once, and the round is full: the try succeeded.
             let counts = !limit.is_expired();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
-                let state = self.state.lock_with(Needs::Current);
-                let is_first = round.end(Outcome::ActionPanicked);
-                self.wake(round, is_first, state);
+                let state = self.state.lock_with(|_| Needs::Current);
+                let ended = round.end(Outcome::ActionPanicked);
+                self.wake(tag(round), ended, state);
                 resume_unwind(payload);
             }
             if counts && let Err(error) = limit.check() {
                 self.give_up(round, error)?;
             }
         }
-        let mut state = self.state.lock_with(Needs::CurrentAndNext);
+        let state = self.state.lock_with(|_| Needs::CurrentAndNext);
         // If the round has no outcome, it is current.
-        let passes = round.end(Outcome::Passed);
-        let unused = if passes { state.begin() } else { None };
-        self.wake(round, passes, state);
-        drop(unused);
-        let outcome = round.outcome().expect("it has just been set");
+        if round.outcome().is_none() {
+            self.pass(state);
+            return Ok(index);
+        }
+        drop(state);
+        let outcome = round.outcome().expect("another came first");
         outcome.for_others().map(|()| index)
     }
 
@@ -364,22 +393,25 @@ impl Barrier {
             WaitError::TimedOut => (Outcome::TimedOut, BarrierError::TimedOut),
             WaitError::Stopped => (Outcome::Stopped, BarrierError::Stopped),
         };
-        let state = self.state.lock_with(Needs::Current);
-        let is_first = round.end(outcome);
-        self.wake(round, is_first, state);
-        if is_first {
+        let state = self.state.lock_with(|_| Needs::Current);
+        let ended = round.end(outcome);
+        self.wake(tag(round), ended, state);
+        if ended.is_first {
             return Err(error);
         }
         let outcome = round.outcome().expect("another came first");
         outcome.for_others()
     }
 
-    /// Wakes the threads that wait for a round, if this thread has just ended it. First unlocks the
-    /// state, because they may run immediately and come back to the barrier.
-    fn wake(&self, round: &Arc<Round>, is_ended: bool, state: Guard<'_>) {
+    /// Wakes the threads that are parked for the round with this tag, which this thread has just
+    /// ended. First unlocks the state, because they may run immediately and come back to the
+    /// barrier.
+    ///
+    /// By then the round may be in use again, and its new parties may be parked. They look at the
+    /// outcome and park again.
+    fn wake(&self, tag: usize, ended: Ended, state: Guard<'_>) {
         drop(state);
-        if is_ended {
-            let tag = tag(round);
+        if ended.has_parked {
             let choose = |waiter: &Waiter| {
                 if waiter.tag() == tag {
                     return FilterOp::Unpark;
@@ -399,7 +431,7 @@ impl Barrier {
     ) -> Result<Outcome, WaitError> {
         let info = info.tag(tag(round));
         let goes_on = || round.outcome().is_none();
-        park_while(&self.queue, goes_on, &info, limit)?;
+        mark_and_park_while(&self.queue, goes_on, || round.mark_parked(), &info, limit)?;
         Ok(round.outcome().expect("the wait ended with the round"))
     }
 
@@ -414,10 +446,10 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
     /// ```
     pub fn abort(&self) {
-        let state = self.state.lock_with(Needs::Current);
+        let state = self.state.lock_with(|_| Needs::Current);
         let round = state.current();
-        let is_first = round.end(Outcome::Aborted);
-        self.wake(&round, is_first, state);
+        let (tag, ended) = (tag(round), round.end(Outcome::Aborted));
+        self.wake(tag, ended, state);
     }
 
     /// Begins a new round: threads that wait get [`BarrierError::Reset`], and a broken barrier is
@@ -457,13 +489,13 @@ impl Barrier {
     }
 
     fn start_over(&self, wanted: impl FnOnce(&State) -> bool) -> bool {
-        let mut state = self.state.lock_with(Needs::CurrentAndNext);
+        let mut state = self.state.lock_with(|_| Needs::CurrentAndNext);
         let is_wanted = wanted(&state);
         if is_wanted {
             let round = state.current();
-            let is_first = round.end(Outcome::Reset);
+            let (tag, ended) = (tag(round), round.end(Outcome::Reset));
             let unused = state.begin();
-            self.wake(&round, is_first, state);
+            self.wake(tag, ended, state);
             drop(unused);
         }
         is_wanted
@@ -503,8 +535,10 @@ impl Barrier {
 enum Arrival {
     /// The thread is a party of this round, with this index, and has to wait.
     Counted(Arc<Round>, usize),
-    /// The thread is the last party of this round.
+    /// The thread is the last party of this round, and has to run the action.
     Last(Arc<Round>, usize),
+    /// The thread was the last party, with this index. The round has passed.
+    Passed(usize),
     /// The parties of this round are complete, and the action runs, in this thread or another.
     Full {
         round: Arc<Round>,

@@ -1,9 +1,17 @@
 //! One round of a barrier, and its outcome.
 //!
-//! | outcome | `end` | `renew` |
-//! |---|---|---|
-//! | [`PENDING`] | sets it, returns `true` | nothing |
-//! | any other | returns `false` | makes it `PENDING`; only with the one share in the round |
+//! | word | `end` | `mark_parked` | `renew`, with the one share in the round |
+//! |---|---|---|---|
+//! | [`PENDING`] | sets the outcome | → `PENDING_PARKED` | – |
+//! | [`PENDING_PARKED`] | sets the outcome; its caller wakes | – | → `PENDING` |
+//! | an outcome | – | says no | → `PENDING` |
+//!
+//! # Invariants
+//!
+//! **Parked mark.** While a thread of a round without an outcome is in the queue, the word is
+//! `PENDING_PARKED`. A thread enters the queue in the step that sees or sets this, with the queue
+//! locked. So an `end` that finds the mark locks the queue afterwards and finds the thread, and one
+//! that finds none has nobody to wake.
 
 use std::sync::Arc;
 
@@ -14,11 +22,24 @@ use crate::BarrierError;
 
 /// A round. Its parties share it, and find the outcome there however late they look.
 pub(crate) struct Round {
-    /// [`PENDING`], or an [`Outcome`].
+    /// [`PENDING`], [`PENDING_PARKED`], or an [`Outcome`].
     outcome: AtomicU32,
 }
 
+/// The round has no outcome, and no thread has parked.
 const PENDING: u32 = 0;
+/// The round has no outcome. Threads are in the queue, or were and have given up.
+const PENDING_PARKED: u32 = u32::MAX;
+
+/// The result of [`Round::end`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "parked threads have to be woken"]
+pub(crate) struct Ended {
+    /// Whether this call has ended the round.
+    pub(crate) is_first: bool,
+    /// Whether this call has ended the round and threads may be parked.
+    pub(crate) has_parked: bool,
+}
 
 /// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +55,7 @@ pub(crate) enum Outcome {
 impl Outcome {
     fn of_code(code: u32) -> Option<Outcome> {
         Some(match code {
-            PENDING => return None,
+            PENDING | PENDING_PARKED => return None,
             1 => Outcome::Passed,
             2 => Outcome::TimedOut,
             3 => Outcome::Stopped,
@@ -72,14 +93,36 @@ impl Round {
         Outcome::of_code(self.outcome.load(Acquire))
     }
 
-    /// Sets the outcome unless the round has one. Returns whether it did. Called with the barrier's
-    /// state locked.
-    pub(crate) fn end(&self, outcome: Outcome) -> bool {
-        // Release: pairs with the Acquire in `outcome`. What the parties did before is passed on by
-        // the state's lock.
-        self.outcome
-            .compare_exchange(PENDING, outcome as u32, Release, Relaxed)
-            .is_ok()
+    /// Sets the outcome unless the round has one. Called with the barrier's state locked, so that
+    /// no other outcome is set meanwhile.
+    pub(crate) fn end(&self, outcome: Outcome) -> Ended {
+        if self.outcome().is_some() {
+            return Ended {
+                is_first: false,
+                has_parked: false,
+            };
+        }
+        // Release: pairs with the Acquire in `outcome` and `mark_parked`. What the parties did
+        // before is passed on by the state's lock.
+        let before = self.outcome.swap(outcome as u32, Release);
+        Ended {
+            is_first: true,
+            has_parked: before == PENDING_PARKED,
+        }
+    }
+
+    /// With the queue locked: marks that a thread parks, and returns `false` if the round has an
+    /// outcome.
+    pub(crate) fn mark_parked(&self) -> bool {
+        // Relaxed on success: the queue's lock orders it before the search that finds the thread.
+        // Acquire on failure: pairs with the Release in `end`.
+        match self
+            .outcome
+            .compare_exchange(PENDING, PENDING_PARKED, Relaxed, Acquire)
+        {
+            Ok(_) => true,
+            Err(word) => word == PENDING_PARKED,
+        }
     }
 
     /// Prepares the round to be used again.

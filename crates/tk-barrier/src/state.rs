@@ -62,16 +62,17 @@ impl State {
     }
 
     /// The current round, which [`StateLock::lock_with`] has provided.
-    pub(crate) fn current(&self) -> Arc<Round> {
-        Arc::clone(self.current.as_ref().expect("the lock provides it"))
+    pub(crate) fn current(&self) -> &Arc<Round> {
+        self.current.as_ref().expect("the lock provides it")
     }
 
-    /// Whether the previous round can be used again. Once that is so it stays so: nobody gets a
-    /// share in it any more.
-    fn can_reuse(&mut self) -> bool {
-        self.previous
-            .as_mut()
-            .is_some_and(|previous| Arc::get_mut(previous).is_some())
+    /// Whether there is a round for `begin`.
+    ///
+    /// If the barrier alone has the previous round, that stays so: nobody gets a share in it any
+    /// more.
+    fn has_next(&self) -> bool {
+        let is_unused = |previous| Arc::strong_count(previous) == 1;
+        self.spare.is_some() || self.previous.as_ref().is_some_and(is_unused)
     }
 
     /// Takes a new round to where one is needed. Returns it if none is.
@@ -119,7 +120,8 @@ impl Inherit for State {
     fn inherit(&mut self) {
         if self.arrived > 0 && !self.is_broken() {
             if let Some(round) = self.current.take() {
-                round.end(Outcome::Reset);
+                // Nobody of this process is parked.
+                let _ = round.end(Outcome::Reset);
                 // No lost party. Dropping it could call the allocator.
                 mem::forget(round);
             }
@@ -166,10 +168,10 @@ impl StateLock {
     }
 
     /// Locks the state when it has the rounds that the step needs: No allocator under the lock.
-    pub(crate) fn lock_with(&self, needs: Needs) -> Guard<'_> {
+    pub(crate) fn lock_with(&self, needs: impl Fn(&State) -> Needs) -> Guard<'_> {
         loop {
-            let mut state = self.lock();
-            let has_next = needs == Needs::Current || state.spare.is_some() || state.can_reuse();
+            let state = self.lock();
+            let has_next = needs(&state) == Needs::Current || state.has_next();
             if state.current.is_some() && has_next {
                 return state;
             }

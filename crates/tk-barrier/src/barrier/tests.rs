@@ -11,8 +11,8 @@ use crate::BarrierError;
 fn arrive_late(barrier: &Barrier, limit: Limit<'_>) -> Result<usize, BarrierError> {
     match barrier.arrive(None, true, limit) {
         Arrival::Refused(error) => Err(error),
-        Arrival::Counted(_, index) | Arrival::Last(_, index) => Ok(index),
-        Arrival::Full { .. } => panic!("no action runs"),
+        Arrival::Counted(_, index) | Arrival::Passed(index) => Ok(index),
+        Arrival::Last(..) | Arrival::Full { .. } => panic!("there is no action"),
     }
 }
 
