@@ -37,6 +37,9 @@ pub trait ThreadRecordExt {
     /// Returns whether the thread has ended, and the system has no thread of its number any more.
     fn is_gone(&self) -> bool;
 
+    /// Notes that the OS thread is gone, so that the system is not asked about it any more.
+    fn note_gone(&self);
+
     /// Returns whether a fork has left the thread behind in the parent of this process.
     fn is_lost(&self) -> bool;
 
@@ -62,6 +65,10 @@ impl ThreadRecordExt for ThreadRecord {
 
     fn is_gone(&self) -> bool {
         ThreadRecord::is_gone(self)
+    }
+
+    fn note_gone(&self) {
+        ThreadRecord::note_gone(self);
     }
 
     fn is_lost(&self) -> bool {
@@ -91,6 +98,9 @@ pub trait RegistrationExt: Sized {
         daemon: bool,
         prepare: impl FnOnce(&ThreadRecord),
     ) -> Self;
+
+    /// As `begin`, in a thread to which the standard library has given the registration's name.
+    fn begin_named(self);
 }
 
 impl RegistrationExt for Registration {
@@ -108,6 +118,10 @@ impl RegistrationExt for Registration {
         prepare: impl FnOnce(&ThreadRecord),
     ) -> Registration {
         Registration::prepared(name, daemon, prepare)
+    }
+
+    fn begin_named(self) {
+        self.begin_with(true);
     }
 }
 

@@ -30,6 +30,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::program::Program;
 use crate::{Owner, Slot, ThreadId, ThreadRecord, exit, os, registry};
@@ -337,7 +338,9 @@ fn ensure_numbered() -> ThreadId {
     if let Some(number) = NonZeroU64::new(ID.get()) {
         return ThreadId::from_number(number);
     }
-    let may_be_main = registry::is_main(ThreadId::MAIN);
+    // Relaxed, here and below: a thread that does not see the flag asks the system.
+    let may_be_main =
+        registry::is_main(ThreadId::MAIN) && !MAIN_IS_NUMBERED.load(Ordering::Relaxed);
     let id = if os::MAIN_IS_ASKED_OF_STD && may_be_main {
         // The question allocates, so the thread needs a number before it (*numbered, then
         // registered*). If it is the main thread, only locks of the allocator have seen that
@@ -354,9 +357,15 @@ fn ensure_numbered() -> ThreadId {
     } else {
         ThreadId::next()
     };
+    if id == ThreadId::MAIN {
+        MAIN_IS_NUMBERED.store(true, Ordering::Relaxed);
+    }
     set_id(id);
     id
 }
+
+/// Whether the main thread has its id, so that no other thread need ask whether it is the main one.
+static MAIN_IS_NUMBERED: AtomicBool = AtomicBool::new(false);
 
 fn set_id(id: ThreadId) {
     ID.set(id.get());

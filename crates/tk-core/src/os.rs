@@ -18,6 +18,8 @@
 //! **No allocation for a name.** The functions that set a name do not allocate, because the name is
 //! locked meanwhile.
 
+use std::fmt::{self, Write as _};
+
 pub(crate) use imp::{
     current_is_main, current_name, current_native_id, set_current_name, set_name,
 };
@@ -34,8 +36,40 @@ pub(crate) const NAME_LIMIT: usize = if cfg!(target_os = "linux") { 15 } else { 
 /// handle without a panic, and shows the name of its thread while the library has it. So the name
 /// is looked for in a scope first (*works in late destructors*).
 pub(crate) fn named_by_std() -> Option<std::thread::Thread> {
-    let shown = std::thread::scope(|scope| format!("{scope:?}"));
-    shown.contains("name: Some(").then(std::thread::current)
+    let mut field = NameField::default();
+    std::thread::scope(|scope| {
+        // An error says that the name has been found.
+        let _ = write!(field, "{scope:?}");
+        let is_named = field
+            .is_named
+            .unwrap_or_else(|| format!("{scope:?}").contains("name: Some("));
+        is_named.then(std::thread::current)
+    })
+}
+
+/// Looks for the field `name` in a text that is written piece by piece, and writes nothing. If the
+/// pieces are not those of a derived `Debug`, it finds nothing.
+#[derive(Default)]
+struct NameField {
+    /// Whether the pieces so far end with the name of the field.
+    is_here: bool,
+    /// Whether the field is `Some`, if it has been found.
+    is_named: Option<bool>,
+}
+
+impl fmt::Write for NameField {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        match piece {
+            "name" => self.is_here = true,
+            ": " => {}
+            "Some" | "None" if self.is_here => {
+                self.is_named = Some(piece == "Some");
+                return Err(fmt::Error);
+            }
+            _ => self.is_here = false,
+        }
+        Ok(())
+    }
 }
 
 /// Whether this is the main thread, as the standard library says.

@@ -78,6 +78,9 @@ struct Inner {
     state: AtomicU8,
     /// When the thread left the registry. `None` if its OS thread goes on as another thread.
     left_at: Mutex<Option<Instant>>,
+    /// Whether another thread has seen that the OS thread is gone, so that the system need not be
+    /// asked.
+    seen_gone: AtomicBool,
     program: Mutex<Program>,
     /// The name that the thread was registered with. `None` until somebody asks for a default name.
     first_name: Option<Arc<str>>,
@@ -123,6 +126,7 @@ impl ThreadRecord {
             native_id: AtomicU64::new(0),
             state: AtomicU8::new(STARTING),
             left_at: Mutex::new(None),
+            seen_gone: AtomicBool::new(false),
             program: Mutex::new(Program::root()),
             first_name: name,
             new_name: Mutex::new(None),
@@ -398,11 +402,27 @@ impl ThreadRecord {
         if self.is_alive() {
             return false;
         }
+        if self.was_seen_gone() {
+            return true;
+        }
         let left = *self.0.left_at.lock();
         let (Some(id), Some(left)) = (self.native_id(), left) else {
             return true;
         };
         self.is_lost() || !exit::can_detect_exit() || exit::has_exited_since(id, left)
+    }
+
+    /// Notes that the OS thread is gone: another thread has joined it.
+    pub(crate) fn note_gone(&self) {
+        // Release: pairs with the Acquire in `was_seen_gone`. The next thread in the slot comes
+        // after all that this one did.
+        self.0.seen_gone.store(true, Ordering::Release);
+    }
+
+    /// Whether another thread has called `note_gone`.
+    pub(crate) fn was_seen_gone(&self) -> bool {
+        // Acquire: pairs with the Release in `note_gone`.
+        self.0.seen_gone.load(Ordering::Acquire)
     }
 
     /// Whether a fork has left the thread behind in the parent of this process.
@@ -433,12 +453,17 @@ impl ThreadRecord {
         self.0.state.store(RUNNING, Ordering::Release);
     }
 
-    /// Makes the calling thread the one of this record, and sets its name in the system.
-    pub(crate) fn begin(&self) {
+    /// Makes the calling thread the one of this record, and sets its name in the system, unless the
+    /// standard library has given it the first name.
+    pub(crate) fn begin(&self, is_named: bool) {
         // A default name is made here, before the lock is taken.
         let first = self.name();
         let new_name = self.0.new_name.lock();
         self.set_running();
+        // The library cuts a longer name in the middle of a character.
+        if is_named && new_name.is_none() && first.len() <= os::NAME_LIMIT {
+            return;
+        }
         let name = new_name.as_deref().unwrap_or(&first);
         os::set_current_name(name::cut(name, os::NAME_LIMIT));
     }

@@ -110,7 +110,13 @@ impl Registration {
     /// });
     /// assert_eq!(&*thread.join().unwrap(), "courier");
     /// ```
-    pub fn begin(mut self) {
+    pub fn begin(self) {
+        self.begin_with(false);
+    }
+
+    /// As [`begin`](Registration::begin). `is_named` says that the standard library has just given
+    /// the registration's name to the thread.
+    pub(crate) fn begin_with(mut self, is_named: bool) {
         let Some(record) = self.0.take() else { return };
         // A loop, because the functions at the end of an identity may register the thread again.
         while let Some(earlier) = current::take_guard_record() {
@@ -119,7 +125,7 @@ impl Registration {
         registry::adopt(&record);
         // This sets the thread's number in the system before the name. A thread that renames this
         // one from now on tells the system itself.
-        record.begin();
+        record.begin(is_named);
         current::become_current(record.clone());
         if !current::has_guard() {
             // In a late destructor, nothing retires the record later.

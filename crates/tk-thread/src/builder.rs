@@ -252,9 +252,11 @@ impl Builder {
             name => name,
         };
 
-        let mut builder = std::thread::Builder::new();
+        let registered: Arc<str> = Arc::from(&*name);
         // The standard library refuses a NUL, where the system would end the name.
-        builder = builder.name(name.split('\0').next().unwrap_or_default().to_owned());
+        let mut named = name;
+        named.truncate(named.find('\0').unwrap_or(named.len()));
+        let mut builder = std::thread::Builder::new().name(named);
         if let Some(size) = stack_size {
             builder = builder.stack_size(size);
         }
@@ -263,7 +265,7 @@ impl Builder {
         // dropped, and the registration in it undoes all of this.
         let scope = scope.cloned();
         let mut state = None;
-        let registration = Registration::prepared(name, daemon, |record| {
+        let registration = Registration::prepared(registered, daemon, |record| {
             if let Some(scope) = &scope {
                 scope.enter();
             }
@@ -293,7 +295,7 @@ fn run<T>(
     f: impl FnOnce() -> T,
 ) {
     // First, so that the thread's guard is its oldest thread-local value, which is destroyed last.
-    registration.begin();
+    registration.begin_named();
     thread.state().set_running();
 
     log_guarded(|| log::trace!("{thread:?} begins"));

@@ -247,13 +247,14 @@ impl ThreadState {
     #[track_caller]
     pub(crate) fn join_by(&self, record: &ThreadRecord, join: impl FnOnce()) {
         let wait = WaitInfo::new("join").held_by(Some(record.owner()));
-        self.join_visibly(&wait, join);
+        self.join_visibly(record, &wait, join);
     }
 
-    fn join_visibly(&self, wait: &WaitInfo, join: impl FnOnce()) {
+    fn join_visibly(&self, record: &ThreadRecord, wait: &WaitInfo, join: impl FnOnce()) {
         let published = wait.publish(&self.progress);
         join();
         drop(published);
+        record.note_gone();
         self.advance(JOINED);
     }
 
@@ -280,7 +281,7 @@ impl ThreadState {
             && let Some(os_thread) = self.take_os_thread()
         {
             // A panic of the thread is in its packet, not in this result.
-            self.join_visibly(&wait, || drop(os_thread.join()));
+            self.join_visibly(record, &wait, || drop(os_thread.join()));
             return Ok(());
         }
         let reached = || self.has_reached(UNREGISTERED) || has_returned();

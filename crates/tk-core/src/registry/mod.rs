@@ -263,6 +263,8 @@ pub(crate) fn retire(record: &ThreadRecord, can_detect_exit: bool) -> bool {
     table.active -= usize::from(record.is_listed());
     table.unsure -= usize::from(record.may_end_unnoticed());
     if can_detect_exit {
+        // Not the slot of this thread, which still exists.
+        table.reclaim_one();
         table.retire(record.slot());
     } else {
         table.set_free(record.slot());

@@ -7,7 +7,7 @@
 //! | `FREE` | → `TAKEN` | – | – | – | stays |
 //! | `TAKEN`, no record or an old one | – | gets its record | – | → `FREE` | stays, never reused |
 //! | `TAKEN`, with its record | – | – | → `RETIRED` | → `FREE` | stays, never reused |
-//! | `RETIRED` | → `TAKEN` if its thread is gone | – | – | – | stays, never reused |
+//! | `RETIRED` | → `TAKEN` if its thread is gone | – | of another: → `FREE` if its thread is gone | – | stays, never reused |
 //!
 //! ```text
 //!          take            publish                     retire              its thread is gone
@@ -25,10 +25,12 @@
 //!
 //! **Retired until gone.** A thread-local value that is older than the thread's guard is destroyed
 //! after it, and may use tk. The thread still has its slot then, and its record is found there. So
-//! nobody gets a `RETIRED` slot until the system says that its thread is gone.
+//! nobody gets a `RETIRED` slot until the system says that its thread is gone, or another thread
+//! has joined it.
 //!
 //! **Constant work under the lock.** `take` asks the system about `RECLAIM_SCAN` retired slots at
-//! most, the longest retired first, and puts those whose thread still exists at the end.
+//! most, the longest retired first, and puts those whose thread still exists at the end. A thread
+//! that ends asks about one, so that the next thread mostly finds a free slot and need not ask.
 //!
 //! **No memory under the lock.** The table never allocates or frees. A vector that is full is
 //! replaced by a larger one that was allocated while the table was not locked. Records that are
@@ -142,7 +144,7 @@ impl Table {
     /// Takes a slot. Returns `None` if the table has to [`grow`](Table::grow) first.
     pub(super) fn take(&mut self) -> Option<Slot> {
         // A free slot first: taking it costs no question to the system.
-        if let Some(slot) = self.take_free().or_else(|| self.reclaim()) {
+        if let Some(slot) = self.take_free().or_else(|| self.reclaim(RECLAIM_SCAN)) {
             return Some(slot);
         }
         if self.entries.len() == self.entries.capacity() {
@@ -176,16 +178,26 @@ impl Table {
     }
 
     /// Takes a retired slot whose thread is gone (*constant work under the lock*).
-    fn reclaim(&mut self) -> Option<Slot> {
-        for _ in 0..self.retired.length.min(RECLAIM_SCAN) {
+    fn reclaim(&mut self, scan: usize) -> Option<Slot> {
+        for _ in 0..self.retired.length.min(scan) {
             let slot = self.take_retired()?;
-            if exit::has_exited(self.record_at(slot).and_then(ThreadRecord::native_id)) {
+            let record = self.record_at(slot);
+            if record.is_some_and(ThreadRecord::was_seen_gone)
+                || exit::has_exited(record.and_then(ThreadRecord::native_id))
+            {
                 return Some(slot);
             }
             // It goes to the end of the queue, so that the next call asks about others.
             self.retire(slot);
         }
         None
+    }
+
+    /// Makes a retired slot free whose thread is gone, if the longest retired one is such.
+    pub(super) fn reclaim_one(&mut self) {
+        if let Some(slot) = self.reclaim(1) {
+            self.set_free(slot);
+        }
     }
 
     fn take_free(&mut self) -> Option<Slot> {

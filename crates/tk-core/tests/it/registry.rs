@@ -293,6 +293,32 @@ fn nobody_gets_a_slot_whose_thread_is_still_in_its_destructors() {
 }
 
 #[test]
+fn the_slot_of_a_joined_thread_is_reused_without_a_question_to_the_system() {
+    let (at_end, ending) = mpsc::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let dying = thread::spawn(move || {
+        BEFORE.set(Some(AtEnd(Box::new(move || {
+            at_end.send(tk_core::current()).unwrap();
+            let _ = wait.recv();
+        }))));
+        current_slot();
+    });
+    let record = ending.recv().unwrap();
+    let is_there = || tk_core::thread_at(record.slot()).as_ref() == Some(&record);
+    let others = || (0..1000).for_each(|_| _ = thread::spawn(current_slot).join().unwrap());
+    if can_detect_exit() {
+        others();
+        assert!(is_there());
+    }
+    // The system still has the thread, so the slot can be free only because of this.
+    record.note_gone();
+    others();
+    assert!(!is_there());
+    drop(go_on);
+    dying.join().unwrap();
+}
+
+#[test]
 fn exit_functions_run_last_first_in_their_thread_and_in_view() {
     let (sender, receiver) = mpsc::channel();
     let record = spawn_named("exiting", move || {
