@@ -1,5 +1,6 @@
 //! A timer, in two parts: what its handles share ([`Task`]), and what it does ([`Action`]).
 
+use std::mem::needs_drop;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ impl Action {
     /// Drops the function, and then lets go of the program, which may end from then on.
     #[inline]
     pub(crate) fn discard(self) {
-        drop_quietly(self.function);
+        self.function.discard();
         drop(self.hold);
     }
 }
@@ -137,6 +138,9 @@ pub(crate) type Called = (Option<Box<dyn Function>>, Returned);
 pub(crate) trait Function: Send {
     /// Calls it.
     fn call(self: Box<Self>) -> Called;
+
+    /// Drops it. A panic of what it has captured is reported, and goes no further.
+    fn discard(self: Box<Self>);
 }
 
 /// A function that is called once. If it has no captures, it takes no memory.
@@ -151,6 +155,15 @@ pub(crate) fn once(f: impl FnOnce() + Send + 'static) -> Box<dyn Function> {
 
 pub(crate) fn again<R: Tick>(f: impl FnMut() -> R + Send + 'static) -> Box<dyn Function> {
     Box::new(Again(f))
+}
+
+/// Drops a function. If nothing that it has captured has a `Drop`, no code of the user runs, and
+/// there is nothing to catch.
+#[inline]
+fn discard<F>(function: Box<F>) {
+    if needs_drop::<F>() {
+        drop_quietly(function);
+    }
 }
 
 fn returned(result: Result<ControlFlow<()>, Panicked>) -> Returned {
@@ -171,11 +184,19 @@ impl<F: FnOnce() + Send> Function for Once<F> {
         });
         (None, returned(result))
     }
+
+    fn discard(self: Box<Self>) {
+        discard(self);
+    }
 }
 
 impl<R: Tick, F: FnMut() -> R + Send + 'static> Function for Again<F> {
     fn call(mut self: Box<Self>) -> Called {
         let result = catch_panic(|| self.0().goes_on());
         (Some(self), returned(result))
+    }
+
+    fn discard(self: Box<Self>) {
+        discard(self);
     }
 }
