@@ -96,6 +96,12 @@ impl Header {
     /// Removes one reference, and returns whether it was the last.
     #[must_use]
     pub(crate) fn remove_ref(&self) -> bool {
+        // The last reference need not be counted down, because no other one comes (*references*).
+        // If it is the table's, the `Local` is not borrowed. If it is a thread's, the table has
+        // gone. Acquire: this thread frees the node after all that the others did.
+        if self.refs.load(Acquire) == 1 {
+            return true;
+        }
         // Release: what this thread did to the node happens before the node is freed, and before
         // another list has it (pairs with `add_ref`). Acquire: the thread that frees the node comes
         // after all others.
