@@ -137,6 +137,24 @@ pub trait Barrier: Named + Send + Sync + 'static {
     fn wait(&self);
 }
 
+/// A number in two parts: a plain value of a type that no contender knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Halves([u32; 2]);
+
+impl From<u64> for Halves {
+    #[inline]
+    fn from(number: u64) -> Halves {
+        Halves([number as u32, (number >> 32) as u32])
+    }
+}
+
+impl From<Halves> for u64 {
+    #[inline]
+    fn from(Halves([low, high]): Halves) -> u64 {
+        u64::from(low) | u64::from(high) << 32
+    }
+}
+
 /// A number per thread and object.
 pub trait Local: Named + Send + Sync + 'static {
     /// One that no thread has set.

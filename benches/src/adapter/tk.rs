@@ -35,6 +35,9 @@ pub struct Meeting(tk_barrier::Barrier);
 /// `tk_local::Local`.
 pub struct Number(tk_local::Local<u64>);
 
+/// `tk_local::Local`, with a struct.
+pub struct Pair(tk_local::Local<Halves>);
+
 /// `tk_timer::Timer`; the handles of those that are pending.
 pub struct Timers(Vec<tk_timer::TimerHandle>);
 
@@ -45,7 +48,8 @@ pub struct Thread;
 pub struct Logging(tk_core::logging::Logger);
 
 super::named!(
-    "tk": Lock, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Timers, Thread, Logging
+    "tk": Lock, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Pair, Timers, Thread,
+    Logging
 );
 
 impl Mutex for Lock {
@@ -260,6 +264,22 @@ impl Local for Number {
     #[inline]
     fn set_first(&self, value: u64) {
         self.0.set(value);
+    }
+}
+
+impl Local for Pair {
+    fn new() -> Self {
+        Pair(tk_local::Local::new())
+    }
+
+    #[inline]
+    fn get(&self) -> Option<u64> {
+        self.0.get().map(u64::from)
+    }
+
+    #[inline]
+    fn set_first(&self, value: u64) {
+        self.0.set(value.into());
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_utils::CachePadded;
 
+use super::uncontended::apart;
 use crate::adapter::{thread_local, tk};
 use crate::case::{Case, enter};
 use crate::floor::Floor;
@@ -15,21 +16,35 @@ use crate::usage::Usage;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    vec![get(), set_first()]
+    vec![get(), get_pair(), set_first()]
+}
+
+/// Reads the value, out of line: see [`apart`].
+fn read<L: Local>(local: &L, operations: u64) -> Sample {
+    local.set_first(7);
+    repeat(operations, || {
+        let value = apart(black_box(local), |local| local.get().expect("it is set"));
+        black_box(value);
+    })
 }
 
 fn get() -> Case {
-    fn hit<L: Local>(local: &L, operations: u64) -> Sample {
-        local.set_first(7);
-        repeat(operations, || {
-            black_box(black_box(local).get());
-        })
-    }
     let mut case = Case::new("locals", "get").goal(1.0).floor(Floor::LocalLoad);
     enter!(case, proof::local, L => {
         let local = CachePadded::new(L::new());
-        move |operations| hit::<L>(&local, operations)
+        move |operations| read::<L>(&local, operations)
     }, [tk::Number, thread_local::Number]);
+    case
+}
+
+/// A value of a type that the crate does not know.
+fn get_pair() -> Case {
+    let name = "get, a struct";
+    let mut case = Case::new("locals", name).goal(1.0).floor(Floor::LocalLoad);
+    enter!(case, proof::local, L => {
+        let local = CachePadded::new(L::new());
+        move |operations| read::<L>(&local, operations)
+    }, [tk::Pair, thread_local::Pair]);
     case
 }
 

@@ -1,4 +1,6 @@
 //! Operations of one thread, with no other thread that wants the same thing.
+//!
+//! Each operation is a function of its own that is not inlined into the loop: see [`apart`].
 
 use std::hint::black_box;
 
@@ -26,6 +28,17 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Calls `f` with the object, in a function that is not inlined: most code of a program that uses
+/// such an object is not inlined into a loop over it.
+///
+/// In a loop, the compiler keeps in registers what a function has to load and to save. Contenders
+/// that are not generic are inlined nowhere, so without this the cases would compare how the
+/// contenders are inlined.
+#[inline(never)]
+pub(super) fn apart<T, R>(object: &T, f: impl FnOnce(&T) -> R) -> R {
+    f(object)
+}
+
 /// Puts the value on a cache line of its own, at a place that the compiler does not know.
 fn place<T>(value: T) -> CachePadded<T> {
     CachePadded::new(value)
@@ -33,7 +46,9 @@ fn place<T>(value: T) -> CachePadded<T> {
 
 fn lock() -> Case {
     fn pair<M: Mutex>(lock: &M, operations: u64) -> Sample {
-        repeat(operations, || black_box(lock).with(|count| *count += 1))
+        repeat(operations, || {
+            apart(black_box(lock), |lock| lock.with(|count| *count += 1))
+        })
     }
     let mut case = Case::new("uncontended", "lock")
         .goal(1.0)
@@ -47,12 +62,14 @@ fn lock() -> Case {
 
 fn reentrant(depth: usize) -> Case {
     fn levels<R: Reentrant>(lock: &R, depth: usize, operations: u64) -> Sample {
-        let lock = || black_box(lock);
+        fn hold<R: Reentrant>(lock: &R, f: impl FnOnce()) {
+            apart(black_box(lock), |lock| lock.with(f));
+        }
         match depth {
-            1 => repeat(operations, || lock().with(|| ())),
-            2 => repeat(operations, || lock().with(|| lock().with(|| ()))),
+            1 => repeat(operations, || hold(lock, || ())),
+            2 => repeat(operations, || hold(lock, || hold(lock, || ()))),
             _ => repeat(operations, || {
-                lock().with(|| lock().with(|| lock().with(|| ())))
+                hold(lock, || hold(lock, || hold(lock, || ())))
             }),
         }
     }
@@ -92,8 +109,8 @@ pub(crate) use events;
 fn set_and_clear() -> Case {
     fn pair<E: Event>(event: &E, operations: u64) -> Sample {
         repeat(operations, || {
-            black_box(event).set();
-            black_box(event).clear();
+            apart(black_box(event), E::set);
+            apart(black_box(event), E::clear);
         })
     }
     let mut case = Case::new("uncontended", "event set+clear")
@@ -109,7 +126,7 @@ fn set_and_clear() -> Case {
 fn is_set() -> Case {
     fn look<E: Event>(event: &E, operations: u64) -> Sample {
         repeat(operations, || {
-            black_box(black_box(event).is_set());
+            black_box(apart(black_box(event), E::is_set));
         })
     }
     let mut case = Case::new("uncontended", "event is_set")
@@ -124,7 +141,7 @@ fn is_set() -> Case {
 
 fn wait_on_a_set_event() -> Case {
     fn wait<E: Event>(event: &E, operations: u64) -> Sample {
-        repeat(operations, || black_box(event).wait())
+        repeat(operations, || apart(black_box(event), E::wait))
     }
     let mut case = Case::new("uncontended", "wait on a set event")
         .goal(1.0)
@@ -153,7 +170,7 @@ pub(crate) use monitors;
 
 fn notify_one() -> Case {
     fn notify<M: Monitor>(monitor: &M, operations: u64) -> Sample {
-        repeat(operations, || black_box(monitor).notify_one())
+        repeat(operations, || apart(black_box(monitor), M::notify_one))
     }
     let name = "notify one, no waiter";
     let mut case = Case::new("uncontended", name).goal(1.0).floor(Floor::Load);
@@ -166,7 +183,7 @@ fn notify_one() -> Case {
 
 fn notify_all() -> Case {
     fn notify<M: Monitor>(monitor: &M, operations: u64) -> Sample {
-        repeat(operations, || black_box(monitor).notify_all())
+        repeat(operations, || apart(black_box(monitor), M::notify_all))
     }
     let name = "notify all, no waiter";
     let mut case = Case::new("uncontended", name).goal(1.0).floor(Floor::Load);
@@ -194,7 +211,9 @@ pub(crate) use semaphores;
 
 fn semaphore() -> Case {
     fn pair<S: Semaphore>(semaphore: &S, operations: u64) -> Sample {
-        repeat(operations, || black_box(semaphore).with(|| ()))
+        repeat(operations, || {
+            apart(black_box(semaphore), |semaphore| semaphore.with(|| ()))
+        })
     }
     let mut case = Case::new("uncontended", "semaphore pair")
         .goal(1.0)
