@@ -5,22 +5,24 @@
 //! | `word.rs` | the states of the word, and the steps between them |
 //! | `mode.rs` | which releases are atomic steps, and which plain stores |
 //! | `raw_lock/acquire.rs` | spinning and parking |
+//! | `raw_lock/traffic.rs` | how often a thread that spins looks |
 //! | `raw_lock/release.rs` | which thread gets the lock next: starvation, handoff |
 //! | `raw_mutex.rs` | the traits of `lock_api` |
 //! | `condvar_lock.rs` | what a condition variable needs |
 
 mod acquire;
 mod release;
+mod traffic;
 
 use std::fmt;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tk_core::Owner;
 use tk_park::sync::current_owner;
-use tk_park::{AdaptiveSpin, Limit, WaitError};
+use tk_park::{Limit, WaitError};
 
 use self::release::Unlock;
+use self::traffic::Traffic;
 use crate::NotLocked;
 use crate::mode::ReleaseMode;
 use crate::word::LockWord;
@@ -59,10 +61,7 @@ const TOKEN_HANDOFF: u16 = 1;
 pub struct RawLock {
     /// First, so that the address in the record of a thread that waits is that of the lock.
     pub(crate) word: LockWord,
-    spin: AdaptiveSpin,
-    /// Whether a thread has spun for the lock since the last fair release: *Spinning is waiting*.
-    /// An estimate, which orders nothing, and so not one of the atomics of `sync`.
-    spinning: AtomicBool,
+    traffic: Traffic,
     mode: ReleaseMode,
 }
 
@@ -81,8 +80,7 @@ impl RawLock {
     pub const fn new() -> RawLock {
         RawLock {
             word: LockWord::new(),
-            spin: AdaptiveSpin::new(),
-            spinning: AtomicBool::new(false),
+            traffic: Traffic::new(),
             mode: ReleaseMode::new(),
         }
     }

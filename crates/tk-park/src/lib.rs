@@ -96,7 +96,7 @@ pub use fork::watch_forks;
 pub use limit::{Limit, MAX_STOPS, WaitError, checked_add_instant, deadline_after};
 pub use lot::Waiter;
 pub use park::{Parked, mark_and_park_while, park, park_while, park_with};
-pub use spin::{AdaptiveSpin, Poll, Spin, yield_until};
+pub use spin::{AdaptiveSpin, Pace, Poll, Spin, spin_until, yield_until};
 pub use stop::{DropGuard, StopCallback, StopSource, StopToken};
 pub use unpark::{
     FilterOp, RequeueOp, UnparkResult, requeue, unpark_all, unpark_filter, unpark_n, unpark_one,

@@ -3,9 +3,11 @@
 //! | kind of spin | for | bound |
 //! |---|---|---|
 //! | [`Spin`] | a state that is likely to change soon | the time that it takes to go to sleep |
-//! | [`AdaptiveSpin::spin`] | the same, where spinning has paid lately | the same |
+//! | [`spin_until`] | the same; how often to look depends | the same |
 //! | [`AdaptiveSpin::spin_while`] | what a thread brings that may have to be woken first | ten times as long, after a miss |
 //! | [`yield_until`] | a thread that needs this processor | the time that it takes to sleep and wake up |
+
+use std::ops::RangeInclusive;
 
 // Not those of `sync`: these are estimates, which order nothing, and no model depends on them.
 #[cfg(not(tk_loom))]
@@ -49,8 +51,8 @@ pub struct Spin {
     spent: u32,
 }
 
-/// The longest step, in pauses.
-const LONGEST_STEP: u32 = 64;
+/// The first step and the longest, in pauses.
+const STEPS: RangeInclusive<u32> = 1..=64;
 
 impl Spin {
     /// Creates a new budget.
@@ -71,14 +73,14 @@ impl Spin {
     /// assert!(!spin.once());
     /// ```
     pub fn once(&mut self) -> bool {
-        self.once_within(budget())
+        self.once_within(budget(), &STEPS)
     }
 
-    fn once_within(&mut self, budget: u32) -> bool {
+    fn once_within(&mut self, budget: u32, steps: &RangeInclusive<u32>) -> bool {
         if self.spent >= budget {
             return false;
         }
-        self.step = (self.step * 2).clamp(1, LONGEST_STEP);
+        self.step = (self.step * 2).clamp(*steps.start(), *steps.end());
         self.spent += self.step;
         for _ in 0..self.step {
             std::hint::spin_loop();
@@ -90,10 +92,9 @@ impl Spin {
 /// The result of a look while a thread spins.
 ///
 /// ```
-/// use tk_park::{AdaptiveSpin, Poll};
+/// use tk_park::{Pace, Poll, spin_until};
 ///
-/// assert!(AdaptiveSpin::new().spin(|| Poll::Ready));
-/// assert!(!AdaptiveSpin::new().spin(|| Poll::GiveUp));
+/// assert!(!spin_until(Pace::Frequent, || Poll::GiveUp));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Poll {
@@ -103,6 +104,67 @@ pub enum Poll {
     Again,
     /// Not yet, and spinning is of no use now: the spin ends.
     GiveUp,
+}
+
+/// How often a thread that spins looks.
+///
+/// A look takes the cache line of the word from the thread that changes it next. That thread has to
+/// fetch the line back, which takes about a tenth of a microsecond.
+///
+/// ```
+/// use tk_park::{Pace, Poll, spin_until};
+///
+/// let mut looks = [0, 0];
+/// assert!(!spin_until(Pace::Frequent, || { looks[0] += 1; Poll::Again }));
+/// assert!(!spin_until(Pace::Rare, || { looks[1] += 1; Poll::Again }));
+/// assert!(looks[0] >= looks[1]);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// At first after a single pause, and at least every eighth of a microsecond: for a state that
+    /// lasts for longer than a look takes.
+    Frequent,
+    /// Every microsecond: where a look delays others by more than the state lasts.
+    Rare,
+}
+
+impl Pace {
+    /// Returns the first step and the longest, in pauses. `budget` is that of a sleep and a
+    /// wake-up, which stands for four microseconds.
+    fn steps(self, budget: u32) -> RangeInclusive<u32> {
+        match self {
+            Pace::Frequent => 1..=(budget / 32).max(1),
+            Pace::Rare => {
+                let step = (budget / 4).max(1);
+                step..=step
+            }
+        }
+    }
+}
+
+/// Calls `poll` with pauses in between, until it returns something else than [`Poll::Again`] or the
+/// time that it takes to go to sleep is over. Returns whether `poll` returned [`Poll::Ready`].
+///
+/// On a machine with one processor, returns `false` without a call.
+///
+/// ```
+/// use tk_park::{Pace, Poll, spin_until};
+///
+/// assert!(!spin_until(Pace::Frequent, || Poll::Again)); // Gives up after a few microseconds.
+/// ```
+pub fn spin_until(pace: Pace, mut poll: impl FnMut() -> Poll) -> bool {
+    let budget = budget();
+    #[cfg(tk_loom)]
+    crate::sync::count_spin();
+    let steps = pace.steps(budget);
+    let mut spin = Spin::new();
+    while spin.once_within(budget, &steps) {
+        match poll() {
+            Poll::Again => {}
+            result => return result == Poll::Ready,
+        }
+    }
+    false
 }
 
 /// Spins only as long as that has paid lately. A byte beside the word of a primitive.
@@ -146,26 +208,11 @@ impl AdaptiveSpin {
         }
     }
 
-    /// Calls `poll` with growing pauses in between, until it returns something else than
-    /// [`Poll::Again`] or the budget is spent. Returns whether the spin ended with [`Poll::Ready`].
-    ///
-    /// Returns `false` without a call where spinning has not paid lately.
-    ///
-    /// ```
-    /// use tk_park::Poll;
-    ///
-    /// let spin = tk_park::AdaptiveSpin::new();
-    /// assert!(!spin.spin(|| Poll::Again)); // Gives up after a few microseconds.
-    /// ```
-    pub fn spin(&self, poll: impl FnMut() -> Poll) -> bool {
-        self.spin_with(poll, 1, Limit::never())
-    }
-
     /// Spins while `condition` returns `true`, within the limit, for a change that another thread
     /// brings. Returns whether `condition` returned `false`.
     ///
     /// The other thread may be asleep, and waking up takes longer than going to sleep. If two
-    /// threads that wait for each other in turn spun only as [`spin`](AdaptiveSpin::spin) does,
+    /// threads that wait for each other in turn spun only for the time that it takes to go to sleep,
     /// each would give up before the other one answers, and both would sleep every time. So after a
     /// miss, and now and then, this spins for ten times as long. A change that comes in the longer
     /// time ends the spin, but the spin does not count as one that paid.
@@ -177,14 +224,30 @@ impl AdaptiveSpin {
     /// assert!(spin.spin_while(|| false, Limit::never()));
     /// ```
     pub fn spin_while(&self, mut condition: impl FnMut() -> bool, limit: Limit<'_>) -> bool {
-        let poll = || {
-            if condition() {
-                Poll::Again
-            } else {
-                Poll::Ready
+        let budget = budget();
+        if budget == 0 {
+            return false;
+        }
+        #[cfg(tk_loom)]
+        crate::sync::count_spin();
+        let misses = self.misses.load(Relaxed);
+        let bound = bound(misses, budget);
+        let mut spin = Spin::new();
+        let mut is_over = false;
+        while !is_over && spin.once_within(bound, &STEPS) {
+            is_over = !condition();
+            // A spin that was cut short says nothing about whether spinning pays.
+            if !is_over && limit.is_expired() {
+                return false;
             }
-        };
-        self.spin_with(poll, PEER_FACTOR, limit)
+        }
+        let has_paid = is_over && spin.spent <= budget;
+        let misses_now = if has_paid { 0 } else { misses.wrapping_add(1) };
+        // A store that changes nothing would take the cache line from the others.
+        if misses_now != misses {
+            self.misses.store(misses_now, Relaxed);
+        }
+        is_over
     }
 
     /// As [`park`](crate::park), and spins in the queue before the thread sleeps: for waits whose
@@ -224,43 +287,15 @@ impl AdaptiveSpin {
         // SAFETY: to spin is not to park, and to check a limit does not park either.
         unsafe { park_in_order(word, validate, spin, info, limit) }
     }
-
-    fn spin_with(&self, mut poll: impl FnMut() -> Poll, factor: u32, limit: Limit<'_>) -> bool {
-        let budget = budget();
-        if budget == 0 {
-            return false;
-        }
-        #[cfg(tk_loom)]
-        crate::sync::count_spin();
-        let misses = self.misses.load(Relaxed);
-        let bound = bound(misses, budget, factor);
-        let mut spin = Spin::new();
-        let mut is_ready = false;
-        while !is_ready && spin.once_within(bound) {
-            match poll() {
-                Poll::Ready => is_ready = true,
-                Poll::Again if !limit.is_expired() => {}
-                // A spin that was cut short says nothing about whether spinning pays.
-                Poll::Again | Poll::GiveUp => return false,
-            }
-        }
-        let has_paid = is_ready && spin.spent <= budget;
-        let misses_now = if has_paid { 0 } else { misses.wrapping_add(1) };
-        // A store that changes nothing would take the cache line from the others.
-        if misses_now != misses {
-            self.misses.store(misses_now, Relaxed);
-        }
-        is_ready
-    }
 }
 
 /// Returns how many pauses a spin may take after this many misses in a row.
 #[cfg(not(tk_loom))]
-fn bound(misses: u8, budget: u32, factor: u32) -> u32 {
+fn bound(misses: u8, budget: u32) -> u32 {
     match misses {
         0 => budget,
         _ if misses < MAX_MISSES || misses.is_multiple_of(LONG_PROBE_EVERY) => {
-            budget.saturating_mul(factor)
+            budget.saturating_mul(PEER_FACTOR)
         }
         _ if misses.is_multiple_of(PROBE_EVERY) => budget,
         _ => 0,
@@ -269,8 +304,8 @@ fn bound(misses: u8, budget: u32, factor: u32) -> u32 {
 
 /// Every spin of a model calls `poll` the same few times, whatever came of the spins before it.
 #[cfg(tk_loom)]
-fn bound(_: u8, budget: u32, _: u32) -> u32 {
-    let _ = (MAX_MISSES, PROBE_EVERY, LONG_PROBE_EVERY);
+fn bound(_: u8, budget: u32) -> u32 {
+    let _ = (MAX_MISSES, PROBE_EVERY, LONG_PROBE_EVERY, PEER_FACTOR);
     budget
 }
 

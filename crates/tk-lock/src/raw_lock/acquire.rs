@@ -7,7 +7,8 @@
 //! | held, queued | fails | yields, parks | busy-waits, yields, parks |
 //! | free, queued | takes the lock, keeps `PARKED` | the same | the same |
 //!
-//! The fast path is one compare-exchange from free to held. Everything else is cold.
+//! The fast path is one compare-exchange from free to held, and the count of `traffic.rs`. All else
+//! is cold.
 //!
 //! # Invariants
 //!
@@ -20,12 +21,14 @@
 //! one. Both see `PARKED` when they release. A woken thread whose limit is reached still tries
 //! once, so that no wake-up is lost.
 
+use std::cell::Cell;
+
 use tk_core::__private::fork::is_lost;
 use tk_core::{Owner, thread_by_owner};
-use tk_park::sync::Ordering::Relaxed;
-use tk_park::{Limit, Parked, Poll, WaitError, WaitInfo, park, yield_until};
+use tk_park::{Limit, Pace, Parked, Poll, WaitError, WaitInfo, park, spin_until, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF};
+use crate::word::State;
 
 impl RawLock {
     /// [`acquire_with`](RawLock::acquire_with) for the calling thread, which is `me`.
@@ -33,6 +36,7 @@ impl RawLock {
     #[track_caller]
     pub(crate) fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
         if self.word.take_unqueued(me).is_ok() {
+            self.traffic.count();
             return Ok(());
         }
         self.acquire_slow(me, limit)
@@ -44,16 +48,22 @@ impl RawLock {
     pub(crate) fn acquire_unlimited(&self, me: Owner) {
         if self.word.take_unqueued(me).is_err() {
             self.acquire_unlimited_slow(me);
+            return;
         }
+        self.traffic.count();
     }
 
     /// [`try_acquire`](RawLock::try_acquire) for the calling thread, which is `me`.
     #[inline]
     pub(crate) fn try_acquire_as(&self, me: Owner) -> bool {
-        match self.word.take_unqueued(me) {
+        let is_taken = match self.word.take_unqueued(me) {
             Ok(()) => true,
             Err(state) => !state.is_held() && self.word.take_from(state, me).is_ok(),
+        };
+        if is_taken {
+            self.traffic.count();
         }
+        is_taken
     }
 
     /// Takes the lock without a limit. Panics if the calling thread, which is `me`, holds it.
@@ -62,7 +72,9 @@ impl RawLock {
     pub(crate) fn acquire_once(&self, me: Owner) {
         if self.word.take_unqueued(me).is_err() {
             self.acquire_once_slow(me);
+            return;
         }
+        self.traffic.count();
     }
 
     /// Takes the lock for a thread that was unparked with this token.
@@ -99,7 +111,7 @@ impl RawLock {
     #[inline(never)]
     #[track_caller]
     fn acquire_slow(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
-        if self.word.take(me).is_ok() {
+        if self.take(me).is_ok() {
             return Ok(());
         }
         if let Err(error) = limit.check() {
@@ -117,30 +129,39 @@ impl RawLock {
     /// Spins for the lock: first busy-waiting, then yielding to other threads.
     ///
     /// If threads are parked, there are more threads than the lock can serve. Then only a thread
-    /// that was woken from the queue busy-waits, because its turn has come.
+    /// that was woken from the queue busy-waits, because its turn has come. How often a thread looks
+    /// depends on how long the lock is held (see `traffic.rs`).
     fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
+        if self.take(me).is_ok() {
+            return true;
+        }
+        let look = self.traffic.look();
+        // The pause before the first look has the length that `learn` asks for.
+        let must_learn = Cell::new(look.pace == Pace::Rare);
         let mut poll = || {
-            let Err(state) = self.word.take(me) else {
+            if must_learn.take() {
+                self.traffic.learn(look);
+            }
+            let Err(state) = self.take(me) else {
                 return Poll::Ready;
             };
-            // Spinning is waiting. In the loop, because a fair release for another thread clears
-            // the flag. A store that changes nothing would take the cache line from the owner.
-            if !self.spinning.load(Relaxed) {
-                self.spinning.store(true, Relaxed);
-            }
+            // Spinning is waiting.
+            self.traffic.note_spinning();
             if state.is_parked() && !was_woken {
                 Poll::GiveUp
             } else {
                 Poll::Again
             }
         };
-        self.word.take(me).is_ok()
-            || self.spin.spin(&mut poll)
-            // A thread that yields takes nothing from the others, however many are parked.
-            || yield_until(|| match poll() {
-                Poll::GiveUp => Poll::Again,
-                other => other,
-            })
+        if spin_until(look.pace, &mut poll) {
+            return true;
+        }
+        must_learn.set(false);
+        // A thread that yields takes nothing from the others, however many are parked.
+        yield_until(|| match poll() {
+            Poll::GiveUp => Poll::Again,
+            other => other,
+        })
     }
 
     /// Takes the lock, or parks until it is released and tries again.
@@ -149,7 +170,7 @@ impl RawLock {
         // One description for all rounds, so that the wait counts from its start.
         let info = WaitInfo::new("lock");
         loop {
-            let Err(state) = self.word.take(me) else {
+            let Err(state) = self.take(me) else {
                 return Ok(());
             };
             // Parked bit, A release is to come: both hold if the lock is held and marked.
@@ -169,9 +190,15 @@ impl RawLock {
         }
     }
 
+    fn take(&self, me: Owner) -> Result<(), State> {
+        self.word.take(me)?;
+        self.traffic.count();
+        Ok(())
+    }
+
     /// Tries once more after the limit is reached, because a release that came before that counts.
     fn last_try(&self, me: Owner, error: WaitError) -> Result<(), WaitError> {
-        self.word.take(me).map_err(|_| error)
+        self.take(me).map_err(|_| error)
     }
 
     /// Panics if the lock is held by a thread that exists only in the parent of this process: the

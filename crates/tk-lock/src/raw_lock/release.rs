@@ -25,15 +25,15 @@
 //! once: the mode is ordinary then, and the next release looks.
 //!
 //! **Spinning is waiting.** A thread that waits spins for some microseconds before it enters the
-//! queue, where a handoff would find it. It sets `spinning`. A fair release that finds the queue
-//! empty, but `spinning` set, yields until the spinning thread has taken the lock. Otherwise the
-//! thread that releases, which runs and is faster, could take the lock again and again.
+//! queue, where a handoff would find it. It sets a flag (see `traffic.rs`). A fair release that
+//! finds the queue empty, but the flag set, yields until the spinning thread has taken the lock.
+//! Otherwise the thread that releases, which runs and is faster, could take the lock again and
+//! again.
 
 use std::cell::Cell;
 use std::time::Duration;
 
 use tk_core::Owner;
-use tk_park::sync::Ordering::Relaxed;
 use tk_park::{FilterOp, Poll, Waiter, unpark_filter, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF, TOKEN_NORMAL};
@@ -155,10 +155,7 @@ impl RawLock {
     /// Releases the lock, which is held, and makes the first thread in the queue its owner. If the
     /// queue is empty but a thread spins for the lock, yields until that has taken it.
     pub(crate) fn release_fair(&self) {
-        let spinning = self.spinning.load(Relaxed);
-        if spinning {
-            self.spinning.store(false, Relaxed);
-        }
+        let spinning = self.traffic.forget_spinning();
         self.release_held(Unlock::Handoff);
         if spinning && !self.is_locked() {
             // Spinning is waiting. The thread may have given up long ago, so this is once, and for
@@ -178,7 +175,7 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub(crate) fn bump_as(&self, me: Owner) {
-        if self.word.load().is_parked() || self.spinning.load(Relaxed) {
+        if self.word.load().is_parked() || self.traffic.is_spinning() {
             self.release_fair();
             self.acquire_unlimited(me);
         }

@@ -1,7 +1,10 @@
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_park::{AdaptiveSpin, Limit, MAX_STOPS, Poll, Spin, StopSource, WaitError, deadline_after};
+use tk_park::{
+    AdaptiveSpin, Limit, MAX_STOPS, Pace, Poll, Spin, StopSource, WaitError, deadline_after,
+    spin_until,
+};
 use tk_testing::message;
 
 assert_impl_all!(Limit<'static>: Send, Sync, Copy);
@@ -137,10 +140,11 @@ fn spinning_ends_and_stays_ended() {
 fn spins_in_vain(history: &AdaptiveSpin, n: usize) -> usize {
     let looked = |_: &usize| {
         let mut looked = false;
-        let came = history.spin(|| {
+        let condition = || {
             looked = true;
-            Poll::Again
-        });
+            true
+        };
+        let came = history.spin_while(condition, Limit::never());
         assert!(!came);
         looked
     };
@@ -157,12 +161,45 @@ fn spinning_that_does_not_pay_is_given_up_until_it_does() {
     // From now on it is tried now and then.
     let tried = spins_in_vain(&history, 200);
     assert!((5..=7).contains(&tried), "{tried} of 200");
-    while !history.spin(|| Poll::Ready) {}
-    // A spin that has no sense says nothing about the next ones.
+    while !history.spin_while(|| false, Limit::never()) {}
+    // A spin that the limit cuts short says nothing about the next ones.
     for _ in 0..100 {
-        assert!(!history.spin(|| Poll::GiveUp));
+        assert!(!history.spin_while(|| true, Limit::after(Duration::ZERO)));
     }
     assert_eq!(spins_in_vain(&history, 4), 4);
+}
+
+#[test]
+fn a_spin_at_either_pace_ends_with_what_it_waits_for_or_in_vain() {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return; // Nothing spins there.
+    }
+    let looks = |pace| {
+        let mut looks = 0;
+        let count = || {
+            looks += 1;
+            Poll::Again
+        };
+        assert!(!spin_until(pace, count));
+        looks
+    };
+    let (frequent, rare) = (looks(Pace::Frequent), looks(Pace::Rare));
+    assert!((4..=5).contains(&rare), "{rare} of a microsecond each");
+    assert!(
+        frequent > rare,
+        "{frequent} frequent ones, {rare} rare ones"
+    );
+    for pace in [Pace::Frequent, Pace::Rare] {
+        let third = |result| {
+            let mut looks = 0;
+            move || {
+                looks += 1;
+                if looks < 3 { Poll::Again } else { result }
+            }
+        };
+        assert!(spin_until(pace, third(Poll::Ready)));
+        assert!(!spin_until(pace, third(Poll::GiveUp)));
+    }
 }
 
 /// How often a spin looked that waits for a wake-up in vain.
