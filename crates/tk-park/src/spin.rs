@@ -169,9 +169,9 @@ pub fn spin_until(pace: Pace, mut poll: impl FnMut() -> Poll) -> bool {
 
 /// Spins only as long as that has paid lately. A byte beside the word of a primitive.
 ///
-/// Where waits are long, spinning wastes processor time. After four spins in a row that saw nothing
-/// come, waits do not spin any more, except for one in 32 that finds out whether times have
-/// changed.
+/// Where waits are long, spinning wastes processor time. A sleep costs several times as much as a
+/// spin. So waits go on spinning as long as one spin in five sees what it waits for. Otherwise only
+/// one wait in 16 spins, to find out whether times have changed.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,17 +182,21 @@ pub fn spin_until(pace: Pace, mut poll: impl FnMut() -> Poll) -> bool {
 /// ```
 #[derive(Debug, Default)]
 pub struct AdaptiveSpin {
-    /// How many waits there were since the last spin that paid. An estimate: threads may overwrite
-    /// each other's counts.
+    /// How many spins have missed, less [`CREDIT`] for each one that paid. From [`MAX_MISSES`] on,
+    /// it counts the waits. An estimate: threads may overwrite each other's counts.
     misses: AtomicU8,
 }
 
-/// How many spins in a row may miss before waits stop spinning.
-const MAX_MISSES: u8 = 4;
-/// After that, one in this many waits spins anyway.
-const PROBE_EVERY: u8 = 32;
+/// After how many misses waits stop spinning.
+const MAX_MISSES: u8 = 16;
+/// How many misses a spin that pays makes up for.
+const CREDIT: u8 = 4;
+/// One wait in this many spins although spinning has not paid.
+const PROBE_EVERY: u8 = 16;
 /// And one in this many spins for the longer time.
 const LONG_PROBE_EVERY: u8 = 128;
+/// Of the spins before that, one in this many.
+const LONG_EVERY: u8 = 4;
 /// How many times as long a thread that sleeps takes until it answers.
 const PEER_FACTOR: u32 = 10;
 
@@ -215,7 +219,8 @@ impl AdaptiveSpin {
     /// threads that wait for each other in turn spun only for the time that it takes to go to sleep,
     /// each would give up before the other one answers, and both would sleep every time. So after a
     /// miss, and now and then, this spins for ten times as long. A change that comes in the longer
-    /// time ends the spin, but the spin does not count as one that paid.
+    /// time ends the spin, but the spin does not count as one that paid, unless waits had stopped
+    /// spinning.
     ///
     /// ```
     /// use tk_park::{AdaptiveSpin, Limit};
@@ -241,8 +246,13 @@ impl AdaptiveSpin {
                 return false;
             }
         }
-        let has_paid = is_over && spin.spent <= budget;
-        let misses_now = if has_paid { 0 } else { misses.wrapping_add(1) };
+        let has_paid = is_over && (spin.spent <= budget || misses >= MAX_MISSES);
+        let misses_now = if has_paid {
+            misses.min(MAX_MISSES).saturating_sub(CREDIT)
+        } else {
+            // Not back to zero, where all waits spin.
+            misses.checked_add(1).unwrap_or(LONG_PROBE_EVERY)
+        };
         // A store that changes nothing would take the cache line from the others.
         if misses_now != misses {
             self.misses.store(misses_now, Relaxed);
@@ -289,23 +299,27 @@ impl AdaptiveSpin {
     }
 }
 
-/// Returns how many pauses a spin may take after this many misses in a row.
+/// Returns how many pauses a spin may take after this many misses.
 #[cfg(not(tk_loom))]
 fn bound(misses: u8, budget: u32) -> u32 {
-    match misses {
-        0 => budget,
-        _ if misses < MAX_MISSES || misses.is_multiple_of(LONG_PROBE_EVERY) => {
-            budget.saturating_mul(PEER_FACTOR)
-        }
-        _ if misses.is_multiple_of(PROBE_EVERY) => budget,
-        _ => 0,
+    let is_long = if misses < MAX_MISSES {
+        misses % LONG_EVERY == 1
+    } else {
+        misses.is_multiple_of(LONG_PROBE_EVERY)
+    };
+    if is_long {
+        budget.saturating_mul(PEER_FACTOR)
+    } else if misses < MAX_MISSES || misses.is_multiple_of(PROBE_EVERY) {
+        budget
+    } else {
+        0
     }
 }
 
 /// Every spin of a model calls `poll` the same few times, whatever came of the spins before it.
 #[cfg(tk_loom)]
 fn bound(_: u8, budget: u32) -> u32 {
-    let _ = (MAX_MISSES, PROBE_EVERY, LONG_PROBE_EVERY, PEER_FACTOR);
+    let _ = (PROBE_EVERY, LONG_EVERY, PEER_FACTOR);
     budget
 }
 

@@ -157,16 +157,29 @@ fn spinning_that_does_not_pay_is_given_up_until_it_does() {
         return; // Nothing spins there.
     }
     let history = AdaptiveSpin::new();
-    assert_eq!(spins_in_vain(&history, 4), 4);
-    // From now on it is tried now and then.
-    let tried = spins_in_vain(&history, 200);
-    assert!((5..=7).contains(&tried), "{tried} of 200");
+    assert_eq!(spins_in_vain(&history, 16), 16);
+    // From now on it is tried now and then, for as long as the counter is wide and longer.
+    let tried = spins_in_vain(&history, 640);
+    assert!((39..=41).contains(&tried), "{tried} of 640");
     while !history.spin_while(|| false, Limit::never()) {}
     // A spin that the limit cuts short says nothing about the next ones.
     for _ in 0..100 {
         assert!(!history.spin_while(|| true, Limit::after(Duration::ZERO)));
     }
     assert_eq!(spins_in_vain(&history, 4), 4);
+    assert_eq!(spins_in_vain(&history, 4), 1);
+}
+
+#[test]
+fn spinning_goes_on_where_one_in_five_pays() {
+    if std::thread::available_parallelism().unwrap().get() == 1 {
+        return; // Nothing spins there.
+    }
+    let history = AdaptiveSpin::new();
+    for _ in 0..100 {
+        assert_eq!(spins_in_vain(&history, 4), 4);
+        assert!(history.spin_while(|| false, Limit::never()));
+    }
 }
 
 #[test]
@@ -229,15 +242,26 @@ fn who_may_have_to_be_woken_is_looked_out_for_longer_but_not_beyond_the_limit() 
         looks_for_a_wake_up(&history, Limit::after(Duration::ZERO)),
         1
     );
-    // What comes late is received, but does not make the next ones brief again.
-    let mut looks = 0;
+    // What comes late is received, but the spin counts as a miss. After four misses, the next spin
+    // is a long one again.
     let comes_late = || {
-        looks += 1;
-        looks <= brief
+        let mut looks = 0;
+        move || {
+            looks += 1;
+            looks <= brief
+        }
     };
-    assert!(history.spin_while(comes_late, Limit::never()));
-    assert!(looks_for_a_wake_up(&history, Limit::never()) > brief);
-    // From now on it is tried now and then.
-    let tried = (0..124).filter(|_| looks_for_a_wake_up(&history, Limit::never()) > 0);
-    assert!((3..=4).contains(&tried.count()));
+    for _ in 0..3 {
+        assert_eq!(looks_for_a_wake_up(&history, Limit::never()), brief);
+    }
+    assert!(history.spin_while(comes_late(), Limit::never()));
+    assert_eq!(looks_for_a_wake_up(&history, Limit::never()), brief);
+    // After 16 misses it is tried now and then.
+    let tried = (7..16).filter(|_| looks_for_a_wake_up(&history, Limit::never()) > 0);
+    assert_eq!(tried.count(), 9);
+    let mut tried = (16..128).map(|_| looks_for_a_wake_up(&history, Limit::never()));
+    assert_eq!(tried.by_ref().filter(|looks| *looks > 0).count(), 7);
+    // Then what comes late does count: the next spins look, too.
+    assert!(history.spin_while(comes_late(), Limit::never()));
+    assert!(looks_for_a_wake_up(&history, Limit::never()) > 0);
 }
