@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | idle | `0` | stores the key of the lock's queue, enters the queue | counts none |
 //! | waited on, lock held | the key | enters the queue if the key is the same, panics if not | moves threads into the lock's queue |
-//! | waited on, lock free | the key | the same | wakes the first thread, moves the others |
+//! | waited on, lock free | the key | the same | wakes the first thread, or a few; moves the others |
 //!
 //! # Invariants
 //!
@@ -29,8 +29,14 @@
 //!
 //! **A release is to come** (see `raw_lock/acquire.rs` of tk-lock). A notifier moves threads into
 //! the queue of the lock only if the lock is held, and marks it in the same step, or if it wakes
-//! the first thread, which takes the lock. So each moved thread is woken by a release, in its turn,
+//! the first ones, which take the lock. So each moved thread is woken by a release, in its turn,
 //! and no thread is moved behind the last release.
+//!
+//! **A few at a time.** A wake-up takes as long as some ten threads need to pass through a lock. If
+//! each of many threads was woken by the release of the one before it, processors would fall idle
+//! in between. If all were woken at a time, they would wait for the lock again, and sleep again. So
+//! `notify_all` has [`COMPANIONS`] woken together with the first one, or in its place. From then
+//! on, each release wakes one more.
 
 use std::cell::Cell;
 use std::fmt;
@@ -75,6 +81,10 @@ pub struct RawCondvar {
 
 #[cfg(not(tk_loom))]
 const _: () = assert!(size_of::<RawCondvar>() <= 16);
+
+/// How many threads are woken at a time: *A few at a time*. In models, as few as show whether there
+/// are more than one, and whether the others are moved.
+const COMPANIONS: u8 = if cfg!(tk_loom) { 1 } else { 7 };
 
 /// Token of a thread that is notified and not moved: it takes the lock like any other thread.
 const TOKEN_NOTIFIED: u16 = 0;
@@ -251,14 +261,14 @@ impl RawCondvar {
                 // until then a waiter that leaves the queue is not woken.
                 let locked = unsafe { lock_of(first) };
                 lock.set(Some(locked));
-                Some(notify.operation(locked.mark_parked_if_locked()))
+                Some(notify.operation(first, locked.mark_parked_if_locked()))
             };
             let callback = |unparked: UnparkResult| {
                 if unparked.unparked_threads > 0
                     && unparked.requeued_threads > 0
                     && let Some(lock) = lock.get()
                 {
-                    // A release is to come, by the thread that is woken now.
+                    // A release is to come, by a thread that is woken now.
                     lock.mark_parked();
                 }
                 self.clear_key_after(unparked)
@@ -306,12 +316,17 @@ enum Notify {
 }
 
 impl Notify {
-    fn operation(self, lock_is_held: bool) -> RequeueOp {
+    /// With the queues locked.
+    fn operation(self, first: &Waiter, lock_is_held: bool) -> RequeueOp {
         match (self, lock_is_held) {
             (Notify::One, true) => RequeueOp::RequeueOne,
             (Notify::One, false) => RequeueOp::UnparkOne,
-            (Notify::All, true) => RequeueOp::RequeueAll,
-            (Notify::All, false) => RequeueOp::UnparkOneRequeueRest,
+            // A few at a time.
+            (Notify::All, true) => {
+                first.set_companions(COMPANIONS);
+                RequeueOp::RequeueAll
+            }
+            (Notify::All, false) => RequeueOp::UnparkSomeRequeueRest(COMPANIONS.into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 #![cfg(tk_loom)]
 
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use loom::thread;
 use tk_condvar::{Condvar, Monitor};
 use tk_lock::Lock;
@@ -97,6 +98,39 @@ fn a_moved_waiter_that_starves_is_handed_the_lock() {
         waiter.join().unwrap();
         assert!(!pair.lock.is_locked());
     });
+}
+
+#[test]
+fn of_moved_waiters_one_that_starves_is_handed_the_lock_alone() {
+    explore(
+        "condvar: handoff to one of two moved waiters",
+        Some(2),
+        || {
+            let pair = Pair::new();
+            let is_inside = Arc::new(AtomicBool::new(false));
+            let waiters = [(); 2].map(|()| {
+                let (pair, is_inside) = (pair.clone(), is_inside.clone());
+                thread::spawn(move || {
+                    let mut ready = pair.lock.lock();
+                    while *ready == 0 {
+                        pair.condvar.wait(&mut ready);
+                    }
+                    assert!(!is_inside.swap(true, Relaxed));
+                    is_inside.store(false, Relaxed);
+                })
+            });
+            let mut ready = pair.lock.lock();
+            *ready = 1;
+            pair.condvar.notify_all();
+            // Two milliseconds after the notification.
+            advance(2_000_000);
+            drop(ready);
+            for waiter in waiters {
+                waiter.join().unwrap();
+            }
+            assert!(!pair.lock.is_locked());
+        },
+    );
 }
 
 #[test]

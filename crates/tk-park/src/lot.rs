@@ -11,7 +11,7 @@
 //! | `park` | calls `validate`; enters the queue | calls `before_sleep`; sleeps |
 //! | `park`, at the deadline | leaves the queue, unless another thread has taken the waiter out | |
 //! | `unpark_filter` | calls `filter`; takes the chosen waiters out; calls `callback` | wakes them |
-//! | `requeue` | calls `decide`; takes a waiter out, or moves waiters to the other queue; calls `callback` | wakes the one |
+//! | `requeue` | calls `decide`; takes waiters out, and moves others to the other queue; calls `callback` | wakes those that it took out |
 //!
 //! # Invariants
 //!
@@ -284,7 +284,7 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
 }
 
 /// If waiters are in the queue of `from`: asks `decide`, and does to them what it says; then calls
-/// `callback`, whose token goes to a waiter that is woken. Returns `None` if `decide` does.
+/// `callback`, whose token goes to the waiters that are woken. Returns `None` if `decide` does.
 ///
 /// # Safety
 ///
@@ -302,11 +302,11 @@ pub(crate) unsafe fn requeue(
         let mut waiter = pair.from().queue(from);
         if !waiter.is_null() {
             // SAFETY: it is in the queue.
-            let (mut unparks, moves) = match decide(unsafe { &*waiter })? {
-                RequeueOp::UnparkOne => (true, 0),
-                RequeueOp::RequeueOne => (false, 1),
-                RequeueOp::UnparkOneRequeueRest => (true, usize::MAX),
-                RequeueOp::RequeueAll => (false, usize::MAX),
+            let (unparks, moves) = match decide(unsafe { &*waiter })? {
+                RequeueOp::UnparkOne => (1, 0),
+                RequeueOp::RequeueOne => (0, 1),
+                RequeueOp::UnparkSomeRequeueRest(n) => (n, usize::MAX),
+                RequeueOp::RequeueAll => (0, usize::MAX),
             };
             let now = Instant::now();
             // SAFETY: all are in the queue, until they are taken or moved. Both buckets are locked.
@@ -314,9 +314,9 @@ pub(crate) unsafe fn requeue(
                 let last = Waiter::links(waiter).previous;
                 loop {
                     let (next, is_last) = (Waiter::links(waiter).next, waiter == last);
-                    if std::mem::take(&mut unparks) {
+                    if done.unparked_threads < unparks {
                         taken.take(pair.from(), waiter);
-                        done.unparked_threads = 1;
+                        done.unparked_threads += 1;
                     } else if done.requeued_threads < moves {
                         (*waiter).note_moved(now);
                         pair.from().requeue(waiter, pair.to(), to);

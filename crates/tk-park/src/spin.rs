@@ -216,8 +216,8 @@ impl AdaptiveSpin {
     /// brings. Returns whether `condition` returned `false`.
     ///
     /// The other thread may be asleep, and waking up takes longer than going to sleep. If two
-    /// threads that wait for each other in turn spun only for the time that it takes to go to sleep,
-    /// each would give up before the other one answers, and both would sleep every time. So after a
+    /// threads that wait for each other in turn spun only for the time that a sleep takes, each
+    /// would give up before the other one answers, and both would sleep every time. So after a
     /// miss, and now and then, this spins for ten times as long. A change that comes in the longer
     /// time ends the spin, but the spin does not count as one that paid, unless waits had stopped
     /// spinning.

@@ -147,8 +147,8 @@ pub enum RequeueOp {
     UnparkOne,
     /// Move the first, and leave the others where they are.
     RequeueOne,
-    /// Unpark the first, and move the others.
-    UnparkOneRequeueRest,
+    /// Unpark so many, or all if there are fewer, and move the others.
+    UnparkSomeRequeueRest(usize),
     /// Move all.
     RequeueAll,
 }
@@ -161,7 +161,7 @@ pub enum RequeueOp {
 /// `decide` is not called.
 ///
 /// `decide` and `callback` run with both queues locked, under the rules of [`unpark_filter`]. The
-/// token goes to the thread that is unparked.
+/// token goes to the threads that are unparked.
 ///
 /// # Safety
 ///

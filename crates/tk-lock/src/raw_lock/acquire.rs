@@ -129,8 +129,8 @@ impl RawLock {
     /// Spins for the lock: first busy-waiting, then yielding to other threads.
     ///
     /// If threads are parked, there are more threads than the lock can serve. Then only a thread
-    /// that was woken from the queue busy-waits, because its turn has come. How often a thread looks
-    /// depends on how long the lock is held (see `traffic.rs`).
+    /// that was woken from the queue busy-waits, because its turn has come. How often a thread
+    /// looks depends on how long the lock is held (see `traffic.rs`).
     fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
         if self.take(me).is_ok() {
             return true;

@@ -16,6 +16,11 @@
 //! *A release is to come* (in `acquire.rs`) depends on each release that finds `PARKED` waking a
 //! thread or handing it the lock.
 //!
+//! **One new owner.** A release that hands the lock over unparks the new owner alone, because all
+//! threads that it unparks get the same token. Otherwise it unparks the first thread and its
+//! companions, if a `notify_all` has moved them here together (*A few at a time*, in
+//! `raw_condvar.rs` of tk-condvar). Each of them takes the lock or parks again.
+//!
 //! **Starvation bound.** A release that finds `PARKED` and a thread in the queue looks at the
 //! clock. If the first thread in the queue has been there for [`STARVATION_THRESHOLD`], the release
 //! makes it the owner (a handoff), so that no running thread can take the lock first. A thread that
@@ -193,15 +198,24 @@ impl RawLock {
     #[inline(never)]
     pub(super) fn release_slow(&self, unlock: Unlock) -> Result<(), NotLocked> {
         let new_owner = Cell::new(None);
-        let mut seen_first = false;
-        let filter = |waiter: &Waiter| {
-            if std::mem::replace(&mut seen_first, true) {
-                return FilterOp::Stop;
-            }
-            if unlock.hands_over_to(waiter) {
+        // How many more to unpark, when the first thread has been seen.
+        let mut more = None;
+        let filter = |waiter: &Waiter| match &mut more {
+            None if unlock.hands_over_to(waiter) => {
                 new_owner.set(Some(waiter.owner()));
+                // The token says that the lock is theirs, so no other thread may get it.
+                more = Some(0);
+                FilterOp::Unpark
             }
-            FilterOp::Unpark
+            None => {
+                more = Some(waiter.companions());
+                FilterOp::Unpark
+            }
+            Some(0) => FilterOp::Stop,
+            Some(more) => {
+                *more -= 1;
+                FilterOp::Unpark
+            }
         };
         let mut result = Ok(());
         unpark_filter(self.word.queue(), filter, |unparked| {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU8, AtomicU64};
 use std::time::Duration;
 
 use tk_core::Owner;
@@ -30,6 +30,8 @@ pub struct Waiter {
     /// How long after `since` the waiter was moved to the queue in which it is, in nanoseconds; or
     /// [`NOT_MOVED`]. Not one of the atomics of `sync`: it orders nothing.
     moved: AtomicU64,
+    /// Like `moved`, not one of the atomics of `sync`.
+    companions: AtomicU8,
     /// The key of the queue in which the waiter is, or [`NO_KEY`]. Written with the bucket of that
     /// key locked, by the Key.
     pub(super) key: AtomicUsize,
@@ -73,6 +75,7 @@ impl Waiter {
             owner,
             since,
             moved: AtomicU64::new(NOT_MOVED),
+            companions: AtomicU8::new(0),
             key: AtomicUsize::new(NO_KEY),
             parker: Parker::new(),
             links: UnsafeCell::new(Links {
@@ -169,6 +172,44 @@ impl Waiter {
         // Five hundred years are enough.
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).min(NOT_MOVED - 1);
         self.moved.store(nanos, Relaxed);
+    }
+
+    /// Says how many threads behind this one should be unparked together with it. For a thread that
+    /// moves waiters to another queue, with that queue locked.
+    ///
+    /// Threads that are notified together soon need the lock, one after the other. If each was
+    /// woken by the one before it, all would wait for all the wake-ups.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use tk_park::{Limit, RequeueOp, WaitInfo, park, requeue, unpark_filter, FilterOp};
+    ///
+    /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
+    /// std::thread::scope(|s| {
+    ///     s.spawn(|| park(&from, || true, &WaitInfo::new("example"), Limit::never()));
+    ///     let decide = |first: &tk_park::Waiter| {
+    ///         first.set_companions(7);
+    ///         Some(RequeueOp::RequeueAll)
+    ///     };
+    ///     // SAFETY: the thread takes any token.
+    ///     let move_all = || unsafe { requeue(&from, &raw const to as usize, decide, |_| 0) };
+    ///     while move_all().unwrap().requeued_threads == 0 {}
+    ///     unpark_filter(&to, |first| {
+    ///         assert_eq!(first.companions(), 7);
+    ///         FilterOp::Unpark
+    ///     }, |_| 0);
+    /// });
+    /// ```
+    pub fn set_companions(&self, companions: u8) {
+        // Relaxed: the queue is locked.
+        self.companions.store(companions, Relaxed);
+    }
+
+    /// Returns how many threads behind this one should be unparked together with it. See
+    /// [`set_companions`](Waiter::set_companions).
+    pub fn companions(&self) -> u8 {
+        // Relaxed: the queue is locked.
+        self.companions.load(Relaxed)
     }
 
     /// Returns whether the thread has been unparked, for a thread that spins before it sleeps (see

@@ -186,7 +186,7 @@ pub(crate) unsafe fn requeue(
         (unpark, requeue) = match decide(unsafe { &*first.waiter })? {
             RequeueOp::UnparkOne => (1, 0),
             RequeueOp::RequeueOne => (0, 1),
-            RequeueOp::UnparkOneRequeueRest => (1, usize::MAX),
+            RequeueOp::UnparkSomeRequeueRest(n) => (n, usize::MAX),
             RequeueOp::RequeueAll => (0, usize::MAX),
         };
     }

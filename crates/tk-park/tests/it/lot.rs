@@ -142,9 +142,10 @@ fn wake_ups_are_exact_while_waiters_are_moved_and_time_out() {
                     let how = [
                         RequeueOp::UnparkOne,
                         RequeueOp::RequeueOne,
-                        RequeueOp::UnparkOneRequeueRest,
+                        RequeueOp::UnparkSomeRequeueRest(1),
+                        RequeueOp::UnparkSomeRequeueRest(2),
                         RequeueOp::RequeueAll,
-                    ][random.below(4) as usize];
+                    ][random.below(5) as usize];
                     let to = &raw const words[to] as usize;
                     // SAFETY: the sleepers take any token.
                     let moved = unsafe { requeue(&words[from], to, |_| Some(how), |_| 1) };

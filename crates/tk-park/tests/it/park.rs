@@ -30,7 +30,7 @@ fn requeue_all(from: &AtomicU32, to: &AtomicU32) -> UnparkResult {
         requeue(
             from,
             key(to),
-            |_| Some(RequeueOp::UnparkOneRequeueRest),
+            |_| Some(RequeueOp::UnparkSomeRequeueRest(1)),
             |_| 1,
         )
     }
@@ -394,7 +394,9 @@ fn requeue_takes_as_many_as_it_is_told_to() {
     let cases = [
         (RequeueOp::UnparkOne, (1, 0, true)),
         (RequeueOp::RequeueOne, (0, 1, true)),
-        (RequeueOp::UnparkOneRequeueRest, (1, 2, false)),
+        (RequeueOp::UnparkSomeRequeueRest(1), (1, 2, false)),
+        (RequeueOp::UnparkSomeRequeueRest(2), (2, 1, false)),
+        (RequeueOp::UnparkSomeRequeueRest(4), (3, 0, false)),
         (RequeueOp::RequeueAll, (0, 3, false)),
     ];
     for (operation, expected) in cases {

@@ -47,7 +47,7 @@ fn each_wake_up_is_received_by_one_thread() {
                         requeue(
                             &words[0],
                             to,
-                            |_| Some(RequeueOp::UnparkOneRequeueRest),
+                            |_| Some(RequeueOp::UnparkSomeRequeueRest(1)),
                             |_| 1,
                         )
                     }
