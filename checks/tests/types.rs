@@ -142,6 +142,20 @@ fn rows() -> Vec<Row> {
         tk_lock::RLockGuard<'static, u32> = "Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::MutexGuard<'static, u32>;
         tk_lock::RawRLock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::RwLock<u32> = "Send Sync UnwindSafe Unpin"
+            as std::sync::RwLock<u32>, because
+            "a panic can leave the value half changed, and there is no poisoning";
+        tk_lock::RwLockReadGuard<'static, u32> = "Sync Unpin"
+            as std::sync::RwLockReadGuard<'static, u32>, because
+            "a panic can leave the value half changed, and there is no poisoning";
+        tk_lock::RwLockWriteGuard<'static, u32> = "Sync Unpin"
+            as std::sync::RwLockWriteGuard<'static, u32>, because
+            "a panic can leave the value half changed, and there is no poisoning";
+        tk_lock::RwLockUpgradableReadGuard<'static, u32> = "Sync Unpin";
+        tk_lock::MappedRwLockReadGuard<'static, u32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::MappedRwLockWriteGuard<'static, u32> = "Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::RawRwLock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::ReadToken = "Sync UnwindSafe RefUnwindSafe Unpin";
         tk_lock::NotLocked = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_lock::NotOwned = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_condvar::Condvar = "Send Sync UnwindSafe RefUnwindSafe Unpin"

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tk_barrier::Barrier;
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_event::Event;
-use tk_lock::{Lock, RLock, RawLock};
+use tk_lock::{Lock, RLock, RawLock, RwLock};
 use tk_semaphore::Semaphore;
 use tk_testing::fork;
 use tk_thread::{Builder, JoinHandle, active_count, enumerate, spawn};
@@ -231,6 +231,42 @@ cases! {
         });
         done.set();
         holder.join().unwrap();
+    }) => |ended| ended.printed(&[]);
+
+    a_lost_thread_keeps_its_readers_writer_lock: || tk_thread::main(|| {
+        const MOMENT: Duration = Duration::from_millis(5);
+        let panics = |f: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
+        std::panic::set_hook(Box::new(|_| ()));
+        // Of the first two, the readers of one are counted, and those of the other visible.
+        let locks = Arc::new([RwLock::new(()), RwLock::new(()), RwLock::new(())]);
+        for _ in 0..100 {
+            drop(locks[1].read());
+        }
+        let done = Arc::new(Event::new());
+        let holder = asleep({
+            let (locks, done) = (Arc::clone(&locks), Arc::clone(&done));
+            move || {
+                let _guards = (locks[0].read(), locks[1].read(), locks[2].write());
+                done.wait();
+            }
+        });
+        child_of_fork(|| {
+            let [counted, visible, written] = &*locks;
+            for read in [counted, visible] {
+                assert!(panics(&|| drop(read.write())));
+                assert!(read.try_write_for(MOMENT).is_none());
+                drop((read.read(), read.upgradable_read()));
+            }
+            assert!(panics(&|| drop(written.read())));
+            assert!(panics(&|| drop(written.write())));
+            assert!(written.try_read_for(MOMENT).is_none());
+            let free = RwLock::new(());
+            drop(free.read());
+            drop(free.write());
+        });
+        done.set();
+        holder.join().unwrap();
+        assert!(locks.iter().all(|lock| lock.try_write().is_some()));
     }) => |ended| ended.printed(&[]);
 
     the_child_of_a_child_waits_too: || tk_thread::main(|| {

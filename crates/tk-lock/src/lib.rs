@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Lock<T>`] | a value | can't lock it again: that panics |
 //! | [`RLock<T>`] | a value | can lock it again |
+//! | [`RwLock<T>`] | a value, for many readers or one writer | can read again |
 //! | [`RawLock`] | nothing: Python's `Lock` | need not be the one that releases it |
 //! | [`RawRLock`] | nothing: Python's `RLock` | can lock it again |
 //!
@@ -56,7 +57,7 @@
 //!
 //! | the lock is held by | a wait without a limit |
 //! |---|---|
-//! | the thread that waits, and it is a `Lock` | panics |
+//! | the thread that waits, and it is a `Lock` or an `RwLock` | panics |
 //! | in the child of a fork, a thread that exists only in the parent | panics, and names the thread |
 //! | a thread that has ended and leaked its guard | blocks forever; a dump shows the holder |
 //!
@@ -65,9 +66,10 @@
 //! # Allocators
 //!
 //! A global allocator may use a lock. Neither a lock, nor a wait for it, nor a release allocates
-//! memory. If a thread's first lock of all registers the thread, that lock is free while the
-//! registration calls the allocator. The exception is a wait on macOS, where the standard library's
-//! mutex allocates when a thread sleeps.
+//! memory. A thread that reads under an [`RwLock`] for the first time may ask the system's
+//! allocator for some, which is not the global one. If a thread's first lock of all registers the
+//! thread, that lock is free while the registration calls the allocator. The exception is a wait on
+//! macOS, where the standard library's mutex allocates when a thread sleeps.
 //!
 //! # Features
 //!
@@ -87,7 +89,9 @@ mod mode;
 mod raw_lock;
 mod raw_mutex;
 mod raw_rlock;
+mod raw_rwlock;
 mod rlock;
+mod rwlock;
 mod word;
 
 pub use condvar_lock::CondvarLock;
@@ -95,9 +99,14 @@ pub use error::{NotLocked, NotOwned};
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
 pub use raw_lock::RawLock;
 pub use raw_rlock::RawRLock;
+pub use raw_rwlock::{RawRwLock, ReadToken};
 #[cfg(feature = "arc_lock")]
 pub use rlock::ArcRLockGuard;
 pub use rlock::{RLock, RLockGuard};
+pub use rwlock::{
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockExt, RwLockReadGuard,
+    RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
 
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};

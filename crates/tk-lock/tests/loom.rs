@@ -1,6 +1,9 @@
 //! Models of the lock.
 #![cfg(tk_loom)]
 
+#[path = "loom/rwlock.rs"]
+mod rwlock;
+
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, Ordering::*, fence};

@@ -52,7 +52,8 @@
 //!
 //! Python has no counterpart to these: [`scope`](scope()) for threads that borrow, [`StopSource`] and
 //! [`StopToken`] for waits that another thread ends, [`Limit`] for a wait with a time and stop tokens,
-//! [`Monitor`] and [`Condvar`] beside [`Condition`], and [`SharedLocal`].
+//! [`RwLock`] for many readers, [`Monitor`] and [`Condvar`] beside [`Condition`], and
+//! [`SharedLocal`].
 //!
 //! # Features
 //!
@@ -107,8 +108,16 @@ pub use tk_lock::ArcRLockGuard;
 #[doc(inline)]
 pub use tk_lock::{
     CondvarLock, Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, RLock, RLockGuard,
-    RawLock, RawRLock,
+    RawLock, RawRLock, RwLock, RwLockExt, RwLockReadGuard, RwLockUpgradableReadGuard,
+    RwLockWriteGuard,
 };
+
+/// The types behind [`RwLock`], and its guards for parts of the value.
+#[cfg(feature = "lock")]
+pub mod rwlock {
+    #[doc(inline)]
+    pub use tk_lock::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RawRwLock, ReadToken};
+}
 
 #[cfg(feature = "condvar")]
 #[doc(inline)]

@@ -6,4 +6,5 @@ mod light;
 mod lock;
 mod raw_lock;
 mod rlock;
+mod rwlock;
 mod stress;

@@ -266,4 +266,5 @@ macro_rules! arithmetic {
 }
 
 arithmetic!(AtomicU32, u32);
+arithmetic!(AtomicU64, u64);
 arithmetic!(AtomicUsize, usize);

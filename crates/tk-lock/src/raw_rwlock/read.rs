@@ -1,0 +1,304 @@
+//! Reading: entering through a cell or the count, waiting, leaving.
+//!
+//! | state | `try` | `read` | recursive read |
+//! |---|---|---|---|
+//! | open, visible | takes a cell, looks again | the same | the same |
+//! | open, counted | counts itself | the same | the same |
+//! | closed | fails | spins, yields, parks | adds a level, or counts itself |
+//!
+//! The fast path is one exchange in the thread's own cell and one look at the word. It contains no
+//! wait, and is the same for each thread. Everything else is in functions of their own.
+//!
+//! # Invariants
+//!
+//! *One door*, *Closed to the count* and *Mode* stand in `word.rs`, *Publish, then look* in
+//! `cells.rs`, *A release is to come* in `release.rs`.
+//!
+//! **A recursive read is always granted.** A writer that has closed the door waits until this
+//! thread's first read ends. If the second one waited for the writer, neither would ever end. So a
+//! thread with a live cell of the lock adds a level to it, and a thread with a note adds to the
+//! count, which its first read keeps above zero.
+//!
+//! **The lock outlives the call.** A reader that has left looks at the word once more, as to
+//! whether a writer waits for it. The reference to the lock is valid until it returns.
+
+use tk_core::__private::fork::is_lost;
+use tk_park::sync::current_owner;
+use tk_park::{FilterOp, Limit, Parked, Poll, Spin, WaitError, WaitInfo};
+use tk_park::{park, unpark_filter, yield_until};
+
+use super::cells::{Cell, Id, Row};
+use super::word::State;
+use super::{Hopeless, Place, RawRwLock, ReadToken, TOKEN_READ, Wish, rows};
+
+/// The calling thread's row, and the id by which it knows the lock.
+#[derive(Clone, Copy)]
+struct Reader {
+    row: &'static Row,
+    id: Id,
+}
+
+impl RawRwLock {
+    /// Reads, if that is possible without a wait.
+    #[inline]
+    pub(super) fn try_read(&self) -> Option<ReadToken> {
+        match self.read_through_cell() {
+            Some(token) => Some(token),
+            None => self.try_read_as(self.reader()),
+        }
+    }
+
+    /// Reads. Blocks while a writer has the lock or waits for the readers inside.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn read(&self, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+        match self.read_through_cell() {
+            Some(token) => Ok(token),
+            None => self.read_otherwise(limit),
+        }
+    }
+
+    /// The fast path of the mode visible.
+    #[inline]
+    fn read_through_cell(&self) -> Option<ReadToken> {
+        if !self.word.load().is_open_to_cells() {
+            return None;
+        }
+        let row = rows::mine()?;
+        let id = self.identity.known_to(row)?;
+        let cell = row.first();
+        let is_sample = cell.enter(id)?;
+        self.look(cell, is_sample)
+    }
+
+    /// The look of a reader that has taken a cell: *Publish, then look*.
+    #[inline]
+    fn look(&self, cell: &'static Cell, is_sample: bool) -> Option<ReadToken> {
+        // The mode too: a writer that has changed it does not look at the cells.
+        if !self.word.look().is_open_to_cells() {
+            self.leave(cell);
+            return None;
+        }
+        if is_sample {
+            self.word.note_reads();
+        }
+        Some(Place::Visible(cell).into())
+    }
+
+    #[inline(never)]
+    #[track_caller]
+    fn read_otherwise(&self, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+        let reader = self.reader();
+        match self.try_read_as(reader) {
+            Some(token) => Ok(token),
+            None => self.read_waiting(reader, limit),
+        }
+    }
+
+    fn reader(&self) -> Option<Reader> {
+        let row = match rows::mine() {
+            Some(row) => row,
+            None => rows::mine_or_new()?,
+        };
+        let id = match self.identity.known_to(row) {
+            Some(id) => id,
+            None => self.identity.make_known_to(row)?,
+        };
+        Some(Reader { row, id })
+    }
+
+    fn try_read_as(&self, reader: Option<Reader>) -> Option<ReadToken> {
+        loop {
+            let state = self.word.load();
+            if state.is_closed() {
+                return self.read_again(reader?);
+            }
+            if state.is_visible()
+                && let Some(Reader { row, id }) = reader
+            {
+                if let Some(cell) = row.enter_again(id) {
+                    return Some(Place::Visible(cell).into());
+                }
+                if let Some((cell, is_sample)) = row.enter(id) {
+                    match self.look(cell, is_sample) {
+                        Some(token) => return Some(token),
+                        None => continue,
+                    }
+                }
+            }
+            if self.word.count_in(state, reader.is_some()) {
+                return Some(self.note(reader));
+            }
+        }
+    }
+
+    /// Reads again, if this thread reads already: *A recursive read is always granted*.
+    #[cold]
+    fn read_again(&self, reader: Reader) -> Option<ReadToken> {
+        let Reader { row, id } = reader;
+        if let Some(cell) = row.enter_again(id) {
+            return Some(Place::Visible(cell).into());
+        }
+        assert!(!row.has_cell_of(id), "too many levels of a lock");
+        // A note alone proves nothing, so the count is asked.
+        let counted = row.has_note_of(id) && self.word.count_in_again();
+        counted.then(|| self.note(Some(reader)))
+    }
+
+    /// The token of a read that has been counted.
+    fn note(&self, reader: Option<Reader>) -> ReadToken {
+        let note = reader.and_then(|Reader { row, id }| row.note(id));
+        note.map_or(Place::Unknown, Place::Counted).into()
+    }
+
+    /// The token of a read that the calling thread has been given, counted.
+    pub(super) fn note_mine(&self) -> ReadToken {
+        self.note(self.reader())
+    }
+
+    /// Whether the calling thread reads.
+    pub(super) fn is_read_by_me(&self) -> bool {
+        let (Some(row), Some(id)) = (rows::mine(), self.identity.load().id()) else {
+            return false;
+        };
+        row.has_cell_of(id) || row.has_note_of(id)
+    }
+
+    #[cold]
+    #[track_caller]
+    fn read_waiting(
+        &self,
+        reader: Option<Reader>,
+        limit: Limit<'_>,
+    ) -> Result<ReadToken, WaitError> {
+        let try_once = || self.try_read_as(reader);
+        if let Err(error) = limit.check() {
+            // A change before the limit counts.
+            return try_once().ok_or(error);
+        }
+        if limit.is_unlimited()
+            && let Some(hopeless) = self.hopeless_read()
+        {
+            hopeless.panic();
+        }
+        if let Some(token) = spin_until(try_once) {
+            return Ok(token);
+        }
+        // One description for all rounds, so that the wait counts from its start.
+        let info = WaitInfo::new("read lock").tag(Wish::Read.tag());
+        loop {
+            if let Some(token) = try_once() {
+                return Ok(token);
+            }
+            let mark = || self.word.mark_parked_while(State::is_closed);
+            match park(self.word.queue(), mark, &info.held_by(self.owner()), limit) {
+                // The queue's lock synchronizes with the last writer.
+                Ok(Parked::Unparked(TOKEN_READ)) => return Ok(self.note(reader)),
+                Ok(Parked::Unparked(_) | Parked::Invalid | Parked::Requeued) => {}
+                Err(error) => return try_once().ok_or(error),
+            }
+        }
+    }
+
+    /// Why a read would wait forever.
+    fn hopeless_read(&self) -> Option<Hopeless> {
+        let writer = self.writer()?;
+        if writer.is_known() && writer == current_owner() {
+            Some(Hopeless::OwnWrite)
+        } else {
+            is_lost(writer).then_some(Hopeless::Lost(writer))
+        }
+    }
+
+    /// Ends a read.
+    #[inline]
+    pub(super) fn end_read(&self, token: ReadToken) {
+        match token.place {
+            Place::Visible(cell) => self.leave(cell),
+            Place::Counted(note) => {
+                note.unnote();
+                self.uncount();
+            }
+            Place::Unknown => self.uncount(),
+        }
+    }
+
+    /// Lets a writer that waits have the lock, if there is one, and reads again. If this thread has
+    /// another read, that keeps the writer out.
+    #[track_caller]
+    pub(super) fn bump_read(&self, token: &mut ReadToken) {
+        if !self.word.load().is_closed() {
+            return;
+        }
+        self.end_read(ReadToken::from(token.place));
+        *token = match self.read(Limit::never()) {
+            Ok(token) => token,
+            Err(_) => unreachable!("a wait without a limit does not reach it"),
+        };
+    }
+
+    /// Leaves a cell, and wakes the writer if it waits for it.
+    #[inline]
+    fn leave(&self, cell: &Cell) {
+        cell.leave();
+        if self.word.look().is_draining() {
+            self.wake_writer(cell.address());
+        }
+    }
+
+    /// Leaves the count, and wakes the writer if this was the last.
+    #[inline]
+    fn uncount(&self) {
+        let before = self.word.count_out();
+        if before.is_draining() && before.count() == 1 {
+            self.wake_writer(COUNT);
+        }
+    }
+
+    /// Wakes the writer, if it waits for this cell, or for the count. If it waits for another one,
+    /// it finds this one clear when its scan comes there.
+    #[cold]
+    #[inline(never)]
+    fn wake_writer(&self, for_what: usize) {
+        let filter = |waiter: &tk_park::Waiter| {
+            if waiter.tag() == for_what {
+                FilterOp::Unpark
+            } else {
+                FilterOp::Skip
+            }
+        };
+        unpark_filter(&self.owner, filter, |_| 0);
+    }
+}
+
+/// Tag of a writer that waits for the count. No cell has this address.
+pub(super) const COUNT: usize = 0;
+
+/// Calls `attempt` with growing pauses in between, until it returns something or pausing does not
+/// pay any more.
+pub(super) fn pause_until<R>(mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
+    let mut spin = Spin::new();
+    while spin.once() {
+        let result = attempt();
+        if result.is_some() {
+            return result;
+        }
+    }
+    None
+}
+
+/// The same, and then yields to other threads.
+pub(super) fn spin_until<R>(mut attempt: impl FnMut() -> Option<R>) -> Option<R> {
+    let mut result = pause_until(&mut attempt);
+    if result.is_none() {
+        yield_until(|| {
+            result = attempt();
+            if result.is_some() {
+                Poll::Ready
+            } else {
+                Poll::Again
+            }
+        });
+    }
+    result
+}
