@@ -27,6 +27,16 @@ pub trait TimedMutex: Mutex {
     fn try_with_for<R>(&self, timeout: Duration, f: impl FnOnce(&mut u64) -> R) -> Option<R>;
 }
 
+/// A lock around a few numbers that many can read, or one can write.
+pub trait ReadWrite: Named + Send + Sync + 'static {
+    /// One around zeros.
+    fn new() -> Self;
+    /// Calls `f` with the lock held for reading.
+    fn read<R>(&self, f: impl FnOnce(&[u64; 4]) -> R) -> R;
+    /// Calls `f` with the lock held for writing.
+    fn write<R>(&self, f: impl FnOnce(&mut [u64; 4]) -> R) -> R;
+}
+
 /// A lock that its holder can take again.
 pub trait Reentrant: Named + Send + Sync + 'static {
     /// One that is free.

@@ -59,6 +59,39 @@ pub fn mutex<M: Mutex>() -> Proven {
     )
 }
 
+/// One thread writes at a time, nobody reads meanwhile, and readers read at the same time.
+pub fn read_write<L: ReadWrite>() -> Proven {
+    let lock = L::new();
+    let ran = together(THREADS, |number| {
+        let mut whole = true;
+        for round in 0..ROUNDS {
+            if round % THREADS as u64 == number as u64 {
+                lock.write(|numbers| {
+                    for number in numbers {
+                        *number += 1;
+                        thread::yield_now();
+                    }
+                });
+            }
+            lock.read(|numbers| {
+                let first = numbers[0];
+                thread::yield_now();
+                whole &= numbers.iter().all(|number| *number == first);
+            });
+        }
+        whole
+    });
+    holds(
+        ran.results.iter().all(|whole| *whole),
+        "a thread has read while another one wrote",
+    )?;
+    let count = lock.read(|numbers| numbers[0]);
+    holds(count == ROUNDS, "what a thread has written was lost")?;
+    let meeting = std::sync::Barrier::new(2);
+    together(2, |_| lock.read(|_| meeting.wait().is_leader()));
+    Ok(())
+}
+
 /// It is a mutex, and an attempt in vain fails, no earlier than its timeout.
 pub fn timed_mutex<M: TimedMutex>() -> Proven {
     mutex::<M>()?;

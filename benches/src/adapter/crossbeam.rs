@@ -1,11 +1,11 @@
-//! crossbeam-utils: a parker for one thread, and scoped threads.
+//! crossbeam-utils: a parker for one thread, a sharded lock, and scoped threads.
 
 use std::sync::Mutex;
 
-use crossbeam_utils::sync::{Parker, Unparker};
+use crossbeam_utils::sync::{Parker, ShardedLock, Unparker};
 use crossbeam_utils::thread;
 
-use crate::kind::{Scope, Signal};
+use crate::kind::{ReadWrite, Scope, Signal};
 
 /// Its parker. It belongs to one thread at a time, so it stands behind a lock that no other thread
 /// wants.
@@ -14,10 +14,13 @@ pub struct Parked {
     unparker: Unparker,
 }
 
+/// Its readers-writer lock.
+pub struct Sharded(ShardedLock<[u64; 4]>);
+
 /// Its scoped threads.
 pub struct Threads;
 
-super::named!("crossbeam-utils": Parked, Threads);
+super::named!("crossbeam-utils": Parked, Sharded, Threads);
 
 impl Signal for Parked {
     fn new() -> Self {
@@ -38,6 +41,22 @@ impl Signal for Parked {
             .lock()
             .expect("a workload does not panic")
             .park();
+    }
+}
+
+impl ReadWrite for Sharded {
+    fn new() -> Self {
+        Sharded(ShardedLock::new([0; 4]))
+    }
+
+    #[inline]
+    fn read<R>(&self, f: impl FnOnce(&[u64; 4]) -> R) -> R {
+        f(&self.0.read().expect("a workload does not panic"))
+    }
+
+    #[inline]
+    fn write<R>(&self, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
+        f(&mut self.0.write().expect("a workload does not panic"))
     }
 }
 

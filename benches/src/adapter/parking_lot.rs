@@ -6,6 +6,27 @@ pub mod v13 {
 
     crate::adapter::like_parking_lot!("parking_lot", from);
     crate::adapter::timed_like_parking_lot!();
+
+    /// Its readers-writer lock.
+    pub struct RwLock(from::RwLock<[u64; 4]>);
+
+    crate::adapter::named!("parking_lot": RwLock);
+
+    impl crate::kind::ReadWrite for RwLock {
+        fn new() -> Self {
+            RwLock(from::RwLock::new([0; 4]))
+        }
+
+        #[inline]
+        fn read<R>(&self, f: impl FnOnce(&[u64; 4]) -> R) -> R {
+            f(&self.0.read())
+        }
+
+        #[inline]
+        fn write<R>(&self, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
+            f(&mut self.0.write())
+        }
+    }
 }
 
 /// Version 0.12.

@@ -18,6 +18,9 @@ pub struct Buffer {
     conditions: [Condvar; 2],
 }
 
+/// Its readers-writer lock.
+pub struct RwLock(std::sync::RwLock<[u64; 4]>);
+
 /// Its lock of the standard error stream, which is the only reentrant one that it shows.
 pub struct Stderr;
 
@@ -30,7 +33,7 @@ pub struct Thread;
 /// Its threads, with names.
 pub struct NamedThread;
 
-super::named!("std": Lock, Buffer, Stderr, Meeting, Thread);
+super::named!("std": Lock, Buffer, RwLock, Stderr, Meeting, Thread);
 super::named!("std, named": NamedThread);
 
 impl Lock {
@@ -128,6 +131,22 @@ impl kind::Buffer for Buffer {
             Notify::One => condition.notify_one(),
             Notify::All => condition.notify_all(),
         }
+    }
+}
+
+impl kind::ReadWrite for RwLock {
+    fn new() -> Self {
+        RwLock(std::sync::RwLock::new([0; 4]))
+    }
+
+    #[inline]
+    fn read<R>(&self, f: impl FnOnce(&[u64; 4]) -> R) -> R {
+        f(&self.0.read().expect("a workload does not panic"))
+    }
+
+    #[inline]
+    fn write<R>(&self, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
+        f(&mut self.0.write().expect("a workload does not panic"))
     }
 }
 

@@ -11,6 +11,9 @@ use crate::kind::*;
 /// `tk_lock::Lock`.
 pub struct Lock(tk_lock::Lock<u64>);
 
+/// `tk_lock::RwLock`.
+pub struct RwLock(tk_lock::RwLock<[u64; 4]>);
+
 /// `tk_lock::RLock`.
 pub struct RLock(tk_lock::RLock<()>);
 
@@ -48,8 +51,8 @@ pub struct Thread;
 pub struct Logging(tk_core::logging::Logger);
 
 super::named!(
-    "tk": Lock, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Pair, Timers, Thread,
-    Logging
+    "tk": Lock, RwLock, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Pair, Timers,
+    Thread, Logging
 );
 
 impl Mutex for Lock {
@@ -67,6 +70,22 @@ impl TimedMutex for Lock {
     #[inline]
     fn try_with_for<R>(&self, timeout: Duration, f: impl FnOnce(&mut u64) -> R) -> Option<R> {
         self.0.try_lock_for(timeout).map(|mut guard| f(&mut guard))
+    }
+}
+
+impl ReadWrite for RwLock {
+    fn new() -> Self {
+        RwLock(tk_lock::RwLock::new([0; 4]))
+    }
+
+    #[inline]
+    fn read<R>(&self, f: impl FnOnce(&[u64; 4]) -> R) -> R {
+        f(&self.0.read())
+    }
+
+    #[inline]
+    fn write<R>(&self, f: impl FnOnce(&mut [u64; 4]) -> R) -> R {
+        f(&mut self.0.write())
     }
 }
 

@@ -4,6 +4,7 @@ pub mod contention;
 pub mod locals;
 pub mod logging;
 pub mod queue;
+pub mod readers;
 pub mod threads;
 pub mod timeouts;
 pub mod timers;
@@ -13,11 +14,12 @@ pub mod wakeup;
 use crate::case::Case;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 9] = [
+pub const GROUPS: [&str; 10] = [
     "uncontended",
     "contention",
     "wakeup",
     "queue",
+    "readers",
     "timeouts",
     "timers",
     "locals",
@@ -41,6 +43,7 @@ pub fn all(scale: Scale) -> Vec<Case> {
         contention::cases(),
         wakeup::cases(),
         queue::cases(),
+        readers::cases(),
         timeouts::cases(),
         timers::cases(scale),
         locals::cases(),
