@@ -10,6 +10,8 @@ pub mod event_listener;
 pub mod futex;
 pub mod over;
 pub mod parking_lot;
+#[cfg(target_os = "linux")]
+pub mod pthread;
 pub mod rsevents;
 pub mod spin;
 pub mod standard;

@@ -85,6 +85,11 @@ fn lock(threads: usize, inside: u64) -> Case {
         let plan = Plan::new(threads, inside);
         move |operations| measure(plan, operations, lock_until_done::<M>)
     }, [tk::Lock, standard::Lock, parking_lot::v13::Lock, parking_lot::v12::Lock, usync::Lock]);
+    #[cfg(target_os = "linux")]
+    enter!(case, proof::mutex, M => {
+        let plan = Plan::new(threads, inside);
+        move |operations| measure(plan, operations, lock_until_done::<M>)
+    }, [crate::adapter::pthread::Lock]);
     // A thread that only spins waits for the rest of the turn of each thread before it, which takes
     // seconds.
     if !case.is_oversubscribed() {

@@ -1,6 +1,7 @@
 //! The cases, by group.
 
 pub mod contention;
+pub mod independent;
 pub mod locals;
 pub mod logging;
 pub mod queue;
@@ -17,6 +18,7 @@ use crate::case::Case;
 pub const GROUPS: [&str; 10] = [
     "uncontended",
     "contention",
+    "independent",
     "wakeup",
     "queue",
     "readers",
@@ -41,6 +43,7 @@ pub fn all(scale: Scale) -> Vec<Case> {
     let groups = [
         uncontended::cases(),
         contention::cases(),
+        independent::cases(),
         wakeup::cases(),
         queue::cases(),
         readers::cases(),

@@ -95,6 +95,10 @@ fn case(shape: Shape) -> Case {
         parking_lot::v12::Buffer,
         usync::Buffer,
     ]);
+    #[cfg(target_os = "linux")]
+    enter!(case, proof::buffer, B => move |operations| exchange::<B>(shape, operations), [
+        crate::adapter::pthread::Buffer,
+    ]);
     case
 }
 

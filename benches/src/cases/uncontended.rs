@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use crossbeam_utils::CachePadded;
 
+use super::independent::{locks_of, mutexes, pick_and_add};
 use crate::adapter::{
     event_listener, over::Over, parking_lot, rsevents, spin, standard, tk, tokio, usync,
 };
@@ -17,7 +18,7 @@ use crate::proof;
 
 /// The cases.
 pub fn cases() -> Vec<Case> {
-    let mut cases = vec![lock()];
+    let mut cases = vec![lock(), lock_of_many()];
     cases.extend((1..=3).map(reentrant));
     cases.push(set_and_clear());
     cases.push(is_set());
@@ -57,6 +58,33 @@ fn lock() -> Case {
         let lock = place(M::new());
         move |operations| pair::<M>(&lock, operations)
     }, [tk::Lock, standard::Lock, parking_lot::v13::Lock, parking_lot::v12::Lock, usync::Lock, spin::Lock]);
+    case
+}
+
+/// So many that not all are in the nearest cache, each taken where another was taken before.
+fn lock_of_many() -> Case {
+    const LOCKS: usize = 1000;
+    let mut case = Case::new("uncontended", "lock, one of 1000")
+        .goal(1.0)
+        .floor(Floor::Exchange);
+    mutexes!(case, M => {
+        let locks = locks_of::<M>(LOCKS);
+        // The number of an operation does not count, so a slice of the measurement is one call.
+        let mut seed = 1;
+        move |operations| {
+            let portion = operations.div_ceil(16);
+            let sample = repeat(16, || {
+                seed += 1;
+                pick_and_add(&locks, portion, seed);
+            });
+            Sample {
+                cost: sample.cost / portion as f64,
+                processor: sample.processor / portion as f64,
+                switches: sample.switches / portion as f64,
+                ..sample
+            }
+        }
+    });
     case
 }
 
@@ -163,7 +191,9 @@ macro_rules! monitors {
             parking_lot::v13::Lock,
             parking_lot::v12::Lock,
             usync::Lock,
-        ])
+        ]);
+        #[cfg(target_os = "linux")]
+        enter!($case, proof::monitor, $kind => $measure, [crate::adapter::pthread::Lock]);
     };
 }
 pub(crate) use monitors;
