@@ -15,7 +15,7 @@ pub mod wakeup;
 use crate::case::Case;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 10] = [
+pub const GROUPS: [&str; 11] = [
     "uncontended",
     "contention",
     "independent",

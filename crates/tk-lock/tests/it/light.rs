@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
-use tk_lock::{Lock, LockExt, RLock};
+use tk_lock::{Lock, LockExt, RLock, StopSource};
 use tk_testing::start_parked;
 
 /// More than a lock needs before its releases are light.
@@ -71,9 +71,9 @@ fn a_sleeper_of_a_used_lock_that_gives_up_leaves_it_to_the_next() {
     let lock = used();
     std::thread::scope(|s| {
         let guard = lock.lock();
-        let hasty = start_parked(s, "lock", || {
-            lock.try_lock_for(Duration::from_millis(1)).is_some()
-        });
+        let stop = StopSource::new();
+        let hasty = start_parked(s, "lock", || lock.lock_with(&stop.token()).is_ok());
+        stop.request_stop();
         assert!(!hasty.join());
         let patient = start_parked(s, "lock", || *lock.lock() += 1);
         drop(guard);
