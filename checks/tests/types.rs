@@ -114,6 +114,7 @@ fn rows() -> Vec<Row> {
         tk_park::Parked = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::UnparkResult = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Poll = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_park::Pace = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::FilterOp = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::RequeueOp = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_park::Spin = "Send Sync UnwindSafe RefUnwindSafe Unpin";

@@ -21,7 +21,7 @@ pub fn counts(round: &Round) -> Tally {
                         0 => unpark_all(word, 1),
                         1 => {
                             let to = (&raw const words[1]) as usize;
-                            let all = |_: &Waiter| Some(RequeueOp::UnparkOneRequeueRest);
+                            let all = |_: &Waiter| Some(RequeueOp::UnparkSomeRequeueRest(2));
                             // SAFETY: those who are parked on either word take any token.
                             let moved = unsafe { requeue(&words[0], to, all, |_| 1) };
                             moved.expect("it was told to").unparked_threads

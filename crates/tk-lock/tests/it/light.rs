@@ -68,10 +68,9 @@ fn all_sleepers_of_a_used_lock_get_it() {
 
 #[test]
 fn a_sleeper_of_a_used_lock_that_gives_up_leaves_it_to_the_next() {
-    let lock = used();
+    let (lock, stop) = (used(), StopSource::new());
     std::thread::scope(|s| {
         let guard = lock.lock();
-        let stop = StopSource::new();
         let hasty = start_parked(s, "lock", || lock.lock_with(&stop.token()).is_ok());
         stop.request_stop();
         assert!(!hasty.join());
