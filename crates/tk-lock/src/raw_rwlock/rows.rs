@@ -244,13 +244,13 @@ mod real {
 #[cfg(tk_loom)]
 mod model {
     use tk_core::Owner;
-    use tk_park::sync::current_slot;
+    use tk_park::sync::{current_slot, lazy_static};
 
     use super::{Known, ROWS_PER_BLOCK, Row};
 
     const THREADS: usize = 4;
 
-    loom::lazy_static! {
+    lazy_static! {
         static ref ROWS: [Row; THREADS] = std::array::from_fn(|index| {
             let row = Row::new();
             let owner = Owner::new(index as u32 + 1).expect("the slot of a model's thread");

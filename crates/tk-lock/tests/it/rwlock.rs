@@ -784,3 +784,33 @@ fn arc_guards_keep_the_lock() {
     *write = 2;
     assert_eq!(*write, 2);
 }
+
+#[test]
+fn a_release_that_wakes_readers_forgets_no_writer_behind_them() {
+    let lock = RwLock::new(0);
+    std::thread::scope(|s| {
+        let guard = lock.write();
+        let reader = start_parked(s, "read lock", || *lock.read());
+        let writer = start_parked(s, "write lock", || *lock.write() += 1);
+        drop(guard);
+        assert!(reader.join() <= 1);
+        writer.join();
+    });
+    assert_eq!(lock.into_inner(), 1);
+}
+
+#[test]
+fn a_release_that_wakes_an_upgradable_reader_forgets_no_writer_behind_it() {
+    let lock = RwLock::new(0);
+    std::thread::scope(|s| {
+        let guard = lock.write();
+        let upgradable = start_parked(s, "upgradable lock", || *lock.upgradable_read());
+        let writer = start_parked(s, "write lock", || *lock.write() += 1);
+        let reader = start_parked(s, "read lock", || *lock.read());
+        drop(guard);
+        assert!(upgradable.join() <= 1);
+        assert!(reader.join() <= 1);
+        writer.join();
+    });
+    assert_eq!(lock.into_inner(), 1);
+}

@@ -465,3 +465,18 @@ fn a_fair_release_hands_over() {
         guarded.finish(2);
     });
 }
+
+#[test]
+fn a_writer_behind_a_reader_is_not_forgotten() {
+    explore_both("reader and writer behind a writer", Some(2), |guarded| {
+        let guard = guarded.lock.lock_exclusive();
+        let reader = start(&guarded, Guarded::read);
+        let writer = start(&guarded, Guarded::write);
+        guarded.add();
+        // SAFETY: this thread has the lock for writing.
+        unsafe { guarded.lock.unlock_exclusive(guard) };
+        assert!(reader.join().unwrap() >= 1);
+        writer.join().unwrap();
+        guarded.finish(2);
+    });
+}

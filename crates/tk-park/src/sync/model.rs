@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub use loom::lazy_static;
 pub use loom::sync::atomic::{Ordering, fence};
 pub use loom::sync::{Mutex, MutexGuard};
 use tk_core::{Owner, Slot, ThreadId};
