@@ -48,16 +48,18 @@ impl<T> Guarded<T> {
         mut ready: impl FnMut(&mut T) -> bool,
         f: impl FnOnce(&mut T) -> R,
     ) -> R {
-        self.with(|value| {
-            while !ready(value) {
-                // SAFETY: neither moves, and this thread holds the mutex.
-                unsafe {
-                    let condition = self.conditions[condition].get();
-                    libc::pthread_cond_wait(condition, self.mutex.get());
-                }
+        // The value is borrowed anew after each wait, in which other threads change it.
+        // SAFETY: nothing moves. The value is used with the mutex held, which a wait gives back.
+        unsafe {
+            libc::pthread_mutex_lock(self.mutex.get());
+            while !ready(&mut *self.value.get()) {
+                let condition = self.conditions[condition].get();
+                libc::pthread_cond_wait(condition, self.mutex.get());
             }
-            f(value)
-        })
+            let result = f(&mut *self.value.get());
+            libc::pthread_mutex_unlock(self.mutex.get());
+            result
+        }
     }
 
     fn notify(&self, condition: usize, how: Notify) {
@@ -114,29 +116,32 @@ impl Monitor for Lock {
 
     fn wait_for(&self, timeout: Duration, mut ready: impl FnMut(&mut u64) -> bool) -> bool {
         let deadline = Instant::now() + timeout;
-        self.0.with(|value| {
-            while !ready(value) {
+        let (mutex, condition) = (self.0.mutex.get(), self.0.conditions[0].get());
+        // SAFETY: as in `wait_until`, and `until` can be written.
+        unsafe {
+            libc::pthread_mutex_lock(mutex);
+            let is_ready = loop {
+                if ready(&mut *self.0.value.get()) {
+                    break true;
+                }
                 let left = deadline.saturating_duration_since(Instant::now());
                 if left.is_zero() {
-                    return false;
+                    break false;
                 }
+                // The default clock of a condition is the real time.
                 let mut until = libc::timespec {
                     tv_sec: 0,
                     tv_nsec: 0,
                 };
-                // SAFETY: `until` can be written. The objects do not move, and this thread holds
-                // the mutex. The default clock of a condition is the real time.
-                unsafe {
-                    libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until);
-                    let nanos = until.tv_nsec + i64::from(left.subsec_nanos());
-                    until.tv_sec += left.as_secs() as libc::time_t + nanos / 1_000_000_000;
-                    until.tv_nsec = nanos % 1_000_000_000;
-                    let (condition, mutex) = (self.0.conditions[0].get(), self.0.mutex.get());
-                    libc::pthread_cond_timedwait(condition, mutex, &raw const until);
-                }
-            }
-            true
-        })
+                libc::clock_gettime(libc::CLOCK_REALTIME, &raw mut until);
+                let nanos = until.tv_nsec + i64::from(left.subsec_nanos());
+                until.tv_sec += left.as_secs() as libc::time_t + nanos / 1_000_000_000;
+                until.tv_nsec = nanos % 1_000_000_000;
+                libc::pthread_cond_timedwait(condition, mutex, &raw const until);
+            };
+            libc::pthread_mutex_unlock(mutex);
+            is_ready
+        }
     }
 
     fn notify_one(&self) {
