@@ -1,6 +1,6 @@
 //! Operations of one thread, with no other thread that wants the same thing.
 //!
-//! Each operation is a function of its own that is not inlined into the loop: see [`apart`].
+//! Each operation is a function of its own that is not inlined into the loop: see `apart`.
 
 use std::hint::black_box;
 
