@@ -102,8 +102,8 @@ impl Round {
                 has_parked: false,
             };
         }
-        // Release: pairs with the Acquire in `outcome` and `mark_parked`. What the parties did
-        // before is passed on by the state's lock.
+        // Release: pairs with the Acquire in `outcome` and `mark_parked`. The state's lock has
+        // passed on to this thread everything that the other parties did before.
         let before = self.outcome.swap(outcome as u32, Release);
         Ended {
             is_first: true,

@@ -25,19 +25,22 @@ impl Pair {
     }
 }
 
+/// Starts a thread that waits until the number is not 0.
+fn waiter(pair: &Arc<Pair>) -> thread::JoinHandle<()> {
+    let pair = pair.clone();
+    thread::spawn(move || {
+        let mut ready = pair.lock.lock();
+        while *ready == 0 {
+            pair.condvar.wait(&mut ready);
+        }
+    })
+}
+
 #[test]
 fn a_notification_between_unlock_and_sleep_is_received() {
     explore("condvar: notify against wait", None, || {
         let pair = Pair::new();
-        let waiter = thread::spawn({
-            let pair = pair.clone();
-            move || {
-                let mut ready = pair.lock.lock();
-                while *ready == 0 {
-                    pair.condvar.wait(&mut ready);
-                }
-            }
-        });
+        let waiter = waiter(&pair);
         *pair.lock.lock() = 1;
         pair.condvar.notify(1);
         waiter.join().unwrap();
@@ -49,15 +52,7 @@ fn a_notification_between_unlock_and_sleep_is_received() {
 fn all_who_are_notified_get_through() {
     explore("condvar: notify_all against two waiters", Some(2), || {
         let pair = Pair::new();
-        let waiters = [(); 2].map(|()| {
-            let pair = pair.clone();
-            thread::spawn(move || {
-                let mut ready = pair.lock.lock();
-                while *ready == 0 {
-                    pair.condvar.wait(&mut ready);
-                }
-            })
-        });
+        let waiters = [waiter(&pair), waiter(&pair)];
         let mut ready = pair.lock.lock();
         *ready = 1;
         // With the lock held, so that the threads that are moved have to wait for its release.
@@ -137,15 +132,7 @@ fn of_moved_waiters_one_that_starves_is_handed_the_lock_alone() {
 fn all_who_are_notified_get_through_a_free_lock() {
     explore("condvar: notify_all without the lock", Some(2), || {
         let pair = Pair::new();
-        let waiters = [(); 2].map(|()| {
-            let pair = pair.clone();
-            thread::spawn(move || {
-                let mut ready = pair.lock.lock();
-                while *ready == 0 {
-                    pair.condvar.wait(&mut ready);
-                }
-            })
-        });
+        let waiters = [waiter(&pair), waiter(&pair)];
         *pair.lock.lock() = 1;
         // No release is to come, except by the threads that are notified.
         pair.condvar.notify_all();
@@ -184,15 +171,7 @@ fn one_notification_after_the_other_reaches_one_waiter_after_the_other() {
 fn so_many_as_are_notified_get_through() {
     explore("condvar: notify(2) against two waiters", Some(2), || {
         let pair = Pair::new();
-        let waiters = [(); 2].map(|()| {
-            let pair = pair.clone();
-            thread::spawn(move || {
-                let mut ready = pair.lock.lock();
-                while *ready == 0 {
-                    pair.condvar.wait(&mut ready);
-                }
-            })
-        });
+        let waiters = [waiter(&pair), waiter(&pair)];
         *pair.lock.lock() = 1;
         pair.condvar.notify(2);
         for waiter in waiters {
@@ -330,15 +309,7 @@ fn light_pair() -> Arc<Pair> {
 fn a_waiter_that_is_moved_is_woken_by_a_light_release() {
     explore("condvar: notify, then a light release", Some(3), || {
         let pair = light_pair();
-        let waiter = thread::spawn({
-            let pair = pair.clone();
-            move || {
-                let mut ready = pair.lock.lock();
-                while *ready == 0 {
-                    pair.condvar.wait(&mut ready);
-                }
-            }
-        });
+        let waiter = waiter(&pair);
         let mut ready = pair.lock.lock();
         *ready = 1;
         pair.condvar.notify_all();
@@ -352,15 +323,7 @@ fn a_waiter_that_is_moved_is_woken_by_a_light_release() {
 fn a_waiter_that_a_third_thread_moves_is_woken_by_a_light_release() {
     explore("condvar: notify against a light release", Some(3), || {
         let pair = light_pair();
-        let waiter = thread::spawn({
-            let pair = pair.clone();
-            move || {
-                let mut ready = pair.lock.lock();
-                while *ready == 0 {
-                    pair.condvar.wait(&mut ready);
-                }
-            }
-        });
+        let waiter = waiter(&pair);
         *pair.lock.lock() = 1;
         let notifier = thread::spawn({
             let pair = pair.clone();

@@ -227,7 +227,7 @@ impl fmt::Debug for RawRwLock {
     }
 }
 
-/// What the threads in the queue wait for.
+/// The purpose for which a thread is in the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wish {
     Read = 1,

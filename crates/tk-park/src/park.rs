@@ -172,9 +172,10 @@ pub fn mark_and_park_while(
 /// called. Either way the word may have changed too late for the thread to see it. A primitive for
 /// which that counts looks at its word once more after an error, as [`park_while`] does.
 ///
-/// `validate` is called once, and must be short. It must not park, unpark, allocate (if the global
-/// allocator parks) or fork, because that may block forever. If it panics, the program aborts. What
-/// it has captured is dropped when nothing is locked any more.
+/// `validate` is called once, and must be short. It must not park, unpark, release a lock of the
+/// kit (which may unpark), allocate (if the global allocator parks) or fork, because that may block
+/// forever. If it panics, the program aborts. Its captures are dropped when nothing is locked any
+/// more.
 ///
 /// # Errors
 ///

@@ -55,8 +55,8 @@ pub enum FilterOp {
 ///
 /// Both closures run with the word's queue locked, so a change that they make to the word is atomic
 /// with the unparking. The rules for `validate` of [`park`](crate::park) hold for them too: they
-/// must be short, and must not park, unpark, allocate (if the global allocator parks) or fork. If
-/// one panics, the program aborts.
+/// must be short, and must not park, unpark, release a lock of the kit, allocate (if the global
+/// allocator parks) or fork. If one panics, the program aborts.
 ///
 /// ```
 /// use std::sync::atomic::AtomicU32;

@@ -39,7 +39,7 @@ pub(super) struct Traffic {
     estimate: AtomicU8,
 }
 
-/// What a thread knows when it begins to spin.
+/// The knowledge with which a thread begins to spin.
 #[derive(Clone, Copy)]
 pub(super) struct Look {
     pub(super) pace: Pace,

@@ -46,7 +46,7 @@ const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 struct Batch {
     keep: Keep,
     is_fair: bool,
-    /// What the first of them waits for.
+    /// The wish of the first of them.
     lead: Option<Wish>,
     is_handed_over: bool,
     readers: u32,
@@ -102,7 +102,7 @@ impl Batch {
         FilterOp::Unpark
     }
 
-    /// What they are told.
+    /// The token that they get.
     fn token(&self) -> u16 {
         match self.lead {
             Some(Wish::Read) if self.is_handed_over => TOKEN_READ,

@@ -18,7 +18,7 @@ fn unlimited<T>(result: Result<T, WaitError>) -> T {
 // and sees what all before it have done. By *Mode* and *Publish, then look*, a reader is seen by
 // each writer until it leaves. A token that is leaked leaves its read in place, under an id that no
 // other lock ever has. The lock can be moved only when no reference to it is left, and then no
-// thread is parked on it. What panics does so before anything is taken, or gives back what it has.
+// thread is parked on it. A call that panics has taken nothing, or gives it back first.
 unsafe impl lock_api::RawRwLock for RawRwLock {
     #[allow(
         clippy::declare_interior_mutable_const,

@@ -136,7 +136,8 @@ impl State {
     }
 }
 
-/// What the thread that opens the door, or gives the upgradable lock back, keeps of the lock.
+/// The part of the lock that a thread keeps when it opens the door or gives the upgradable lock
+/// back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     Nothing,

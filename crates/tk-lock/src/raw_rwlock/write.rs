@@ -40,7 +40,7 @@ struct Drain {
     row: Option<&'static Row>,
 }
 
-/// What a writer waits for.
+/// A reader, or the count of readers, for which a writer waits.
 #[derive(Clone, Copy)]
 enum Inside {
     Counted,

@@ -95,7 +95,8 @@ fn a_used_lock_excludes() {
                     assert_eq!(inside.fetch_add(1, Relaxed), 0);
                     *guard += 1;
                     if round % 16 == 0 {
-                        // The others fall asleep.
+                        // Time passes, so that some of the others stop spinning and fall asleep.
+                        // The lock excludes in either case.
                         std::thread::sleep(Duration::from_micros(50));
                     }
                     inside.fetch_sub(1, Relaxed);

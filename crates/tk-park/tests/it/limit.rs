@@ -242,8 +242,8 @@ fn who_may_have_to_be_woken_is_looked_out_for_longer_but_not_beyond_the_limit() 
         looks_for_a_wake_up(&history, Limit::after(Duration::ZERO)),
         1
     );
-    // What comes late is received, but the spin counts as a miss. After some misses, the next spin
-    // is a long one again.
+    // A wake-up that comes late is received, but the spin counts as a miss. After some misses, the
+    // next spin is a long one again.
     let comes_late = || {
         let mut looks = 0;
         move || {
