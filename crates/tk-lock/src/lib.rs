@@ -8,6 +8,8 @@
 //! | [`RawLock`] | nothing: Python's `Lock` | need not be the one that releases it |
 //! | [`RawRLock`] | nothing: Python's `RLock` | can lock it again |
 //!
+//! [`Once`] is for an initialization that runs once.
+//!
 //! A lock takes 8 bytes beside the value, and a reentrant lock 24. While a thread waits for a lock,
 //! its [record](tk_core::ThreadRecord) shows which lock that is, which thread holds it, and at
 //! which line the wait is.
@@ -86,6 +88,7 @@ mod condvar_lock;
 mod error;
 mod lock;
 mod mode;
+mod once;
 mod raw_lock;
 mod raw_mutex;
 mod raw_rlock;
@@ -97,6 +100,7 @@ mod word;
 pub use condvar_lock::CondvarLock;
 pub use error::{NotLocked, NotOwned};
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
+pub use once::{Once, OnceError, OnceState};
 pub use raw_lock::RawLock;
 pub use raw_rlock::RawRLock;
 pub use raw_rwlock::{RawRwLock, ReadToken};

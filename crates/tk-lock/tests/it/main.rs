@@ -4,6 +4,7 @@
 mod converting;
 mod light;
 mod lock;
+mod once;
 mod raw_lock;
 mod rlock;
 mod rwlock;
