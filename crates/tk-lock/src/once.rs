@@ -488,6 +488,17 @@ impl Once {
         }
     }
 
+    /// Calls a closure that ends as if it had panicked, for models.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn call_and_poison(&self, f: impl Fn(OnceState)) {
+        let mut closure = |state| {
+            f(state);
+            false
+        };
+        _ = self.call(Poison::IsIgnored, Limit::never(), &mut closure);
+    }
+
     /// Gives a model's atomics to the thread that makes the object.
     #[cfg(tk_loom)]
     #[doc(hidden)]

@@ -1,6 +1,8 @@
 //! Models of the lock.
 #![cfg(tk_loom)]
 
+#[path = "loom/once.rs"]
+mod once;
 #[path = "loom/rwlock.rs"]
 mod rwlock;
 
