@@ -1,4 +1,4 @@
-//! Locks that know their owner.
+//! Locks that know their owner, and values that are initialized once.
 //!
 //! | type | guards | the thread that holds it |
 //! |---|---|---|
@@ -8,7 +8,11 @@
 //! | [`RawLock`] | nothing: Python's `Lock` | need not be the one that releases it |
 //! | [`RawRLock`] | nothing: Python's `RLock` | can lock it again |
 //!
-//! [`Once`] is for an initialization that runs once.
+//! | type | holds | is initialized by |
+//! |---|---|---|
+//! | [`OnceLock<T>`] | a value | the first thread that needs it, by its own closure |
+//! | [`LazyLock<T>`] | a value | its first use, by the closure that it was made with |
+//! | [`Once`] | nothing | the first thread that calls |
 //!
 //! A lock takes 8 bytes beside the value, and a reentrant lock 24. While a thread waits for a lock,
 //! its [record](tk_core::ThreadRecord) shows which lock that is, which thread holds it, and at
@@ -65,6 +69,17 @@
 //!
 //! A wait with a limit reaches it in all these cases.
 //!
+//! # Initializations
+//!
+//! A limit ends the wait for another thread's initialization, and never the initialization.
+//!
+//! | the initialization | another call |
+//! |---|---|
+//! | runs in the calling thread | panics, or returns [`OnceError::Recursive`], which names the line |
+//! | has panicked | panics, or returns [`OnceError::Poisoned`]; a `OnceLock` makes another attempt |
+//! | in the child of a fork, ran in a thread that exists only in the parent | as if it had panicked |
+//! | has called a function that never returns | blocks until its limit; a dump shows the holder |
+//!
 //! # Allocators
 //!
 //! A global allocator may use a lock. Neither a lock, nor a wait for it, nor a release allocates
@@ -78,7 +93,7 @@
 //! None is on by default.
 //!
 //! - `arc_lock`: guards that own an `Arc` of their lock, and so borrow nothing.
-//! - `serde`: a lock serializes as the value inside.
+//! - `serde`: a lock serializes as the value inside, and a `OnceLock` as an `Option` of it.
 
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -86,9 +101,11 @@
 mod anonymous;
 mod condvar_lock;
 mod error;
+mod lazy_lock;
 mod lock;
 mod mode;
 mod once;
+mod once_lock;
 mod raw_lock;
 mod raw_mutex;
 mod raw_rlock;
@@ -99,8 +116,10 @@ mod word;
 
 pub use condvar_lock::CondvarLock;
 pub use error::{NotLocked, NotOwned};
+pub use lazy_lock::LazyLock;
 pub use lock::{Lock, LockExt, LockGuard, MappedLockGuard};
 pub use once::{Once, OnceError, OnceState};
+pub use once_lock::OnceLock;
 pub use raw_lock::RawLock;
 pub use raw_rlock::RawRLock;
 pub use raw_rwlock::{RawRwLock, ReadToken};

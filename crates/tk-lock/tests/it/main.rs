@@ -2,9 +2,11 @@
 #![cfg(not(tk_loom))]
 
 mod converting;
+mod lazy_lock;
 mod light;
 mod lock;
 mod once;
+mod once_lock;
 mod raw_lock;
 mod rlock;
 mod rwlock;

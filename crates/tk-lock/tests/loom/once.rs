@@ -146,6 +146,18 @@ fn a_forced_call_runs_after_a_panic_and_sees_it() {
 }
 
 #[test]
+fn a_forced_call_sees_the_last_of_two_panics() {
+    explore("once: two panics against a forced call", Some(3), || {
+        let guarded = Guarded::new();
+        let others = [(); 2].map(|()| spawn(&guarded, Guarded::poison));
+        guarded.once.call_once_force(|_| guarded.add());
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_patient_wait_outlasts_a_panic() {
     explore(
         "once: panic, then a forced call, against a wait",
