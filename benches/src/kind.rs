@@ -37,6 +37,24 @@ pub trait ReadWrite: Named + Send + Sync + 'static {
     fn write<R>(&self, f: impl FnOnce(&mut [u64; 4]) -> R) -> R;
 }
 
+/// A step that runs once.
+pub trait Once: Named + Send + Sync + 'static {
+    /// One that has not run.
+    fn new() -> Self;
+    /// Calls `f`, unless such a call has been made.
+    fn call(&self, f: impl FnOnce());
+}
+
+/// A number that is written once.
+pub trait OnceCell: Named + Send + Sync + 'static {
+    /// One that is not set.
+    fn new() -> Self;
+    /// The number, if it is set.
+    fn get(&self) -> Option<u64>;
+    /// The number, which is that of `f` if it was not set.
+    fn get_or_init(&self, f: impl FnOnce() -> u64) -> u64;
+}
+
 /// A lock that its holder can take again.
 pub trait Reentrant: Named + Send + Sync + 'static {
     /// One that is free.

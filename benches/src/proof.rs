@@ -27,6 +27,41 @@ fn holds(it: bool, otherwise: &str) -> Proven {
 const THREADS: usize = 4;
 const ROUNDS: u64 = 200;
 
+/// One call runs, and each thread sees what it did.
+///
+/// # Errors
+///
+/// If not; and so for all of these.
+pub fn once<O: Once>() -> Proven {
+    for _ in 0..ROUNDS {
+        let (once, calls) = (O::new(), AtomicUsize::new(0));
+        let saw = together(THREADS, |_| {
+            once.call(|| _ = calls.fetch_add(1, Relaxed));
+            calls.load(Relaxed)
+        });
+        holds(
+            saw.results.iter().all(|calls| *calls == 1),
+            "not one call ran",
+        )?;
+    }
+    Ok(())
+}
+
+/// One thread writes the number, and each thread reads that one.
+pub fn once_cell<C: OnceCell>() -> Proven {
+    for _ in 0..ROUNDS {
+        let cell = C::new();
+        holds(cell.get().is_none(), "a new one is set")?;
+        let saw = together(THREADS, |thread| cell.get_or_init(|| thread as u64));
+        let value = cell.get();
+        holds(
+            saw.results.iter().all(|saw| Some(*saw) == value),
+            "not all have the same number",
+        )?;
+    }
+    Ok(())
+}
+
 /// One thread is inside at a time, and each thread sees the changes of the threads before it.
 ///
 /// # Errors

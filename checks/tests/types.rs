@@ -157,6 +157,18 @@ fn rows() -> Vec<Row> {
         tk_lock::MappedRwLockWriteGuard<'static, u32> = "Sync UnwindSafe RefUnwindSafe Unpin";
         tk_lock::RawRwLock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_lock::ReadToken = "Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::Once = "Send Sync UnwindSafe RefUnwindSafe Unpin"
+            as std::sync::Once;
+        tk_lock::OnceState = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::OnceError = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_lock::OnceLock<u32> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
+            as std::sync::OnceLock<u32>;
+        tk_lock::OnceLock<Cell<u32>> = "Send UnwindSafe Unpin"
+            as std::sync::OnceLock<Cell<u32>>;
+        tk_lock::LazyLock<u32> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
+            as std::sync::LazyLock<u32>;
+        tk_lock::LazyLock<Cell<u32>> = "Send UnwindSafe Unpin"
+            as std::sync::LazyLock<Cell<u32>>;
         tk_lock::NotLocked = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_lock::NotOwned = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_condvar::Condvar = "Send Sync UnwindSafe RefUnwindSafe Unpin"

@@ -8,6 +8,7 @@ pub mod env_logger;
 pub mod event_listener;
 #[cfg(target_os = "linux")]
 pub mod futex;
+pub mod once_cell;
 pub mod over;
 pub mod parking_lot;
 #[cfg(target_os = "linux")]

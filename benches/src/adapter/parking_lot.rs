@@ -7,10 +7,24 @@ pub mod v13 {
     crate::adapter::like_parking_lot!("parking_lot", from);
     crate::adapter::timed_like_parking_lot!();
 
+    /// Its step that runs once.
+    pub struct Start(from::Once);
+
     /// Its readers-writer lock.
     pub struct RwLock(from::RwLock<[u64; 4]>);
 
-    crate::adapter::named!("parking_lot": RwLock);
+    crate::adapter::named!("parking_lot": RwLock, Start);
+
+    impl crate::kind::Once for Start {
+        fn new() -> Self {
+            Start(from::Once::new())
+        }
+
+        #[inline]
+        fn call(&self, f: impl FnOnce()) {
+            self.0.call_once(f);
+        }
+    }
 
     impl crate::kind::ReadWrite for RwLock {
         fn new() -> Self {
@@ -35,4 +49,20 @@ pub mod v12 {
 
     crate::adapter::like_parking_lot!("parking_lot 0.12", from);
     crate::adapter::timed_like_parking_lot!();
+
+    /// Its step that runs once.
+    pub struct Start(from::Once);
+
+    crate::adapter::named!("parking_lot 0.12": Start);
+
+    impl crate::kind::Once for Start {
+        fn new() -> Self {
+            Start(from::Once::new())
+        }
+
+        #[inline]
+        fn call(&self, f: impl FnOnce()) {
+            self.0.call_once(f);
+        }
+    }
 }

@@ -21,6 +21,12 @@ pub struct Buffer {
 /// Its readers-writer lock.
 pub struct RwLock(std::sync::RwLock<[u64; 4]>);
 
+/// Its step that runs once.
+pub struct Start(std::sync::Once);
+
+/// Its cell for threads.
+pub struct WrittenOnce(std::sync::OnceLock<u64>);
+
 /// Its lock of the standard error stream, which is the only reentrant one that it shows.
 pub struct Stderr;
 
@@ -33,7 +39,7 @@ pub struct Thread;
 /// Its threads, with names.
 pub struct NamedThread;
 
-super::named!("std": Lock, Buffer, RwLock, Stderr, Meeting, Thread);
+super::named!("std": Lock, Buffer, RwLock, Start, WrittenOnce, Stderr, Meeting, Thread);
 super::named!("std, named": NamedThread);
 
 impl Lock {
@@ -131,6 +137,33 @@ impl kind::Buffer for Buffer {
             Notify::One => condition.notify_one(),
             Notify::All => condition.notify_all(),
         }
+    }
+}
+
+impl kind::Once for Start {
+    fn new() -> Self {
+        Start(std::sync::Once::new())
+    }
+
+    #[inline]
+    fn call(&self, f: impl FnOnce()) {
+        self.0.call_once(f);
+    }
+}
+
+impl kind::OnceCell for WrittenOnce {
+    fn new() -> Self {
+        WrittenOnce(std::sync::OnceLock::new())
+    }
+
+    #[inline]
+    fn get(&self) -> Option<u64> {
+        self.0.get().copied()
+    }
+
+    #[inline]
+    fn get_or_init(&self, f: impl FnOnce() -> u64) -> u64 {
+        *self.0.get_or_init(f)
     }
 }
 

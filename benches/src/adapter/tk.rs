@@ -14,6 +14,12 @@ pub struct Lock(tk_lock::Lock<u64>);
 /// `tk_lock::RwLock`.
 pub struct RwLock(tk_lock::RwLock<[u64; 4]>);
 
+/// `tk_lock::Once`.
+pub struct Start(tk_lock::Once);
+
+/// `tk_lock::OnceLock`.
+pub struct WrittenOnce(tk_lock::OnceLock<u64>);
+
 /// `tk_lock::RLock`.
 pub struct RLock(tk_lock::RLock<()>);
 
@@ -51,7 +57,7 @@ pub struct Thread;
 pub struct Logging(tk_core::logging::Logger);
 
 super::named!(
-    "tk": Lock, RwLock, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Pair, Timers,
+    "tk": Lock, RwLock, Start, WrittenOnce, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Pair, Timers,
     Thread, Logging
 );
 
@@ -63,6 +69,33 @@ impl Mutex for Lock {
     #[inline]
     fn with<R>(&self, f: impl FnOnce(&mut u64) -> R) -> R {
         f(&mut self.0.lock())
+    }
+}
+
+impl Once for Start {
+    fn new() -> Self {
+        Start(tk_lock::Once::new())
+    }
+
+    #[inline]
+    fn call(&self, f: impl FnOnce()) {
+        self.0.call_once(f);
+    }
+}
+
+impl OnceCell for WrittenOnce {
+    fn new() -> Self {
+        WrittenOnce(tk_lock::OnceLock::new())
+    }
+
+    #[inline]
+    fn get(&self) -> Option<u64> {
+        self.0.get().copied()
+    }
+
+    #[inline]
+    fn get_or_init(&self, f: impl FnOnce() -> u64) -> u64 {
+        *self.0.get_or_init(f)
     }
 }
 

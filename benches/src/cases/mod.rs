@@ -4,6 +4,7 @@ pub mod contention;
 pub mod independent;
 pub mod locals;
 pub mod logging;
+pub mod once;
 pub mod queue;
 pub mod readers;
 pub mod threads;
@@ -15,8 +16,9 @@ pub mod wakeup;
 use crate::case::Case;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 11] = [
+pub const GROUPS: [&str; 12] = [
     "uncontended",
+    "once",
     "contention",
     "independent",
     "wakeup",
@@ -42,6 +44,7 @@ pub enum Scale {
 pub fn all(scale: Scale) -> Vec<Case> {
     let groups = [
         uncontended::cases(),
+        once::cases(),
         contention::cases(),
         independent::cases(),
         wakeup::cases(),

@@ -10,6 +10,8 @@ mod excepthook;
 #[cfg(unix)]
 mod fork;
 #[cfg(unix)]
+mod fork_once;
+#[cfg(unix)]
 mod fork_parking;
 #[cfg(unix)]
 mod fork_stop;
@@ -175,6 +177,8 @@ fn main() -> ExitCode {
         locks::CASES,
         #[cfg(unix)]
         logging::CASES,
+        #[cfg(unix)]
+        fork_once::CASES,
         #[cfg(unix)]
         fork_parking::CASES,
         #[cfg(unix)]

@@ -52,7 +52,7 @@
 //!
 //! Python has no counterpart to these: [`scope`](scope()) for threads that borrow, [`StopSource`] and
 //! [`StopToken`] for waits that another thread ends, [`Limit`] for a wait with a time and stop tokens,
-//! [`RwLock`] for many readers, [`Monitor`] and [`Condvar`] beside [`Condition`], and
+//! [`RwLock`] for many readers, [`OnceLock`] and [`LazyLock`] for values that are initialized once, [`Monitor`] and [`Condvar`] beside [`Condition`], and
 //! [`SharedLocal`].
 //!
 //! # Features
@@ -107,9 +107,9 @@ pub use tk_lock::ArcRLockGuard;
 #[cfg(feature = "lock")]
 #[doc(inline)]
 pub use tk_lock::{
-    CondvarLock, Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, RLock, RLockGuard,
-    RawLock, RawRLock, RwLock, RwLockExt, RwLockReadGuard, RwLockUpgradableReadGuard,
-    RwLockWriteGuard,
+    CondvarLock, LazyLock, Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, Once,
+    OnceError, OnceLock, OnceState, RLock, RLockGuard, RawLock, RawRLock, RwLock, RwLockExt,
+    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 
 /// The types behind [`RwLock`], and its guards for parts of the value.
