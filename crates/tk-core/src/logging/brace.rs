@@ -1,5 +1,16 @@
 //! The parser of the brace style:
 //! `{name!conversion:[[fill]align][sign][#][0][width][.precision][type]}`.
+//!
+//! | part | text | integer | floating point |
+//! |---|---|---|---|
+//! | alignment | not `=`; `<` by default | all; `>` by default | all; `>` by default |
+//! | sign, `#` | refused | taken | taken |
+//! | `0` | a fill character | pads after the sign | pads after the sign |
+//! | precision | cuts the text | refused, unless the type is a float's | digits |
+//! | type | `s` | `d b o x X`, and those of floats | `f F e E g G` |
+//!
+//! A field with a conversion is text, whatever it was before. All that Python refuses is refused
+//! here, when the format is set, so that no record fails later.
 
 use super::error::FormatError;
 use super::error::FormatErrorKind::{
@@ -16,6 +27,7 @@ pub(super) fn parse(format: &str) -> Result<Vec<Piece>, FormatError> {
         pieces.literal(literal);
         let brace = cursor.at();
         if cursor.eat('}') {
+            // Outside of a field, braces come in pairs.
             if !cursor.eat('}') {
                 return Err(FormatError::new(StrayBrace, brace));
             }
@@ -44,6 +56,8 @@ fn field(cursor: &mut Cursor<'_>, brace: usize, pieces: &mut Pieces) -> Result<(
     };
     let field = Field::named(name, start)?;
     let conversion = conversion(cursor, brace).map_err(|error| error.of(name))?;
+    // The spec is parsed from a second cursor, after this one has found the closing brace: a format
+    // that is not closed is reported as such, and not as a fault of its spec.
     let mut spec_cursor = cursor.clone();
     // Python looks for nested fields in the spec. No field here could be used as a width.
     cursor.until(&['}']).ok_or_else(|| unclosed().of(name))?;
@@ -70,6 +84,7 @@ fn conversion(cursor: &mut Cursor<'_>, brace: usize) -> Result<Option<Conversion
     };
     let at = cursor.at();
     match cursor.peek() {
+        // The closing brace stays, for the caller to find.
         Some(':') => cursor.next(),
         Some('}') => None,
         Some(c) => return Err(FormatError::new(Unsupported(c), at)),
@@ -85,12 +100,14 @@ fn spec(
     conversion: Option<Conversion>,
 ) -> Result<Spec, FormatError> {
     let error = |kind, at| Err(FormatError::new(kind, at));
+    // `!r` and its like turn any value into text before the spec applies.
     let type_ = if conversion.is_some() {
         Type::Text
     } else {
         type_
     };
     let text = type_ == Type::Text;
+    // What Python does with a spec that names no type and no alignment.
     let (untyped, align) = match type_ {
         Type::Text => (conversion.unwrap_or(Conversion::Str), Align::Left),
         Type::Integer => (Conversion::Decimal, Align::Right),
@@ -122,6 +139,7 @@ fn spec(
     // After a fill character, a zero is the first digit of the width.
     if !filled && cursor.eat('0') {
         spec.fill = '0';
+        // An alignment that is given takes precedence: `<08` pads with zeros on the right.
         if !aligned && !text {
             spec.align = Align::AfterSign;
         }
@@ -132,6 +150,7 @@ fn spec(
     let point = cursor.at();
     if cursor.eat('.') {
         spec.precision = cursor.number()?;
+        // In the percent style a point alone means zero. Here Python refuses it.
         if spec.precision.is_none() {
             return error(Unsupported('.'), point);
         }
@@ -145,11 +164,13 @@ fn spec(
             match typed(c, type_) {
                 None => return error(Unsupported(c), at),
                 Some(None) => return error(Mismatch(c), at),
+                // The type can only be `s`, which must not undo `!r`.
                 Some(Some(_)) if text => {}
                 Some(Some(conversion)) => spec.conversion = conversion,
             }
         }
     }
+    // Only now, because the type comes last: `.2f` is right for an integer, `.2d` is not.
     if spec.precision.is_some() && is_integer(spec.conversion) {
         return error(Mismatch('.'), point);
     }
@@ -167,9 +188,11 @@ fn fill_and_align(
 ) -> Result<(bool, bool), FormatError> {
     let mut chars = cursor.rest().chars();
     let (first, second) = (chars.next(), chars.next());
+    // The end of the field comes first, because `}<` would look like a fill and an alignment.
     if first == Some('}') {
         return Ok((false, false));
     }
+    // Any character is a fill if an alignment follows it, also one that is an alignment itself.
     let fill = first.filter(|_| second.and_then(align).is_some());
     if let Some(fill) = fill {
         spec.fill = fill;
@@ -182,6 +205,7 @@ fn fill_and_align(
     if text && align == Align::AfterSign {
         return Err(FormatError::new(Mismatch(c), at));
     }
+    // Python takes it for the begin of a nested field.
     if fill == Some('{') {
         return Err(FormatError::new(Unsupported('{'), at - 1));
     }

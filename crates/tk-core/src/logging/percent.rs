@@ -1,4 +1,14 @@
 //! The parser of the percent style: `%(name)` flags width `.precision` conversion.
+//!
+//! | part | text | number |
+//! |---|---|---|
+//! | `-` | pads on the right | pads on the right, whatever `0` says |
+//! | `0` | ignored | pads with zeros after the sign |
+//! | `+`, space, `#` | ignored | a sign; `0x` and its like, or a point |
+//! | precision | cuts the text | digits |
+//! | conversion | `s r a` | these, and `d i u o x X f F e E g G` |
+//!
+//! The style is that of C, by way of Python: flags that mean nothing for a conversion are accepted.
 
 use super::error::FormatError;
 use super::error::FormatErrorKind::{Mismatch, MissingName, Unclosed, UnexpectedEnd, Unsupported};
@@ -46,11 +56,13 @@ fn field(cursor: &mut Cursor<'_>, pieces: &mut Pieces) -> Result<(), FormatError
 fn spec(cursor: &mut Cursor<'_>, type_: Type) -> Result<Spec, FormatError> {
     let mut spec = Spec::new(Conversion::Str, Align::Right);
     let (mut left, mut zero) = (false, false);
+    // Flags come in any order and number, so their effect waits until the conversion is known.
     loop {
         match cursor.peek() {
             Some('-') => left = true,
             Some('0') => zero = true,
             Some('+') => spec.sign = Sign::Always,
+            // A plus takes precedence over a space, in either order.
             Some(' ') if spec.sign == Sign::Negative => spec.sign = Sign::Space,
             Some(' ') => {}
             Some('#') => spec.alternate = true,
@@ -60,6 +72,7 @@ fn spec(cursor: &mut Cursor<'_>, type_: Type) -> Result<Spec, FormatError> {
     }
     spec.width = cursor.number()?.unwrap_or(0);
     if cursor.eat('.') {
+        // A point without digits means no digits.
         spec.precision = Some(cursor.number()?.unwrap_or(0));
     }
     // Python accepts one of C's length modifiers, and ignores it.
@@ -104,6 +117,7 @@ fn conversion(c: char, type_: Type) -> Result<Conversion, super::error::FormatEr
     };
     let suits = match type_ {
         Type::Text => is_text(conversion),
+        // Python converts an integer to whatever the conversion needs.
         Type::Integer => true,
         // Python has no hexadecimal or octal form of a floating-point number.
         Type::Float => !matches!(c, 'o' | 'x' | 'X'),

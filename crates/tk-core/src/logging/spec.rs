@@ -1,4 +1,13 @@
 //! The specification of one field: its conversion, and how the result is padded, signed and cut.
+//!
+//! | conversion | of text | of an integer | of a floating-point number |
+//! |---|---|---|---|
+//! | `Str`, `Repr`, `Ascii` | the text, quoted or not | its digits, as text | its shortest digits, as text |
+//! | `Decimal`, `Binary`, `Octal`, `Hex` | · | its digits | those of its integer part |
+//! | `Fixed`, `Exponent`, `General`, `Untyped` | · | as a floating-point number | its digits |
+//!
+//! The parsers never make the combinations with a dot. A field is written straight to the line:
+//! first its content, then the padding around it, because only then its length is known.
 
 use std::fmt::Write;
 
@@ -95,6 +104,7 @@ impl Spec {
     pub(super) fn write_integer(&self, line: &mut Line, value: i64) {
         use Conversion::*;
         let prefix = match self.conversion {
+            // As text: a precision cuts characters, and there is nothing to quote.
             Str | Repr | Ascii => {
                 let plain = Spec {
                     conversion: Str,
@@ -118,8 +128,11 @@ impl Spec {
         if self.alternate {
             line.push_str(prefix);
         }
+        // *After the sign* is after the prefix, too.
         let first_digit = line.len();
+        // The precision is the least number of digits, as in C.
         let digits = self.precision.unwrap_or(0);
+        // The sign stands already, and `abs` would overflow for the least value.
         let value = value.unsigned_abs();
         let _ = match self.conversion {
             Binary => write!(line, "{value:0digits$b}"),
@@ -151,6 +164,7 @@ impl Spec {
             _ => {}
         }
         let start = line.len();
+        // Not `value < 0.0`: Python shows the sign of a negative zero.
         self.push_sign(line, value.is_sign_negative());
         let first_digit = line.len();
         let (value, alternate) = (value.abs(), self.alternate);
@@ -162,6 +176,7 @@ impl Spec {
                 number::general(line, value, precision, alternate, upper, point);
             }
             Untyped => match self.precision {
+                // Without a precision, as many digits as it takes to tell the number from others.
                 None => number::repr(line, value, alternate),
                 Some(precision) => {
                     let point = Point::Always;
@@ -184,14 +199,17 @@ impl Spec {
 
     /// Pads the text from `start` on. Its sign and prefix end at `first_digit`.
     fn pad(&self, line: &mut Line, start: usize, first_digit: usize) {
+        // Most fields have no width. For them, nothing is counted.
         if self.width == 0 {
             return;
         }
+        // In characters, as Python counts, not in bytes or columns.
         let missing = self.width.saturating_sub(line.chars_from(start));
         match self.align {
             Align::Left => line.push_times(self.fill, missing),
             Align::Right => line.insert_times(start, self.fill, missing),
             Align::AfterSign => line.insert_times(first_digit, self.fill, missing),
+            // The odd character goes to the right.
             Align::Center => {
                 line.insert_times(start, self.fill, missing / 2);
                 line.push_times(self.fill, missing - missing / 2);
@@ -203,6 +221,7 @@ impl Spec {
 /// Quotes the text from `start` on, like Python's `repr`.
 fn quote(line: &mut Line, start: usize, ascii: bool) {
     let text = line.split_off(start);
+    // Double quotes only where they save an escape.
     let mark = if text.contains('\'') && !text.contains('"') {
         '"'
     } else {
@@ -222,6 +241,7 @@ fn quote(line: &mut Line, start: usize, ascii: bool) {
             c if is_printable(c) && (c.is_ascii() || !ascii) => line.push_char(c),
             c => {
                 let code = c as u32;
+                // The shortest of Python's three forms that has room for the code.
                 let _ = match code {
                     0..=0xff => write!(line, "\\x{code:02x}"),
                     0x100..=0xffff => write!(line, "\\u{code:04x}"),
