@@ -11,7 +11,7 @@ crates=(tk-core tk-park tk-local tk-lock tk-thread)
 checks=(--test allocator --test processes --test conformance)
 
 suites() {
-    "$@" cargo test --locked "${crates[@]/#/-p}" --lib --tests
+    "$@" cargo test --locked "${crates[@]/#/-p}" --features tk-lock/lock_api_04 --lib --tests
     "$@" cargo test --locked -p tk-checks "${checks[@]}"
 }
 

@@ -94,6 +94,9 @@
 //!
 //! - `arc_lock`: guards that own an `Arc` of their lock, and so borrow nothing.
 //! - `serde`: a lock serializes as the value inside, and a `OnceLock` as an `Option` of it.
+//! - `lock_api_04`: [`RawLock`], [`RawRwLock`], [`RawSendRwLock`] and [`RawThreadId`] have the
+//!   traits of `lock_api` 0.4 beside those of 0.5, for a crate that takes its lock as a parameter
+//!   and still is on 0.4.
 
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -103,6 +106,8 @@ mod condvar_lock;
 mod error;
 mod lazy_lock;
 mod lock;
+#[cfg(feature = "lock_api_04")]
+mod lock_api_04;
 mod mode;
 mod once;
 mod once_lock;
@@ -112,6 +117,7 @@ mod raw_rlock;
 mod raw_rwlock;
 mod rlock;
 mod rwlock;
+mod thread_id;
 mod word;
 
 pub use condvar_lock::CondvarLock;
@@ -122,7 +128,7 @@ pub use once::{Once, OnceError, OnceState};
 pub use once_lock::OnceLock;
 pub use raw_lock::RawLock;
 pub use raw_rlock::RawRLock;
-pub use raw_rwlock::{RawRwLock, ReadToken};
+pub use raw_rwlock::{RawRwLock, RawSendRwLock, ReadToken};
 #[cfg(feature = "arc_lock")]
 pub use rlock::ArcRLockGuard;
 pub use rlock::{RLock, RLockGuard};
@@ -130,6 +136,8 @@ pub use rwlock::{
     MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockExt, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
+
+pub use thread_id::RawThreadId;
 
 #[doc(no_inline)]
 pub use tk_park::{Limit, StopSource, StopToken, WaitError};

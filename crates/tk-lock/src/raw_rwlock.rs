@@ -9,6 +9,7 @@
 //! | `raw_rwlock/write.rs` | writing, upgrading, and the wait for readers |
 //! | `raw_rwlock/release.rs` | which threads get the lock next: starvation, handoff |
 //! | `raw_rwlock/traits.rs` | the traits of `lock_api` |
+//! | `raw_rwlock/send.rs` | the lock whose guards go from thread to thread |
 //!
 //! # The two modes
 //!
@@ -27,6 +28,7 @@ mod cells;
 mod read;
 mod release;
 mod rows;
+mod send;
 mod traits;
 mod word;
 mod write;
@@ -40,6 +42,8 @@ use tk_park::sync::{AtomicU32, Ordering::Relaxed};
 use self::cells::{Cell, Identity};
 use self::rows::Rows;
 use self::word::RwWord;
+
+pub use self::send::RawSendRwLock;
 
 /// The lock inside an [`RwLock`](crate::RwLock), with the traits of `lock_api`.
 ///

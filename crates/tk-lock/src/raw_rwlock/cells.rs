@@ -347,6 +347,18 @@ impl Row {
         &self.cells
     }
 
+    /// The cell of the lock in this row, if there is one.
+    #[cfg(feature = "lock_api_04")]
+    pub(super) fn cell_of(&self, id: Id) -> Option<&Cell> {
+        self.cells.iter().find(|cell| cell.holds(id))
+    }
+
+    /// The note of the lock in this row, if there is one.
+    #[cfg(feature = "lock_api_04")]
+    pub(super) fn note_of(&self, id: Id) -> Option<&Cell> {
+        self.notes.iter().find(|note| note.holds(id))
+    }
+
     /// Whether the row says that its thread reads this lock.
     pub(super) fn reads(&self, id: Id) -> bool {
         self.cells

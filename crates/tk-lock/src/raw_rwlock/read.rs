@@ -38,6 +38,22 @@ struct Reader {
     id: Id,
 }
 
+/// How a reader enters.
+#[derive(Clone, Copy)]
+enum Entry {
+    /// As this thread's, or counted without a note.
+    As(Option<Reader>),
+    /// Counted without a note, also past a writer that waits for counted readers.
+    PastWriter,
+}
+
+impl Entry {
+    /// Whether a reader that would enter so has to wait.
+    fn is_blocked(self, state: State) -> bool {
+        state.is_closed() && (matches!(self, Entry::As(_)) || state.count() == 0)
+    }
+}
+
 impl RawRwLock {
     /// Reads, if that is possible without a wait.
     #[inline]
@@ -88,10 +104,21 @@ impl RawRwLock {
     #[inline(never)]
     #[track_caller]
     fn read_otherwise(&self, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
-        let reader = self.reader();
-        match self.try_read_as(reader) {
+        self.read_by(Entry::As(self.reader()), limit)
+    }
+
+    #[track_caller]
+    fn read_by(&self, entry: Entry, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+        match self.try_read_by(entry) {
             Some(token) => Ok(token),
-            None => self.read_waiting(reader, limit),
+            None => self.read_waiting(entry, limit),
+        }
+    }
+
+    fn try_read_by(&self, entry: Entry) -> Option<ReadToken> {
+        match entry {
+            Entry::As(reader) => self.try_read_as(reader),
+            Entry::PastWriter => self.try_read_past_writer(),
         }
     }
 
@@ -145,10 +172,47 @@ impl RawRwLock {
         counted.then(|| self.note(Some(reader)))
     }
 
+    /// The token of a read that has been counted for this entry.
+    fn token_of(&self, entry: Entry) -> ReadToken {
+        match entry {
+            Entry::As(reader) => self.note(reader),
+            Entry::PastWriter => Place::Unknown.into(),
+        }
+    }
+
     /// The token of a read that has been counted.
     fn note(&self, reader: Option<Reader>) -> ReadToken {
         let note = reader.and_then(|Reader { row, id }| row.note(id));
         note.map_or(Place::Unknown, Place::Counted).into()
+    }
+
+    /// The token of one of the calling thread's reads. Which of them does not matter, because each
+    /// protects as much as the others.
+    ///
+    /// A read without a cell and a note is in the count: it began when the thread had no row.
+    #[cfg(feature = "lock_api_04")]
+    #[inline]
+    pub(crate) fn token_of_mine(&self) -> ReadToken {
+        let Some(id) = self.identity.load().id() else {
+            return Place::Unknown.into();
+        };
+        match rows::mine().map(Row::first) {
+            Some(cell) if cell.holds(id) => Place::Visible(cell).into(),
+            _ => RawRwLock::token_of_mine_behind(id),
+        }
+    }
+
+    #[cfg(feature = "lock_api_04")]
+    #[cold]
+    #[inline(never)]
+    fn token_of_mine_behind(id: Id) -> ReadToken {
+        let cell = || rows::ever_mine().find_map(|row| row.cell_of(id));
+        let note = || rows::ever_mine().find_map(|row| row.note_of(id));
+        let place = cell().map(Place::Visible);
+        place
+            .or_else(|| note().map(Place::Counted))
+            .unwrap_or(Place::Unknown)
+            .into()
     }
 
     /// The token of a read that the calling thread has been given, counted.
@@ -166,12 +230,8 @@ impl RawRwLock {
 
     #[cold]
     #[track_caller]
-    fn read_waiting(
-        &self,
-        reader: Option<Reader>,
-        limit: Limit<'_>,
-    ) -> Result<ReadToken, WaitError> {
-        let try_once = || self.try_read_as(reader);
+    fn read_waiting(&self, entry: Entry, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+        let try_once = || self.try_read_by(entry);
         if let Err(error) = limit.check() {
             // A change before the limit counts.
             return try_once().ok_or(error);
@@ -190,10 +250,10 @@ impl RawRwLock {
             if let Some(token) = try_once() {
                 return Ok(token);
             }
-            let mark = || self.word.mark_parked_while(State::is_closed);
+            let mark = || self.word.mark_parked_while(|state| entry.is_blocked(state));
             match park(self.word.queue(), mark, &info.held_by(self.owner()), limit) {
                 // The queue's lock synchronizes with the last writer.
-                Ok(Parked::Unparked(TOKEN_READ)) => return Ok(self.note(reader)),
+                Ok(Parked::Unparked(TOKEN_READ)) => return Ok(self.token_of(entry)),
                 Ok(Parked::Unparked(_) | Parked::Invalid | Parked::Requeued) => {}
                 Err(error) => return try_once().ok_or(error),
             }
@@ -268,6 +328,53 @@ impl RawRwLock {
             }
         };
         unpark_filter(&self.owner, filter, |_| 0);
+    }
+}
+
+/// Reads of no thread in particular: for a lock whose guards go from thread to thread. They are
+/// counted, and leave no note.
+impl RawRwLock {
+    /// Reads, if that is possible without a wait.
+    #[inline]
+    pub(super) fn try_read_unnoted(&self) -> bool {
+        self.try_read_as(None).is_some()
+    }
+
+    /// Reads. Blocks while a writer has the lock or waits for the readers inside.
+    #[inline]
+    #[track_caller]
+    pub(super) fn read_unnoted(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+        self.read_by(Entry::As(None), limit).map(drop)
+    }
+
+    /// Reads, if there is a counted read, or if that is possible without a wait.
+    #[inline]
+    pub(super) fn try_read_past_writer(&self) -> Option<ReadToken> {
+        // *Closed to the count*
+        let counted = self.word.count_in_again();
+        counted.then(|| Place::Unknown.into())
+    }
+
+    /// Reads. Blocks while a writer has the lock, and not while it waits for counted readers.
+    #[track_caller]
+    pub(super) fn read_past_writer(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+        self.read_by(Entry::PastWriter, limit).map(drop)
+    }
+
+    /// Lets a writer that waits have the lock, if there is one, and reads again.
+    #[track_caller]
+    pub(super) fn bump_unnoted_read(&self) {
+        if self.word.load().is_closed() {
+            self.end_unnoted_read();
+            let read = self.read_unnoted(Limit::never());
+            debug_assert_eq!(read, Ok(()));
+        }
+    }
+
+    /// Ends one of these reads.
+    #[inline]
+    pub(super) fn end_unnoted_read(&self) {
+        self.uncount();
     }
 }
 

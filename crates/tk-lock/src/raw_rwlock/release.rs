@@ -165,20 +165,20 @@ impl RawRwLock {
 
     /// Lets waiting threads have the lock, if there are some, and gets it again for writing.
     #[track_caller]
-    pub(super) fn bump_write(&self) {
+    pub(super) fn bump_write_as(&self, me: Owner) {
         if self.word.load().is_parked() {
             self.open_fair(Step::Written);
-            let written = self.write(Limit::never());
+            let written = self.write_as(me, Limit::never());
             debug_assert_eq!(written, Ok(()));
         }
     }
 
     /// The same for the upgradable lock.
     #[track_caller]
-    pub(super) fn bump_upgradable_read(&self) {
+    pub(super) fn bump_upgradable_read_as(&self, me: Owner) {
         if self.word.load().is_parked() {
             self.open_fair(Step::Undrained);
-            let taken = self.upgradable(Limit::never());
+            let taken = self.upgradable_as(me, Limit::never());
             debug_assert_eq!(taken, Ok(()));
         }
     }

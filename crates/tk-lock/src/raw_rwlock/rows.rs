@@ -36,7 +36,7 @@ mod real {
     use std::sync::atomic::{AtomicPtr, Ordering::*};
 
     use tk_core::__private::{ensure_registered, peek_slot_and_id};
-    use tk_core::current_owner;
+    use tk_core::{Owner, current_owner};
 
     use super::{Known, ROWS_PER_BLOCK, Row};
 
@@ -45,12 +45,17 @@ mod real {
     struct Mine {
         row: Option<&'static Row>,
         slot: u32,
+        owner: Option<Owner>,
+        /// The row and the number that the thread had before, if it has lost a slot.
+        past: Option<(&'static Row, Owner)>,
     }
 
     thread_local! {
         /// The row of the calling thread, once it has read. It has no destructor, so it works until
         /// the end of the thread.
-        static MINE: Cell<Mine> = const { Cell::new(Mine { row: None, slot: 0 }) };
+        static MINE: Cell<Mine> = const {
+            Cell::new(Mine { row: None, slot: 0, owner: None, past: None })
+        };
     }
 
     /// The first segment has the rows of one block.
@@ -110,11 +115,27 @@ mod real {
         let free = || chain_from(first).find(|row| row.is_free());
         let row = own().or_else(free).or_else(|| push(first))?;
         row.adopt(me, block as u32);
+        let before = MINE.get();
         MINE.set(Mine {
             row: Some(row),
             slot,
+            owner: Some(me),
+            past: before.row.zip(before.owner).or(before.past),
         });
         Some(row)
+    }
+
+    /// All rows with reads of the calling thread, also those of a slot that it has lost. A number
+    /// is never reused, so a row with the thread's number is the thread's.
+    #[cfg(feature = "lock_api_04")]
+    pub(crate) fn ever_mine() -> impl Iterator<Item = &'static Row> {
+        let Mine {
+            row, owner, past, ..
+        } = MINE.get();
+        let all = [row.zip(owner), past].into_iter().flatten();
+        all.flat_map(|(first, owner)| {
+            chain_from(first).filter(move |row| row.owner() == Some(owner))
+        })
     }
 
     fn segment_at(segment: usize) -> Option<&'static [Row]> {
@@ -276,6 +297,11 @@ mod model {
 
     pub(crate) fn chain(mine: &'static Row) -> impl Iterator<Item = &'static Row> {
         std::iter::once(mine)
+    }
+
+    #[cfg(feature = "lock_api_04")]
+    pub(crate) fn ever_mine() -> impl Iterator<Item = &'static Row> {
+        mine().into_iter()
     }
 
     pub(crate) fn lengthen(_: &'static Row) -> Option<&'static Row> {

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use lock_api::GuardNoSend;
-use tk_park::sync::Instant;
+use tk_park::sync::{Instant, current_owner};
 use tk_park::{Limit, WaitError};
 
 use super::word::{Keep, Step};
 use super::{RawRwLock, ReadToken};
 
 /// The result of a wait without a limit.
-fn unlimited<T>(result: Result<T, WaitError>) -> T {
+pub(super) fn unlimited<T>(result: Result<T, WaitError>) -> T {
     result.unwrap_or_else(|_| unreachable!("a wait without a limit does not reach it"))
 }
 
@@ -92,7 +92,7 @@ unsafe impl lock_api::RawRwLockFair for RawRwLock {
 
     #[track_caller]
     unsafe fn bump_exclusive(&self, _: &mut GuardNoSend) {
-        self.bump_write();
+        self.bump_write_as(current_owner());
     }
 }
 
@@ -182,7 +182,7 @@ unsafe impl lock_api::RawRwLockUpgradeFair for RawRwLock {
 
     #[track_caller]
     unsafe fn bump_upgradable(&self, _: &mut GuardNoSend) {
-        self.bump_upgradable_read();
+        self.bump_upgradable_read_as(current_owner());
     }
 }
 

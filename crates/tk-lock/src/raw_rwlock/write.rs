@@ -101,6 +101,12 @@ impl RawRwLock {
     /// Gets the lock for writing, if that is possible without a wait.
     #[inline]
     pub(super) fn try_write(&self) -> bool {
+        self.try_write_as(current_owner())
+    }
+
+    /// The same, for this owner.
+    #[inline]
+    pub(super) fn try_write_as(&self, me: Owner) -> bool {
         let state = self.word.load();
         if state.is_owned() || state.count() > 0 {
             return false;
@@ -112,7 +118,7 @@ impl RawRwLock {
         let Ok(closed) = self.word.close() else {
             return false;
         };
-        self.set_owner(Some(current_owner()));
+        self.set_owner(Some(me));
         let mut drain = self.readers_inside(closed);
         if self.first_inside(&mut drain).is_none() || self.is_drained_soon(&mut drain) {
             return true;
@@ -125,7 +131,13 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(crate) fn write(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        let me = current_owner();
+        self.write_as(current_owner(), limit)
+    }
+
+    /// The same, for this owner.
+    #[inline]
+    #[track_caller]
+    pub(super) fn write_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
         match self.word.close() {
             Ok(closed) => {
                 self.set_owner(Some(me));
@@ -177,9 +189,15 @@ impl RawRwLock {
     /// Gets the upgradable lock, if that is possible without a wait.
     #[inline]
     pub(super) fn try_upgradable(&self) -> bool {
+        self.try_upgradable_as(current_owner())
+    }
+
+    /// The same, for this owner.
+    #[inline]
+    pub(super) fn try_upgradable_as(&self, me: Owner) -> bool {
         let taken = self.word.take_upgradable();
         if taken {
-            self.set_owner(Some(current_owner()));
+            self.set_owner(Some(me));
         }
         taken
     }
@@ -189,12 +207,20 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(crate) fn upgradable(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        if self.try_upgradable() {
+        self.upgradable_as(current_owner(), limit)
+    }
+
+    /// The same, for this owner.
+    #[inline]
+    #[track_caller]
+    pub(super) fn upgradable_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+        let try_once = || self.try_upgradable_as(me);
+        if try_once() {
             return Ok(());
         }
         let info = WaitInfo::new("upgradable lock").tag(Wish::Upgradable.tag());
-        let take = || self.try_upgradable().then_some(());
-        self.wait_for_owner(Wish::Upgradable, current_owner(), &info, limit, take)
+        let take = || try_once().then_some(());
+        self.wait_for_owner(Wish::Upgradable, me, &info, limit, take)
     }
 
     /// Makes the upgradable lock, which this thread has, one for writing, if that is possible
@@ -294,7 +320,12 @@ impl RawRwLock {
             let mark = || self.word.mark_parked_while(State::is_owned);
             match park(self.word.queue(), mark, &info.held_by(self.owner()), limit) {
                 // The queue's lock synchronizes with the last writer.
-                Ok(Parked::Unparked(TOKEN_OWNER)) => return Ok(()),
+                Ok(Parked::Unparked(TOKEN_OWNER)) => {
+                    // The release has stored the thread's number, which is not `me` if the lock's
+                    // guards go from thread to thread.
+                    self.set_owner(Some(me));
+                    return Ok(());
+                }
                 Ok(Parked::Unparked(_) | Parked::Invalid | Parked::Requeued) => {}
                 Err(error) => return try_once().ok_or(error),
             }

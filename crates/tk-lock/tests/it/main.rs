@@ -5,9 +5,12 @@ mod converting;
 mod lazy_lock;
 mod light;
 mod lock;
+#[cfg(feature = "lock_api_04")]
+mod lock_api_04;
 mod once;
 mod once_lock;
 mod raw_lock;
 mod rlock;
 mod rwlock;
+mod send;
 mod stress;

@@ -7,7 +7,7 @@ use lock_api::{
 use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread::{self, JoinHandle};
-use tk_lock::{RawRwLock, ReadToken, RwLock, RwLockExt};
+use tk_lock::{RawRwLock, RawSendRwLock, ReadToken, RwLock, RwLockExt};
 use tk_park::StopSource;
 use tk_park::sync::{Instant, advance};
 use tk_testing::explore;
@@ -478,5 +478,45 @@ fn a_writer_behind_a_reader_is_not_forgotten() {
         assert!(reader.join().unwrap() >= 1);
         writer.join().unwrap();
         guarded.finish(2);
+    });
+}
+
+/// A read past a writer that waits joins the readers inside, or comes too late.
+#[test]
+fn a_read_past_a_writer_joins_a_reader_or_waits() {
+    explore("rwlock: read past a writer", Some(2), || {
+        let lock = RawSendRwLock::new();
+        lock.loom_register();
+        let guarded = Arc::new((lock, UnsafeCell::new(0)));
+        let see = |value: &UnsafeCell<u32>| {
+            // SAFETY: the lock is held for reading, which is what loom checks.
+            value.with(|value| unsafe { *value })
+        };
+        let outer = guarded.0.lock_shared();
+        let other = Arc::clone(&guarded);
+        let writer = thread::spawn(move || {
+            let (lock, value) = &*other;
+            let guard = lock.lock_exclusive();
+            // SAFETY: the lock is held for writing, which is what loom checks.
+            value.with_mut(|value| unsafe { *value += 1 });
+            // SAFETY: this thread has the lock for writing.
+            unsafe { lock.unlock_exclusive(guard) };
+        });
+        let other = Arc::clone(&guarded);
+        let reader = thread::spawn(move || {
+            let (lock, value) = &*other;
+            lock.lock_shared_recursive();
+            let seen = see(value);
+            // SAFETY: this thread has just got that read.
+            unsafe { lock.unlock_shared(lock_api::GuardSend::new()) };
+            seen
+        });
+        assert_eq!(see(&guarded.1), 0);
+        // SAFETY: this thread has that read.
+        unsafe { guarded.0.unlock_shared(outer) };
+        writer.join().unwrap();
+        assert!(reader.join().unwrap() <= 1);
+        assert_eq!(see(&guarded.1), 1);
+        assert!(guarded.0.try_lock_exclusive().is_some(), "the lock is free");
     });
 }
