@@ -8,7 +8,8 @@
 //! - [`park_while`] blocks the calling thread on an atomic word while a condition holds.
 //!   [`unpark_all`], [`unpark_one`], [`unpark_n`] and [`unpark_filter`] wake the threads that are
 //!   parked on a word, in FIFO order. [`park`] is the step below, for primitives that hand
-//!   something over with the wake-up.
+//!   something over with the wake-up. A word has a [`SecondQueue`] for threads that wait for
+//!   something else in it.
 //! - [`Limit`] says when a wait gives up: at a deadline, when a [`StopToken`] is stopped, at the
 //!   first of both, or never.
 //! - [`WaitInfo`] describes a wait. It stands in the thread's [record](tk_core::ThreadRecord) while
@@ -102,7 +103,7 @@ pub use unpark::{
     FilterOp, RequeueOp, UnparkResult, requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
 };
 pub use wait_info::WaitInfo;
-pub use word::Word;
+pub use word::{SecondQueue, WideWord, Word};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

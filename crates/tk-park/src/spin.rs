@@ -20,6 +20,8 @@ use crate::{Limit, Parked, WaitError, WaitInfo, Waiter, Word};
 
 /// A bounded wait without sleeping, for a state that is likely to change soon.
 ///
+/// It never yields to other threads: [`yield_until`] does that.
+///
 /// The bound is about the time that it takes to go to sleep and be woken. The cost of one pause on
 /// this processor is measured once. On a machine with one processor there is no spinning, because
 /// nothing would change meanwhile.

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_core::Owner;
 use tk_park::{
-    AdaptiveSpin, FilterOp, Limit, Parked, RequeueOp, StopSource, UnparkResult, WaitError,
-    WaitInfo, Waiter, Word, park, park_while, park_with, requeue, unpark_all, unpark_filter,
-    unpark_n, unpark_one,
+    AdaptiveSpin, FilterOp, Limit, Parked, RequeueOp, SecondQueue, StopSource, UnparkResult,
+    WaitError, WaitInfo, Waiter, Word, park, park_while, park_with, requeue, unpark_all,
+    unpark_filter, unpark_n, unpark_one,
 };
 use tk_testing::{is_parked, start, start_parked, until};
 
@@ -77,6 +77,35 @@ fn every_kind_of_word_can_be_parked_on() {
     assert_eq!(sleep_on(&flag, limit), Err(WaitError::TimedOut));
     assert_eq!(sleep_on(&word, limit), Err(WaitError::TimedOut));
     assert_eq!(sleep_on(&wide, limit), Err(WaitError::TimedOut));
+    for second in [SecondQueue::of(&word), SecondQueue::of(&wide)] {
+        assert_eq!(sleep_on(second, limit), Err(WaitError::TimedOut));
+    }
+}
+
+#[test]
+fn the_two_queues_of_a_word_are_woken_apart() {
+    let words = [const { AtomicU32::new(0) }; 2];
+    let (word, neighbor) = (&words[0], &words[1]);
+    let second = SecondQueue::of(word);
+    let source = StopSource::new();
+    std::thread::scope(|s| {
+        let token = source.token();
+        let first = start_parked(s, "test", || sleep_on(word, Limit::never()));
+        let other = start_parked(s, "test", || sleep_on(neighbor, Limit::never()));
+        let sleeper = start_parked(s, "test", || sleep_on(second, Limit::never()));
+        let stopped = start_parked(s, "test", move || sleep_on(second, Limit::from(&token)));
+        source.request_stop();
+        assert_eq!(stopped.join(), Err(WaitError::Stopped));
+        assert_eq!(unpark_all(second, 2), 1);
+        assert_eq!(sleeper.join(), Ok(Parked::Unparked(2)));
+        assert!(is_parked(&first.record, "test") && is_parked(&other.record, "test"));
+        let sleeper = start_parked(s, "test", || sleep_on(second, Limit::never()));
+        assert_eq!(unpark_all(word, 1) + unpark_all(neighbor, 1), 2);
+        assert!(first.join().is_ok() && other.join().is_ok());
+        assert!(is_parked(&sleeper.record, "test"));
+        assert_eq!(unpark_all(second, 2), 1);
+        assert!(sleeper.join().is_ok());
+    });
 }
 
 #[test]
