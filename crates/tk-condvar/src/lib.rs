@@ -23,6 +23,7 @@
 //! | [`Condition<T>`] | value, lock and condition variable | [`Lock<T>`](tk_lock::Lock) |
 //! | [`Monitor<T>`] | the same, and its owner can lock it again | [`RLock<RefCell<T>>`](tk_lock::RLock) |
 //! | [`Condvar`] | the condition variable alone, as std's | a [`Lock<T>`](tk_lock::Lock) of yours |
+//! | [`LockApiCondvar`] | `lock_api`'s, which is also parking_lot's | a [`Lock<T>`](tk_lock::Lock) of yours |
 //! | [`RawCondvar`] | the same, without types | any [`CondvarLock`] |
 //!
 //! The waits are:
@@ -44,6 +45,7 @@
 
 mod condition;
 mod condvar;
+mod lock_api_condvar;
 mod monitor;
 mod monitored;
 mod raw_condvar;
@@ -51,6 +53,7 @@ mod value_lock;
 
 pub use condition::{Condition, ConditionGuard};
 pub use condvar::Condvar;
+pub use lock_api_condvar::{LockApiCondvar, WaitTimeoutResult};
 pub use monitor::{Monitor, MonitorGuard};
 pub use monitored::{Monitored, MonitoredGuard};
 pub use raw_condvar::RawCondvar;

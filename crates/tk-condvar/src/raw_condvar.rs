@@ -69,8 +69,7 @@ use tk_park::{
 /// assert_eq!(waited, Err(WaitError::TimedOut));
 /// assert_eq!(lock.recursion_count(), 2);
 ///
-/// type Condvar = lock_api::Condvar<RawCondvar>;
-/// assert!(!Condvar::new().notify_one());
+/// assert!(!lock_api::Condvar::<RawCondvar>::new().notify_one()); // LockApiCondvar.
 /// ```
 #[derive(Default)]
 pub struct RawCondvar {

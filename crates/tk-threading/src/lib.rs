@@ -108,22 +108,24 @@ pub use tk_lock::ArcRLockGuard;
 #[doc(inline)]
 pub use tk_lock::{
     CondvarLock, LazyLock, Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, Once,
-    OnceError, OnceLock, OnceState, RLock, RLockGuard, RawLock, RawRLock, RwLock, RwLockExt,
-    RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    OnceError, OnceLock, OnceState, RLock, RLockGuard, RawLock, RawRLock, RawThreadId, RwLock,
+    RwLockExt, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 
 /// The types behind [`RwLock`], and its guards for parts of the value.
 #[cfg(feature = "lock")]
 pub mod rwlock {
     #[doc(inline)]
-    pub use tk_lock::{MappedRwLockReadGuard, MappedRwLockWriteGuard, RawRwLock, ReadToken};
+    pub use tk_lock::{
+        MappedRwLockReadGuard, MappedRwLockWriteGuard, RawRwLock, RawSendRwLock, ReadToken,
+    };
 }
 
 #[cfg(feature = "condvar")]
 #[doc(inline)]
 pub use tk_condvar::{
-    Condition, ConditionGuard, Condvar, Monitor, MonitorGuard, Monitored, MonitoredGuard,
-    RawCondvar, ValueLock,
+    Condition, ConditionGuard, Condvar, LockApiCondvar, Monitor, MonitorGuard, Monitored,
+    MonitoredGuard, RawCondvar, ValueLock, WaitTimeoutResult,
 };
 
 #[cfg(feature = "semaphore")]
