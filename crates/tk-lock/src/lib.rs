@@ -7,6 +7,7 @@
 //! | [`RwLock<T>`] | a value, for many readers or one writer | can read again |
 //! | [`RawLock`] | nothing: Python's `Lock` | need not be the one that releases it |
 //! | [`RawRLock`] | nothing: Python's `RLock` | can lock it again |
+//! | [`RawSendLock`], [`RawSendRwLock`] | nothing: for types of `lock_api` whose guards go from thread to thread | can give it away |
 //!
 //! | type | holds | is initialized by |
 //! |---|---|---|
@@ -94,9 +95,10 @@
 //!
 //! - `arc_lock`: guards that own an `Arc` of their lock, and so borrow nothing.
 //! - `serde`: a lock serializes as the value inside, and a `OnceLock` as an `Option` of it.
-//! - `lock_api_04`: [`RawLock`], [`RawRwLock`], [`RawSendRwLock`] and [`RawThreadId`] have the
-//!   traits of `lock_api` 0.4 beside those of 0.5, for a crate that takes its lock as a parameter
-//!   and still is on 0.4.
+//! - `lock_api_04`: the raw locks and [`RawThreadId`] have the traits of `lock_api` 0.4 beside
+//!   those of 0.5, for a crate that takes its lock as a parameter and is still on 0.4. A
+//!   [`RawRLock`] has neither, because these traits are for locks that exclude their owner too.
+//!   `lock_api` makes its reentrant mutex of a `RawLock` and a `RawThreadId`.
 
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -115,6 +117,7 @@ mod raw_lock;
 mod raw_mutex;
 mod raw_rlock;
 mod raw_rwlock;
+mod raw_send_lock;
 mod rlock;
 mod rwlock;
 mod thread_id;
@@ -129,6 +132,7 @@ pub use once_lock::OnceLock;
 pub use raw_lock::RawLock;
 pub use raw_rlock::RawRLock;
 pub use raw_rwlock::{RawRwLock, RawSendRwLock, ReadToken};
+pub use raw_send_lock::RawSendLock;
 #[cfg(feature = "arc_lock")]
 pub use rlock::ArcRLockGuard;
 pub use rlock::{RLock, RLockGuard};

@@ -5,7 +5,7 @@
 //!
 //! | lock | token |
 //! |---|---|
-//! | [`RawLock`], and any write or upgradable read | has no state |
+//! | a mutex, and any write or upgradable read | has no state |
 //! | a read of [`RawRwLock`] | a read of the calling thread, whichever it finds first: its guards stay with it |
 //! | a read of [`RawSendRwLock`] | has no state: all its reads are counted in the lock |
 
@@ -15,70 +15,78 @@ use std::time::Duration;
 use lock_api::{GuardNoSend, GuardSend};
 use tk_park::sync::Instant;
 
-use crate::{RawLock, RawRwLock, RawSendRwLock, RawThreadId};
+use crate::{RawLock, RawRwLock, RawSendLock, RawSendRwLock, RawThreadId};
 
-// SAFETY: by `lock_api::RawMutex` of the same type.
-unsafe impl lock_api_04::RawMutex for RawLock {
-    #[allow(
-        clippy::declare_interior_mutable_const,
-        reason = "as lock_api asks for"
-    )]
-    const INIT: RawLock = RawLock::new();
+/// Implements the traits of a mutex, given the marker of both versions.
+macro_rules! impl_mutex {
+    ($lock:ty, $marker:ident) => {
+        // SAFETY: by `lock_api::RawMutex` of the same type.
+        unsafe impl lock_api_04::RawMutex for $lock {
+            #[allow(
+                clippy::declare_interior_mutable_const,
+                reason = "as lock_api asks for"
+            )]
+            const INIT: $lock = <$lock>::new();
 
-    type GuardMarker = lock_api_04::GuardNoSend;
+            type GuardMarker = lock_api_04::$marker;
 
-    #[inline]
-    #[track_caller]
-    fn lock(&self) {
-        lock_api::RawMutex::lock(self);
-    }
+            #[inline]
+            #[track_caller]
+            fn lock(&self) {
+                lock_api::RawMutex::lock(self);
+            }
 
-    #[inline]
-    fn try_lock(&self) -> bool {
-        self.try_acquire()
-    }
+            #[inline]
+            fn try_lock(&self) -> bool {
+                lock_api::RawMutex::try_lock(self).is_some()
+            }
 
-    #[inline]
-    unsafe fn unlock(&self) {
-        // SAFETY: by the caller's promise, this thread holds the lock.
-        unsafe { lock_api::RawMutex::unlock(self, GuardNoSend::new()) }
-    }
+            #[inline]
+            unsafe fn unlock(&self) {
+                // SAFETY: by the caller's promise, the lock is held for this call.
+                unsafe { lock_api::RawMutex::unlock(self, $marker::new()) }
+            }
 
-    #[inline]
-    fn is_locked(&self) -> bool {
-        RawLock::is_locked(self)
-    }
+            #[inline]
+            fn is_locked(&self) -> bool {
+                lock_api::RawMutex::is_locked(self)
+            }
+        }
+
+        // SAFETY: as above.
+        unsafe impl lock_api_04::RawMutexFair for $lock {
+            unsafe fn unlock_fair(&self) {
+                // SAFETY: by the caller's promise.
+                unsafe { lock_api::RawMutexFair::unlock_fair(self, $marker::new()) }
+            }
+
+            #[track_caller]
+            unsafe fn bump(&self) {
+                // SAFETY: by the caller's promise.
+                unsafe { lock_api::RawMutexFair::bump(self, &mut $marker::new()) }
+            }
+        }
+
+        // SAFETY: as above.
+        unsafe impl lock_api_04::RawMutexTimed for $lock {
+            type Duration = Duration;
+            type Instant = Instant;
+
+            #[track_caller]
+            fn try_lock_for(&self, timeout: Duration) -> bool {
+                lock_api::RawMutexTimed::try_lock_for(self, timeout).is_some()
+            }
+
+            #[track_caller]
+            fn try_lock_until(&self, deadline: Instant) -> bool {
+                lock_api::RawMutexTimed::try_lock_until(self, deadline).is_some()
+            }
+        }
+    };
 }
 
-// SAFETY: as above.
-unsafe impl lock_api_04::RawMutexFair for RawLock {
-    unsafe fn unlock_fair(&self) {
-        // SAFETY: by the caller's promise.
-        unsafe { lock_api::RawMutexFair::unlock_fair(self, GuardNoSend::new()) }
-    }
-
-    #[track_caller]
-    unsafe fn bump(&self) {
-        // SAFETY: by the caller's promise.
-        unsafe { lock_api::RawMutexFair::bump(self, &mut GuardNoSend::new()) }
-    }
-}
-
-// SAFETY: as above.
-unsafe impl lock_api_04::RawMutexTimed for RawLock {
-    type Duration = Duration;
-    type Instant = Instant;
-
-    #[track_caller]
-    fn try_lock_for(&self, timeout: Duration) -> bool {
-        lock_api::RawMutexTimed::try_lock_for(self, timeout).is_some()
-    }
-
-    #[track_caller]
-    fn try_lock_until(&self, deadline: Instant) -> bool {
-        lock_api::RawMutexTimed::try_lock_until(self, deadline).is_some()
-    }
-}
+impl_mutex!(RawLock, GuardNoSend);
+impl_mutex!(RawSendLock, GuardSend);
 
 // SAFETY: by `lock_api::GetThreadId` of the same type.
 unsafe impl lock_api_04::GetThreadId for RawThreadId {

@@ -108,8 +108,8 @@ pub use tk_lock::ArcRLockGuard;
 #[doc(inline)]
 pub use tk_lock::{
     CondvarLock, LazyLock, Lock, LockExt, LockGuard, MappedLockGuard, NotLocked, NotOwned, Once,
-    OnceError, OnceLock, OnceState, RLock, RLockGuard, RawLock, RawRLock, RawThreadId, RwLock,
-    RwLockExt, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+    OnceError, OnceLock, OnceState, RLock, RLockGuard, RawLock, RawRLock, RawSendLock, RawThreadId,
+    RwLock, RwLockExt, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 
 /// The types behind [`RwLock`], and its guards for parts of the value.

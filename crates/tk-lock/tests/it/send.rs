@@ -1,12 +1,14 @@
-//! The readers-writer lock whose guards go from thread to thread.
+//! The locks whose guards go from thread to thread.
 
 use std::sync::mpsc;
 use std::thread::scope;
 use std::time::Duration;
 
-use lock_api::{RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard};
+use lock_api::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
+};
 use static_assertions::assert_impl_all;
-use tk_lock::RawSendRwLock;
+use tk_lock::{RawSendLock, RawSendRwLock};
 use tk_testing::{start, start_parked};
 
 type SendRwLock<T> = RwLock<RawSendRwLock, T>;
@@ -113,4 +115,31 @@ fn no_read_is_lost_under_contention() {
         }
     });
     assert_eq!(*lock.read(), 500);
+}
+
+assert_impl_all!(MutexGuard<'static, RawSendLock, u32>: Send, Sync);
+
+#[test]
+fn a_mutex_is_released_by_another_thread_than_the_one_that_waits_for_it() {
+    let lock = &Mutex::<RawSendLock, _>::new(0);
+    for _ in 0..200 {
+        // So often that releases become light.
+        let guard = lock.lock();
+        drop(guard);
+    }
+    for _ in 0..10 {
+        scope(|s| {
+            let (sender, receiver) = mpsc::channel();
+            let waiting = start_parked(s, "lock", move || {
+                sender.send(lock.lock()).unwrap();
+                *lock.lock() += 1; // No panic: the guard is elsewhere.
+            });
+            let mut guard = receiver.recv().unwrap();
+            assert!(lock.try_lock_for(Duration::from_millis(1)).is_none());
+            MutexGuard::bump(&mut guard); // The other one was first in the queue.
+            MutexGuard::unlock_fair(guard);
+            waiting.join();
+        });
+    }
+    assert_eq!(*lock.lock(), 10);
 }
