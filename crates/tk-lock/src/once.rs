@@ -121,6 +121,26 @@ impl OnceState {
     pub const fn is_completed(self) -> bool {
         matches!(self, OnceState::Done)
     }
+
+    /// The name that parking_lot gives to [`is_poisoned`](OnceState::is_poisoned).
+    ///
+    /// ```
+    /// assert!(tk_lock::OnceState::Poisoned.poisoned());
+    /// ```
+    #[inline]
+    pub const fn poisoned(self) -> bool {
+        self.is_poisoned()
+    }
+
+    /// The name that parking_lot gives to [`is_completed`](OnceState::is_completed).
+    ///
+    /// ```
+    /// assert!(tk_lock::OnceState::Done.done());
+    /// ```
+    #[inline]
+    pub const fn done(self) -> bool {
+        self.is_completed()
+    }
 }
 
 impl Once {

@@ -1,0 +1,54 @@
+//! The mutex.
+
+/// The lock inside a [`Mutex`].
+#[cfg(not(feature = "send_guard"))]
+pub use tk_lock::RawLock as RawMutex;
+/// The lock inside a [`Mutex`].
+#[cfg(feature = "send_guard")]
+pub use tk_lock::RawSendLock as RawMutex;
+
+/// A value that one thread at a time can use.
+///
+/// ```
+/// use tk_parking_lot_012::Mutex;
+///
+/// let lock = Mutex::new(1);
+/// *lock.lock() += 1;
+/// assert!(lock.try_lock().is_some());
+/// assert_eq!(format!("{lock:?}"), "Mutex { data: 2 }");
+/// ```
+pub type Mutex<T> = lock_api_04::Mutex<RawMutex, T>;
+
+/// Gives access to the value of a [`Mutex`], and releases it when dropped.
+///
+/// ```
+/// use tk_parking_lot_012::{Mutex, MutexGuard};
+///
+/// let lock = Mutex::new(1);
+/// let mut guard: MutexGuard<'_, i32> = lock.lock();
+/// MutexGuard::bump(&mut guard); // A thread that waits may have it meanwhile.
+/// MutexGuard::unlock_fair(guard);
+/// ```
+pub type MutexGuard<'a, T> = lock_api_04::MutexGuard<'a, RawMutex, T>;
+
+/// A [`MutexGuard`] for a part of the value.
+///
+/// ```
+/// use tk_parking_lot_012::{MappedMutexGuard, Mutex, MutexGuard};
+///
+/// let lock = Mutex::new((1, 2));
+/// let second: MappedMutexGuard<'_, i32> = MutexGuard::map(lock.lock(), |pair| &mut pair.1);
+/// assert_eq!(*second, 2);
+/// ```
+pub type MappedMutexGuard<'a, T> = lock_api_04::MappedMutexGuard<'a, RawMutex, T>;
+
+/// Creates a mutex, in a constant too. `Mutex::new` does the same.
+///
+/// ```
+/// use tk_parking_lot_012::{Mutex, const_mutex};
+///
+/// static VALUE: Mutex<u32> = const_mutex(1);
+/// ```
+pub const fn const_mutex<T>(value: T) -> Mutex<T> {
+    Mutex::new(value)
+}

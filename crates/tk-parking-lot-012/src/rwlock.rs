@@ -1,0 +1,94 @@
+//! The readers-writer lock.
+
+/// The lock inside an [`RwLock`].
+#[cfg(not(feature = "send_guard"))]
+pub use tk_lock::RawRwLock;
+/// The lock inside an [`RwLock`].
+#[cfg(feature = "send_guard")]
+pub use tk_lock::RawSendRwLock as RawRwLock;
+
+/// A value that many threads can read at the same time, or one thread can write.
+///
+/// `read` reads again also while a writer waits, and so does `read_recursive`, for a thread that
+/// reads already. If *other* threads read, `read_recursive` waits for the writer, where
+/// parking_lot's does not, unless the feature `send_guard` is on.
+///
+/// ```
+/// use tk_parking_lot_012::RwLock;
+///
+/// let lock = RwLock::new(1);
+/// assert_eq!(*lock.read() + *lock.read(), 2);
+/// *lock.write() += 1;
+/// assert_eq!(format!("{lock:?}"), "RwLock { data: 2 }");
+/// ```
+pub type RwLock<T> = lock_api_04::RwLock<RawRwLock, T>;
+
+/// Gives shared access to the value of an [`RwLock`], and ends the read when dropped.
+///
+/// ```
+/// use tk_parking_lot_012::{RwLock, RwLockReadGuard};
+///
+/// let lock = RwLock::new(1);
+/// let guard: RwLockReadGuard<'_, i32> = lock.read();
+/// assert_eq!(*guard, 1);
+/// ```
+pub type RwLockReadGuard<'a, T> = lock_api_04::RwLockReadGuard<'a, RawRwLock, T>;
+
+/// Gives exclusive access to the value of an [`RwLock`], and releases the lock when dropped.
+///
+/// ```
+/// use tk_parking_lot_012::{RwLock, RwLockWriteGuard};
+///
+/// let lock = RwLock::new(1);
+/// let mut guard: RwLockWriteGuard<'_, i32> = lock.write();
+/// *guard += 1;
+/// assert_eq!(*RwLockWriteGuard::downgrade(guard), 2);
+/// ```
+pub type RwLockWriteGuard<'a, T> = lock_api_04::RwLockWriteGuard<'a, RawRwLock, T>;
+
+/// Gives shared access to the value of an [`RwLock`], and can be upgraded.
+///
+/// ```
+/// use tk_parking_lot_012::{RwLock, RwLockUpgradableReadGuard};
+///
+/// let lock = RwLock::new(1);
+/// let guard: RwLockUpgradableReadGuard<'_, i32> = lock.upgradable_read();
+/// *RwLockUpgradableReadGuard::upgrade(guard) += 1;
+/// ```
+pub type RwLockUpgradableReadGuard<'a, T> =
+    lock_api_04::RwLockUpgradableReadGuard<'a, RawRwLock, T>;
+
+/// An [`RwLockReadGuard`] for a part of the value.
+///
+/// ```
+/// use tk_parking_lot_012::{MappedRwLockReadGuard, RwLock, RwLockReadGuard};
+///
+/// let lock = RwLock::new((1, 2));
+/// let second: MappedRwLockReadGuard<'_, i32> =
+///     RwLockReadGuard::map(lock.read(), |pair| &pair.1);
+/// assert_eq!(*second, 2);
+/// ```
+pub type MappedRwLockReadGuard<'a, T> = lock_api_04::MappedRwLockReadGuard<'a, RawRwLock, T>;
+
+/// An [`RwLockWriteGuard`] for a part of the value.
+///
+/// ```
+/// use tk_parking_lot_012::{MappedRwLockWriteGuard, RwLock, RwLockWriteGuard};
+///
+/// let lock = RwLock::new((1, 2));
+/// let mut second: MappedRwLockWriteGuard<'_, i32> =
+///     RwLockWriteGuard::map(lock.write(), |pair| &mut pair.1);
+/// *second += 1;
+/// ```
+pub type MappedRwLockWriteGuard<'a, T> = lock_api_04::MappedRwLockWriteGuard<'a, RawRwLock, T>;
+
+/// Creates a readers-writer lock, in a constant too. `RwLock::new` does the same.
+///
+/// ```
+/// use tk_parking_lot_012::{RwLock, const_rwlock};
+///
+/// static VALUE: RwLock<u32> = const_rwlock(1);
+/// ```
+pub const fn const_rwlock<T>(value: T) -> RwLock<T> {
+    RwLock::new(value)
+}
