@@ -2,6 +2,7 @@
 #![cfg(not(tk_loom))]
 
 mod converting;
+mod java;
 mod lazy_lock;
 mod light;
 mod lock;
