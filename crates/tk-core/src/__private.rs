@@ -9,6 +9,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
+pub use crate::blocked_on::Seat;
 pub use crate::current::{ensure_registered, peek_slot_and_id, reserve_owner};
 pub use crate::exit::can_detect_exit;
 pub use crate::guard::{call_guarded, drop_guarded, log_guarded};
@@ -18,7 +19,7 @@ pub use crate::program::Program;
 pub use crate::registry::{ending, slots};
 pub use crate::run_as::run_as;
 
-use crate::{Holder, KeepAlive, Registration, ShuttingDown, ThreadRecord};
+use crate::{BlockedGuard, BlockedOn, Holder, KeepAlive, Registration, ShuttingDown, ThreadRecord};
 
 /// Parts for the child of a fork: see `fork/mod.rs`.
 pub mod fork {
@@ -42,6 +43,14 @@ pub trait ThreadRecordExt {
 
     /// Returns whether a fork has left the thread behind in the parent of this process.
     fn is_lost(&self) -> bool;
+
+    /// Returns whether `enumerate` shows the thread while it is alive.
+    fn is_listed(&self) -> bool;
+
+    /// Calls `f` with the wait that the thread is blocked on, if there is one: the wait, how the
+    /// thread waits, and a number that changes with each wait. What the seat names is there until
+    /// `f` returns. `f` runs with the waits locked: it must not wait for the thread, nor allocate.
+    fn look_at_wait<R>(&self, f: impl FnOnce(BlockedOn, Seat, u64) -> R) -> Option<R>;
 
     /// Calls `f` in this thread when it has left the registry. If it has left already, calls `f`
     /// now, in the calling thread. No panic of `f` gets out.
@@ -75,12 +84,33 @@ impl ThreadRecordExt for ThreadRecord {
         ThreadRecord::is_lost(self)
     }
 
+    fn is_listed(&self) -> bool {
+        ThreadRecord::is_listed(self)
+    }
+
+    fn look_at_wait<R>(&self, f: impl FnOnce(BlockedOn, Seat, u64) -> R) -> Option<R> {
+        ThreadRecord::look_at_wait(self, f)
+    }
+
     fn on_finish(&self, f: impl FnOnce() + Send + 'static) {
         ThreadRecord::on_finish(self, f);
     }
 
     fn attachment<T: Any + Send + Sync>(&self, make: impl FnOnce() -> Arc<T>) -> Arc<T> {
         ThreadRecord::attachment(self, make)
+    }
+}
+
+/// Methods of [`BlockedOn`] for the kit.
+pub trait BlockedOnExt {
+    /// As `enter`, for a thread that waits in this way. What the seat names is there until the
+    /// guard is dropped.
+    fn enter_in(self, seat: Seat) -> BlockedGuard;
+}
+
+impl BlockedOnExt for BlockedOn {
+    fn enter_in(self, seat: Seat) -> BlockedGuard {
+        BlockedOn::enter_in(self, seat)
     }
 }
 

@@ -10,6 +10,16 @@
 //!
 //! A guard's drop shows the wait around it and not the one before it. So a guard that was forgotten
 //! is shown only until the thread's next wait has ended.
+//!
+//! # Invariants
+//!
+//! **Pinned.** The seat of a wait says how its thread waits, and may be the address of something on
+//! the thread's stack. It is shown from after that was made until before it is gone, and both
+//! changes are made with the waits locked. So what the seat names is there while another thread has
+//! them locked.
+//!
+//! **Counted.** Each change of the waits counts. So a thread whose count is the same at two moments
+//! was in the same wait all the time between.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -48,21 +58,73 @@ pub struct BlockedOn {
     holder: Option<Owner>,
 }
 
+/// How a thread waits, for the crates of the kit that look at its wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seat {
+    /// In a way that the kit does not know.
+    Unknown,
+    /// In a queue, with this ticket.
+    Queue(usize),
+    /// In a join by the system, without a limit, which ends when the holder has ended.
+    Join,
+}
+
 /// The waits in a thread's record.
 #[derive(Clone, Copy)]
 pub(crate) struct Blocked {
     /// The wait that is shown.
-    pub(crate) now: Option<BlockedOn>,
+    now: Option<BlockedOn>,
+    /// How the thread is in the wait `now`.
+    seat: Seat,
     /// The wait that is shown again when `now` has ended. It lasts until a function returns.
-    pub(crate) around: Option<BlockedOn>,
+    around: Option<BlockedOn>,
+    /// How often this has changed (*counted*).
+    changes: u64,
 }
 
 impl Inherit for Blocked {
     fn anew() -> Blocked {
         Blocked {
             now: None,
+            seat: Seat::Unknown,
             around: None,
+            changes: 0,
         }
+    }
+}
+
+impl Blocked {
+    pub(crate) fn now(&self) -> Option<BlockedOn> {
+        self.now
+    }
+
+    pub(crate) fn seat(&self) -> Seat {
+        self.seat
+    }
+
+    pub(crate) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(crate) fn begin(&mut self, wait: BlockedOn, seat: Seat) {
+        self.show(Some(wait), seat);
+    }
+
+    /// Ends a wait, and shows the one around it again, if any.
+    pub(crate) fn end(&mut self) {
+        // Not the wait that was there before: its guard may have been forgotten.
+        self.show(self.around, Seat::Unknown);
+    }
+
+    /// Sets the wait that is shown between waits. Returns the old one.
+    pub(crate) fn set_around(&mut self, around: Option<BlockedOn>) -> Option<BlockedOn> {
+        self.show(around, Seat::Unknown);
+        std::mem::replace(&mut self.around, around)
+    }
+
+    fn show(&mut self, wait: Option<BlockedOn>, seat: Seat) {
+        (self.now, self.seat) = (wait, seat);
+        self.changes += 1;
     }
 }
 
@@ -251,9 +313,14 @@ impl BlockedOn {
     /// assert_eq!(current().blocked_on(), None);
     /// ```
     pub fn enter(self) -> BlockedGuard {
+        self.enter_in(Seat::Unknown)
+    }
+
+    /// As [`enter`](BlockedOn::enter), for a thread that waits in this way.
+    pub(crate) fn enter_in(self, seat: Seat) -> BlockedGuard {
         let record = current_unless_registering();
         if let Some(record) = &record {
-            record.begin_wait(self);
+            record.begin_wait(self, seat);
         }
         BlockedGuard {
             record,

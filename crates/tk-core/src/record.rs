@@ -30,7 +30,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::attachments::Attachments;
-use crate::blocked_on::Blocked;
+use crate::blocked_on::{Blocked, Seat};
 use crate::callbacks::{Callback, Callbacks};
 use crate::fork::{Inherit, Mutex};
 use crate::guard::call_guarded;
@@ -353,25 +353,34 @@ impl ThreadRecord {
         if self.is_lost() {
             return None;
         }
-        self.0.blocked.lock().now
+        self.0.blocked.lock().now()
     }
 
-    pub(crate) fn begin_wait(&self, wait: BlockedOn) {
-        self.0.blocked.lock().now = Some(wait);
+    pub(crate) fn begin_wait(&self, wait: BlockedOn, seat: Seat) {
+        self.0.blocked.lock().begin(wait, seat);
     }
 
     /// Ends a wait, and shows the one around it again, if any.
     pub(crate) fn end_wait(&self) {
-        let mut blocked = self.0.blocked.lock();
-        // Not the wait that was there before: its guard may have been forgotten.
-        blocked.now = blocked.around;
+        self.0.blocked.lock().end();
     }
 
     /// Sets the wait that is shown between waits, until a function returns. Returns the old one.
     pub(crate) fn set_wait_around(&self, around: Option<BlockedOn>) -> Option<BlockedOn> {
-        let mut blocked = self.0.blocked.lock();
-        blocked.now = around;
-        std::mem::replace(&mut blocked.around, around)
+        self.0.blocked.lock().set_around(around)
+    }
+
+    /// Calls `f` with the wait that the thread is blocked on, if there is one: the wait, how the
+    /// thread waits, and a number that changes with each wait. What the seat names is there until
+    /// `f` returns (*pinned*). `f` runs with the waits locked: it must not wait for the thread, nor
+    /// allocate.
+    pub(crate) fn look_at_wait<R>(&self, f: impl FnOnce(BlockedOn, Seat, u64) -> R) -> Option<R> {
+        if self.is_lost() {
+            return None;
+        }
+        let blocked = self.0.blocked.lock();
+        let wait = blocked.now()?;
+        Some(f(wait, blocked.seat(), blocked.changes()))
     }
 }
 
@@ -476,7 +485,9 @@ impl ThreadRecord {
     /// Makes the thread `FINISHED`, and returns whether it was not.
     pub(crate) fn set_finished(&self) -> bool {
         // A guard may have been forgotten.
-        *self.0.blocked.lock() = Blocked::anew();
+        let mut blocked = self.0.blocked.lock();
+        blocked.set_around(None);
+        drop(blocked);
         // From the unlock on, no other thread uses the thread's number in the system (*the system
         // has the last name*).
         let _renaming = self.0.new_name.lock();
