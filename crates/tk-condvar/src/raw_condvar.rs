@@ -44,10 +44,11 @@ use std::time::Duration;
 
 use lock_api::GuardNoSend;
 use tk_lock::{CondvarLock, RawLock};
+use tk_park::__private::{Failed, Held, park_with_held};
 use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
 use tk_park::{
     AdaptiveSpin, FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter,
-    Word, deadline_after, park_with, requeue, unpark_filter, unpark_n,
+    Word, deadline_after, requeue, unpark_filter, unpark_n,
 };
 
 /// A condition variable for every lock that implements [`CondvarLock`].
@@ -128,10 +129,29 @@ impl RawCondvar {
     ) -> Result<(), WaitError> {
         // The conversion is the caller's code, and comes first.
         let limit = limit.into();
+        // SAFETY: by the caller's promise.
+        unsafe { self.wait_as(lock, limit, false) }
+    }
+
+    /// As [`wait_with`](RawCondvar::wait_with). Says whether the thread has a guard of the lock, so
+    /// that no other thread releases it.
+    ///
+    /// # Safety
+    ///
+    /// As for `wait_with`.
+    #[track_caller]
+    pub(crate) unsafe fn wait_as(
+        &self,
+        lock: &impl CondvarLock,
+        limit: Limit<'_>,
+        has_guard: bool,
+    ) -> Result<(), WaitError> {
         // The lock is alive: the tag is followed only while this call lasts.
         let tagged: &dyn CondvarLock = lock;
         let info = WaitInfo::new("condition").tag((&raw const tagged).expose_provenance());
         let key = key_of(lock.word());
+        // Nobody holds a condition variable. A notification may move this thread to the lock's queue.
+        let held = lock.held(has_guard).map(Held::when_moved);
         let mut saved = None;
         let parked = loop {
             let enter = || self.enter(key);
@@ -143,7 +163,9 @@ impl RawCondvar {
             };
             // Queued before released.
             // SAFETY: by the promises of `CondvarLock`, a release neither parks, panics nor forks.
-            match unsafe { park_with(&self.key, enter, release_and_spin, &info, limit) } {
+            let parked =
+                unsafe { park_with_held(&self.key, enter, release_and_spin, &info, limit, held) };
+            match parked {
                 // The threads of another lock have given up, and are about to clear its key.
                 Ok(Parked::Invalid) if self.clear_key_if_empty() => {}
                 Ok(Parked::Invalid) => panic_two_locks(),
@@ -158,7 +180,8 @@ impl RawCondvar {
             Ok(Parked::Unparked(token)) => (token, Ok(())),
             // Moved is notified.
             Ok(_) => (TOKEN_NOTIFIED, Ok(())),
-            Err(error) => (TOKEN_NOTIFIED, Err(error)),
+            Err(Failed::Limit(error)) => (TOKEN_NOTIFIED, Err(error)),
+            Err(Failed::Deadlock(_)) => unreachable!("the wait is not breakable"),
         };
         if result.is_err() {
             // So that the next notification is one load, if this was the last thread.
@@ -166,7 +189,13 @@ impl RawCondvar {
         }
         // SAFETY: `release_save` has returned `saved`. The token is that of a release of the lock,
         // if the thread was moved into its queue, and zero if not.
-        unsafe { lock.acquire_restore(saved, token) };
+        unsafe {
+            if has_guard {
+                lock.acquire_restore_guarded(saved, token);
+            } else {
+                lock.acquire_restore(saved, token);
+            }
+        }
         result
     }
 
@@ -353,7 +382,7 @@ unsafe impl lock_api::RawCondvar for RawCondvar {
     #[track_caller]
     unsafe fn wait(&self, lock: &RawLock, _: &mut GuardNoSend) {
         // SAFETY: by the caller's promise.
-        let notified = unsafe { self.wait_with(lock, Limit::never()) };
+        let notified = unsafe { self.wait_as(lock, Limit::never(), true) };
         debug_assert_eq!(notified, Ok(()));
     }
 
@@ -375,7 +404,7 @@ unsafe impl lock_api::RawCondvarTimed for RawCondvar {
     #[track_caller]
     unsafe fn wait_until(&self, lock: &RawLock, _: &mut GuardNoSend, deadline: &Instant) -> bool {
         // SAFETY: by the caller's promise.
-        unsafe { self.wait_with(lock, Limit::until(*deadline)) }.is_err()
+        unsafe { self.wait_as(lock, Limit::until(*deadline), true) }.is_err()
     }
 }
 

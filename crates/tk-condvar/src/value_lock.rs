@@ -203,7 +203,7 @@ pub(crate) fn wait<L: Kind + ?Sized>(
     let lock = unsafe { L::raw_of_unused(guard) };
     // SAFETY: the guard holds the lock. No part of the value is in use, as the guard is borrowed
     // until the wait is over.
-    unsafe { condvar.wait_with(lock, limit) }
+    unsafe { condvar.wait_as(lock, limit, true) }
 }
 
 /// Waits while `condition` returns `true`, with a guard of the lock.

@@ -1,8 +1,10 @@
 //! The methods that a condition variable needs from a lock.
 
+use tk_park::__private::Held;
 use tk_park::Word;
 use tk_park::sync::current_owner;
 
+use crate::raw_lock::Taking;
 use crate::{RawLock, RawRLock};
 
 /// A lock that a condition variable can release and take again, and into whose queue it can move
@@ -152,6 +154,35 @@ pub unsafe trait CondvarLock: Sync {
     /// unparked from the queue of this lock with `token`, or the token is zero.
     #[track_caller]
     unsafe fn acquire_restore(&self, saved: usize, token: u16);
+
+    /// As [`acquire_restore`](CondvarLock::acquire_restore), by a thread that has a guard of the
+    /// lock, so that no other thread releases it.
+    ///
+    /// # Safety
+    ///
+    /// As for `acquire_restore`.
+    #[doc(hidden)]
+    #[track_caller]
+    unsafe fn acquire_restore_guarded(&self, saved: usize, token: u16) {
+        // SAFETY: by the caller's promise.
+        unsafe { self.acquire_restore(saved, token) }
+    }
+
+    /// What a thread waits for that was moved into the lock's queue, for a watcher.
+    #[doc(hidden)]
+    fn held(&self, has_guard: bool) -> Option<Held<'_>> {
+        let _ = has_guard;
+        None
+    }
+}
+
+/// The way in which a thread takes a lock again after a wait.
+fn again(has_guard: bool) -> Taking {
+    if has_guard {
+        Taking::Again
+    } else {
+        Taking::Bare
+    }
 }
 
 // SAFETY:
@@ -182,7 +213,16 @@ unsafe impl CondvarLock for RawLock {
 
     #[track_caller]
     unsafe fn acquire_restore(&self, _: usize, token: u16) {
-        self.acquire_woken(current_owner(), token);
+        self.acquire_woken(current_owner(), token, again(false));
+    }
+
+    #[track_caller]
+    unsafe fn acquire_restore_guarded(&self, _: usize, token: u16) {
+        self.acquire_woken(current_owner(), token, again(true));
+    }
+
+    fn held(&self, has_guard: bool) -> Option<Held<'_>> {
+        Some(RawLock::held(self, again(has_guard)))
     }
 }
 
@@ -212,7 +252,12 @@ unsafe impl CondvarLock for RawRLock {
     #[track_caller]
     unsafe fn acquire_restore(&self, again: usize, token: u16) {
         let me = current_owner();
-        self.lock().acquire_woken(me, token);
+        self.lock().acquire_woken(me, token, Taking::Again);
         self.resume(me, again);
+    }
+
+    fn held(&self, _: bool) -> Option<Held<'_>> {
+        // The owner alone releases it.
+        Some(self.lock().held(Taking::Again))
     }
 }

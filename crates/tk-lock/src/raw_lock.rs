@@ -21,6 +21,7 @@ use tk_core::Owner;
 use tk_park::sync::current_owner;
 use tk_park::{Limit, WaitError};
 
+pub(crate) use self::acquire::Taking;
 use self::release::Unlock;
 use self::traffic::Traffic;
 use crate::NotLocked;
@@ -101,7 +102,7 @@ impl RawLock {
     #[inline]
     #[track_caller]
     pub fn acquire(&self) {
-        self.acquire_unlimited(current_owner());
+        self.acquire_unlimited(current_owner(), Taking::Bare);
     }
 
     /// Takes the lock if it is free. Returns whether it was. Never blocks.
@@ -150,7 +151,7 @@ impl RawLock {
         // The conversion is the caller's code, and comes first: it may use this lock, panic, or end
         // the thread.
         let limit = limit.into();
-        self.acquire_as(current_owner(), limit)
+        self.acquire_as(current_owner(), limit, Taking::Bare)
     }
 
     /// Releases the lock, whichever thread took it. Never blocks.

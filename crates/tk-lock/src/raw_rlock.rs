@@ -34,6 +34,7 @@ use tk_park::sync::current_owner;
 use tk_park::{Limit, WaitError};
 
 use crate::anonymous::AnonymousId;
+use crate::raw_lock::Taking;
 use crate::{NotOwned, RawLock};
 
 /// A lock that guards nothing, and that the thread that holds it can take again.
@@ -107,7 +108,7 @@ impl RawRLock {
     pub fn acquire(&self) {
         let me = current_owner();
         if !self.enter_again(me) {
-            self.lock.acquire_unlimited(me);
+            self.lock.acquire_unlimited(me, Taking::Guarded);
             self.enter(me);
         }
     }
@@ -238,7 +239,7 @@ impl RawRLock {
     #[track_caller]
     fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
         if !self.enter_again(me) {
-            self.lock.acquire_as(me, limit)?;
+            self.lock.acquire_as(me, limit, Taking::Guarded)?;
             self.enter(me);
         }
         Ok(())

@@ -8,6 +8,7 @@
 //! | `raw_rwlock/read.rs` | reading |
 //! | `raw_rwlock/write.rs` | writing, upgrading, and the wait for readers |
 //! | `raw_rwlock/release.rs` | which threads get the lock next: starvation, handoff |
+//! | `raw_rwlock/holders.rs` | whom a thread waits for, for a watcher |
 //! | `raw_rwlock/traits.rs` | the traits of `lock_api` |
 //! | `raw_rwlock/send.rs` | the lock whose guards go from thread to thread |
 //!
@@ -25,6 +26,7 @@
 //! scan for each write.
 
 mod cells;
+mod holders;
 mod read;
 mod release;
 mod rows;

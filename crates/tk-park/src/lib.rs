@@ -91,6 +91,7 @@ mod stop;
 pub mod sync;
 mod unpark;
 mod wait_info;
+mod watch;
 mod word;
 
 pub use fork::watch_forks;
@@ -104,6 +105,18 @@ pub use unpark::{
 };
 pub use wait_info::WaitInfo;
 pub use word::{SecondQueue, WideWord, Word};
+
+/// The seam between this crate and the others of the kit. No part of the public interface: it
+/// changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::park::{park_held, park_while_held, park_with_held};
+    pub use crate::watch::{Broken, Failed, Held, Holders, Holds};
+    #[cfg(not(tk_loom))]
+    pub use crate::watch::{
+        Look, LookLimit, Report, break_wait, is_on as is_watched, look_at, stop_watching, watch,
+    };
+}
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -66,6 +66,7 @@ pub use waiter::Waiter;
 use crate::sync::Instant;
 use crate::sync::Ordering::Relaxed;
 use crate::unpark::{FilterOp, RequeueOp, UnparkResult};
+use crate::watch;
 use bucket::Locked;
 use parker::Parker;
 use waiter::NO_KEY;
@@ -125,6 +126,12 @@ pub(crate) unsafe fn park(
         drop(bucket);
 
         before_sleep();
+        if watch::is_on()
+            && waiter.is_unlimited()
+            && let Some(token) = sleep_and_report(waiter)
+        {
+            return Outcome::Unparked(token);
+        }
         if let Some(token) = waiter.parker.sleep(deadline) {
             return Outcome::Unparked(token);
         }
@@ -138,6 +145,31 @@ pub(crate) unsafe fn park(
             None => Outcome::Unparked(wait_for_wake_up(waiter)),
         }
     })
+}
+
+/// Sleeps as long as no watcher need hear of it. After that, reports the wait, unless the thread
+/// was woken.
+#[cold]
+fn sleep_and_report(waiter: &Waiter) -> Option<u32> {
+    #[cfg(not(tk_loom))]
+    {
+        waiter.set_will_report(true);
+        let token = waiter.parker.sleep(crate::deadline_after(watch::PATIENCE));
+        waiter.set_will_report(false);
+        if token.is_none() {
+            // A last edge is reported. Nothing is locked.
+            watch::report(match waiter.held() {
+                Some(_) => watch::Report::Held,
+                None => watch::Report::Free,
+            });
+        }
+        token
+    }
+    #[cfg(tk_loom)]
+    {
+        let _ = waiter;
+        unreachable!("models have no watcher")
+    }
 }
 
 #[cold]
@@ -283,6 +315,38 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
     });
 }
 
+/// Wakes this waiter, if it is in a queue. Returns whether it was.
+///
+/// # Safety
+///
+/// The waiter is there until this returns.
+#[cfg(not(tk_loom))]
+pub(crate) unsafe fn unpark_this(waiter: &Waiter, token: u32) -> bool {
+    no_panic(|| {
+        let Some((_, bucket)) = lock_bucket_of(waiter) else {
+            return false;
+        };
+        let mut taken = Taken::new();
+        // SAFETY: it is in a queue of this bucket.
+        unsafe { taken.take(&bucket, waiter) };
+        drop(bucket);
+        taken.wake(token);
+        true
+    })
+}
+
+/// Calls `f` with the key of the queue that the waiter is in, if it is in one, and with that queue
+/// locked. The waiter is there until this returns.
+#[cfg(not(tk_loom))]
+pub(crate) fn look_at<R>(waiter: &Waiter, f: impl FnOnce(usize) -> R) -> Option<R> {
+    no_panic(|| {
+        let (key, bucket) = lock_bucket_of(waiter)?;
+        let result = f(key);
+        drop(bucket);
+        Some(result)
+    })
+}
+
 /// If waiters are in the queue of `from`: asks `decide`, and does to them what it says; then calls
 /// `callback`, whose token goes to the waiters that are woken. Returns `None` if `decide` does.
 ///
@@ -296,6 +360,8 @@ pub(crate) unsafe fn requeue(
     callback: &mut dyn FnMut(UnparkResult) -> u32,
 ) -> Option<UnparkResult> {
     no_panic(|| {
+        let is_watched = watch::is_on();
+        let mut must_report = false;
         let pair = table::lock_pair(from, to);
         let mut done = UnparkResult::default();
         let mut taken = Taken::new();
@@ -319,6 +385,7 @@ pub(crate) unsafe fn requeue(
                         done.unparked_threads += 1;
                     } else if done.requeued_threads < moves {
                         (*waiter).note_moved(now);
+                        must_report |= is_watched && !(*waiter).will_report();
                         pair.from().requeue(waiter, pair.to(), to);
                         done.requeued_threads += 1;
                     } else {
@@ -335,6 +402,11 @@ pub(crate) unsafe fn requeue(
         let token = callback(done);
         drop(pair);
         taken.wake(token);
+        if must_report {
+            // A last edge is reported.
+            #[cfg(not(tk_loom))]
+            watch::report(watch::Report::Held);
+        }
         Some(done)
     })
 }

@@ -34,7 +34,8 @@ use tk_core::Owner;
 use crate::lot::{Outcome, Waiter};
 use crate::stop::StopWaits;
 use crate::sync::{current_owner, ensure_registered, parking, reserve_owner};
-use crate::unpark::STOPPED;
+use crate::unpark::{DEADLOCK, STOPPED};
+use crate::watch::{Broken, Failed, Held};
 use crate::{Limit, WaitError, WaitInfo, Word};
 
 /// How a call of [`park`] ended, if it did not reach its limit.
@@ -237,7 +238,78 @@ pub unsafe fn park_with(
     limit: Limit<'_>,
 ) -> Result<Parked, WaitError> {
     // SAFETY: by the caller's promise.
-    unsafe { park_as(current_owner(), word, validate, before_sleep, info, limit) }
+    let parked = unsafe {
+        park_as(
+            current_owner(),
+            word,
+            validate,
+            before_sleep,
+            info,
+            limit,
+            None,
+        )
+    };
+    parked.map_err(Failed::into_error)
+}
+
+/// As [`park_with`], and tells watchers what the wait is for.
+///
+/// # Safety
+///
+/// As for [`park_with`].
+pub unsafe fn park_with_held(
+    word: &impl Word,
+    validate: impl FnMut() -> bool,
+    before_sleep: impl FnMut(&Waiter),
+    info: &WaitInfo,
+    limit: Limit<'_>,
+    held: Option<Held<'_>>,
+) -> Result<Parked, Failed> {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        park_as(
+            current_owner(),
+            word,
+            validate,
+            before_sleep,
+            info,
+            limit,
+            held,
+        )
+    }
+}
+
+/// As [`park`], and tells watchers what the wait is for.
+pub fn park_held(
+    word: &impl Word,
+    validate: impl FnMut() -> bool,
+    info: &WaitInfo,
+    limit: Limit<'_>,
+    held: Held<'_>,
+) -> Result<Parked, Failed> {
+    // SAFETY: a function that does nothing does not park.
+    unsafe { park_with_held(word, validate, |_| {}, info, limit, Some(held)) }
+}
+
+/// As [`park_while`], and tells watchers what the wait is for.
+pub fn park_while_held(
+    word: &impl Word,
+    condition: impl Fn() -> bool,
+    info: &WaitInfo,
+    limit: Limit<'_>,
+    held: Held<'_>,
+) -> Result<(), Failed> {
+    // As in `mark_and_park_while`.
+    let mut reached = limit.check();
+    while condition() {
+        reached.map_err(Failed::Limit)?;
+        reached = match park_held(word, &condition, info, limit, held) {
+            Ok(_) => Ok(()),
+            Err(Failed::Limit(error)) => Err(error),
+            Err(broken) => return Err(broken),
+        };
+    }
+    Ok(())
 }
 
 /// As [`park_with`]. A thread that is not registered yet gets its number before it enters the
@@ -254,11 +326,21 @@ pub(crate) unsafe fn park_in_order(
     limit: Limit<'_>,
 ) -> Result<Parked, WaitError> {
     // SAFETY: by the caller's promise.
-    let parked = unsafe { park_as(reserve_owner(), word, validate, before_sleep, info, limit) };
+    let parked = unsafe {
+        park_as(
+            reserve_owner(),
+            word,
+            validate,
+            before_sleep,
+            info,
+            limit,
+            None,
+        )
+    };
     // If the thread did not enter the queue, it has a number and no record. A lock that it takes
     // next would have a nameless owner.
     ensure_registered();
-    parked
+    parked.map_err(Failed::into_error)
 }
 
 unsafe fn park_as(
@@ -268,9 +350,12 @@ unsafe fn park_as(
     mut before_sleep: impl FnMut(&Waiter),
     info: &WaitInfo,
     limit: Limit<'_>,
-) -> Result<Parked, WaitError> {
+    held: Option<Held<'_>>,
+) -> Result<Parked, Failed> {
     let (tag, since) = info.tag_and_start();
-    let waiter = Waiter::new(tag, me, since);
+    // SAFETY: what is held is borrowed until this function returns, and the waiter is in no queue
+    // by then.
+    let waiter = unsafe { Waiter::new(tag, me, since).seen_by_watchers(&limit, held) };
     let key = word.key();
     registering::refuse(key);
     // Dropped before `waiter`: from then on, no stop request finds the ticket.
@@ -285,7 +370,7 @@ unsafe fn park_as(
         !stopped && validate()
     };
     let mut before_sleep = || {
-        published = Some(registering::publish(info, key));
+        published = Some(registering::publish(info, key, waiter.ticket()));
         before_sleep(&waiter);
     };
     // SAFETY: the waiter is new. A `Word` gives the caller its queue.
@@ -300,12 +385,13 @@ unsafe fn park_as(
     };
     drop(published);
     match outcome {
-        Outcome::Unparked(STOPPED) => Err(WaitError::Stopped),
+        Outcome::Unparked(STOPPED) => Err(Failed::Limit(WaitError::Stopped)),
+        Outcome::Unparked(DEADLOCK) => Err(Failed::Deadlock(Broken(()))),
         Outcome::Unparked(token) => Ok(Parked::Unparked(token as u16)),
-        Outcome::Invalid if stopped => Err(WaitError::Stopped),
+        Outcome::Invalid if stopped => Err(Failed::Limit(WaitError::Stopped)),
         Outcome::Invalid => Ok(Parked::Invalid),
         Outcome::TimedOut(last_key) if last_key != key => Ok(Parked::Requeued),
-        Outcome::TimedOut(_) => Err(WaitError::TimedOut),
+        Outcome::TimedOut(_) => Err(Failed::Limit(WaitError::TimedOut)),
     }
 }
 
@@ -316,6 +402,7 @@ unsafe fn park_as(
 mod registering {
     use std::cell::Cell;
 
+    use tk_core::__private::Seat;
     use tk_core::BlockedGuard;
 
     use crate::WaitInfo;
@@ -325,9 +412,9 @@ mod registering {
         static QUEUE: Cell<usize> = const { Cell::new(0) };
     }
 
-    pub(super) fn publish(info: &WaitInfo, key: usize) -> BlockedGuard {
+    pub(super) fn publish(info: &WaitInfo, key: usize, ticket: usize) -> BlockedGuard {
         let outer = QUEUE.replace(key);
-        let published = info.publish_key(key);
+        let published = info.publish_in(key, Seat::Queue(ticket));
         QUEUE.set(outer);
         published
     }
@@ -354,8 +441,8 @@ mod registering {
 mod registering {
     use crate::WaitInfo;
 
-    pub(super) fn publish(info: &WaitInfo, key: usize) -> Box<dyn std::fmt::Debug> {
-        info.publish_key(key)
+    pub(super) fn publish(info: &WaitInfo, key: usize, ticket: usize) -> Box<dyn std::fmt::Debug> {
+        info.publish_in(key, tk_core::__private::Seat::Queue(ticket))
     }
 
     pub(super) fn refuse(_: usize) {}

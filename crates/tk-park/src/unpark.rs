@@ -6,6 +6,8 @@ use crate::sync::parking;
 
 /// The token of a thread that a stop request unparks. Tokens of users are smaller.
 pub(crate) const STOPPED: u32 = 1 << 16;
+/// The token of a thread whose wait a watcher breaks.
+pub(crate) const DEADLOCK: u32 = STOPPED + 1;
 
 /// The result of unparking or requeuing threads.
 ///

@@ -148,15 +148,38 @@ impl WaitInfo {
     }
 
     #[cfg(not(tk_loom))]
-    pub(crate) fn publish_key(&self, key: usize) -> tk_core::BlockedGuard {
+    fn publish_key(&self, key: usize) -> tk_core::BlockedGuard {
+        self.publish_in(key, tk_core::__private::Seat::Unknown)
+    }
+
+    /// As [`publish`](WaitInfo::publish), for a join by the system, without a limit. The holder is
+    /// the thread that is joined.
+    #[cfg(not(tk_loom))]
+    #[doc(hidden)]
+    pub fn publish_join(&self, word: &impl Word) -> tk_core::BlockedGuard {
+        self.publish_in(word.key(), tk_core::__private::Seat::Join)
+    }
+
+    #[cfg(not(tk_loom))]
+    pub(crate) fn publish_in(
+        &self,
+        key: usize,
+        seat: tk_core::__private::Seat,
+    ) -> tk_core::BlockedGuard {
+        use tk_core::__private::BlockedOnExt;
+
         tk_core::BlockedOn::new(self.kind, key, self.since, self.location)
             .held_by(self.holder)
-            .enter()
+            .enter_in(seat)
     }
 
     /// To tk-core, all threads of a model are one.
     #[cfg(tk_loom)]
-    pub(crate) fn publish_key(&self, _: usize) -> Box<dyn std::fmt::Debug> {
+    pub(crate) fn publish_in(
+        &self,
+        _: usize,
+        _: tk_core::__private::Seat,
+    ) -> Box<dyn std::fmt::Debug> {
         Box::new((self.holder, self.location))
     }
 

@@ -32,8 +32,9 @@ use std::sync::Arc;
 
 use tk_core::__private::fork::Mutex;
 use tk_core::__private::{Program, ThreadRecordExt, can_detect_exit, drop_guarded};
+use tk_park::__private::{Held, Holders, Holds, park_while_held};
 use tk_park::sync::{AtomicBool, AtomicU32, Ordering::*};
-use tk_park::{Limit, WaitInfo, park_while, unpark_all};
+use tk_park::{Limit, WaitInfo, unpark_all};
 
 use crate::builder::started;
 use crate::panic_hook::print_at_panic;
@@ -52,6 +53,25 @@ pub(crate) struct Members {
     has_lost: AtomicBool,
     /// The threads that have been started, except for some that have exited.
     threads: Mutex<Vec<Thread>>,
+}
+
+/// A scope waits for all its threads. None of them ends while it waits for something itself.
+///
+/// For a moment the list lacks threads that run, because they have just been started, or another
+/// thread makes the list longer.
+impl Holds for Members {
+    fn add_holders(&self, holders: &mut Holders<'_>) {
+        let threads = self.threads.lock();
+        let mut listed = 0;
+        for thread in threads.iter().filter(|thread| !thread.state().has_left()) {
+            listed += 1;
+            holders.add(thread.record().owner());
+        }
+        // Relaxed: a look, which is repeated.
+        if self.running.load(Relaxed) > listed {
+            holders.note_change();
+        }
+    }
 }
 
 /// The initial capacity of the list of threads.
@@ -136,7 +156,8 @@ impl Members {
         // Acquire: pairs with the Release in `leave`.
         let are_running = || self.running.load(Acquire) != 0;
         let wait = WaitInfo::new("scope").at(location);
-        let ended = park_while(&self.running, are_running, &wait, Limit::never());
+        let held = Held::new(self);
+        let ended = park_while_held(&self.running, are_running, &wait, Limit::never(), held);
         debug_assert!(ended.is_ok(), "there is no limit");
         // A thread may have leaked a handle meanwhile.
         self.check_lost(location);

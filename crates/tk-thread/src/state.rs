@@ -30,7 +30,8 @@
 //!
 //! **An ended thread costs memory only.** The thread drops its OS handle when it leaves the
 //! registry, so that the system frees the stack as soon as the thread ends. Only a join without a
-//! limit that comes first takes the handle. It sleeps once, until the very end, instead of twice.
+//! limit that comes first takes the handle. It sleeps once, until the very end, instead of twice. If
+//! a watcher looks for deadlocks, such a join sleeps twice too, because it reports its wait.
 //!
 //! **No user code with the handle locked.** A start that fails drops the thread's closure.
 //!
@@ -47,6 +48,7 @@ use std::thread::JoinHandle;
 use tk_core::__private::fork::{Inherit, Mutex};
 use tk_core::__private::{Program, ThreadRecordExt, can_detect_exit};
 use tk_core::ThreadRecord;
+use tk_park::__private::{Failed, Held, is_watched, park_while_held};
 use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, StopSource, WaitError, WaitInfo, park_while, unpark_all};
 
@@ -228,6 +230,11 @@ impl ThreadState {
         debug_assert!(waited.is_ok(), "there is no limit");
     }
 
+    /// Returns whether the thread has left the registry.
+    pub(crate) fn has_left(&self) -> bool {
+        self.has_reached(UNREGISTERED)
+    }
+
     /// Returns whether [`wait_exited`](ThreadState::wait_exited) would not wait.
     pub(crate) fn has_exited(&self, record: &ThreadRecord) -> bool {
         self.has_reached(UNREGISTERED) && record.is_gone()
@@ -251,7 +258,7 @@ impl ThreadState {
     }
 
     fn join_visibly(&self, record: &ThreadRecord, wait: &WaitInfo, join: impl FnOnce()) {
-        let published = wait.publish(&self.progress);
+        let published = wait.publish_join(&self.progress);
         join();
         drop(published);
         record.note_gone();
@@ -276,8 +283,11 @@ impl ThreadState {
         let wait = WaitInfo::new("join")
             .held_by(Some(record.owner()))
             .at(location);
+        // A thread that sleeps in the system can't report to a watcher that it waits.
+        let can_sleep_in_system = !(can_detect_exit() && is_watched());
         if limit.is_unlimited()
             && !runs_main
+            && can_sleep_in_system
             && let Some(os_thread) = self.take_os_thread()
         {
             // A panic of the thread is in its packet, not in this result.
@@ -285,7 +295,13 @@ impl ThreadState {
             return Ok(());
         }
         let reached = || self.has_reached(UNREGISTERED) || has_returned();
-        park_while(&self.progress, || !reached(), &wait, limit)?;
+        let joined = record.owner();
+        let held = Held::new(&joined).breakable();
+        match park_while_held(&self.progress, || !reached(), &wait, limit, held) {
+            Ok(()) => {}
+            Err(Failed::Limit(error)) => return Err(error),
+            Err(Failed::Deadlock(broken)) => broken.panic(),
+        }
         if self.has_reached(JOINED) || has_returned() {
             return Ok(());
         }

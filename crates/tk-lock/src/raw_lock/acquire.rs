@@ -25,29 +25,63 @@ use std::cell::Cell;
 
 use tk_core::__private::fork::is_lost;
 use tk_core::{Owner, thread_by_owner};
-use tk_park::{Limit, Pace, Parked, Poll, WaitError, WaitInfo, park, spin_until, yield_until};
+use tk_park::__private::{Failed, Held, Holders, Holds, park_held};
+use tk_park::{Limit, Pace, Parked, Poll, WaitError, WaitInfo, spin_until, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF};
 use crate::word::State;
+
+/// The way in which a thread takes the lock, for a watcher that looks for deadlocks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// Without a guard: any thread may release it.
+    Bare,
+    /// With a guard, or as a reentrant lock: the owner alone releases it.
+    Guarded,
+    /// As `Guarded`, by a thread whose guard exists meanwhile. So the call must not panic.
+    Again,
+}
+
+/// The owner in the word, for a watcher.
+///
+/// A value that names an owner may be old: a release, which may be a plain store (see `mode.rs`),
+/// need not be visible to this thread yet. It is right if the owner is in a wait that began before
+/// this look, and the watcher has seen that before. Then all that the owner wrote to the word
+/// before its wait is visible: a look at its wait, with the waits locked, synchronizes with the
+/// begin of the wait. So the value is the owner's last one, and not a release. No other thread
+/// writes the owner's number, except in a handoff, for which the owner must be in this queue, and
+/// is taken out of it. And no other thread releases a lock that is not `Bare`.
+impl Holds for RawLock {
+    fn add_holders(&self, holders: &mut Holders<'_>) {
+        if let Some(owner) = self.holder() {
+            holders.add(owner);
+        }
+    }
+}
 
 impl RawLock {
     /// [`acquire_with`](RawLock::acquire_with) for the calling thread, which is `me`.
     #[inline]
     #[track_caller]
-    pub(crate) fn acquire_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(crate) fn acquire_as(
+        &self,
+        me: Owner,
+        limit: Limit<'_>,
+        taking: Taking,
+    ) -> Result<(), WaitError> {
         if self.word.take_unqueued(me).is_ok() {
             self.traffic.count();
             return Ok(());
         }
-        self.acquire_slow(me, limit)
+        self.acquire_slow(me, limit, taking)
     }
 
     /// [`acquire`](RawLock::acquire) for the calling thread, which is `me`.
     #[inline]
     #[track_caller]
-    pub(crate) fn acquire_unlimited(&self, me: Owner) {
+    pub(crate) fn acquire_unlimited(&self, me: Owner, taking: Taking) {
         if self.word.take_unqueued(me).is_err() {
-            self.acquire_unlimited_slow(me);
+            self.acquire_unlimited_slow(me, taking);
             return;
         }
         self.traffic.count();
@@ -81,9 +115,9 @@ impl RawLock {
     ///
     /// The token is that of a release of this lock, or zero.
     #[track_caller]
-    pub(crate) fn acquire_woken(&self, me: Owner, token: u16) {
+    pub(crate) fn acquire_woken(&self, me: Owner, token: u16, taking: Taking) {
         if token != TOKEN_HANDOFF && !self.try_acquire_spinning(me, true) {
-            let taken = self.acquire_parking(me, Limit::never());
+            let taken = self.acquire_parking(me, Limit::never(), taking);
             debug_assert_eq!(taken, Ok(()));
         }
     }
@@ -95,22 +129,22 @@ impl RawLock {
         if me.is_known() && self.holder() == Some(me) {
             relocked();
         }
-        self.acquire_unlimited_slow(me);
+        self.acquire_unlimited_slow(me, Taking::Guarded);
     }
 
     // The limit is made here, so that the fast path has nothing on its stack.
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn acquire_unlimited_slow(&self, me: Owner) {
-        let taken = self.acquire_slow(me, Limit::never());
+    fn acquire_unlimited_slow(&self, me: Owner, taking: Taking) {
+        let taken = self.acquire_slow(me, Limit::never(), taking);
         debug_assert_eq!(taken, Ok(()));
     }
 
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn acquire_slow(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn acquire_slow(&self, me: Owner, limit: Limit<'_>, taking: Taking) -> Result<(), WaitError> {
         if self.take(me).is_ok() {
             return Ok(());
         }
@@ -123,7 +157,7 @@ impl RawLock {
         if self.try_acquire_spinning(me, false) {
             return Ok(());
         }
-        self.acquire_parking(me, limit)
+        self.acquire_parking(me, limit, taking)
     }
 
     /// Spins for the lock: first busy-waiting, then yielding to other threads.
@@ -166,16 +200,23 @@ impl RawLock {
 
     /// Takes the lock, or parks until it is released and tries again.
     #[track_caller]
-    fn acquire_parking(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn acquire_parking(
+        &self,
+        me: Owner,
+        limit: Limit<'_>,
+        taking: Taking,
+    ) -> Result<(), WaitError> {
         // One description for all rounds, so that the wait counts from its start.
         let info = WaitInfo::new("lock");
+        let held = self.held(taking);
         loop {
             let Err(state) = self.take(me) else {
                 return Ok(());
             };
             // Parked bit, A release is to come: both hold if the lock is held and marked.
             let mark = || self.mark_parked_if_held();
-            match park(self.word.queue(), mark, &info.held_by(state.owner()), limit) {
+            let info = info.held_by(state.owner());
+            match park_held(self.word.queue(), mark, &info, limit, held) {
                 // The queue's lock synchronizes with the last owner.
                 Ok(Parked::Unparked(TOKEN_HANDOFF)) => return Ok(()),
                 Ok(Parked::Unparked(_)) => {
@@ -185,8 +226,20 @@ impl RawLock {
                 }
                 // The lock was free by then.
                 Ok(Parked::Invalid | Parked::Requeued) => {}
-                Err(error) => return self.last_try(me, error),
+                Err(Failed::Limit(error)) => return self.last_try(me, error),
+                // The thread has left the queue, as one that has given up. It takes nothing.
+                Err(Failed::Deadlock(broken)) => broken.panic(),
             }
+        }
+    }
+
+    /// What a thread in the queue waits for.
+    pub(crate) fn held(&self, taking: Taking) -> Held<'_> {
+        let held = Held::new(self);
+        match taking {
+            Taking::Bare => held.by_anyone(),
+            Taking::Guarded => held.breakable(),
+            Taking::Again => held,
         }
     }
 

@@ -41,7 +41,7 @@ use std::time::Duration;
 use tk_core::Owner;
 use tk_park::{FilterOp, Poll, Waiter, unpark_filter, yield_until};
 
-use super::{RawLock, TOKEN_HANDOFF, TOKEN_NORMAL};
+use super::{RawLock, TOKEN_HANDOFF, TOKEN_NORMAL, Taking};
 use crate::NotLocked;
 use crate::mode::{self, light_fence};
 
@@ -182,7 +182,7 @@ impl RawLock {
     pub(crate) fn bump_as(&self, me: Owner) {
         if self.word.load().is_parked() || self.traffic.is_spinning() {
             self.release_fair();
-            self.acquire_unlimited(me);
+            self.acquire_unlimited(me, Taking::Again);
         }
     }
 

@@ -23,11 +23,13 @@
 //! whether a writer waits for it. The reference to the lock is valid until it returns.
 
 use tk_core::__private::fork::is_lost;
+use tk_park::__private::{Failed, park_held};
 use tk_park::sync::current_owner;
 use tk_park::{FilterOp, Limit, Parked, Poll, Spin, WaitError, WaitInfo};
-use tk_park::{park, unpark_filter, yield_until};
+use tk_park::{unpark_filter, yield_until};
 
 use super::cells::{Cell, Id, Row};
+use super::holders::Door;
 use super::word::State;
 use super::{Hopeless, Place, RawRwLock, ReadToken, TOKEN_READ, Wish, rows};
 
@@ -70,7 +72,7 @@ impl RawRwLock {
     pub(crate) fn read(&self, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
         match self.read_through_cell() {
             Some(token) => Ok(token),
-            None => self.read_otherwise(limit),
+            None => self.read_otherwise(limit, true),
         }
     }
 
@@ -103,15 +105,20 @@ impl RawRwLock {
 
     #[inline(never)]
     #[track_caller]
-    fn read_otherwise(&self, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
-        self.read_by(Entry::As(self.reader()), limit)
+    fn read_otherwise(&self, limit: Limit<'_>, may_panic: bool) -> Result<ReadToken, WaitError> {
+        self.read_by(Entry::As(self.reader()), limit, may_panic)
     }
 
     #[track_caller]
-    fn read_by(&self, entry: Entry, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+    fn read_by(
+        &self,
+        entry: Entry,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<ReadToken, WaitError> {
         match self.try_read_by(entry) {
             Some(token) => Ok(token),
-            None => self.read_waiting(entry, limit),
+            None => self.read_waiting(entry, limit, may_panic),
         }
     }
 
@@ -230,7 +237,12 @@ impl RawRwLock {
 
     #[cold]
     #[track_caller]
-    fn read_waiting(&self, entry: Entry, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+    fn read_waiting(
+        &self,
+        entry: Entry,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<ReadToken, WaitError> {
         let try_once = || self.try_read_by(entry);
         if let Err(error) = limit.check() {
             // A change before the limit counts.
@@ -246,16 +258,23 @@ impl RawRwLock {
         }
         // One description for all rounds, so that the wait counts from its start.
         let info = WaitInfo::new("read lock").tag(Wish::Read.tag());
+        let door = Door {
+            lock: self,
+            wish: Wish::Read,
+        };
         loop {
             if let Some(token) = try_once() {
                 return Ok(token);
             }
             let mark = || self.word.mark_parked_while(|state| entry.is_blocked(state));
-            match park(self.word.queue(), mark, &info.held_by(self.owner()), limit) {
+            let info = info.held_by(self.owner());
+            match park_held(self.word.queue(), mark, &info, limit, door.held(may_panic)) {
                 // The queue's lock synchronizes with the last writer.
                 Ok(Parked::Unparked(TOKEN_READ)) => return Ok(self.token_of(entry)),
                 Ok(Parked::Unparked(_) | Parked::Invalid | Parked::Requeued) => {}
-                Err(error) => return try_once().ok_or(error),
+                Err(Failed::Limit(error)) => return try_once().ok_or(error),
+                // The thread has left the queue, as one that has given up. It takes nothing.
+                Err(Failed::Deadlock(broken)) => broken.panic(),
             }
         }
     }
@@ -291,7 +310,8 @@ impl RawRwLock {
             return;
         }
         self.end_read(ReadToken::from(token.place));
-        *token = match self.read(Limit::never()) {
+        // Its guard exists meanwhile, so the call must not panic.
+        *token = match self.read_otherwise(Limit::never(), false) {
             Ok(token) => token,
             Err(_) => unreachable!("a wait without a limit does not reach it"),
         };
@@ -344,7 +364,7 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(super) fn read_unnoted(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        self.read_by(Entry::As(None), limit).map(drop)
+        self.read_by(Entry::As(None), limit, true).map(drop)
     }
 
     /// Reads, if there is a counted read, or if that is possible without a wait.
@@ -358,7 +378,7 @@ impl RawRwLock {
     /// Reads. Blocks while a writer has the lock, and not while it waits for counted readers.
     #[track_caller]
     pub(super) fn read_past_writer(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        self.read_by(Entry::PastWriter, limit).map(drop)
+        self.read_by(Entry::PastWriter, limit, true).map(drop)
     }
 
     /// Lets a writer that waits have the lock, if there is one, and reads again.
@@ -366,8 +386,9 @@ impl RawRwLock {
     pub(super) fn bump_unnoted_read(&self) {
         if self.word.load().is_closed() {
             self.end_unnoted_read();
-            let read = self.read_unnoted(Limit::never());
-            debug_assert_eq!(read, Ok(()));
+            // Its guard exists meanwhile, so the call must not panic.
+            let read = self.read_by(Entry::As(None), Limit::never(), false);
+            debug_assert!(read.is_ok());
         }
     }
 

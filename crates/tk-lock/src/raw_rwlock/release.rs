@@ -168,7 +168,8 @@ impl RawRwLock {
     pub(super) fn bump_write_as(&self, me: Owner) {
         if self.word.load().is_parked() {
             self.open_fair(Step::Written);
-            let written = self.write_as(me, Limit::never());
+            // Its guard exists meanwhile, so the call must not panic.
+            let written = self.write_as(me, Limit::never(), false);
             debug_assert_eq!(written, Ok(()));
         }
     }
@@ -178,7 +179,7 @@ impl RawRwLock {
     pub(super) fn bump_upgradable_read_as(&self, me: Owner) {
         if self.word.load().is_parked() {
             self.open_fair(Step::Undrained);
-            let taken = self.upgradable_as(me, Limit::never());
+            let taken = self.upgradable_as(me, Limit::never(), false);
             debug_assert_eq!(taken, Ok(()));
         }
     }

@@ -149,7 +149,7 @@ unsafe impl lock_api::RawRwLock for RawSendRwLock {
     #[inline]
     #[track_caller]
     fn lock_exclusive(&self) -> GuardSend {
-        unlimited(self.0.write_as(ANYONE, Limit::never()));
+        unlimited(self.0.write_as(ANYONE, Limit::never(), true));
         GuardSend::new()
     }
 
@@ -222,14 +222,14 @@ unsafe impl lock_api::RawRwLockTimed for RawSendRwLock {
 
     #[track_caller]
     fn try_lock_exclusive_for(&self, timeout: Duration) -> Option<GuardSend> {
-        let written =
-            self.0.try_write_as(ANYONE) || self.0.write_as(ANYONE, Limit::after(timeout)).is_ok();
+        let written = self.0.try_write_as(ANYONE)
+            || self.0.write_as(ANYONE, Limit::after(timeout), true).is_ok();
         written.then(GuardSend::new)
     }
 
     #[track_caller]
     fn try_lock_exclusive_until(&self, deadline: Instant) -> Option<GuardSend> {
-        let written = self.0.write_as(ANYONE, Limit::until(deadline));
+        let written = self.0.write_as(ANYONE, Limit::until(deadline), true);
         written.ok().map(|()| GuardSend::new())
     }
 }
@@ -241,7 +241,7 @@ unsafe impl lock_api::RawRwLockUpgrade for RawSendRwLock {
     #[inline]
     #[track_caller]
     fn lock_upgradable(&self) -> GuardSend {
-        unlimited(self.0.upgradable_as(ANYONE, Limit::never()));
+        unlimited(self.0.upgradable_as(ANYONE, Limit::never(), true));
         GuardSend::new()
     }
 
@@ -300,13 +300,16 @@ unsafe impl lock_api::RawRwLockUpgradeTimed for RawSendRwLock {
     #[track_caller]
     fn try_lock_upgradable_for(&self, timeout: Duration) -> Option<GuardSend> {
         let taken = self.0.try_upgradable_as(ANYONE)
-            || self.0.upgradable_as(ANYONE, Limit::after(timeout)).is_ok();
+            || self
+                .0
+                .upgradable_as(ANYONE, Limit::after(timeout), true)
+                .is_ok();
         taken.then(GuardSend::new)
     }
 
     #[track_caller]
     fn try_lock_upgradable_until(&self, deadline: Instant) -> Option<GuardSend> {
-        let taken = self.0.upgradable_as(ANYONE, Limit::until(deadline));
+        let taken = self.0.upgradable_as(ANYONE, Limit::until(deadline), true);
         taken.ok().map(|()| GuardSend::new())
     }
 

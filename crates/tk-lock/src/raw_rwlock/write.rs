@@ -25,10 +25,12 @@
 
 use tk_core::__private::fork::is_lost;
 use tk_core::Owner;
+use tk_park::__private::{Broken, Failed, park_held};
 use tk_park::sync::current_owner;
-use tk_park::{Limit, Parked, WaitError, WaitInfo, park, park_while};
+use tk_park::{Limit, Parked, WaitError, WaitInfo, park_while};
 
 use super::cells::{Cell, Id, Row};
+use super::holders::{Door, ReadersInside};
 use super::read::{COUNT, pause_until, spin_until};
 use super::word::{Keep, State, Step};
 use super::{Hopeless, RawRwLock, TOKEN_OWNER, Wish, rows::Rows};
@@ -131,43 +133,54 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(crate) fn write(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        self.write_as(current_owner(), limit)
+        self.write_as(current_owner(), limit, true)
     }
 
-    /// The same, for this owner.
+    /// The same, for this owner. Says whether the wait may panic, as it may unless a guard of the
+    /// thread exists meanwhile.
     #[inline]
     #[track_caller]
-    pub(super) fn write_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(super) fn write_as(
+        &self,
+        me: Owner,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<(), WaitError> {
         match self.word.close() {
             Ok(closed) => {
                 self.set_owner(Some(me));
                 if closed.is_drained() {
                     return Ok(());
                 }
-                self.drain_to_write(self.readers_inside(closed), limit)
+                self.drain_to_write(self.readers_inside(closed), limit, may_panic)
             }
-            Err(_) => self.write_waiting(me, limit),
+            Err(_) => self.write_waiting(me, limit, may_panic),
         }
     }
 
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn write_waiting(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn write_waiting(&self, me: Owner, limit: Limit<'_>, may_panic: bool) -> Result<(), WaitError> {
         let close = || {
             let closed = self.word.close().ok()?;
             self.set_owner(Some(me));
             Some(closed)
         };
         let info = WaitInfo::new("write lock").tag(Wish::Write.tag());
-        self.wait_for_owner(Wish::Write, me, &info, limit, close)?;
-        self.drain_to_write(self.readers_inside(self.word.load()), limit)
+        self.wait_for_owner(Wish::Write, me, &info, limit, may_panic, close)?;
+        self.drain_to_write(self.readers_inside(self.word.load()), limit, may_panic)
     }
 
     /// Waits for the readers inside. The door is closed. If the wait has no success, opens it.
     #[inline(never)]
     #[track_caller]
-    fn drain_to_write(&self, mut drain: Drain, limit: Limit<'_>) -> Result<(), WaitError> {
+    fn drain_to_write(
+        &self,
+        mut drain: Drain,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<(), WaitError> {
         if self.first_inside(&mut drain).is_none() {
             return Ok(());
         }
@@ -176,7 +189,7 @@ impl RawRwLock {
             self.open(Step::Undrained, Keep::Nothing);
             return Err(self.wait_in_vain(Wish::Write, limit));
         }
-        let drained = self.drain(drain, limit);
+        let drained = self.drain(drain, limit, may_panic);
         drained.map_err(|failed| {
             self.open(Step::Undrained, Keep::Nothing);
             failed.into_error()
@@ -207,20 +220,25 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(crate) fn upgradable(&self, limit: Limit<'_>) -> Result<(), WaitError> {
-        self.upgradable_as(current_owner(), limit)
+        self.upgradable_as(current_owner(), limit, true)
     }
 
-    /// The same, for this owner.
+    /// The same, for this owner. Says whether the wait may panic, as in `write_as`.
     #[inline]
     #[track_caller]
-    pub(super) fn upgradable_as(&self, me: Owner, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(super) fn upgradable_as(
+        &self,
+        me: Owner,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<(), WaitError> {
         let try_once = || self.try_upgradable_as(me);
         if try_once() {
             return Ok(());
         }
         let info = WaitInfo::new("upgradable lock").tag(Wish::Upgradable.tag());
         let take = || try_once().then_some(());
-        self.wait_for_owner(Wish::Upgradable, me, &info, limit, take)
+        self.wait_for_owner(Wish::Upgradable, me, &info, limit, may_panic, take)
     }
 
     /// Makes the upgradable lock, which this thread has, one for writing, if that is possible
@@ -254,10 +272,11 @@ impl RawRwLock {
             }
             return Err(self.wait_in_vain(Wish::Write, limit));
         }
-        self.drain(drain, limit).map_err(|failed| {
+        self.drain(drain, limit, true).map_err(|failed| {
             let keep = match failed {
-                Failed::Limit(_) => Keep::Upgradable,
-                Failed::Hopeless(_) => Keep::Nothing,
+                Undrained::Limit(_) => Keep::Upgradable,
+                // The guard is gone with the panic, so nobody else would give it back.
+                Undrained::Hopeless(_) | Undrained::Deadlock(_) => Keep::Nothing,
             };
             self.open(Step::Undrained, keep);
             failed.into_error()
@@ -266,17 +285,19 @@ impl RawRwLock {
 }
 
 /// Why the lock was not drained.
-enum Failed {
+enum Undrained {
     Limit(WaitError),
     Hopeless(Hopeless),
+    Deadlock(Broken),
 }
 
-impl Failed {
+impl Undrained {
     #[track_caller]
     fn into_error(self) -> WaitError {
         match self {
-            Failed::Limit(error) => error,
-            Failed::Hopeless(hopeless) => hopeless.panic(),
+            Undrained::Limit(error) => error,
+            Undrained::Hopeless(hopeless) => hopeless.panic(),
+            Undrained::Deadlock(broken) => broken.panic(),
         }
     }
 }
@@ -294,6 +315,7 @@ impl RawRwLock {
         me: Owner,
         info: &WaitInfo,
         limit: Limit<'_>,
+        may_panic: bool,
         take: impl Fn() -> Option<R>,
     ) -> Result<(), WaitError> {
         let try_once = || take().map(drop);
@@ -313,12 +335,14 @@ impl RawRwLock {
         if spin_until(try_once).is_some() {
             return Ok(());
         }
+        let door = Door { lock: self, wish };
         loop {
             if try_once().is_some() {
                 return Ok(());
             }
             let mark = || self.word.mark_parked_while(State::is_owned);
-            match park(self.word.queue(), mark, &info.held_by(self.owner()), limit) {
+            let info = info.held_by(self.owner());
+            match park_held(self.word.queue(), mark, &info, limit, door.held(may_panic)) {
                 // The queue's lock synchronizes with the last writer.
                 Ok(Parked::Unparked(TOKEN_OWNER)) => {
                     // The release has stored the thread's number, which is not `me` if the lock's
@@ -327,27 +351,30 @@ impl RawRwLock {
                     return Ok(());
                 }
                 Ok(Parked::Unparked(_) | Parked::Invalid | Parked::Requeued) => {}
-                Err(error) => return try_once().ok_or(error),
+                Err(Failed::Limit(error)) => return try_once().ok_or(error),
+                // The thread has left the queue, as one that has given up. It takes nothing.
+                Err(Failed::Deadlock(broken)) => broken.panic(),
             }
         }
     }
 
     /// Waits until the readers inside have left. The door is closed.
     #[track_caller]
-    fn drain(&self, mut drain: Drain, limit: Limit<'_>) -> Result<(), Failed> {
+    fn drain(&self, mut drain: Drain, limit: Limit<'_>, may_panic: bool) -> Result<(), Undrained> {
         if limit.check().is_ok() && spin_until(|| self.is_drained(&mut drain)).is_some() {
             return Ok(());
         }
         let info = WaitInfo::new("write lock");
+        let readers = ReadersInside(self);
         // The limit is checked before the readers, so that the last look comes after the limit.
         let mut reached = limit.check();
         while let Some(inside) = self.first_inside(&mut drain) {
-            reached.map_err(Failed::Limit)?;
+            reached.map_err(Undrained::Limit)?;
             let reader = self.reader_inside(inside);
             if limit.is_unlimited()
                 && let Some(reader) = reader.filter(|reader| is_lost(*reader))
             {
-                return Err(Failed::Hopeless(Hopeless::Lost(reader)));
+                return Err(Undrained::Hopeless(Hopeless::Lost(reader)));
             }
             let tag = match inside {
                 Inside::Counted => COUNT,
@@ -358,7 +385,11 @@ impl RawRwLock {
                 self.is_inside(inside)
             };
             let info = info.held_by(reader).tag(tag);
-            reached = park(&self.owner, mark, &info, limit).map(drop);
+            reached = match park_held(&self.owner, mark, &info, limit, readers.held(may_panic)) {
+                Ok(_) => Ok(()),
+                Err(Failed::Limit(error)) => Err(error),
+                Err(Failed::Deadlock(broken)) => return Err(Undrained::Deadlock(broken)),
+            };
         }
         if self.word.load().is_draining() {
             self.word.clear_draining();

@@ -3,16 +3,17 @@
 use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::ptr;
-use std::sync::atomic::{AtomicU8, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64};
 use std::time::Duration;
 
 use tk_core::Owner;
 
 use super::parker::Parker;
-use crate::checked_add_instant;
 use crate::sync::Instant;
-use crate::sync::Ordering::Relaxed;
+use crate::sync::Ordering::{AcqRel, Relaxed};
 use crate::sync::lot::{AtomicUsize, UnsafeCell};
+use crate::watch::Held;
+use crate::{Limit, checked_add_instant};
 
 /// A parked thread, as the thread that unparks sees it.
 ///
@@ -27,6 +28,14 @@ pub struct Waiter {
     tag: usize,
     owner: Owner,
     since: Instant,
+    deadline: Option<Instant>,
+    has_stop: bool,
+    /// What the thread waits for, for a watcher. It is there while the waiter is in a queue: *Held
+    /// while looked at*, in `watch.rs`.
+    held: Option<Held<'static>>,
+    /// Whether the thread will report to the watcher that it waits. Like `moved`, not one of the
+    /// atomics of `sync`.
+    will_report: AtomicBool,
     /// How long after `since` the waiter was moved to the queue in which it is, in nanoseconds; or
     /// [`NOT_MOVED`]. Not one of the atomics of `sync`: it orders nothing.
     moved: AtomicU64,
@@ -74,6 +83,10 @@ impl Waiter {
             tag,
             owner,
             since,
+            deadline: None,
+            has_stop: false,
+            held: None,
+            will_report: AtomicBool::new(false),
             moved: AtomicU64::new(NOT_MOVED),
             companions: AtomicU8::new(0),
             key: AtomicUsize::new(NO_KEY),
@@ -88,6 +101,57 @@ impl Waiter {
             #[cfg(tk_loom)]
             unparked_by_twin: std::sync::atomic::AtomicBool::new(false),
         }
+    }
+
+    /// Adds what a watcher wants to know.
+    ///
+    /// # Safety
+    ///
+    /// What is held is there until the waiter has left its queue for good.
+    pub(crate) unsafe fn seen_by_watchers(
+        self,
+        limit: &Limit<'_>,
+        held: Option<Held<'_>>,
+    ) -> Waiter {
+        Waiter {
+            deadline: limit.deadline(),
+            has_stop: limit.stop_tokens().next().is_some(),
+            // SAFETY: only the lifetime changes. It is used while the waiter is in a queue.
+            held: held.map(|held| unsafe { std::mem::transmute::<Held<'_>, Held<'static>>(held) }),
+            ..self
+        }
+    }
+
+    /// The deadline of the wait, and whether it has a stop token.
+    pub(crate) fn limit(&self) -> (Option<Instant>, bool) {
+        (self.deadline, self.has_stop)
+    }
+
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.deadline.is_none() && !self.has_stop
+    }
+
+    /// What the thread waits for in the queue in which it is. With the queue locked.
+    pub(crate) fn held(&self) -> Option<Held<'_>> {
+        self.held.filter(|held| !held.when_moved || self.is_moved())
+    }
+
+    /// Whether the waiter was moved to another queue.
+    pub(crate) fn is_moved(&self) -> bool {
+        // Relaxed: the queue is locked, or it is a hint.
+        self.moved.load(Relaxed) != NOT_MOVED
+    }
+
+    /// Says whether the thread will report to the watcher. By itself.
+    pub(crate) fn set_will_report(&self, will_report: bool) {
+        // AcqRel, here and below: if `will_report` finds it true, the report comes after that.
+        self.will_report.swap(will_report, AcqRel);
+    }
+
+    /// Whether the thread will report to the watcher that it waits.
+    pub(crate) fn will_report(&self) -> bool {
+        // A step that changes nothing, and reads the latest value.
+        self.will_report.fetch_or(false, AcqRel)
     }
 
     /// Returns the number that the thread gave to [`WaitInfo::tag`](crate::WaitInfo::tag), or zero.
