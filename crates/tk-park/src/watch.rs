@@ -45,12 +45,14 @@ impl Holds for Owner {
 }
 
 /// What a wait is for, and who can end it.
+#[cfg_attr(tk_loom, allow(dead_code, reason = "models have no watcher"))]
 #[derive(Clone, Copy)]
 pub struct Held<'a> {
     pub(crate) thing: &'a dyn Holds,
     pub(crate) when_moved: bool,
     pub(crate) only_holders_can_end_it: bool,
     pub(crate) is_breakable: bool,
+    pub(crate) ends_with_holders: bool,
 }
 
 impl<'a> Held<'a> {
@@ -61,6 +63,15 @@ impl<'a> Held<'a> {
             when_moved: false,
             only_holders_can_end_it: true,
             is_breakable: false,
+            ends_with_holders: false,
+        }
+    }
+
+    /// A wait for the ends of these threads.
+    pub fn end_of(threads: &'a dyn Holds) -> Held<'a> {
+        Held {
+            ends_with_holders: true,
+            ..Held::new(threads)
         }
     }
 
@@ -243,6 +254,8 @@ mod real {
         pub only_holders_can_end_it: bool,
         /// Whether [`break_wait`] can end it.
         pub is_breakable: bool,
+        /// Whether the wait ends when the holders end.
+        pub ends_with_holders: bool,
     }
 
     /// When a wait gives up.
@@ -274,6 +287,7 @@ mod real {
                 limit: None,
                 only_holders_can_end_it: false,
                 is_breakable: false,
+                ends_with_holders: false,
             };
             match seat {
                 Seat::Unknown => {
@@ -289,6 +303,7 @@ mod real {
                     Some(Look {
                         limit: Some(limit),
                         only_holders_can_end_it: true,
+                        ends_with_holders: true,
                         ..known
                     })
                 }
@@ -328,6 +343,7 @@ mod real {
                 Look {
                     only_holders_can_end_it: held.only_holders_can_end_it,
                     is_breakable: held.is_breakable,
+                    ends_with_holders: held.ends_with_holders,
                     ..look
                 }
             }

@@ -156,7 +156,7 @@ impl Members {
         // Acquire: pairs with the Release in `leave`.
         let are_running = || self.running.load(Acquire) != 0;
         let wait = WaitInfo::new("scope").at(location);
-        let held = Held::new(self);
+        let held = Held::end_of(self);
         let ended = park_while_held(&self.running, are_running, &wait, Limit::never(), held);
         debug_assert!(ended.is_ok(), "there is no limit");
         // A thread may have leaked a handle meanwhile.

@@ -296,7 +296,7 @@ impl ThreadState {
         }
         let reached = || self.has_reached(UNREGISTERED) || has_returned();
         let joined = record.owner();
-        let held = Held::new(&joined).breakable();
+        let held = Held::end_of(&joined).breakable();
         match park_while_held(&self.progress, || !reached(), &wait, limit, held) {
             Ok(()) => {}
             Err(Failed::Limit(error)) => return Err(error),

@@ -32,6 +32,7 @@ pub struct Waiter {
     has_stop: bool,
     /// What the thread waits for, for a watcher. It is there while the waiter is in a queue: *Held
     /// while looked at*, in `watch.rs`.
+    #[cfg_attr(tk_loom, allow(dead_code, reason = "models have no watcher"))]
     held: Option<Held<'static>>,
     /// Whether the thread will report to the watcher that it waits. Like `moved`, not one of the
     /// atomics of `sync`.
@@ -120,38 +121,6 @@ impl Waiter {
             held: held.map(|held| unsafe { std::mem::transmute::<Held<'_>, Held<'static>>(held) }),
             ..self
         }
-    }
-
-    /// The deadline of the wait, and whether it has a stop token.
-    pub(crate) fn limit(&self) -> (Option<Instant>, bool) {
-        (self.deadline, self.has_stop)
-    }
-
-    pub(crate) fn is_unlimited(&self) -> bool {
-        self.deadline.is_none() && !self.has_stop
-    }
-
-    /// What the thread waits for in the queue in which it is. With the queue locked.
-    pub(crate) fn held(&self) -> Option<Held<'_>> {
-        self.held.filter(|held| !held.when_moved || self.is_moved())
-    }
-
-    /// Whether the waiter was moved to another queue.
-    pub(crate) fn is_moved(&self) -> bool {
-        // Relaxed: the queue is locked, or it is a hint.
-        self.moved.load(Relaxed) != NOT_MOVED
-    }
-
-    /// Says whether the thread will report to the watcher. By itself.
-    pub(crate) fn set_will_report(&self, will_report: bool) {
-        // AcqRel, here and below: if `will_report` finds it true, the report comes after that.
-        self.will_report.swap(will_report, AcqRel);
-    }
-
-    /// Whether the thread will report to the watcher that it waits.
-    pub(crate) fn will_report(&self) -> bool {
-        // A step that changes nothing, and reads the latest value.
-        self.will_report.fetch_or(false, AcqRel)
     }
 
     /// Returns the number that the thread gave to [`WaitInfo::tag`](crate::WaitInfo::tag), or zero.
@@ -335,6 +304,42 @@ impl Waiter {
     pub(super) unsafe fn change(this: *const Waiter, change: impl FnOnce(&mut Links)) {
         // SAFETY: by the caller's promise.
         unsafe { (*this).links.with_mut(|links| change(&mut *links)) }
+    }
+}
+
+/// For watchers.
+#[cfg_attr(tk_loom, allow(dead_code, reason = "models have no watcher"))]
+impl Waiter {
+    /// The deadline of the wait, and whether it has a stop token.
+    pub(crate) fn limit(&self) -> (Option<Instant>, bool) {
+        (self.deadline, self.has_stop)
+    }
+
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.deadline.is_none() && !self.has_stop
+    }
+
+    /// What the thread waits for in the queue in which it is. With the queue locked.
+    pub(crate) fn held(&self) -> Option<Held<'_>> {
+        self.held.filter(|held| !held.when_moved || self.is_moved())
+    }
+
+    /// Whether the waiter was moved to another queue.
+    pub(crate) fn is_moved(&self) -> bool {
+        // Relaxed: the queue is locked, or it is a hint.
+        self.moved.load(Relaxed) != NOT_MOVED
+    }
+
+    /// Says whether the thread will report to the watcher. By itself.
+    pub(crate) fn set_will_report(&self, will_report: bool) {
+        // AcqRel, here and below: if `will_report` finds it true, the report comes after that.
+        self.will_report.swap(will_report, AcqRel);
+    }
+
+    /// Whether the thread will report to the watcher that it waits.
+    pub(crate) fn will_report(&self) -> bool {
+        // A step that changes nothing, and reads the latest value.
+        self.will_report.fetch_or(false, AcqRel)
     }
 }
 

@@ -1,0 +1,377 @@
+//! What the watcher does, and when: the settings, and how they are made.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use tk_core::__private::fork::Mutex;
+
+use crate::output::{Destination, write_to};
+use crate::{Deadlock, environment, signal, watcher};
+
+/// What happens when a deadlock is found, after it has been reported.
+///
+/// ```
+/// assert_eq!(tk_watch::Reaction::default(), tk_watch::Reaction::Report);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reaction {
+    /// Nothing more.
+    #[default]
+    Report,
+    /// The thread of the deadlock that began to wait last panics in its call, with the report as
+    /// the message, and so releases what it holds. Threads that must not panic there are left out:
+    /// those that take a lock again after a wait for a condition variable, and scopes. If no thread
+    /// is left, nothing happens.
+    Panic,
+    /// The process aborts.
+    Abort,
+}
+
+type Hook = Arc<dyn Fn(&Deadlock) + Send + Sync>;
+
+/// What the watcher does.
+#[derive(Clone, Default)]
+pub(crate) struct Settings {
+    finds_deadlocks: bool,
+    reaction: Reaction,
+    hooks: Vec<Hook>,
+    /// `None` stands for the standard error, and for reports the logger alone.
+    destinations: Vec<Destination>,
+    after: Vec<Arc<Timed>>,
+}
+
+/// A dump at a time.
+struct Timed {
+    at: Instant,
+    is_done: AtomicBool,
+}
+
+static SETTINGS: Mutex<Option<Arc<Settings>>> = Mutex::constant(None);
+
+impl Settings {
+    pub(crate) fn current() -> Arc<Settings> {
+        // A statement of its own, so that it is unlocked.
+        let settings = SETTINGS.lock().clone();
+        settings.unwrap_or_default()
+    }
+
+    fn replace(self) {
+        let mut settings = Some(Arc::new(self));
+        std::mem::swap(&mut *SETTINGS.lock(), &mut settings);
+    }
+
+    pub(crate) fn finds_deadlocks(&self) -> bool {
+        self.finds_deadlocks
+    }
+
+    pub(crate) fn reaction(&self) -> Reaction {
+        self.reaction
+    }
+
+    pub(crate) fn hooks(&self) -> Vec<Hook> {
+        self.hooks.clone()
+    }
+
+    /// Where deadlocks are reported, beside the logger.
+    pub(crate) fn report_destinations(&self) -> Vec<Destination> {
+        let is_other = |place: &&Destination| !matches!(place, Destination::Log);
+        self.destinations.iter().filter(is_other).cloned().collect()
+    }
+
+    /// Writes a dump, with the reason for it.
+    pub(crate) fn dump(&self, reason: &str) {
+        let text = format!("{reason}\n{}", crate::dump());
+        if self.destinations.is_empty() {
+            write_to(&[Destination::Stderr], &text);
+        } else {
+            write_to(&self.destinations, &text);
+        }
+    }
+
+    /// Writes the dumps whose time has come. Returns the time of the next one.
+    pub(crate) fn dump_if_due(&self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for timed in &self.after {
+            if timed.at > now {
+                next = Some(next.map_or(timed.at, |next: Instant| next.min(timed.at)));
+            } else if !timed.is_done.swap(true, Relaxed) {
+                self.dump("a dump after the time that was set");
+            }
+        }
+        next
+    }
+}
+
+/// Begins to say what is to be watched. [`start`](Install::start) starts the watcher.
+///
+/// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no logger
+/// is there, to the standard error. The environment variable `TK_WATCH` adds to what the program
+/// says: see [the crate](crate#the-environment-variable).
+///
+/// The watcher is one thread, which sleeps until a wait without a limit has lasted for a tenth of a
+/// second. It costs nothing where locks are taken without a wait, and one load where a thread goes
+/// to sleep.
+///
+/// The child of a fork has no watcher until it calls this again.
+///
+/// ```
+/// tk_watch::install().start().unwrap();
+/// ```
+pub fn install() -> Install {
+    Install {
+        finds_deadlocks: true,
+        ..Install::default()
+    }
+}
+
+/// What is to be watched: see [`install`].
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// tk_watch::install()
+///     .deadlocks(tk_watch::Reaction::Panic)
+///     .signal(signal_hook::consts::SIGQUIT)
+///     .after(Duration::from_secs(60))
+///     .to_stderr()
+///     .to_file("/tmp/hang.txt")
+///     .start()
+///     .unwrap();
+/// ```
+#[derive(Default)]
+#[must_use = "nothing is watched before `start`"]
+pub struct Install {
+    pub(crate) finds_deadlocks: bool,
+    pub(crate) reaction: Option<Reaction>,
+    hooks: Vec<Hook>,
+    pub(crate) signals: Vec<i32>,
+    pub(crate) at_panic: bool,
+    pub(crate) after: Vec<Duration>,
+    pub(crate) to_stderr: bool,
+    pub(crate) to_log: bool,
+    pub(crate) files: Vec<PathBuf>,
+}
+
+impl Install {
+    /// Says what happens when a deadlock has been reported.
+    ///
+    /// ```
+    /// use tk_watch::Reaction;
+    ///
+    /// tk_watch::install().deadlocks(Reaction::Report).start().unwrap();
+    /// ```
+    pub fn deadlocks(mut self, reaction: Reaction) -> Install {
+        self.finds_deadlocks = true;
+        self.reaction = Some(reaction);
+        self
+    }
+
+    /// Does not look for deadlocks, unless an earlier `start` or `TK_WATCH` says so.
+    ///
+    /// ```
+    /// let install = tk_watch::install().without_deadlocks();
+    /// # let _ = install;
+    /// ```
+    pub fn without_deadlocks(mut self) -> Install {
+        self.finds_deadlocks = false;
+        self
+    }
+
+    /// Calls this function for each deadlock, after it has been reported. The function runs in a
+    /// thread of its own. If it panics, the panic is reported. If it takes longer than a second, the
+    /// watcher goes on without it.
+    ///
+    /// ```
+    /// tk_watch::install()
+    ///     .on_deadlock(|deadlock| println!("{} threads hang", deadlock.members.len()))
+    ///     .start()
+    ///     .unwrap();
+    /// ```
+    pub fn on_deadlock(mut self, hook: impl Fn(&Deadlock) + Send + Sync + 'static) -> Install {
+        self.hooks.push(Arc::new(hook));
+        self
+    }
+
+    /// Writes a dump whenever the process gets this signal: a number such as
+    /// `signal_hook::consts::SIGQUIT`. Its handler writes a byte to a pipe, and a thread that reads
+    /// the pipe takes the dump.
+    ///
+    /// In the child of a fork, the signal still makes the parent take the dump, until the child
+    /// calls `install` itself.
+    ///
+    /// ```no_run
+    /// tk_watch::install().signal(signal_hook::consts::SIGQUIT).start().unwrap();
+    /// // kill -QUIT the process.
+    /// ```
+    pub fn signal(mut self, signal: i32) -> Install {
+        self.signals.push(signal);
+        self
+    }
+
+    /// Writes a dump at each panic, after the panic has been reported. Keeps the panic hook.
+    ///
+    /// ```
+    /// tk_watch::install().at_panic().start().unwrap();
+    /// ```
+    pub fn at_panic(mut self) -> Install {
+        self.at_panic = true;
+        self
+    }
+
+    /// Writes a dump after this time.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// // A test that should take a second.
+    /// tk_watch::install().after(Duration::from_secs(60)).start().unwrap();
+    /// ```
+    #[doc(alias = "dump_traceback_later")]
+    pub fn after(mut self, time: Duration) -> Install {
+        self.after.push(time);
+        self
+    }
+
+    /// Writes dumps and reports to the standard error. That is where dumps go if nothing is said.
+    pub fn to_stderr(mut self) -> Install {
+        self.to_stderr = true;
+        self
+    }
+
+    /// Writes dumps through `log::error!`. Deadlocks are reported there anyway.
+    pub fn to_log(mut self) -> Install {
+        self.to_log = true;
+        self
+    }
+
+    /// Adds dumps and reports at the end of this file, which is made if it is not there.
+    pub fn to_file(mut self, path: impl Into<PathBuf>) -> Install {
+        self.files.push(path.into());
+        self
+    }
+
+    /// Starts the watcher, or adds to what it does if it runs already.
+    ///
+    /// # Errors
+    ///
+    /// If a file can't be written, a signal is taken already or can't be, or the system starts no
+    /// thread. What was set up before stays.
+    ///
+    /// ```
+    /// let error = tk_watch::install().to_file("/no/such/directory/file").start().unwrap_err();
+    /// assert!(error.to_string().starts_with("cannot write to /no/such/directory/file: "));
+    /// ```
+    pub fn start(mut self) -> Result<(), InstallError> {
+        environment::add_to(&mut self);
+        self.start_as_is()
+    }
+
+    /// Without the environment variable.
+    pub(crate) fn start_as_is(self) -> Result<(), InstallError> {
+        let mut settings = (*Settings::current()).clone();
+        for path in self.files {
+            match Destination::file(&path) {
+                Ok(file) => settings.destinations.push(file),
+                Err(error) => return Err(InstallError::File(path, error)),
+            }
+        }
+        let has = |settings: &Settings, wanted: fn(&Destination) -> bool| {
+            settings.destinations.iter().any(wanted)
+        };
+        if self.to_stderr && !has(&settings, |it| matches!(it, Destination::Stderr)) {
+            settings.destinations.push(Destination::Stderr);
+        }
+        if self.to_log && !has(&settings, |it| matches!(it, Destination::Log)) {
+            settings.destinations.push(Destination::Log);
+        }
+        settings.finds_deadlocks |= self.finds_deadlocks;
+        settings.reaction = self.reaction.unwrap_or(settings.reaction);
+        settings.hooks.extend(self.hooks);
+        let now = Instant::now();
+        let times = self.after.into_iter();
+        settings.after.extend(times.filter_map(|time| {
+            let at = tk_park::checked_add_instant(now, time)?;
+            let is_done = AtomicBool::new(false);
+            Some(Arc::new(Timed { at, is_done }))
+        }));
+        settings.replace();
+        watcher::start().map_err(InstallError::Thread)?;
+        for number in self.signals {
+            signal::dump_at(number)?;
+        }
+        if self.at_panic {
+            dump_at_panics();
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Install {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Install").finish_non_exhaustive()
+    }
+}
+
+fn dump_at_panics() {
+    static IS_SET: AtomicBool = AtomicBool::new(false);
+    if IS_SET.swap(true, Relaxed) {
+        return;
+    }
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        report(info);
+        let thread = tk_core::current();
+        let name = thread.name();
+        let name = crate::text::Escaped(&name);
+        let reason = format!("a dump at the panic of {name} (thread {})", thread.id());
+        Settings::current().dump(&reason);
+    }));
+}
+
+/// Why something can't be watched.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InstallError {
+    /// The file can't be written.
+    File(PathBuf, io::Error),
+    /// The program has a handler for the signal of this number.
+    SignalTaken(i32),
+    /// The system allows no handler for the signal of this number.
+    Signal(i32, io::Error),
+    /// The system starts no thread.
+    Thread(io::Error),
+}
+
+impl fmt::Display for InstallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            InstallError::File(path, error) => {
+                write!(f, "cannot write to {}: {error}", path.display())
+            }
+            InstallError::SignalTaken(signal) => {
+                write!(f, "the program has a handler for signal {signal} already")
+            }
+            InstallError::Signal(signal, error) => {
+                write!(f, "cannot handle signal {signal}: {error}")
+            }
+            InstallError::Thread(error) => write!(f, "cannot start the watcher: {error}"),
+        }
+    }
+}
+
+impl Error for InstallError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            InstallError::File(_, error)
+            | InstallError::Signal(_, error)
+            | InstallError::Thread(error) => Some(error),
+            InstallError::SignalTaken(_) => None,
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! The watcher: a thread that sleeps until a wait has lasted for long, and then looks for deadlocks.
+//!
+//! | what wakes it | what it does |
+//! |---|---|
+//! | a report of a wait for something held | looks for deadlocks |
+//! | a report of another wait | looks whether all threads wait |
+//! | a scan that has found something in motion | looks again, a moment later |
+//! | the time of a watchdog, or of a dump that was asked for | writes a dump |
+//!
+//! While no thread waits for long, it is never woken.
+//!
+//! # Invariants
+//!
+//! **The bell is heard.** A report sets a bit of the bell, and then unparks the watcher. The watcher
+//! takes all bits before it looks. So a report that comes while it looks makes it look again.
+//!
+//! **No wait of the watcher.** The program's code, which is a hook or a logger, may wait for one of
+//! the threads that hang. So it runs in a thread of its own, for which the watcher waits for a
+//! second at most.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::*};
+use std::sync::mpsc;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use tk_core::__private::fork::{Mutex, generation};
+use tk_core::__private::{RegistrationExt, ThreadRecordExt, call_guarded, log_guarded};
+use tk_core::Registration;
+use tk_park::__private::{Report, break_wait, watch};
+
+use crate::detect::{self, Completeness, Found, Reported};
+use crate::dump::Describer;
+use crate::install::{Reaction, Settings};
+use crate::output::{Destination, write_to};
+use crate::scan::Scan;
+use crate::snapshot::{ForeignThreads, foreign_threads};
+use crate::watchdog;
+
+/// The name of the thread, and the beginning of those of others that serve this crate.
+const NAME: &str = "tk-watch";
+
+const HELD: u32 = 1;
+const FREE: u32 = 1 << 1;
+/// The settings or the watchdogs have changed.
+const CHANGED: u32 = 1 << 2;
+
+static BELL: AtomicU32 = AtomicU32::new(0);
+
+/// The thread of the watcher, and the process that it is in.
+static THREAD: Mutex<Option<(u32, Thread)>> = Mutex::constant(None);
+
+/// At least so much time is between the beginnings of two scans, and at least ten times what the
+/// last one took: a program in which many threads wait for long loses a tenth of one processor.
+const BETWEEN_SCANS: Duration = Duration::from_millis(40);
+/// How often the watcher looks at most whether all threads wait.
+const BETWEEN_SUSPICIONS: Duration = Duration::from_secs(1);
+/// How long the program's code may take.
+const LONGEST_CALL: Duration = Duration::from_secs(1);
+
+/// Called by a thread that waits: allocates nothing.
+fn hear(report: Report) {
+    ring(match report {
+        Report::Held => HELD,
+        Report::Free => FREE,
+    });
+}
+
+fn ring(bit: u32) {
+    // Release: pairs with the Acquire in `run`. The bell is heard.
+    if BELL.fetch_or(bit, Release) & bit == 0 {
+        // A statement of its own, so that it is unlocked.
+        let thread = THREAD.lock().clone();
+        if let Some((process, thread)) = thread
+            && process == generation()
+        {
+            thread.unpark();
+        }
+    }
+}
+
+/// Makes the watcher look at the settings and the watchdogs again.
+pub(crate) fn note_change() {
+    ring(CHANGED);
+}
+
+/// Starts the watcher, unless it runs in this process.
+pub(crate) fn start() -> io::Result<()> {
+    let here = generation();
+    let is_here = |thread: &Option<(u32, Thread)>| {
+        thread.as_ref().is_some_and(|(process, _)| *process == here)
+    };
+    if !is_here(&THREAD.lock()) {
+        // The bits of the parent would keep the bell from ringing.
+        BELL.store(0, Relaxed);
+        let registration = Registration::unlisted(NAME);
+        let handle = thread::Builder::new().name(NAME.into()).spawn(move || {
+            registration.begin();
+            if wait_until_chosen() {
+                run();
+            }
+        })?;
+        let mut thread = Some((here, handle.thread().clone()));
+        let mut chosen = THREAD.lock();
+        if !is_here(&chosen) {
+            std::mem::swap(&mut *chosen, &mut thread);
+        }
+        drop(chosen);
+        // That of the parent, if there is one, or the new one, if another was chosen.
+        drop(thread);
+        handle.thread().unpark();
+    }
+    watch(hear);
+    // Threads may have waited for long before.
+    ring(HELD | FREE);
+    Ok(())
+}
+
+/// Whether the calling thread is the watcher of this process. Another thread may have started one
+/// at the same time.
+fn wait_until_chosen() -> bool {
+    loop {
+        let chosen = THREAD.lock().clone();
+        if let Some((process, chosen)) = chosen
+            && process == generation()
+        {
+            return chosen.id() == thread::current().id();
+        }
+        thread::park();
+    }
+}
+
+/// When the watcher is to do what it has not done yet.
+#[derive(Default)]
+struct Due {
+    scan: Option<Instant>,
+    suspicion: Option<Instant>,
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+fn run() {
+    let mut reported = Reported::default();
+    let mut suspected = None;
+    let mut due = Due::default();
+    let mut next_scan = Instant::now();
+    let mut next_suspicion = Instant::now();
+    loop {
+        // Acquire: pairs with the Release in `ring`.
+        let bell = BELL.swap(0, Acquire);
+        if bell & HELD != 0 {
+            due.scan = earlier(due.scan, Some(next_scan));
+        }
+        if bell != 0 {
+            due.suspicion = earlier(due.suspicion, Some(next_suspicion));
+        }
+        let now = Instant::now();
+        let settings = Settings::current();
+        if due.scan.is_some_and(|at| at <= now) {
+            due.scan = None;
+            if settings.finds_deadlocks() {
+                let again = look_for_deadlocks(&settings, &mut reported);
+                next_scan = now + BETWEEN_SCANS.max(now.elapsed() * 10);
+                if again == Completeness::Repeat {
+                    due.scan = Some(next_scan);
+                }
+            }
+        }
+        if due.suspicion.is_some_and(|at| at <= now) {
+            due.suspicion = None;
+            next_suspicion = now + BETWEEN_SUSPICIONS;
+            if settings.finds_deadlocks() {
+                look_whether_all_wait(&settings, &mut suspected);
+            }
+        }
+        let other = earlier(settings.dump_if_due(now), watchdog::bark(&settings, now));
+        let next = earlier(earlier(due.scan, due.suspicion), other);
+        match next {
+            None => thread::park(),
+            Some(next) => thread::park_timeout(next.saturating_duration_since(Instant::now())),
+        }
+    }
+}
+
+fn look_for_deadlocks(settings: &Settings, reported: &mut Reported) -> Completeness {
+    let scan = Scan::now();
+    let (found, completeness) = detect::deadlocks(&scan, reported);
+    for found in found {
+        react(settings, &scan, &found);
+    }
+    completeness
+}
+
+fn react(settings: &Settings, scan: &Scan, found: &Found) {
+    let deadlock = Describer::new(scan).deadlock(found);
+    let text = format!("deadlock: {deadlock}");
+    let is_broken = settings.reaction() == Reaction::Panic && break_last(scan, found, &text);
+    // A broken wait is not one that the program has to be told about before it goes on.
+    let to_stderr =
+        settings.reaction() == Reaction::Abort || log::max_level() == log::LevelFilter::Off;
+    let mut places = settings.report_destinations();
+    if to_stderr
+        && !places
+            .iter()
+            .any(|place| matches!(place, Destination::Stderr))
+    {
+        places.push(Destination::Stderr);
+    }
+    write_to(&places, &text);
+    let hooks = settings.hooks();
+    let could_not_break = settings.reaction() == Reaction::Panic && !is_broken;
+    call_program(move || {
+        log_guarded(|| log::error!("{text}"));
+        if could_not_break {
+            log_guarded(|| log::error!("no thread of the deadlock is in a call that can panic"));
+        }
+        for hook in hooks {
+            call_guarded(|| hook(&deadlock));
+        }
+    });
+    if settings.reaction() == Reaction::Abort {
+        std::process::abort();
+    }
+}
+
+/// Ends the last wait of the deadlock that a panic can end.
+fn break_last(scan: &Scan, found: &Found, text: &str) -> bool {
+    let breakable = found
+        .members
+        .iter()
+        .filter(|link| link.wait.look.is_breakable);
+    let mut links: Vec<_> = breakable.collect();
+    links.sort_by_key(|link| std::cmp::Reverse(link.wait.look.wait.since()));
+    links.iter().any(|link| {
+        let record = &scan.threads[link.position].record;
+        break_wait(record, link.wait.look.number, Arc::from(text))
+    })
+}
+
+/// Calls the program's code: No wait of the watcher.
+fn call_program(f: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = mpsc::channel::<()>();
+    let registration = Registration::unlisted("tk-watch-tell");
+    let builder = thread::Builder::new().name("tk-watch-tell".into());
+    let spawned = builder.spawn(move || {
+        registration.begin();
+        f();
+        drop(done);
+    });
+    if spawned.is_ok() {
+        let _ = is_done.recv_timeout(LONGEST_CALL);
+    } else {
+        write_to(
+            &[Destination::Stderr],
+            "tk-watch: there is no thread to call the logger and the hooks",
+        );
+    }
+}
+
+/// Says that all threads wait without a limit, if that is so and has not been said.
+fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u64)>>) {
+    let scan = Scan::now();
+    let mut state = Vec::new();
+    for seen in &scan.threads {
+        let record = &seen.record;
+        match &seen.wait {
+            // The service of timers waits without a limit if no timer is pending.
+            Some(wait) if wait.look.is_unlimited() => {
+                if record.is_listed() {
+                    state.push((record.id().get(), wait.look.number));
+                }
+            }
+            None if !record.is_listed() && record.name().starts_with(NAME) => {}
+            // It runs, or goes on by itself.
+            _ => return,
+        }
+    }
+    let known = scan
+        .threads
+        .iter()
+        .filter_map(|seen| seen.record.native_id());
+    let is_alone = match foreign_threads(&known.collect()) {
+        ForeignThreads::Known(threads) => threads.is_empty(),
+        ForeignThreads::Unknown(_) => false,
+    };
+    let is_in_deadlock = !detect::deadlocks(&scan, &mut Reported::default())
+        .0
+        .is_empty();
+    if state.is_empty() || !is_alone || is_in_deadlock {
+        return;
+    }
+    if suspected.as_ref() == Some(&state) {
+        return;
+    }
+    let text = format!(
+        "all threads wait without a limit, and no timer is pending: only a signal or another process can wake them\n{}",
+        crate::dump()
+    );
+    *suspected = Some(state);
+    write_to(&settings.report_destinations(), &text);
+    call_program(move || log_guarded(|| log::warn!("{text}")));
+}

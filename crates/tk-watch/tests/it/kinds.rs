@@ -1,0 +1,448 @@
+//! Deadlocks of each kind, and waits that look like one.
+
+use std::mem::forget;
+use std::sync::{Arc, Barrier, mpsc};
+use std::time::Duration;
+
+use tk_condvar::{Condition, Condvar, Monitor};
+use tk_event::Event;
+use tk_lock::{Lock, LockExt, RLock, RawLock, RwLock, RwLockExt, RwLockUpgradableReadGuard};
+use tk_park::{Limit, StopSource};
+use tk_thread::{Builder, JoinHandle, Panicked};
+use tk_watch::DeadlockKind;
+
+use crate::reports::{self, waits_for};
+
+fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    Builder::new().name(name).spawn(f).unwrap()
+}
+
+/// Of the threads, one has panicked with the report, and the others have gone on.
+#[track_caller]
+fn one_has_panicked(results: impl IntoIterator<Item = Result<(), Panicked>>) {
+    let panics: Vec<_> = results.into_iter().filter_map(Result::err).collect();
+    assert_eq!(panics.len(), 1, "{panics:?}");
+    assert!(
+        format!("{:?}", panics[0]).contains("wait for each other"),
+        "{panics:?}"
+    );
+}
+
+/// Runs two threads of these names. Each is called when both have done its first part.
+#[track_caller]
+fn deadlock_of_two<T: Send + Sync + Default + 'static>(
+    name: &str,
+    first: fn(&T, &dyn Fn()),
+    second: fn(&T, &dyn Fn()),
+) {
+    reports::watch();
+    let (things, both) = (Arc::new(T::default()), Arc::new(Barrier::new(2)));
+    let start = |which: &str, f: fn(&T, &dyn Fn())| {
+        let (things, both) = (Arc::clone(&things), Arc::clone(&both));
+        spawn(&format!("{name}-{which}"), move || {
+            f(&things, &|| _ = both.wait())
+        })
+    };
+    let threads = [start("a", first), start("b", second)];
+    let expected = [format!("{name}-a"), format!("{name}-b")];
+    assert_eq!(reports::wait_for(name, 1), [expected.to_vec()]);
+    one_has_panicked(threads.map(JoinHandle::join));
+}
+
+#[derive(Default)]
+struct Two {
+    lock: Lock<u32>,
+    rwlock: RwLock<u32>,
+}
+
+#[test]
+fn a_writer_that_waits_for_one_of_several_readers() {
+    deadlock_of_two::<Two>(
+        "drain",
+        |two, both| {
+            std::thread::scope(|s| {
+                // Another reader, which leaves when the deadlock has been reported.
+                let (send, reads) = mpsc::channel();
+                s.spawn(move || {
+                    let _read = two.rwlock.read();
+                    send.send(()).unwrap();
+                    reports::wait_for("drain", 1);
+                });
+                reads.recv().unwrap();
+                let _lock = two.lock.lock();
+                both();
+                drop(two.rwlock.write());
+            });
+        },
+        |two, both| {
+            let read = two.rwlock.read();
+            both();
+            // Later than the writer, so that this one is to panic.
+            tk_testing::until("the writer waits", || {
+                let waits = |it: &tk_core::ThreadRecord| tk_testing::is_parked(it, "write lock");
+                tk_core::enumerate()
+                    .iter()
+                    .any(|it| &*it.name() == "drain-a" && waits(it))
+            });
+            let _lock = two.lock.lock();
+            drop(read);
+        },
+    );
+}
+
+#[test]
+fn a_writer_whose_wait_is_broken_opens_the_door() {
+    deadlock_of_two::<Two>(
+        "door",
+        |two, both| {
+            let _lock = two.lock.lock();
+            both();
+            tk_testing::until("the other waits", || {
+                let waits = |it: &tk_core::ThreadRecord| tk_testing::is_parked(it, "lock");
+                tk_core::enumerate()
+                    .iter()
+                    .any(|it| &*it.name() == "door-b" && waits(it))
+            });
+            *two.rwlock.write() += 1;
+        },
+        |two, both| {
+            let read = two.rwlock.read();
+            both();
+            let _lock = two.lock.lock();
+            drop(read);
+            // The writer has begun to wait last, and has panicked.
+            *two.rwlock.write() += 1;
+            assert_eq!(*two.rwlock.read(), 1);
+        },
+    );
+}
+
+#[test]
+fn an_upgrade_that_waits_for_a_reader() {
+    deadlock_of_two::<Two>(
+        "upgrade",
+        |two, both| {
+            let read = two.rwlock.upgradable_read();
+            let _lock = two.lock.lock();
+            both();
+            drop(RwLockUpgradableReadGuard::upgrade(read));
+        },
+        |two, both| {
+            let _read = two.rwlock.read();
+            both();
+            drop(two.lock.lock());
+        },
+    );
+}
+
+#[test]
+fn a_reader_behind_a_writer_that_drains() {
+    // a reads, and waits for the lock, which c has; b drains, and waits for a; c waits for b.
+    reports::watch();
+    let two = Arc::new(Two::default());
+    let (hold, both) = (Arc::clone(&two), Arc::new(Barrier::new(2)));
+    let met = Arc::clone(&both);
+    let a = spawn("behind-a", move || {
+        let _read = hold.rwlock.read();
+        met.wait();
+        drop(hold.lock.lock());
+    });
+    let c_two = Arc::clone(&two);
+    let c = spawn("behind-c", move || {
+        let _lock = c_two.lock.lock();
+        both.wait();
+        tk_testing::until("the door is closed", || c_two.rwlock.try_read().is_none());
+        drop(c_two.rwlock.read());
+    });
+    let b_two = Arc::clone(&two);
+    let b = spawn("behind-b", move || {
+        tk_testing::until("there is a reader", || b_two.rwlock.try_write().is_none());
+        drop(b_two.rwlock.write());
+    });
+    let expected = ["behind-a", "behind-b", "behind-c"].map(String::from);
+    assert_eq!(reports::wait_for("behind-", 1), [expected.to_vec()]);
+    one_has_panicked([a, b, c].map(JoinHandle::join));
+}
+
+#[test]
+fn a_reader_behind_a_writer_that_will_give_up_is_no_deadlock() {
+    reports::watch();
+    let (two, source) = (Arc::new(Two::default()), StopSource::new());
+    let both = Arc::new(Barrier::new(2));
+    let (a_two, met) = (Arc::clone(&two), Arc::clone(&both));
+    let a = spawn("give-up-a", move || {
+        let _read = a_two.rwlock.read();
+        met.wait();
+        drop(a_two.lock.lock());
+    });
+    let c_two = Arc::clone(&two);
+    let c = spawn("give-up-c", move || {
+        let _lock = c_two.lock.lock();
+        both.wait();
+        tk_testing::until("the door is closed", || c_two.rwlock.try_read().is_none());
+        drop(c_two.rwlock.read());
+    });
+    let (b_two, token) = (Arc::clone(&two), source.token());
+    let b = spawn("give-up-b", move || {
+        tk_testing::until("there is a reader", || b_two.rwlock.try_write().is_none());
+        assert!(b_two.rwlock.write_with(&token).is_err());
+    });
+    let waits = |thread: &JoinHandle<()>| thread.blocked_on().is_some();
+    tk_testing::until("all wait", || waits(&a) && waits(&b) && waits(&c));
+    std::thread::sleep(Duration::from_millis(300));
+    source.request_stop();
+    [a, b, c].into_iter().for_each(|it| it.join().unwrap());
+    assert!(reports::of("give-up-").is_empty());
+}
+
+#[derive(Default)]
+struct Monitors {
+    one: Monitor<u32>,
+    other: Monitor<u32>,
+}
+
+#[test]
+fn monitors() {
+    deadlock_of_two::<Monitors>(
+        "monitor",
+        |two, both| {
+            let _one = two.one.lock();
+            both();
+            drop(two.other.lock());
+        },
+        |two, both| {
+            let _other = two.other.lock();
+            both();
+            drop(two.one.lock());
+        },
+    );
+}
+
+#[test]
+fn reentrant_locks() {
+    deadlock_of_two::<[RLock<()>; 2]>(
+        "rlock",
+        |two, both| {
+            let _one = (two[0].lock(), two[0].lock());
+            both();
+            drop(two[1].lock());
+        },
+        |two, both| {
+            let _other = two[1].lock();
+            both();
+            drop(two[0].lock_with(Limit::never()));
+        },
+    );
+}
+
+#[test]
+fn a_thread_that_takes_its_lock_again_after_a_notification() {
+    reports::watch();
+    // a waits for the condition with the other lock held: a nested monitor. b, which notifies, has
+    // the condition's lock, and wants that other lock.
+    let (condition, other) = (Arc::new(Condition::new(0)), Arc::new(Lock::new(())));
+    let (a_condition, a_other) = (Arc::clone(&condition), Arc::clone(&other));
+    let a = spawn("nested-a", move || {
+        let _other = a_other.lock();
+        let mut value = a_condition.lock();
+        while *value == 0 {
+            value.wait();
+        }
+    });
+    tk_testing::until("a waits", || waits_for(&a, "condition"));
+    // So long that a has reported its wait before it is moved.
+    std::thread::sleep(Duration::from_millis(150));
+    let b = spawn("nested-b", move || {
+        let mut value = condition.lock();
+        *value = 1;
+        condition.notify_all();
+        drop(other.lock());
+    });
+    let expected = ["nested-a", "nested-b"].map(String::from);
+    assert_eq!(reports::wait_for("nested-", 1), [expected.to_vec()]);
+    // a must not panic in its wait, though it has begun to wait for the lock last.
+    assert!(b.join().is_err());
+    a.join().unwrap();
+}
+
+#[test]
+fn a_move_to_the_queue_of_a_lock_closes_the_cycle() {
+    reports::watch();
+    // a has the other lock, and waits for the condition. b has the condition's lock, and waits for
+    // the other one for long. Then c, which ends, moves a.
+    let things = Arc::new((Lock::new(()), Condvar::new(), Lock::new(())));
+    let a_things = Arc::clone(&things);
+    let a = spawn("moved-a", move || {
+        let (lock, changed, other) = &*a_things;
+        let _other = other.lock();
+        let mut guard = lock.lock();
+        changed.wait(&mut guard);
+    });
+    tk_testing::until("a waits", || waits_for(&a, "condition"));
+    let b_things = Arc::clone(&things);
+    let b = spawn("moved-b", move || {
+        let (lock, _, other) = &*b_things;
+        let _guard = lock.lock();
+        drop(other.lock());
+    });
+    tk_testing::until("b waits", || waits_for(&b, "lock"));
+    std::thread::sleep(Duration::from_millis(250));
+    assert!(reports::of("moved-").is_empty());
+    assert!(things.1.notify_one());
+    let expected = ["moved-a", "moved-b"].map(String::from);
+    assert_eq!(reports::wait_for("moved-", 1), [expected.to_vec()]);
+    assert!(b.join().is_err());
+    a.join().unwrap();
+}
+
+#[test]
+fn a_join_of_a_thread_that_waits_for_the_joiners_lock() {
+    reports::watch();
+    let lock = Arc::new(Lock::new(()));
+    let joiner_lock = Arc::clone(&lock);
+    let joiner = spawn("join-a", move || {
+        let _guard = joiner_lock.lock();
+        let lock = Arc::clone(&joiner_lock);
+        let inner = spawn("join-b", move || drop(lock.lock()));
+        inner.join().unwrap();
+    });
+    let expected = ["join-a", "join-b"].map(String::from);
+    assert_eq!(reports::wait_for("join-", 1), [expected.to_vec()]);
+    // Which one panics is chance; if it is the inner one, the outer one panics with it.
+    assert!(joiner.join().is_err());
+}
+
+#[test]
+fn a_scope_whose_thread_waits_for_the_lock_of_the_scope() {
+    reports::watch();
+    let (lock, end) = (Arc::new(Lock::new(())), Arc::new(Event::new()));
+    let outer_end = Arc::clone(&end);
+    let outer = spawn("scope-a", move || {
+        let _guard = lock.lock();
+        tk_thread::scope(|s| {
+            // More threads than the list has room for at first.
+            for _ in 0..6 {
+                s.spawn(|| outer_end.wait());
+            }
+            let inner = Builder::new().name("scope-b");
+            drop(inner.spawn_scoped(s, || drop(lock.lock())).unwrap());
+        });
+    });
+    let expected = ["scope-a", "scope-b"].map(String::from);
+    assert_eq!(reports::wait_for("scope-", 1), [expected.to_vec()]);
+    end.set();
+    // The thread that waits for the lock has panicked, and so the scope does.
+    assert!(outer.join().is_err());
+}
+
+#[test]
+fn a_lock_whose_holder_has_exited() {
+    reports::watch();
+    let (lock, rwlock) = (Arc::new(Lock::new(())), Arc::new(RwLock::new(())));
+    let (leaky_lock, leaky_rwlock) = (Arc::clone(&lock), Arc::clone(&rwlock));
+    spawn("gone-leaker", move || {
+        forget(leaky_lock.lock());
+        forget(leaky_rwlock.read());
+    })
+    .join()
+    .unwrap();
+    let a = spawn("gone-a", move || drop(lock.lock()));
+    let b = spawn("gone-b", move || drop(rwlock.write()));
+    let mut names = reports::wait_for("gone-", 2);
+    names.sort();
+    assert_eq!(names, [["gone-a"], ["gone-b"]]);
+    for (_, deadlock) in reports::of("gone-") {
+        assert_eq!(deadlock.kind, DeadlockKind::HolderGone);
+        assert!(deadlock.members[0].waits_for.is_gone);
+        assert!(deadlock.to_string().contains("gone-leaker"), "{deadlock}");
+    }
+    for thread in [a, b] {
+        assert!(thread.join().is_err());
+    }
+}
+
+#[test]
+fn a_lock_that_any_thread_may_release_is_no_deadlock() {
+    reports::watch();
+    let batons = Arc::new([RawLock::new(), RawLock::new()]);
+    let wait = |name: &str, own: usize| {
+        let batons = Arc::clone(&batons);
+        spawn(name, move || {
+            batons[own].acquire();
+            while !batons[1 - own].is_locked() {
+                std::thread::yield_now();
+            }
+            batons[1 - own].acquire();
+        })
+    };
+    let threads = [wait("baton-a", 0), wait("baton-b", 1)];
+    for thread in &threads {
+        tk_testing::until("the thread waits", || waits_for(thread, "lock"));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(reports::of("baton-").is_empty());
+    let found = tk_watch::dump().deadlocks;
+    assert!(
+        !found
+            .iter()
+            .any(|it| it.members.iter().any(|it| it.name.starts_with("baton-")))
+    );
+    batons.iter().for_each(|baton| baton.release().unwrap());
+    threads.into_iter().for_each(|it| it.join().unwrap());
+}
+
+#[test]
+fn a_wait_with_a_limit_is_no_deadlock_and_is_one_when_it_has_none() {
+    reports::watch();
+    let (two, source) = (Arc::new([Lock::new(()), Lock::new(())]), StopSource::new());
+    let both = Arc::new(Barrier::new(2));
+    let (a_two, met, token) = (Arc::clone(&two), Arc::clone(&both), source.token());
+    let a = spawn("limit-a", move || {
+        let _guard = a_two[0].lock();
+        met.wait();
+        assert!(a_two[1].lock_with(&token).is_err());
+        drop(a_two[1].lock());
+    });
+    let b = spawn("limit-b", move || {
+        let _guard = two[1].lock();
+        both.wait();
+        drop(two[0].lock());
+    });
+    tk_testing::until("both wait", || {
+        a.blocked_on().is_some() && b.blocked_on().is_some()
+    });
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(reports::of("limit-").is_empty());
+    source.request_stop();
+    let expected = ["limit-a", "limit-b"].map(String::from);
+    assert_eq!(reports::wait_for("limit-", 1), [expected.to_vec()]);
+    one_has_panicked([a, b].map(JoinHandle::join));
+}
+
+#[test]
+fn a_broken_wait_is_no_handoff() {
+    // The lock that the broken wait was for is taken by others as if that wait had given up.
+    reports::watch();
+    for round in 0..3 {
+        let name = format!("handoff{round}-");
+        let two = Arc::new([Lock::new(0), Lock::new(0)]);
+        let both = Arc::new(Barrier::new(2));
+        let start = |which: &str, own: usize| {
+            let (two, both) = (Arc::clone(&two), Arc::clone(&both));
+            spawn(&format!("{name}{which}"), move || {
+                let mut mine = two[own].lock();
+                both.wait();
+                *two[1 - own].lock() += 1;
+                *mine += 1;
+            })
+        };
+        let threads = [start("a", 0), start("b", 1)];
+        reports::wait_for(&name, 1);
+        one_has_panicked(threads.map(JoinHandle::join));
+        // The one that went on has added to both.
+        assert_eq!(
+            (two[0].try_lock().as_deref(), two[1].try_lock().as_deref()),
+            (Some(&1), Some(&1))
+        );
+    }
+}

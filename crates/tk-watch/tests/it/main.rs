@@ -1,0 +1,8 @@
+//! What the watcher finds, and what it does not find.
+
+mod churn;
+mod dump;
+mod graphs;
+mod install;
+mod kinds;
+mod reports;

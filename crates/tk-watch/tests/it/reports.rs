@@ -1,0 +1,78 @@
+//! The reports of the watcher, for the tests of this program, which run at the same time.
+
+use std::sync::{Mutex, Once};
+use std::time::{Duration, Instant};
+
+use tk_watch::{Deadlock, Reaction};
+
+static REPORTS: Mutex<Vec<(Instant, Deadlock)>> = Mutex::new(Vec::new());
+
+/// Starts the watcher, which ends each deadlock by a panic of its last thread.
+pub fn watch() {
+    static START: Once = Once::new();
+    START.call_once(|| {
+        // There is no logger, and the reports need not go to the standard error.
+        log::set_max_level(log::LevelFilter::Error);
+        // The reports of panics that are meant to be.
+        let report = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let text = info.payload_as_str().unwrap_or_default();
+            if !text.starts_with("deadlock: ") {
+                report(info);
+            }
+        }));
+        tk_watch::install()
+            .deadlocks(Reaction::Panic)
+            .to_file("/dev/null")
+            .on_deadlock(|deadlock| {
+                let report = (Instant::now(), deadlock.clone());
+                REPORTS.lock().unwrap().push(report);
+            })
+            .start()
+            .unwrap();
+    });
+}
+
+/// The deadlocks with a thread whose name begins like this, and when each was reported.
+pub fn of(prefix: &str) -> Vec<(Instant, Deadlock)> {
+    let reports = REPORTS.lock().unwrap();
+    let is_mine = |(_, deadlock): &&(Instant, Deadlock)| {
+        deadlock
+            .members
+            .iter()
+            .any(|member| member.name.starts_with(prefix))
+    };
+    reports.iter().filter(is_mine).cloned().collect()
+}
+
+/// Waits for so many reports, and returns the names of the threads of each.
+#[track_caller]
+pub fn wait_for(prefix: &str, count: usize) -> Vec<Vec<String>> {
+    tk_testing::until(
+        &format!("{count} deadlocks of {prefix} are reported"),
+        || {
+            std::thread::sleep(Duration::from_millis(1));
+            of(prefix).len() >= count
+        },
+    );
+    of(prefix)
+        .iter()
+        .map(|(_, deadlock)| names(deadlock))
+        .collect()
+}
+
+/// The names of the threads of a deadlock, sorted.
+pub fn names(deadlock: &Deadlock) -> Vec<String> {
+    let mut names: Vec<_> = deadlock
+        .members
+        .iter()
+        .map(|member| member.name.clone())
+        .collect();
+    names.sort();
+    names
+}
+
+/// Whether the thread waits for a thing of this kind.
+pub fn waits_for(thread: &tk_thread::Thread, kind: &str) -> bool {
+    thread.blocked_on().is_some_and(|wait| wait.kind() == kind)
+}
