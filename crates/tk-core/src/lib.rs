@@ -55,6 +55,7 @@ mod blocked_on;
 mod callbacks;
 mod current;
 mod exit;
+mod first_thread;
 mod fork;
 mod guard;
 mod holder;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tk_core::__private::{
-    KeepAliveExt, Program, RegistrationExt, drop_guarded, log_guarded, shutting_down,
+    KeepAliveExt, Program, RegistrationExt, drop_guarded, log_guarded, note_thread, shutting_down,
 };
 use tk_core::{KeepAlive, Registration, function_name, next_name};
 
@@ -229,6 +229,7 @@ impl Builder {
     ) -> io::Result<(std::thread::Builder, Registration, Thread)> {
         install_panic_hook();
         tk_park::watch_forks();
+        note_thread();
         let program = Program::current();
 
         let stack_size = self.stack_size.or_else(stack_size);

@@ -34,7 +34,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use tk_core::__private::{
-    KeepAliveExt, Program, ThreadRecordExt, drop_guarded, log_guarded, shutting_down,
+    KeepAliveExt, Program, ThreadRecordExt, drop_guarded, log_guarded, note_thread, shutting_down,
 };
 use tk_core::{Holder, KeepAlive, ShuttingDown};
 use tk_park::sync::AtomicBool;
@@ -244,6 +244,7 @@ impl Shutdown {
     /// [`main`](crate::main()).
     #[track_caller]
     pub fn run<T>(self, f: impl FnOnce() -> T) -> Result<T, GraceExpired<T>> {
+        note_thread();
         let running = Running::begin(self);
         let result = catch_unwind(AssertUnwindSafe(f));
         let is_main = running.is_main();

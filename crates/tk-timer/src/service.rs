@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use once_cell::race::OnceBox;
 use tk_core::__private::fork::generation;
 use tk_core::__private::{
-    HolderExt, Program, RegistrationExt, fork, list_holders, log_guarded, run_as,
+    HolderExt, Program, RegistrationExt, fork, list_holders, log_guarded, note_thread, run_as,
 };
 use tk_core::{Holder, Registration};
 use tk_lock::LockGuard;
@@ -216,6 +216,7 @@ impl ServiceRef {
 
 impl Runner for ServiceRef {
     fn start_thread(&self) -> io::Result<()> {
+        note_thread();
         let service = self.clone();
         // Not a thread of tk-thread, which would call the program's hooks and logger: they may
         // start a timer and wait for it.

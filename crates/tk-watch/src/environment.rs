@@ -4,6 +4,7 @@
 //! error, and skipped: a typing error must not stop the program.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::Reaction;
@@ -11,8 +12,19 @@ use crate::install::Install;
 
 pub(crate) const VARIABLE: &str = "TK_WATCH";
 
-/// Adds what the variable says.
+/// Whether what the variable says has been done.
+static IS_DONE: AtomicBool = AtomicBool::new(false);
+
+/// Notes that what the variable says has been done.
+pub(crate) fn note_done() {
+    IS_DONE.store(true, Relaxed);
+}
+
+/// Adds what the variable says, unless it has been done.
 pub(crate) fn add_to(install: &mut Install) {
+    if IS_DONE.load(Relaxed) {
+        return;
+    }
     let Some(value) = std::env::var_os(VARIABLE) else {
         return;
     };

@@ -269,11 +269,13 @@ impl Install {
     /// ```
     pub fn start(mut self) -> Result<(), InstallError> {
         environment::add_to(&mut self);
-        self.start_as_is()
+        self.start_as_is()?;
+        environment::note_done();
+        Ok(())
     }
 
     /// Without the environment variable.
-    pub(crate) fn start_as_is(self) -> Result<(), InstallError> {
+    fn start_as_is(self) -> Result<(), InstallError> {
         let mut settings = (*Settings::current()).clone();
         for path in self.files {
             match Destination::file(&path) {

@@ -1,5 +1,7 @@
 //! A program that hangs explains itself.
 
+#![deny(unsafe_code)]
+
 mod deadlock;
 mod detect;
 mod dump;
@@ -8,6 +10,7 @@ mod graph;
 mod install;
 mod name;
 mod output;
+mod preload;
 mod scan;
 mod signal;
 mod snapshot;

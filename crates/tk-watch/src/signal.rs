@@ -13,6 +13,7 @@ mod imp {
     use std::thread;
 
     use signal_hook::SigId;
+    use signal_hook::consts::FORBIDDEN;
     use signal_hook::low_level::{pipe, unregister};
     use tk_core::__private::RegistrationExt;
     use tk_core::__private::fork::{Inherit, Mutex, generation};
@@ -35,6 +36,9 @@ mod imp {
     /// Makes the process write a dump when it gets this signal.
     pub(crate) fn dump_at(signal: i32) -> Result<(), InstallError> {
         let refused = |error| InstallError::Signal(signal, error);
+        if FORBIDDEN.contains(&signal) {
+            return Err(refused(io::ErrorKind::InvalidInput.into()));
+        }
         let of_signal = |entry: &&mut Option<(i32, u32, SigId)>| matches!(entry, Some((known, ..)) if *known == signal);
         let known = {
             let mut signals = SIGNALS.lock();

@@ -11,8 +11,13 @@
 //!
 //! # Invariants
 //!
-//! **The bell is heard.** A report sets a bit of the bell, and then unparks the watcher. The watcher
-//! takes all bits before it looks. So a report that comes while it looks makes it look again.
+//! **The bell is heard.** A report sets a bit of the bell, and unparks the watcher if the bit was not
+//! set. The watcher takes all bits before it looks, and looks at the bell once more before it parks.
+//! If it did not, this could happen:
+//!
+//! 1. The watcher waits for the program's code, for which the standard library parks it.
+//! 2. A thread sets a bit, and unparks the watcher. That ends no wait but the one of step 1.
+//! 3. The watcher parks. The bit is set, so no report unparks it any more.
 //!
 //! **No wait of the watcher.** The program's code, which is a hook or a logger, may wait for one of
 //! the threads that hang. So it runs in a thread of its own, for which the watcher waits for a
@@ -178,6 +183,10 @@ fn run() {
         }
         let other = earlier(settings.dump_if_due(now), watchdog::bark(&settings, now));
         let next = earlier(earlier(due.scan, due.suspicion), other);
+        // The bell is heard. Relaxed: the swap acquires.
+        if BELL.load(Relaxed) != 0 {
+            continue;
+        }
         match next {
             None => thread::park(),
             Some(next) => thread::park_timeout(next.saturating_duration_since(Instant::now())),
@@ -198,18 +207,7 @@ fn react(settings: &Settings, scan: &Scan, found: &Found) {
     let deadlock = Describer::new(scan).deadlock(found);
     let text = format!("deadlock: {deadlock}");
     let is_broken = settings.reaction() == Reaction::Panic && break_last(scan, found, &text);
-    // A broken wait is not one that the program has to be told about before it goes on.
-    let to_stderr =
-        settings.reaction() == Reaction::Abort || log::max_level() == log::LevelFilter::Off;
-    let mut places = settings.report_destinations();
-    if to_stderr
-        && !places
-            .iter()
-            .any(|place| matches!(place, Destination::Stderr))
-    {
-        places.push(Destination::Stderr);
-    }
-    write_to(&places, &text);
+    write_to(&places(settings), &text);
     let hooks = settings.hooks();
     let could_not_break = settings.reaction() == Reaction::Panic && !is_broken;
     call_program(move || {
@@ -224,6 +222,21 @@ fn react(settings: &Settings, scan: &Scan, found: &Found) {
     if settings.reaction() == Reaction::Abort {
         std::process::abort();
     }
+}
+
+/// Where reports are written, beside the logger: the standard error too if there is no logger, or
+/// if the process is about to abort, which the logger may not survive.
+fn places(settings: &Settings) -> Vec<Destination> {
+    let mut places = settings.report_destinations();
+    let is_silent = log::max_level() == log::LevelFilter::Off;
+    if (is_silent || settings.reaction() == Reaction::Abort)
+        && !places
+            .iter()
+            .any(|place| matches!(place, Destination::Stderr))
+    {
+        places.push(Destination::Stderr);
+    }
+    places
 }
 
 /// Ends the last wait of the deadlock that a panic can end.
@@ -300,6 +313,6 @@ fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u
         crate::dump()
     );
     *suspected = Some(state);
-    write_to(&settings.report_destinations(), &text);
+    write_to(&places(settings), &text);
     call_program(move || log_guarded(|| log::warn!("{text}")));
 }

@@ -81,6 +81,13 @@ impl Graph {
                 next[order[at]] = Some((order[(at + 1) % length], WAYS[random.below(8) as usize]));
             }
         }
+        // Of two writers behind one reader, the second waits for the first.
+        let mut written = BTreeSet::new();
+        for (to, way) in next.iter_mut().flatten() {
+            if matches!(way, Way::WriteOfRead) && !written.insert(*to) {
+                *way = Way::Lock;
+            }
+        }
         let mut limited = BTreeSet::new();
         if random.below(3) == 0 {
             limited.insert(random.below(count as u64) as usize);

@@ -1,0 +1,301 @@
+//! Programs that are watched though they do not call this crate, or do nothing but wait.
+//!
+//! Each test runs this program again, with a mode in the environment.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tk_event::Event;
+use tk_lock::Lock;
+use tk_thread::Builder;
+
+const MODE: &str = "TK_WATCH_TEST_MODE";
+
+fn main() {
+    match std::env::var(MODE).as_deref() {
+        Err(_) => run_tests(),
+        Ok("deadlock") => deadlock(),
+        Ok("deadlock-abort") => {
+            let install = tk_watch::install().deadlocks(tk_watch::Reaction::Abort);
+            install.start().unwrap();
+            deadlock();
+        }
+        Ok("all-wait") => tk_thread::main(|| {
+            tk_watch::install().start().unwrap();
+            Event::new().wait();
+        }),
+        Ok("panic") => tk_thread::main(|| {
+            tk_watch::install().at_panic().start().unwrap();
+            let thread = Builder::new().name("panics").spawn(|| panic!("on purpose"));
+            assert!(thread.unwrap().join().is_err());
+        }),
+        Ok("watchdog") => tk_thread::main(|| {
+            let dog = tk_watch::watchdog("main \"loop\"", Duration::from_millis(50)).unwrap();
+            dog.pet();
+            std::thread::sleep(Duration::from_millis(400));
+            dog.pet();
+            println!("over");
+        }),
+        #[cfg(unix)]
+        Ok("taken") => {
+            let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            signal_hook::flag::register(signal_hook::consts::SIGUSR1, flag).unwrap();
+            let taken = tk_watch::install()
+                .signal(signal_hook::consts::SIGUSR1)
+                .start();
+            println!("{}", taken.unwrap_err());
+            let refused = tk_watch::install()
+                .signal(signal_hook::consts::SIGKILL)
+                .start();
+            println!("{}", refused.unwrap_err());
+            tk_watch::install()
+                .signal(signal_hook::consts::SIGUSR2)
+                .start()
+                .unwrap();
+            // Its own.
+            tk_watch::install()
+                .signal(signal_hook::consts::SIGUSR2)
+                .start()
+                .unwrap();
+        }
+        #[cfg(unix)]
+        Ok("fork") => fork(),
+        Ok(other) => panic!("unknown mode {other}"),
+    }
+}
+
+/// Two threads with names wait for each other, and the main thread for both.
+fn deadlock() {
+    tk_thread::main(|| {
+        let two = Arc::new([Lock::new(()), Lock::new(())]);
+        let both = Arc::new(std::sync::Barrier::new(2));
+        let threads = [("knife", 0), ("fork", 1)].map(|(name, own)| {
+            let (two, both) = (Arc::clone(&two), Arc::clone(&both));
+            let body = move || {
+                let _mine = two[own].lock();
+                both.wait();
+                let _other = two[1 - own].lock();
+            };
+            Builder::new().name(name).spawn(body).unwrap()
+        });
+        tk_testing::until("both wait", || {
+            threads.iter().all(|it| it.blocked_on().is_some())
+        });
+        println!("ready");
+    });
+}
+
+/// The child of a fork watches itself when it has said so.
+#[cfg(unix)]
+fn fork() {
+    tk_watch::install().start().unwrap();
+    // A wait that the watcher of the parent hears of.
+    let event = Arc::new(Event::new());
+    let mine = Arc::clone(&event);
+    let waiter = tk_thread::spawn(move || _ = mine.wait());
+    tk_testing::until("it waits", || waiter.blocked_on().is_some());
+    tk_testing::fork(|| {
+        assert!(tk_watch::dump().threads.len() <= 2, "{}", tk_watch::dump());
+        let (send, found) = std::sync::mpsc::channel();
+        tk_watch::install()
+            .deadlocks(tk_watch::Reaction::Panic)
+            .on_deadlock(move |it| _ = send.send(it.members.len()))
+            .start()
+            .unwrap();
+        let two = Arc::new([Lock::new(()), Lock::new(())]);
+        let mine = Arc::clone(&two);
+        let (first, met) = (two[0].lock(), Arc::new(Event::new()));
+        let meet = Arc::clone(&met);
+        let other = tk_thread::spawn(move || {
+            let _second = mine[1].lock();
+            meet.set();
+            drop(mine[0].lock());
+        });
+        met.wait();
+        let wait = || drop(two[1].lock());
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(wait));
+        drop(first);
+        let _ = other.join();
+        assert_eq!(found.recv_timeout(Duration::from_secs(30)), Ok(2));
+    });
+    event.set();
+    waiter.join().unwrap();
+    println!("parent ends");
+}
+
+fn start(mode: &str, variable: Option<&str>) -> Child {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.env(MODE, mode).env_remove("TK_WATCH");
+    if let Some(value) = variable {
+        command.env("TK_WATCH", value);
+    }
+    command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Runs a program that ends by itself.
+fn run(mode: &str, variable: Option<&str>) -> (Output, String) {
+    let output = start(mode, variable).wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output, stderr)
+}
+
+/// Runs a program that hangs, until the standard error contains this text; then ends it.
+fn run_until(mode: &str, variable: Option<&str>, text: &str) -> String {
+    let mut child = start(mode, variable);
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let child = Arc::new(std::sync::Mutex::new(child));
+    let (seen_all, is_seen) = std::sync::mpsc::channel::<()>();
+    let late = Arc::clone(&child);
+    let killer = std::thread::spawn(move || {
+        let _ = is_seen.recv_timeout(tk_testing::PATIENCE);
+        late.lock().unwrap().kill().unwrap();
+    });
+    let mut seen = String::new();
+    while !seen.contains(text) {
+        assert!(
+            stderr.read_line(&mut seen).unwrap() > 0,
+            "{mode} has ended: {seen}"
+        );
+    }
+    drop(seen_all);
+    killer.join().unwrap();
+    stderr.read_to_string(&mut seen).unwrap();
+    child.lock().unwrap().wait().unwrap();
+    seen
+}
+
+fn run_tests() {
+    let tests: &[(&str, fn())] = &[
+        #[cfg(target_os = "linux")]
+        ("the variable alone starts the watcher", || {
+            let seen = run_until("deadlock", Some("deadlocks,nonsense"), "held by knife");
+            assert!(
+                seen.contains("TK_WATCH: \"nonsense\" is not understood"),
+                "{seen}"
+            );
+            assert!(
+                seen.contains("deadlock: 2 threads wait for each other:"),
+                "{seen}"
+            );
+        }),
+        #[cfg(target_os = "linux")]
+        ("a signal writes a dump to a file", signal_to_file),
+        #[cfg(target_os = "linux")]
+        ("a file that can't be written is an error", || {
+            let (output, stderr) = run("deadlock-abort", Some("file=/no/such/directory/x"));
+            assert!(!output.status.success());
+            assert!(
+                stderr.contains("File(\"/no/such/directory/x\", "),
+                "{stderr}"
+            );
+        }),
+        #[cfg(unix)]
+        ("an abort comes after the report", || {
+            use std::os::unix::process::ExitStatusExt;
+
+            let (output, stderr) = run("deadlock-abort", None);
+            assert_eq!(output.status.signal(), Some(signal_hook::consts::SIGABRT));
+            assert!(stderr.contains("knife (thread "), "{stderr}");
+        }),
+        ("a program that can't go on is suspected", || {
+            if cfg!(target_os = "linux") {
+                let seen = run_until("all-wait", None, "only a signal or another process");
+                assert!(seen.contains("all threads wait without a limit"), "{seen}");
+            }
+        }),
+        ("a panic is followed by a dump", || {
+            let (output, stderr) = run("panic", None);
+            assert!(output.status.success(), "{stderr}");
+            assert!(stderr.contains("on purpose"), "{stderr}");
+            assert!(
+                stderr.contains("a dump at the panic of panics (thread "),
+                "{stderr}"
+            );
+        }),
+        ("a watchdog barks once", || {
+            let (output, stderr) = run("watchdog", None);
+            assert_eq!(output.stdout, b"over\n");
+            let bark = "the watchdog \"main \\\"loop\\\"\" was not petted for";
+            assert_eq!(stderr.matches(bark).count(), 1, "{stderr}");
+            assert!(stderr.contains("last by MainThread (thread 1)"), "{stderr}");
+        }),
+        ("a dump after a time", || {
+            let seen = run_until("deadlock", Some("after=0.1"), "HELD BY");
+            assert!(
+                seen.contains("a dump after the time that was set"),
+                "{seen}"
+            );
+        }),
+        #[cfg(target_os = "linux")]
+        ("a signal that is taken is an error", || {
+            let (output, stderr) = run("taken", None);
+            assert!(output.status.success(), "{stderr}");
+            let lines: Vec<_> = output.stdout.lines().map(Result::unwrap).collect();
+            assert_eq!(lines[0], "the program has a handler for signal 10 already");
+            assert!(
+                lines[1].starts_with("cannot handle signal 9: "),
+                "{}",
+                lines[1]
+            );
+        }),
+        #[cfg(unix)]
+        ("the child of a fork watches itself", || {
+            let (output, stderr) = run("fork", None);
+            assert!(output.status.success(), "{stderr}");
+        }),
+    ];
+    let filter = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    for (name, test) in tests {
+        if filter
+            .as_ref()
+            .is_none_or(|filter| name.contains(filter.as_str()))
+        {
+            test();
+            println!("test {name} ... ok");
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn signal_to_file() {
+    let path = std::env::temp_dir().join(format!("tk-watch-{}.txt", std::process::id()));
+    let variable = format!("signal=QUIT,file={}", path.display());
+    let mut child = start("deadlock", Some(&variable));
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    assert_eq!(line, "ready\n");
+    let dump = || std::fs::read_to_string(&path).unwrap_or_default();
+    for round in 1..=2 {
+        let pid = child.id().to_string();
+        tk_testing::until("the signal has a handler, and makes a dump", || {
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+            let mask = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))
+                .unwrap();
+            let mask = u64::from_str_radix(mask.trim(), 16).unwrap();
+            mask & 1 << 2 != 0
+        });
+        Command::new("kill").args(["-QUIT", &pid]).status().unwrap();
+        tk_testing::until("the dump is in the file", || {
+            let dump = dump();
+            dump.matches("a dump at signal 3\n").count() == round
+                && dump.matches("deadlock: 2 threads").count() >= round
+        });
+    }
+    assert!(dump().contains("knife"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let _ = std::io::stdout().flush();
+}
