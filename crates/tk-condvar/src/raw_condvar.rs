@@ -3,8 +3,10 @@
 //! | state | `key` | wait | notify |
 //! |---|---|---|---|
 //! | idle | `0` | stores the key of the lock's queue, enters the queue | counts none |
-//! | waited on, lock held | the key | enters the queue if the key is the same, panics if not | moves threads into the lock's queue |
-//! | waited on, lock free | the key | the same | wakes the first thread, or a few; moves the others |
+//! | waited on, lock held | the key | enters the queue if the key is the same, panics if not |
+//! moves threads into the lock's queue |
+//! | waited on, lock free | the key | the same | wakes the first thread, or a few; moves the others
+//! |
 //!
 //! # Invariants
 //!
@@ -150,7 +152,8 @@ impl RawCondvar {
         let tagged: &dyn CondvarLock = lock;
         let info = WaitInfo::new("condition").tag((&raw const tagged).expose_provenance());
         let key = key_of(lock.word());
-        // Nobody holds a condition variable. A notification may move this thread to the lock's queue.
+        // Nobody holds a condition variable. A notification may move this thread to the lock's
+        // queue.
         let held = lock.held(has_guard).map(Held::when_moved);
         let mut saved = None;
         let parked = loop {

@@ -3,8 +3,10 @@
 //!
 //! | step | by | with locked |
 //! |---|---|---|
-//! | a wait without a limit has lasted for [`PATIENCE`]: calls the watcher's function | the thread that waits | nothing |
-//! | a notification has moved such a thread to another queue: calls the function | the thread that notifies | nothing |
+//! | a wait without a limit has lasted for [`PATIENCE`]: calls the watcher's function | the thread
+//! that waits | nothing |
+//! | a notification has moved such a thread to another queue: calls the function | the thread that
+//! notifies | nothing |
 //! | [`look_at`] | the watcher | the thread's waits, then the queue |
 //! | [`break_wait`] | the watcher | the same |
 //!
@@ -14,10 +16,10 @@
 //! its thread waits for ([`Held`]), and its thread does not leave the call before the waiter is out
 //! of the queue. So what is held is there while the queue is locked and the waiter is in it.
 //!
-//! **A last edge is reported.** A cycle of waits is complete when its last thread begins to wait, or
-//! when a notification moves its last thread from a condition variable into the queue of a lock: a
-//! thread that takes something runs, and has yet to wait. The thread that waits reports that itself
-//! after [`PATIENCE`]. If it has done so before it is moved, the thread that moves it does.
+//! **A last edge is reported.** A cycle of waits is complete when its last thread begins to wait,
+//! or when a notification moves its last thread from a condition variable into the queue of a lock:
+//! a thread that takes something runs, and has yet to wait. The thread that waits reports that
+//! itself after [`PATIENCE`]. If it has done so before it is moved, the thread that moves it does.
 //!
 //! **Without a limit.** What follows is said of waits without a limit. Others end by themselves.
 

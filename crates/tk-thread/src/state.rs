@@ -9,7 +9,8 @@
 //! | operation | `STARTING` | `RUNNING` | `UNREGISTERED` | `JOINED` |
 //! |---|---|---|---|---|
 //! | `wait_started` | waits | returns | returns | returns |
-//! | `join` without a limit, first | joins the OS thread | joins the OS thread | waits for the tail | returns |
+//! | `join` without a limit, first | joins the OS thread | joins the OS thread | waits for the tail
+//! | returns |
 //! | `join`, otherwise | waits | waits | waits for the tail | returns |
 //! | the thread leaves the registry | | `UNREGISTERED` | | |
 //! | the start fails | `JOINED` | | | |
@@ -30,8 +31,8 @@
 //!
 //! **An ended thread costs memory only.** The thread drops its OS handle when it leaves the
 //! registry, so that the system frees the stack as soon as the thread ends. Only a join without a
-//! limit that comes first takes the handle. It sleeps once, until the very end, instead of twice. If
-//! a watcher looks for deadlocks, such a join sleeps twice too, because it reports its wait.
+//! limit that comes first takes the handle. It sleeps once, until the very end, instead of twice.
+//! If a watcher looks for deadlocks, such a join sleeps twice too, because it reports its wait.
 //!
 //! **No user code with the handle locked.** A start that fails drops the thread's closure.
 //!

@@ -60,8 +60,8 @@
 //! Each part is a feature, and all parts are on by default: `thread`, `timer`, `event`, `lock`,
 //! `condvar` (which turns on `lock`), `semaphore`, `barrier` and `local`.
 //!
-//! Three features are off by default because they add dependencies: `logging` (the module
-//! `logging`), `serde` (locks that serialize as their value) and `arc_lock` (guards that own an
+//! Four features are off by default because they add dependencies: `logging` (the module
+//! `logging`), `watch` (the module `watch`: why a program hangs), `serde` (locks that serialize as their value) and `arc_lock` (guards that own an
 //! `Arc` of their lock).
 
 #![forbid(unsafe_code)]
@@ -160,6 +160,13 @@ pub mod local {
 #[cfg(feature = "logging")]
 #[doc(inline)]
 pub use tk_core::logging;
+
+/// Why a program hangs: dumps of all threads, and deadlocks.
+#[cfg(feature = "watch")]
+pub mod watch {
+    #[doc(inline)]
+    pub use tk_watch::*;
+}
 
 #[cfg(all(doctest, feature = "default"))]
 #[doc = include_str!("../README.md")]

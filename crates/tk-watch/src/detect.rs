@@ -5,22 +5,22 @@
 //! A scan looks at all threads, one after another, while they run. It yields candidates. A
 //! candidate is a cycle of threads, each of which waits without a limit for the next one. Its
 //! threads are looked at twice more, in the order of the cycle: all of them once, then all of them
-//! again. It is a deadlock if both looks find each thread in the same wait, in a queue (or in a join
-//! by the system), and the next thread among those that hold what it waits for.
+//! again. It is a deadlock if both looks find each thread in the same wait, in a queue (or in a
+//! join by the system), and the next thread among those that hold what it waits for.
 //!
 //! Let X wait for what Y holds, and let Y be the next thread.
 //!
 //! 1. *Y waits during the looks.* Both looks at Y saw the same number of its wait. The number
-//!    changes with each wait, so Y was in that wait from its first look to its second. A thread that
-//!    is out of its queue does not come back in the same wait. So Y was in the queue all that time,
-//!    and nothing was handed to it.
+//!    changes with each wait, so Y was in that wait from its first look to its second. A thread
+//!    that is out of its queue does not come back in the same wait. So Y was in the queue all that
+//!    time, and nothing was handed to it.
 //! 2. *Y holds the thing.* One of the two looks at X falls between the two looks at Y: the second
 //!    one, or for the last thread of the cycle, whose next is the first, the first one. That look
 //!    found Y among the holders, with the queue locked, after a look at Y had synchronized with the
-//!    begin of Y's wait. So it saw all that Y had done before, and what it saw is not a holding that
-//!    Y had ended (`Holds` in tk-lock has this in detail).
-//! 3. *X needs Y.* The wait of X has no limit and no stop token, and only the holders can end it: all
-//!    of them must let go.
+//!    begin of Y's wait. So it saw all that Y had done before, and what it saw is not a holding
+//!    that Y had ended (`Holds` in tk-lock has this in detail).
+//! 3. *X needs Y.* The wait of X has no limit and no stop token, and only the holders can end it:
+//!    all of them must let go.
 //!
 //! At the moment of the first of the second looks, all this holds of all threads of the cycle. None
 //! of them will run again before another one of them has. So none will.

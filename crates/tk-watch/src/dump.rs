@@ -19,12 +19,13 @@ use crate::{
 /// long, at which line of the program, and for which thread.
 ///
 /// Call it when the program hangs, and print the result. It waits for no other thread, so it
-/// returns however the program hangs. It allocates memory, so don't call it in a signal handler: see
-/// [`install`](crate::install()). The threads are looked at one after another, while they run. The
-/// deadlocks in it are certain nevertheless: each of their threads has been looked at again.
+/// returns however the program hangs. It allocates memory, so don't call it in a signal handler:
+/// see [`install`](crate::install()). The threads are looked at one after another, while they run.
+/// The deadlocks in it are certain nevertheless: each of their threads has been looked at again.
 ///
 /// On Linux, the result also has the threads that have never used the kit, and says of a thread
-/// that is in no wait of the kit whether it sleeps in a system call.
+/// that is in no wait of the kit whether it sleeps in a system call. The threads of this crate are
+/// left out.
 ///
 /// ```
 /// println!("{}", tk_watch::dump());
@@ -38,15 +39,13 @@ pub fn dump() -> Snapshot {
     let scan = Scan::now();
     let (found, _) = detect::deadlocks(&scan, &mut Reported::default());
     let describer = Describer::new(&scan);
-    let threads: Vec<_> = scan
+    let known: HashSet<u64> = scan
         .threads
         .iter()
-        .map(|seen| describer.thread(seen))
+        .filter_map(|seen| seen.record.native_id())
         .collect();
-    let known: HashSet<u64> = threads
-        .iter()
-        .filter_map(|thread| thread.native_id)
-        .collect();
+    let others = scan.threads.iter().filter(|seen| !seen.is_of_watcher());
+    let threads = others.map(|seen| describer.thread(seen)).collect();
     Snapshot {
         process: std::process::id(),
         taken: SystemTime::now(),

@@ -110,9 +110,9 @@ impl Settings {
 
 /// Begins to say what is to be watched. [`start`](Install::start) starts the watcher.
 ///
-/// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no logger
-/// is there, to the standard error. The environment variable `TK_WATCH` adds to what the program
-/// says: see [the crate](crate#the-environment-variable).
+/// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no
+/// logger is there, to the standard error. The environment variable `TK_WATCH` adds to what the
+/// program says: see [the crate](crate#the-environment-variable).
 ///
 /// The watcher is one thread, which sleeps until a wait without a limit has lasted for a tenth of a
 /// second. It costs nothing where locks are taken without a wait, and one load where a thread goes
@@ -184,8 +184,8 @@ impl Install {
     }
 
     /// Calls this function for each deadlock, after it has been reported. The function runs in a
-    /// thread of its own. If it panics, the panic is reported. If it takes longer than a second, the
-    /// watcher goes on without it.
+    /// thread of its own. If it panics, the panic is reported. If it takes longer than a second,
+    /// the watcher goes on without it.
     ///
     /// ```
     /// tk_watch::install()

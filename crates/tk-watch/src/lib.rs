@@ -1,4 +1,83 @@
 //! A program that hangs explains itself.
+//!
+//! - [`dump`] says of each thread whether it runs or waits, and then for what, since when, at which
+//!   line, with which limit, and which thread holds that at this moment.
+//! - [`install`] starts a watcher, which reports deadlocks, and writes dumps: at a signal, at a
+//!   panic, after a time, or when a [`watchdog`] is not petted.
+//! - [`name()`] gives names to locks and other objects.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tk_lock::Lock;
+//!
+//! tk_watch::install()
+//!     .deadlocks(tk_watch::Reaction::Panic)
+//!     .on_deadlock(|deadlock| println!("{deadlock}"))
+//!     .start()
+//!     .unwrap();
+//!
+//! // Two threads that take two locks in different orders.
+//! let locks = Arc::new([Lock::new(0), Lock::new(0)]);
+//! let both = Arc::new(std::sync::Barrier::new(2));
+//! let start = |mine: usize| {
+//!     let (locks, both) = (Arc::clone(&locks), Arc::clone(&both));
+//!     tk_thread::spawn(move || {
+//!         let _mine = locks[mine].lock();
+//!         both.wait();
+//!         *locks[1 - mine].lock() += 1;
+//!     })
+//! };
+//! let results = [start(0), start(1)].map(|thread| thread.join());
+//! // One of them has panicked, which has let the other one go on.
+//! assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+//! ```
+//!
+//! # What is a deadlock
+//!
+//! Threads that wait for each other in a circle, each without a limit, for things that only the
+//! next thread can give: a [`Lock`](tk_lock::Lock), an [`RLock`](tk_lock::RLock), an
+//! [`RwLock`](tk_lock::RwLock), a `Monitor` or a `Condition` of tk-condvar, a join, or a scope. Or
+//! one thread that waits for a lock whose holder has exited, because it has leaked its guard.
+//!
+//! A report is never a guess. Each thread of the circle is looked at twice while nothing in the
+//! circle moves. What can't be known for certain is not reported: waits with a timeout or a stop
+//! token; a [`RawLock`](tk_lock::RawLock) and a semaphore, which any thread can release; an event
+//! or a notification, which any thread can give; locks that are not tk's. What must be relied on is
+//! that no `unsafe` code releases a lock for another thread, and that a `RawLock` that is taken by
+//! the traits of `lock_api` is released by them.
+//!
+//! A real one is reported within 0.2 seconds, unless the machine is very busy. These are missed:
+//!
+//! - A thread that is joined in its last thread-local destructors, after it has left the registry.
+//! - A lock that was leaked by a thread whose slot another thread has got since, and holders
+//!   without a number of their own, after 2^30 threads.
+//! - Reads without a name (see the known limits in the design page).
+//!
+//! If all threads wait without a limit, and nothing is in sight that could wake them, that is
+//! reported as a suspicion, with `log::warn!`.
+//!
+//! # The environment variable
+//!
+//! `TK_WATCH` is a list of words, separated by commas. What it says is added to what the program
+//! says. A word that is not understood is reported to the standard error, and skipped.
+//!
+//! | word | as |
+//! |---|---|
+//! | `deadlocks`, `deadlocks=panic`, `deadlocks=abort` | [`Install::deadlocks`] |
+//! | `signal=QUIT`, `signal=3` | [`Install::signal`] |
+//! | `panic` | [`Install::at_panic`] |
+//! | `after=1.5` | [`Install::after`], in seconds |
+//! | `stderr`, `log`, `file=PATH` | [`Install::to_stderr`], [`Install::to_log`],
+//! [`Install::to_file`] |
+//!
+//! It is read by [`Install::start`]. On Linux, it is also read when the program starts its first
+//! thread with tk-thread or tk-timer, or enters `tk_thread::main`: so it works in a program that
+//! merely contains this crate, by `use tk_watch as _;`.
+//!
+//! # Forks
+//!
+//! The child of a fork has no watcher until it calls [`Install::start`]. What was set up in the
+//! parent counts in the child too, except for signals, which have to be named again.
 
 #![deny(unsafe_code)]
 
@@ -27,3 +106,7 @@ pub use snapshot::{
     ThreadSnapshot, Wait, WaitLimit,
 };
 pub use watchdog::{Watchdog, watchdog};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -28,6 +28,13 @@ pub(crate) struct SeenWait {
     pub(crate) is_changing: bool,
 }
 
+impl Seen {
+    /// Whether the thread serves this crate.
+    pub(crate) fn is_of_watcher(&self) -> bool {
+        !self.record.is_listed() && self.record.name().starts_with(crate::watcher::NAME)
+    }
+}
+
 impl SeenWait {
     /// The holders without which the wait does not end. None if it ends by itself or by others.
     pub(crate) fn certain_holders(&self) -> &[Owner] {

@@ -1,7 +1,7 @@
 //! Dumps at signals.
 //!
-//! The handler writes a byte to a pipe, and does nothing else: a handler runs in a thread that it has
-//! interrupted, which may have any lock, also that of the allocator. A thread reads the pipe.
+//! The handler writes a byte to a pipe, and does nothing else: a handler runs in a thread that it
+//! has interrupted, which may have any lock, also that of the allocator. A thread reads the pipe.
 
 #[cfg(unix)]
 pub(crate) use imp::dump_at;

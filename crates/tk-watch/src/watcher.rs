@@ -1,4 +1,5 @@
-//! The watcher: a thread that sleeps until a wait has lasted for long, and then looks for deadlocks.
+//! The watcher: a thread that sleeps until a wait has lasted for long, and then looks for
+//! deadlocks.
 //!
 //! | what wakes it | what it does |
 //! |---|---|
@@ -11,9 +12,9 @@
 //!
 //! # Invariants
 //!
-//! **The bell is heard.** A report sets a bit of the bell, and unparks the watcher if the bit was not
-//! set. The watcher takes all bits before it looks, and looks at the bell once more before it parks.
-//! If it did not, this could happen:
+//! **The bell is heard.** A report sets a bit of the bell, and unparks the watcher if the bit was
+//! not set. The watcher takes all bits before it looks, and looks at the bell once more before it
+//! parks. If it did not, this could happen:
 //!
 //! 1. The watcher waits for the program's code, for which the standard library parks it.
 //! 2. A thread sets a bit, and unparks the watcher. That ends no wait but the one of step 1.
@@ -44,7 +45,7 @@ use crate::snapshot::{ForeignThreads, foreign_threads};
 use crate::watchdog;
 
 /// The name of the thread, and the beginning of those of others that serve this crate.
-const NAME: &str = "tk-watch";
+pub(crate) const NAME: &str = "tk-watch";
 
 const HELD: u32 = 1;
 const FREE: u32 = 1 << 1;
@@ -286,7 +287,7 @@ fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u
                     state.push((record.id().get(), wait.look.number));
                 }
             }
-            None if !record.is_listed() && record.name().starts_with(NAME) => {}
+            None if seen.is_of_watcher() => {}
             // It runs, or goes on by itself.
             _ => return,
         }

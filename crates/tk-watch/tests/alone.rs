@@ -38,6 +38,20 @@ fn main() {
             dog.pet();
             println!("over");
         }),
+        Ok("hooks") => tk_thread::main(|| {
+            tk_watch::install()
+                .deadlocks(tk_watch::Reaction::Panic)
+                .on_deadlock(|_| panic!("a hook"))
+                .on_deadlock(|_| std::thread::sleep(Duration::from_secs(1000)))
+                .start()
+                .unwrap();
+            for round in 1..=2 {
+                let results = deadlock_of_two().map(|thread| thread.join());
+                assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+                println!("round {round}");
+            }
+            std::process::exit(0);
+        }),
         #[cfg(unix)]
         Ok("taken") => {
             let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -69,22 +83,26 @@ fn main() {
 /// Two threads with names wait for each other, and the main thread for both.
 fn deadlock() {
     tk_thread::main(|| {
-        let two = Arc::new([Lock::new(()), Lock::new(())]);
-        let both = Arc::new(std::sync::Barrier::new(2));
-        let threads = [("knife", 0), ("fork", 1)].map(|(name, own)| {
-            let (two, both) = (Arc::clone(&two), Arc::clone(&both));
-            let body = move || {
-                let _mine = two[own].lock();
-                both.wait();
-                let _other = two[1 - own].lock();
-            };
-            Builder::new().name(name).spawn(body).unwrap()
-        });
+        let threads = deadlock_of_two();
         tk_testing::until("both wait", || {
             threads.iter().all(|it| it.blocked_on().is_some())
         });
         println!("ready");
     });
+}
+
+fn deadlock_of_two() -> [tk_thread::JoinHandle<()>; 2] {
+    let two = Arc::new([Lock::new(()), Lock::new(())]);
+    let both = Arc::new(std::sync::Barrier::new(2));
+    [("knife", 0), ("fork", 1)].map(|(name, own)| {
+        let (two, both) = (Arc::clone(&two), Arc::clone(&both));
+        let body = move || {
+            let _mine = two[own].lock();
+            both.wait();
+            let _other = two[1 - own].lock();
+        };
+        Builder::new().name(name).spawn(body).unwrap()
+    })
 }
 
 /// The child of a fork watches itself when it has said so.
@@ -243,6 +261,11 @@ fn run_tests() {
                 "{}",
                 lines[1]
             );
+        }),
+        ("the watcher survives hooks that hang and panic", || {
+            let (output, stderr) = run("hooks", None);
+            assert_eq!(output.stdout, b"round 1\nround 2\n", "{stderr}");
+            assert!(stderr.contains("a hook"), "{stderr}");
         }),
         #[cfg(unix)]
         ("the child of a fork watches itself", || {

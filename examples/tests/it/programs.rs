@@ -380,3 +380,30 @@ fn p14_thread_specific_data() {
         ["(MainThread) No value yet", "(MainThread) value=1000"]
     );
 }
+
+#[test]
+fn hang_philosophers() {
+    let said = run("hang", &["philosophers"], 0);
+    assert_eq!(said.err()[0], "deadlock: 5 threads wait for each other:");
+    let (out, report) = (said.out().join("\n"), said.err().join("\n"));
+    for (name, fork) in [("Plato", 2), ("Descartes", 1)] {
+        let waits = format!("waits for lock \"fork {fork}\" at examples/hang.rs:");
+        assert!(report.contains(name) && report.contains(&waits), "{said:?}");
+    }
+    assert!(
+        out.contains("lock \"fork 3\"") && out.contains("none    5 Socrates"),
+        "{said:?}"
+    );
+    assert!(
+        out.contains("deadlock: 5 threads wait for each other:"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn hang_service() {
+    let said = run("hang", &["service"], 0);
+    assert!(said.err().is_empty(), "{said:?}");
+    let waits = |line: &&&str| line.contains("lock \"orders\"") && line.contains("nightly report");
+    assert_eq!(said.out().iter().filter(waits).count(), 3, "{said:?}");
+}

@@ -2,7 +2,8 @@
 //!
 //! | queue | kept by | a thread that waits goes on when |
 //! |---|---|---|
-//! | of the word | readers, writers, upgradable readers | the one owner has opened the door, or given the upgradable lock back |
+//! | of the word | readers, writers, upgradable readers | the one owner has opened the door, or
+//! given the upgradable lock back |
 //! | of the owner | the writer at the closed door | all readers inside have left |
 //!
 //! A reader waits only while the door is closed, and never for a writer that waits in the queue
@@ -11,14 +12,15 @@
 //!
 //! # Invariants
 //!
-//! **Right if asleep.** A look may find an owner, or a reader, that has left already, because a step
-//! by which it left need not be visible yet. If the watcher has seen before that this thread is in a
-//! wait, all that the thread did before the wait is visible, as for a plain lock (see
-//! `raw_lock/acquire.rs`). So a thread that is found then has the door, the upgradable lock or a read
-//! still, and keeps it while it waits: a guard is not sent to other threads, and only a thread that
-//! is in the queue of the word is handed anything.
+//! **Right if asleep.** A look may find an owner, or a reader, that has left already, because a
+//! step by which it left need not be visible yet. If the watcher has seen before that this thread
+//! is in a wait, all that the thread did before the wait is visible, as for a plain lock (see
+//! `raw_lock/acquire.rs`). So a thread that is found then has the door, the upgradable lock or a
+//! read still, and keeps it while it waits: a guard is not sent to other threads, and only a thread
+//! that is in the queue of the word is handed anything.
 //!
-//! A read without a name (see *Known limits*) is not found. That hides a deadlock, and makes none up.
+//! A read without a name (see *Known limits*) is not found. That hides a deadlock, and makes none
+//! up.
 
 use tk_park::__private::{Held, Holders, Holds};
 

@@ -3,6 +3,5 @@
 mod churn;
 mod dump;
 mod graphs;
-mod install;
 mod kinds;
 mod reports;
