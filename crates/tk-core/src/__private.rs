@@ -39,6 +39,9 @@ pub trait ThreadRecordExt {
     /// Returns whether the thread has ended, and the system has no thread of its number any more.
     fn is_gone(&self) -> bool;
 
+    /// Returns whether the OS thread has exited for certain.
+    fn has_exited(&self) -> bool;
+
     /// Notes that the OS thread is gone, so that the system is not asked about it any more.
     fn note_gone(&self);
 
@@ -75,6 +78,10 @@ impl ThreadRecordExt for ThreadRecord {
 
     fn is_gone(&self) -> bool {
         ThreadRecord::is_gone(self)
+    }
+
+    fn has_exited(&self) -> bool {
+        ThreadRecord::has_exited(self)
     }
 
     fn note_gone(&self) {

@@ -421,6 +421,22 @@ impl ThreadRecord {
         self.is_lost() || !exit::can_detect_exit() || exit::has_exited_since(id, left)
     }
 
+    /// Whether the OS thread has exited, as far as the system can say: not merely the identity that
+    /// this record stands for, and not a thread of another process.
+    pub(crate) fn has_exited(&self) -> bool {
+        if self.is_alive() || self.is_lost() {
+            return false;
+        }
+        if self.was_seen_gone() {
+            return true;
+        }
+        let left = *self.0.left_at.lock();
+        let (Some(id), Some(left)) = (self.native_id(), left) else {
+            return false;
+        };
+        exit::can_detect_exit() && exit::has_exited_since(id, left)
+    }
+
     /// Notes that the OS thread is gone: another thread has joined it.
     pub(crate) fn note_gone(&self) {
         // Release: pairs with the Acquire in `was_seen_gone`. The next thread in the slot comes

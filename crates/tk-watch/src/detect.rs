@@ -37,7 +37,7 @@
 
 use std::collections::HashSet;
 
-use tk_core::__private::{ThreadRecordExt, can_detect_exit};
+use tk_core::__private::ThreadRecordExt;
 use tk_core::{Owner, ThreadRecord, thread_by_owner};
 
 use crate::DeadlockKind;
@@ -184,8 +184,7 @@ fn note(
 
 /// Whether this thread has exited for certain.
 fn is_gone(owner: Owner) -> bool {
-    let record = thread_by_owner(owner);
-    can_detect_exit() && record.is_some_and(|record| record.is_gone() && !record.is_lost())
+    thread_by_owner(owner).is_some_and(|record| record.has_exited())
 }
 
 /// Looks at the threads of a cycle twice: see the top of this file.

@@ -136,7 +136,7 @@ impl<'a> Describer<'a> {
         Holder {
             id: owner.is_known().then(|| owner.get().into()),
             name: record.as_ref().map(|record| record.name().to_string()),
-            is_gone: seen.is_none() && record.is_some_and(|record| record.is_gone()),
+            is_gone: seen.is_none() && record.is_some_and(|record| record.has_exited()),
         }
     }
 
