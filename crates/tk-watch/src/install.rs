@@ -184,8 +184,7 @@ impl Install {
     }
 
     /// Calls this function for each deadlock, after it has been reported. The function runs in a
-    /// thread of its own. If it panics, the panic is reported. If it takes longer than a second,
-    /// the watcher goes on without it.
+    /// thread of its own, for which the watcher does not wait. If it panics, the panic is reported.
     ///
     /// ```
     /// tk_watch::install()

@@ -16,13 +16,13 @@
 //! not set. The watcher takes all bits before it looks, and looks at the bell once more before it
 //! parks. If it did not, this could happen:
 //!
-//! 1. The watcher waits for the program's code, for which the standard library parks it.
+//! 1. The watcher waits for something else in the standard library, which parks it for that.
 //! 2. A thread sets a bit, and unparks the watcher. That ends no wait but the one of step 1.
 //! 3. The watcher parks. The bit is set, so no report unparks it any more.
 //!
 //! **No wait of the watcher.** The program's code, which is a hook or a logger, may wait for one of
-//! the threads that hang. So it runs in a thread of its own, for which the watcher waits for a
-//! second at most.
+//! the threads that hang. So it runs in a thread of its own. The watcher does not wait for that,
+//! except before an abort, and then for a second at most.
 
 use std::io;
 use std::sync::Arc;
@@ -57,12 +57,14 @@ static BELL: AtomicU32 = AtomicU32::new(0);
 /// The thread of the watcher, and the process that it is in.
 static THREAD: Mutex<Option<(u32, Thread)>> = Mutex::constant(None);
 
-/// At least so much time is between the beginnings of two scans, and at least ten times what the
-/// last one took: a program in which many threads wait for long loses a tenth of one processor.
+/// At least so much time is between the beginnings of two scans, and ten times what the last one
+/// took: a program in which many threads wait for long loses a tenth of one processor.
 const BETWEEN_SCANS: Duration = Duration::from_millis(40);
+/// With so many threads that a scan takes longer, deadlocks are to be found in time all the same.
+const LONGEST_REST: Duration = Duration::from_millis(400);
 /// How often the watcher looks at most whether all threads wait.
 const BETWEEN_SUSPICIONS: Duration = Duration::from_secs(1);
-/// How long the program's code may take.
+/// How long the program's code may take before the process aborts.
 const LONGEST_CALL: Duration = Duration::from_secs(1);
 
 /// Called by a thread that waits: allocates nothing.
@@ -168,9 +170,13 @@ fn run() {
         if due.scan.is_some_and(|at| at <= now) {
             due.scan = None;
             if settings.finds_deadlocks() {
-                let again = look_for_deadlocks(&settings, &mut reported);
-                next_scan = now + BETWEEN_SCANS.max(now.elapsed() * 10);
-                if again == Completeness::Repeat {
+                let scan = Scan::now();
+                let (found, completeness) = detect::deadlocks(&scan, &mut reported);
+                next_scan = now + (now.elapsed() * 10).clamp(BETWEEN_SCANS, LONGEST_REST);
+                for found in found {
+                    react(&settings, &scan, &found);
+                }
+                if completeness == Completeness::Repeat {
                     due.scan = Some(next_scan);
                 }
             }
@@ -195,15 +201,6 @@ fn run() {
     }
 }
 
-fn look_for_deadlocks(settings: &Settings, reported: &mut Reported) -> Completeness {
-    let scan = Scan::now();
-    let (found, completeness) = detect::deadlocks(&scan, reported);
-    for found in found {
-        react(settings, &scan, &found);
-    }
-    completeness
-}
-
 fn react(settings: &Settings, scan: &Scan, found: &Found) {
     let deadlock = Describer::new(scan).deadlock(found);
     let text = format!("deadlock: {deadlock}");
@@ -211,7 +208,7 @@ fn react(settings: &Settings, scan: &Scan, found: &Found) {
     write_to(&places(settings), &text);
     let hooks = settings.hooks();
     let could_not_break = settings.reaction() == Reaction::Panic && !is_broken;
-    call_program(move || {
+    let is_done = call_program(move || {
         log_guarded(|| log::error!("{text}"));
         if could_not_break {
             log_guarded(|| log::error!("no thread of the deadlock is in a call that can panic"));
@@ -221,6 +218,7 @@ fn react(settings: &Settings, scan: &Scan, found: &Found) {
         }
     });
     if settings.reaction() == Reaction::Abort {
+        let _ = is_done.recv_timeout(LONGEST_CALL);
         std::process::abort();
     }
 }
@@ -254,8 +252,9 @@ fn break_last(scan: &Scan, found: &Found, text: &str) -> bool {
     })
 }
 
-/// Calls the program's code: No wait of the watcher.
-fn call_program(f: impl FnOnce() + Send + 'static) {
+/// Calls the program's code: *No wait of the watcher*. Nothing is sent: the channel is closed when
+/// the code has returned.
+fn call_program(f: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
     let (done, is_done) = mpsc::channel::<()>();
     let registration = Registration::unlisted("tk-watch-tell");
     let builder = thread::Builder::new().name("tk-watch-tell".into());
@@ -264,14 +263,11 @@ fn call_program(f: impl FnOnce() + Send + 'static) {
         f();
         drop(done);
     });
-    if spawned.is_ok() {
-        let _ = is_done.recv_timeout(LONGEST_CALL);
-    } else {
-        write_to(
-            &[Destination::Stderr],
-            "tk-watch: there is no thread to call the logger and the hooks",
-        );
+    if let Err(error) = spawned {
+        let text = format!("tk-watch: cannot start a thread for the logger and the hooks: {error}");
+        write_to(&[Destination::Stderr], &text);
     }
+    is_done
 }
 
 /// Says that all threads wait without a limit, if that is so and has not been said.

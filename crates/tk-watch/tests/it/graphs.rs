@@ -258,11 +258,19 @@ fn of_random_graphs_the_cycles_are_reported_and_nothing_else() {
     });
     let mut late = late.into_inner().unwrap();
     late.sort();
-    if let Some(last) = late.last() {
-        println!(
-            "{} of {seeds} graphs with deadlocks, reported after {:?} (median), {last:?} (last)",
-            late.len(),
-            late[late.len() / 2]
-        );
-    }
+    let Some(last) = late.last() else {
+        return;
+    };
+    let later_than = |millis| {
+        let limit = Duration::from_millis(millis);
+        late.iter().filter(|time| **time > limit).count()
+    };
+    println!(
+        "{} of {seeds} graphs with deadlocks, reported after {:?} (median), {last:?} (last); \
+         {} after more than 0.2 s, {} after more than 1 s",
+        late.len(),
+        late[late.len() / 2],
+        later_than(200),
+        later_than(1000),
+    );
 }

@@ -266,6 +266,31 @@ fn a_thread_that_takes_its_lock_again_after_a_notification() {
 }
 
 #[test]
+fn a_thread_that_takes_its_lock_again_after_a_timeout() {
+    reports::watch();
+    let (condition, other) = (Arc::new(Condition::new(0)), Arc::new(Lock::new(())));
+    let (a_condition, a_other) = (Arc::clone(&condition), Arc::clone(&other));
+    let a = spawn("timeout-a", move || {
+        let _other = a_other.lock();
+        let mut value = a_condition.lock();
+        while *value == 0 {
+            let _ = value.wait_with(Duration::from_millis(150));
+        }
+    });
+    tk_testing::until("a waits", || waits_for(&a, "condition"));
+    let b = spawn("timeout-b", move || {
+        let mut value = condition.lock();
+        *value = 1;
+        drop(other.lock());
+    });
+    let expected = ["timeout-a", "timeout-b"].map(String::from);
+    assert_eq!(reports::wait_for("timeout-", 1), [expected.to_vec()]);
+    // a has begun to wait for the lock last, and must not panic there: its guard exists.
+    assert!(b.join().is_err());
+    a.join().unwrap();
+}
+
+#[test]
 fn a_move_to_the_queue_of_a_lock_closes_the_cycle() {
     reports::watch();
     // a has the other lock, and waits for the condition. b has the condition's lock, and waits for

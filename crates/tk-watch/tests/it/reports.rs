@@ -48,13 +48,15 @@ pub fn of(prefix: &str) -> Vec<(Instant, Deadlock)> {
 /// Waits for so many reports, and returns the names of the threads of each.
 #[track_caller]
 pub fn wait_for(prefix: &str, count: usize) -> Vec<Vec<String>> {
-    tk_testing::until(
-        &format!("{count} deadlocks of {prefix} are reported"),
-        || {
-            std::thread::sleep(Duration::from_millis(1));
-            of(prefix).len() >= count
-        },
-    );
+    let begun = Instant::now();
+    while of(prefix).len() < count {
+        assert!(
+            begun.elapsed() < tk_testing::PATIENCE,
+            "{count} deadlocks of {prefix} are not reported: {}",
+            tk_watch::dump()
+        );
+        std::thread::sleep(Duration::from_millis(1));
+    }
     of(prefix)
         .iter()
         .map(|(_, deadlock)| names(deadlock))
