@@ -110,7 +110,7 @@ pub use word::{SecondQueue, WideWord, Word};
 /// changes without notice.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::park::{park_held, park_while_held, park_with_held};
+    pub use crate::park::{mark_and_park_while_held, park_held, park_while_held, park_with_held};
     pub use crate::watch::{Broken, Failed, Held, Holders, Holds};
     #[cfg(not(tk_loom))]
     pub use crate::watch::{

@@ -299,11 +299,23 @@ pub fn park_while_held(
     limit: Limit<'_>,
     held: Held<'_>,
 ) -> Result<(), Failed> {
+    mark_and_park_while_held(word, &condition, &condition, info, limit, held)
+}
+
+/// As [`mark_and_park_while`], and tells watchers what the wait is for.
+pub fn mark_and_park_while_held(
+    word: &impl Word,
+    condition: impl Fn() -> bool,
+    mark: impl Fn() -> bool,
+    info: &WaitInfo,
+    limit: Limit<'_>,
+    held: Held<'_>,
+) -> Result<(), Failed> {
     // As in `mark_and_park_while`.
     let mut reached = limit.check();
     while condition() {
         reached.map_err(Failed::Limit)?;
-        reached = match park_held(word, &condition, info, limit, held) {
+        reached = match park_held(word, &mark, info, limit, held) {
             Ok(_) => Ok(()),
             Err(Failed::Limit(error)) => Err(error),
             Err(broken) => return Err(broken),

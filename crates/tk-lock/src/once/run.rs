@@ -28,8 +28,9 @@ use std::ptr;
 
 use tk_core::__private::fork::is_lost;
 use tk_core::{Owner, thread_by_owner};
+use tk_park::__private::{Failed, Held, Holders, Holds, mark_and_park_while_held};
 use tk_park::sync::current_owner;
-use tk_park::{Limit, Pace, Poll, WaitInfo, mark_and_park_while, spin_until};
+use tk_park::{Limit, Pace, Poll, WaitInfo, spin_until};
 
 // Not those of `sync`: see `line`.
 use std::sync::atomic::Ordering::Relaxed;
@@ -67,6 +68,15 @@ impl Drop for Run<'_> {
     fn drop(&mut self) {
         self.once.line.store(ptr::null_mut(), Relaxed);
         self.once.word.end(self.end);
+    }
+}
+
+/// The runner, for a watcher. By *One runner*, no other thread ends the run. A value that is old is
+/// no harm, as for a plain lock (see `raw_lock/acquire.rs`).
+impl Holds for Once {
+    fn add_holders(&self, holders: &mut Holders<'_>) {
+        let runner = self.word.load().runner();
+        runner.into_iter().for_each(|runner| holders.add(runner));
     }
 }
 
@@ -157,8 +167,13 @@ impl Once {
         }
         let mark = || self.word.mark_parked(state);
         let info = info.held_by(runner);
-        mark_and_park_while(self.word.queue(), goes_on, mark, &info, limit)?;
-        Ok(())
+        let held = Held::new(self).breakable();
+        match mark_and_park_while_held(self.word.queue(), goes_on, mark, &info, limit, held) {
+            Ok(()) => Ok(()),
+            Err(Failed::Limit(error)) => Err(error.into()),
+            // The thread has left the queue, as one that has given up.
+            Err(Failed::Deadlock(broken)) => broken.panic(),
+        }
     }
 
     /// The line of the call that runs its closure. It is exact for the runner itself. For other

@@ -67,9 +67,9 @@ fn a_wait_has_its_object_its_line_its_limit_and_its_holder() {
     assert!(text.contains(&format!("at {}:{line}:", file!())), "{text}");
 
     source.request_stop();
+    limited.join().unwrap();
     drop(guard);
     forever.join().unwrap();
-    limited.join().unwrap();
 }
 
 #[test]

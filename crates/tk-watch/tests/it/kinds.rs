@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_event::Event;
-use tk_lock::{Lock, LockExt, RLock, RawLock, RwLock, RwLockExt, RwLockUpgradableReadGuard};
+use tk_lock::{
+    Lock, LockExt, OnceLock, RLock, RawLock, RwLock, RwLockExt, RwLockUpgradableReadGuard,
+};
 use tk_park::{Limit, StopSource};
 use tk_thread::{Builder, JoinHandle, Panicked};
 use tk_watch::DeadlockKind;
@@ -193,6 +195,28 @@ fn a_reader_behind_a_writer_that_will_give_up_is_no_deadlock() {
     source.request_stop();
     [a, b, c].into_iter().for_each(|it| it.join().unwrap());
     assert!(reports::of("give-up-").is_empty());
+}
+
+#[test]
+fn initializations_that_wait_for_each_other() {
+    reports::watch();
+    let cells = Arc::new([OnceLock::new(), OnceLock::new()]);
+    let both = Arc::new(Barrier::new(2));
+    let start = |which: &str, own: usize| {
+        let (cells, both) = (Arc::clone(&cells), Arc::clone(&both));
+        spawn(&format!("once-{which}"), move || {
+            cells[own].get_or_init(|| {
+                both.wait();
+                cells[1 - own].get_or_init(|| 1) + 1
+            });
+        })
+    };
+    let threads = [start("a", 0), start("b", 1)];
+    let expected = ["once-a", "once-b"].map(String::from);
+    assert_eq!(reports::wait_for("once-", 1), [expected.to_vec()]);
+    // The panic of the one has ended the wait of the other.
+    let results = threads.map(JoinHandle::join);
+    assert!(results.iter().any(Result::is_err));
 }
 
 #[derive(Default)]
