@@ -9,3 +9,4 @@ mod stop;
 mod stop_hostile;
 mod stress;
 mod tree;
+mod watch;
