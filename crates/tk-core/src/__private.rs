@@ -10,7 +10,9 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use crate::blocked_on::Seat;
-pub use crate::current::{ensure_registered, peek_slot_and_id, reserve_owner};
+pub use crate::current::{
+    ensure_registered, has_unregistered_threads, peek_slot_and_id, reserve_owner,
+};
 pub use crate::exit::can_detect_exit;
 pub use crate::first_thread::{at_first_thread, note_thread};
 pub use crate::guard::{call_guarded, drop_guarded, log_guarded};

@@ -25,12 +25,16 @@
 //! library is asked whether a thread is the main one, the main thread has another number during the
 //! question, which only the allocator's locks can see.
 //!
+//! **Counted until registered.** A thread that has a number and no record yet is counted in
+//! `UNREGISTERED`, from before it has the number until its record can be found. So if the count is
+//! zero, an owner without a record is a thread that has been registered, and is gone.
+//!
 //! **Found without the guard.** When the guard is out of reach, the thread's record is found
 //! through the registry, by the slot.
 
 use std::cell::{Cell, RefCell};
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::program::Program;
 use crate::{Owner, Slot, ThreadId, ThreadRecord, exit, os, registry};
@@ -45,11 +49,24 @@ thread_local! {
     /// The id as an [`Owner`], or zero.
     static OWNER: Cell<u32> = const { Cell::new(0) };
 
+    /// Whether the thread is counted in `UNREGISTERED`.
+    static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
+
     /// Whether the thread is being registered at this moment.
     static REGISTERING: Cell<bool> = const { Cell::new(false) };
 
     /// Retires the thread when it is destroyed.
     static GUARD: Guard = const { Guard(RefCell::new(None)) };
+}
+
+/// How many threads have a number and no record yet.
+static UNREGISTERED: AtomicUsize = AtomicUsize::new(0);
+
+/// Returns whether a thread has a number and no record yet. That is so for some microseconds when a
+/// thread uses tk for the first time. If a thread ends without a record, it is so from then on.
+pub fn has_unregistered_threads() -> bool {
+    // Acquire: pairs with the Release of a thread whose record can be found now.
+    UNREGISTERED.load(Ordering::Acquire) > 0
 }
 
 /// Holds the record of a registered thread.
@@ -250,6 +267,9 @@ pub(crate) fn survive() -> Survivor {
     let id = NonZeroU64::new(ID.get()).map_or_else(ThreadId::next, ThreadId::from_number);
     set_id(id);
     let slot = Slot::new(SLOT.get());
+    // Counted until registered.
+    IS_COUNTED.set(slot.is_none());
+    UNREGISTERED.store(slot.is_none().into(), Ordering::Relaxed);
     Survivor {
         id,
         // Without a slot there is no record. Then the guard is left alone, because its first use
@@ -338,6 +358,10 @@ fn ensure_numbered() -> ThreadId {
     if let Some(number) = NonZeroU64::new(ID.get()) {
         return ThreadId::from_number(number);
     }
+    // Counted until registered. Relaxed: a reader orders it.
+    if !IS_COUNTED.replace(true) {
+        UNREGISTERED.fetch_add(1, Ordering::Relaxed);
+    }
     // Relaxed, here and below: a thread that does not see the flag asks the system.
     let may_be_main =
         registry::is_main(ThreadId::MAIN) && !MAIN_IS_NUMBERED.load(Ordering::Relaxed);
@@ -375,6 +399,10 @@ fn set_id(id: ThreadId) {
 /// Makes the calling thread the one of this record.
 pub(crate) fn become_current(record: ThreadRecord) {
     set_id(record.id());
+    if IS_COUNTED.replace(false) {
+        // Release: pairs with the Acquire in `has_unregistered_threads`.
+        UNREGISTERED.fetch_sub(1, Ordering::Release);
+    }
     record.program().note();
     // Last of the numbers: a thread with a slot counts as registered.
     SLOT.set(record.slot().get());

@@ -37,8 +37,10 @@
 
 use std::collections::HashSet;
 
-use tk_core::__private::ThreadRecordExt;
+use tk_core::__private::fork::is_lost;
+use tk_core::__private::{ThreadRecordExt, can_detect_exit, has_unregistered_threads};
 use tk_core::{Owner, ThreadRecord, thread_by_owner};
+use tk_park::asymmetric_fence;
 
 use crate::DeadlockKind;
 use crate::graph::{components, leading_to, shortest_cycle};
@@ -141,22 +143,20 @@ pub(crate) fn deadlocks(scan: &Scan, reported: &mut Reported) -> (Vec<Found>, Co
             // The end of the holder ends this wait, in a moment.
             continue;
         }
-        let gone = |owner: &&Owner| scan.position(**owner).is_none() && is_gone(**owner);
-        let Some(owner) = certain(position).iter().find(gone) else {
-            continue;
-        };
-        if is_new(reported, position)
-            && let Some(link) = look_again(scan, position, *owner)
-        {
-            let members = vec![link];
-            note(
-                &edges,
-                DeadlockKind::HolderGone,
-                members,
-                scan,
-                reported,
-                &mut found,
-            );
+        for owner in certain(position) {
+            if scan.position(*owner).is_some() || !is_new(reported, position) {
+                continue;
+            }
+            match fate_of(*owner) {
+                Fate::Exists => {}
+                Fate::Unclear => completeness = Completeness::Repeat,
+                Fate::Gone => {
+                    if let Some(link) = look_again(scan, position, *owner) {
+                        let kind = DeadlockKind::HolderGone;
+                        note(&edges, kind, vec![link], scan, reported, &mut found);
+                    }
+                }
+            }
         }
     }
     (found, completeness)
@@ -182,9 +182,41 @@ fn note(
     });
 }
 
-/// Whether this thread has exited for certain.
-fn is_gone(owner: Owner) -> bool {
-    thread_by_owner(owner).is_some_and(|record| record.has_exited())
+/// What is known of a thread that holds something, and is in no scan.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Gone,
+    /// It may be about to get its record.
+    Unclear,
+    Exists,
+}
+
+/// Whether this thread has exited for certain. The caller has seen that it holds something.
+///
+/// Its record may have been replaced since, because another thread has its slot. Then it is gone,
+/// because a slot is not given away before. But a thread that has just been numbered holds things
+/// before it has a record. Such threads are counted, and the heavy fence makes sure that the count
+/// is seen as it was when the thread took the thing, or later.
+fn fate_of(owner: Owner) -> Fate {
+    if let Some(record) = thread_by_owner(owner) {
+        return if record.has_exited() {
+            Fate::Gone
+        } else {
+            Fate::Exists
+        };
+    }
+    if !owner.is_known() || !can_detect_exit() || is_lost(owner) {
+        return Fate::Exists;
+    }
+    asymmetric_fence::heavy();
+    if has_unregistered_threads() {
+        return Fate::Unclear;
+    }
+    // Once more, because it may have been registered meanwhile.
+    match thread_by_owner(owner) {
+        Some(_) => Fate::Unclear,
+        None => Fate::Gone,
+    }
 }
 
 /// Looks at the threads of a cycle twice: see the top of this file.

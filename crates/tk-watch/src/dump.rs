@@ -12,7 +12,8 @@ use crate::name::Names;
 use crate::scan::{Scan, Seen, SeenWait};
 use crate::snapshot::{foreign_threads, state_of};
 use crate::{
-    Activity, Deadlock, Holder, Member, Object, Snapshot, ThreadSnapshot, Wait, WaitLimit,
+    Activity, Deadlock, DeadlockKind, Holder, Member, Object, Snapshot, ThreadSnapshot, Wait,
+    WaitLimit,
 };
 
 /// Returns what all threads do at this moment: which run, which wait, and then for what, for how
@@ -143,11 +144,14 @@ impl<'a> Describer<'a> {
     pub(crate) fn deadlock(&self, found: &Found) -> Deadlock {
         let members = found.members.iter().map(|link| {
             let record = &self.scan.threads[link.position].record;
+            let mut waits_for = self.holder(link.waits_for);
+            // Also if its record has been replaced since.
+            waits_for.is_gone |= found.kind == DeadlockKind::HolderGone;
             Member {
                 id: record.id().get(),
                 name: record.name().to_string(),
                 wait: self.wait(&link.wait),
-                waits_for: self.holder(link.waits_for),
+                waits_for,
             }
         });
         let id = |position: &usize| self.scan.threads[*position].record.id().get();

@@ -50,8 +50,7 @@
 //! A real one is reported within 0.2 seconds, unless the machine is very busy. These are missed:
 //!
 //! - A thread that is joined in its last thread-local destructors, after it has left the registry.
-//! - A lock that was leaked by a thread whose slot another thread has got since, and holders
-//!   without a number of their own, after 2^30 threads.
+//! - A holder without a number of its own, after 2^30 threads.
 //! - Reads without a name (see the known limits in the design page).
 //!
 //! If all threads wait without a limit, and nothing is in sight that could wake them, that is

@@ -411,6 +411,30 @@ fn a_lock_whose_holder_has_exited() {
 }
 
 #[test]
+fn a_lock_whose_holder_has_exited_long_ago() {
+    reports::watch();
+    let lock = Arc::new(Lock::new(()));
+    let leaky = Arc::clone(&lock);
+    let leaker = spawn("long-gone-leaker", move || forget(leaky.lock()));
+    let owner = tk_core::Owner::new(leaker.id().get() as u32).unwrap();
+    leaker.join().unwrap();
+    // Others get its slot, so that its record is replaced.
+    tk_testing::until("the slot is used again", || {
+        let threads: Vec<_> = (0..8).map(|_| spawn("heir", || ())).collect();
+        threads
+            .into_iter()
+            .for_each(|thread| thread.join().unwrap());
+        tk_core::thread_by_owner(owner).is_none()
+    });
+    let thread = spawn("long-gone", move || drop(lock.lock()));
+    assert_eq!(reports::wait_for("long-gone", 1), [["long-gone"]]);
+    let (_, deadlock) = &reports::of("long-gone")[0];
+    assert_eq!(deadlock.kind, DeadlockKind::HolderGone);
+    assert!(deadlock.members[0].waits_for.is_gone, "{deadlock}");
+    assert!(thread.join().is_err());
+}
+
+#[test]
 fn a_lock_that_any_thread_may_release_is_no_deadlock() {
     reports::watch();
     let batons = Arc::new([RawLock::new(), RawLock::new()]);
