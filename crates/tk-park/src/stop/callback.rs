@@ -28,8 +28,10 @@ use tk_core::{Owner, ThreadId};
 use super::list::{Element, Hooks};
 use super::lock::generation;
 use super::node::Node;
+use crate::park::mark_and_park_while_held;
 use crate::sync::{AtomicU32, Ordering, current_id, current_owner};
-use crate::{Limit, WaitError, WaitInfo, mark_and_park_while, unpark_all};
+use crate::watch::{Failed, Held};
+use crate::{Limit, WaitError, WaitInfo, unpark_all};
 
 type Function = Box<dyn FnOnce() + Send>;
 
@@ -189,12 +191,16 @@ impl Registration {
                     .compare_exchange(NOT_ENDED, AWAITED, Ordering::Relaxed, Ordering::Relaxed)
                     .is_ok()
         };
-        mark_and_park_while(
+        // The runner alone ends it.
+        let held = Held::new(&runner.owner);
+        let waited = mark_and_park_while_held(
             &callback.progress,
             || !has_ended(),
             mark_awaited,
             &info,
             limit,
-        )
+            held,
+        );
+        waited.map_err(Failed::into_error)
     }
 }

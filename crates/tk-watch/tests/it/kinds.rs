@@ -362,6 +362,35 @@ fn a_join_of_a_thread_that_waits_for_the_joiners_lock() {
 }
 
 #[test]
+fn a_stop_callback_that_waits_for_the_lock_of_a_thread_that_drops_it() {
+    reports::watch();
+    let (lock, source) = (Arc::new(Lock::new(())), StopSource::new());
+    let (a_lock, token) = (Arc::clone(&lock), source.token());
+    let (ready, is_ready) = mpsc::channel();
+    let (runs, is_run) = mpsc::channel();
+    let a = spawn("callback-a", move || {
+        let guard = a_lock.lock();
+        let callback_lock = Arc::clone(&a_lock);
+        let callback = token.on_stop(move || {
+            runs.send(()).unwrap();
+            drop(callback_lock.lock());
+        });
+        ready.send(()).unwrap();
+        is_run.recv().unwrap();
+        // Waits until the function has ended.
+        drop(callback);
+        drop(guard);
+    });
+    is_ready.recv().unwrap();
+    let b = spawn("callback-b", move || _ = source.request_stop());
+    let expected = ["callback-a", "callback-b"].map(String::from);
+    assert_eq!(reports::wait_for("callback-", 1), [expected.to_vec()]);
+    // The function has panicked, and the drop has returned.
+    a.join().unwrap();
+    let _ = b.join();
+}
+
+#[test]
 fn a_scope_whose_thread_waits_for_the_lock_of_the_scope() {
     reports::watch();
     let (lock, end) = (Arc::new(Lock::new(())), Arc::new(Event::new()));
