@@ -153,11 +153,16 @@ impl WaitInfo {
     }
 
     /// As [`publish`](WaitInfo::publish), for a join by the system, without a limit. The holder is
-    /// the thread that is joined.
+    /// the thread that is joined. A watcher hears of it now, because the thread will not wake up to
+    /// report it later.
     #[cfg(not(tk_loom))]
     #[doc(hidden)]
     pub fn publish_join(&self, word: &impl Word) -> tk_core::BlockedGuard {
-        self.publish_in(word.key(), tk_core::__private::Seat::Join)
+        let published = self.publish_in(word.key(), tk_core::__private::Seat::Join);
+        if crate::watch::is_on() {
+            crate::watch::report(crate::watch::Report::Held);
+        }
+        published
     }
 
     #[cfg(not(tk_loom))]
