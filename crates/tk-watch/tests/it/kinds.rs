@@ -422,12 +422,11 @@ fn a_lock_whose_holder_has_exited() {
     reports::watch();
     let (lock, rwlock) = (Arc::new(Lock::new(())), Arc::new(RwLock::new(())));
     let (leaky_lock, leaky_rwlock) = (Arc::clone(&lock), Arc::clone(&rwlock));
-    spawn("gone-leaker", move || {
+    let leaker = spawn("gone-leaker", move || {
         forget(leaky_lock.lock());
         forget(leaky_rwlock.read());
-    })
-    .join()
-    .unwrap();
+    });
+    leaker.join().unwrap();
     let a = spawn("gone-a", move || drop(lock.lock()));
     let b = spawn("gone-b", move || drop(rwlock.write()));
     let mut names = reports::wait_for("gone-", 2);
@@ -436,7 +435,10 @@ fn a_lock_whose_holder_has_exited() {
     for (_, deadlock) in reports::of("gone-") {
         assert_eq!(deadlock.kind, DeadlockKind::HolderGone);
         assert!(deadlock.members[0].waits_for.is_gone);
-        assert!(deadlock.to_string().contains("gone-leaker"), "{deadlock}");
+        assert!(
+            deadlock.to_string().contains("which has exited"),
+            "{deadlock}"
+        );
     }
     for thread in [a, b] {
         assert!(thread.join().is_err());
