@@ -84,6 +84,7 @@ pub mod asymmetric_fence;
 mod fork;
 mod limit;
 mod lot;
+mod observer;
 mod park;
 mod spin;
 mod stop;
@@ -110,6 +111,8 @@ pub use word::{SecondQueue, WideWord, Word};
 /// changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    #[cfg(not(tk_loom))]
+    pub use crate::observer::{Observer, Wait, WaitEnd, report_wait, set_observer};
     pub use crate::park::{mark_and_park_while_held, park_held, park_while_held, park_with_held};
     pub use crate::watch::{Broken, Failed, Held, Holders, Holds};
     #[cfg(not(tk_loom))]

@@ -63,6 +63,7 @@ use std::ptr;
 
 pub use waiter::Waiter;
 
+use crate::observer;
 use crate::sync::Instant;
 use crate::sync::Ordering::Relaxed;
 use crate::unpark::{FilterOp, RequeueOp, UnparkResult};
@@ -235,11 +236,15 @@ impl Taken {
     /// Wakes all of them, in their order. To be called without a bucket locked.
     fn wake(self, token: u32) {
         let mut waiter = self.first;
+        let observer = observer::unparking();
         while !waiter.is_null() {
             // SAFETY: by Handover, the waiter belongs to this thread until it is woken. The link
             // is read before.
             unsafe {
                 let next = Waiter::links(waiter).next;
+                if let Some(unparked) = observer {
+                    unparked((*waiter).owner());
+                }
                 Parker::wake(&raw const (*waiter).parker, token);
                 waiter = next;
             }

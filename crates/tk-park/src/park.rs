@@ -32,6 +32,7 @@ use std::pin::pin;
 use tk_core::Owner;
 
 use crate::lot::{Outcome, Waiter};
+use crate::observer;
 use crate::stop::StopWaits;
 use crate::sync::{current_owner, ensure_registered, parking, reserve_owner};
 use crate::unpark::{DEADLOCK, STOPPED};
@@ -396,6 +397,7 @@ unsafe fn park_as(
         )
     };
     drop(published);
+    observer::ended(info, key, &outcome);
     match outcome {
         Outcome::Unparked(STOPPED) => Err(Failed::Limit(WaitError::Stopped)),
         Outcome::Unparked(DEADLOCK) => Err(Failed::Deadlock(Broken(()))),

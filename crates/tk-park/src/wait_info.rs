@@ -6,6 +6,8 @@ use tk_core::Owner;
 
 #[cfg(not(tk_loom))]
 use crate::Word;
+#[cfg(not(tk_loom))]
+use crate::observer::{Wait, WaitEnd};
 use crate::sync::Instant;
 
 /// Describes a wait to others: to threads that read this thread's record, and to threads that
@@ -176,6 +178,18 @@ impl WaitInfo {
         tk_core::BlockedOn::new(self.kind, key, self.since, self.location)
             .held_by(self.holder)
             .enter_in(seat)
+    }
+
+    #[cfg(not(tk_loom))]
+    pub(crate) fn as_wait(&self, key: usize, end: WaitEnd) -> Wait {
+        Wait {
+            kind: self.kind,
+            address: key,
+            location: self.location,
+            since: self.since,
+            holder: self.holder,
+            end,
+        }
     }
 
     /// To tk-core, all threads of a model are one.

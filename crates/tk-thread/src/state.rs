@@ -49,7 +49,7 @@ use std::thread::JoinHandle;
 use tk_core::__private::fork::{Inherit, Mutex};
 use tk_core::__private::{Program, ThreadRecordExt, can_detect_exit};
 use tk_core::ThreadRecord;
-use tk_park::__private::{Failed, Held, is_watched, park_while_held};
+use tk_park::__private::{Failed, Held, is_watched, park_while_held, report_wait};
 use tk_park::sync::{AtomicU32, Ordering::*};
 use tk_park::{Limit, StopSource, WaitError, WaitInfo, park_while, unpark_all};
 
@@ -262,6 +262,7 @@ impl ThreadState {
         let published = wait.publish_join(&self.progress);
         join();
         drop(published);
+        report_wait(wait, &self.progress);
         record.note_gone();
         self.advance(JOINED);
     }

@@ -4,6 +4,7 @@
 mod asymmetric_fence;
 mod limit;
 mod lot;
+mod observer;
 mod park;
 mod stop;
 mod stop_hostile;
