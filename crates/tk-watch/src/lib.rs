@@ -5,6 +5,8 @@
 //! - [`install`] starts a watcher, which reports deadlocks, and writes dumps: at a signal, at a
 //!   panic, after a time, or when a [`watchdog`] is not petted.
 //! - [`name()`] gives names to locks and other objects.
+//! - [`profile`] counts where threads wait, for how long, and for whom.
+//! - [`trace`] writes what threads wait for, and which thread wakes which, as a file for Perfetto.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -84,16 +86,21 @@
 mod deadlock;
 mod detect;
 mod dump;
+mod duration;
 mod environment;
 mod graph;
 mod install;
+mod json;
 mod name;
+mod observer;
 mod output;
 mod preload;
+pub mod profile;
 mod scan;
 mod signal;
 mod snapshot;
 mod text;
+pub mod trace;
 mod watchdog;
 mod watcher;
 
