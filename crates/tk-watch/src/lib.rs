@@ -7,6 +7,7 @@
 //! - [`name()`] gives names to locks and other objects.
 //! - [`profile`] counts where threads wait, for how long, and for whom.
 //! - [`trace`] writes what threads wait for, and which thread wakes which, as a file for Perfetto.
+//! - `page`, with the feature of that name, shows all of it in a browser.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -82,6 +83,8 @@
 //! parent counts in the child too, except for signals, which have to be named again.
 
 #![deny(unsafe_code)]
+// Shows which items need a feature.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod deadlock;
 mod detect;
@@ -94,6 +97,8 @@ mod json;
 mod name;
 mod observer;
 mod output;
+#[cfg(feature = "page")]
+pub mod page;
 mod preload;
 pub mod profile;
 mod scan;
@@ -108,6 +113,8 @@ pub use deadlock::{Deadlock, DeadlockKind, Member};
 pub use dump::dump;
 pub use install::{Install, InstallError, Reaction, install};
 pub use name::{Named, name, name_at};
+#[cfg(feature = "page")]
+pub use page::serve;
 pub use snapshot::{
     Activity, ForeignThread, ForeignThreads, Holder, Object, Snapshot, SystemCall, SystemState,
     ThreadSnapshot, Wait, WaitLimit,
