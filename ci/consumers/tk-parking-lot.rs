@@ -1,0 +1,12 @@
+use tk_parking_lot::{Condvar, Mutex};
+
+fn main() {
+    let (ready, changed) = (Mutex::new(false), Condvar::new());
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            *ready.lock() = true;
+            changed.notify_one();
+        });
+        changed.wait_while(&mut ready.lock(), |ready| !*ready);
+    });
+}
