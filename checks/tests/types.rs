@@ -251,6 +251,35 @@ fn rows() -> Vec<Row> {
         tk_thread::Panicked = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::io::Error,
             because "it lends the payload to one thread at a time";
+        tk_watch::Snapshot = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::ThreadSnapshot = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Activity = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Wait = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::WaitLimit = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Holder = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Object = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::ForeignThreads = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::ForeignThread = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::SystemState = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::SystemCall = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Deadlock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::DeadlockKind = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Member = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Reaction = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Install = "Send Sync Unpin";
+        tk_watch::InstallError = "Send Sync Unpin"
+            as std::io::Error;
+        tk_watch::Watchdog = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::Named<'static> = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::page::Options = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::page::Page = "Send Sync Unpin";
+        tk_watch::profile::Profile = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::profile::Line = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::profile::Object = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::profile::Thread = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::profile::Waits = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::profile::Held = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_watch::trace::Options = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_parking_lot::RawFairMutex = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_parking_lot::RawRwLockRecursive = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_parking_lot_012::RawFairMutex = "Send Sync UnwindSafe RefUnwindSafe Unpin";
