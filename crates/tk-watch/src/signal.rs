@@ -85,7 +85,7 @@ mod imp {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
-        let bit = u32::try_from(signal - 1).unwrap_or(u32::MAX);
+        let bit = u32::try_from(signal).map_or(u32::MAX, |signal| signal.wrapping_sub(1));
         mask.is_some_and(|mask| mask.checked_shr(bit).is_some_and(|rest| rest & 1 != 0))
     }
 }

@@ -64,6 +64,10 @@ fn main() {
                 .signal(signal_hook::consts::SIGKILL)
                 .start();
             println!("{}", refused.unwrap_err());
+            for number in [i32::MIN, -1, 0, 1000, i32::MAX] {
+                let no_signal = tk_watch::install().signal(number).start();
+                assert!(no_signal.is_err(), "{number}");
+            }
             tk_watch::install()
                 .signal(signal_hook::consts::SIGUSR2)
                 .start()
