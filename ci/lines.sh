@@ -30,6 +30,8 @@ perl -CSD -e '
                 # A comment of its own, or one behind code: behind the end of a statement, an item or a list element.
                 if ($line =~ m{^\s*//[/!]?\s?(.*)}) { $text = $1 }
                 elsif ($line =~ m{[;,{})\]]\s+//\s+(.*)}) { $text = $1 }
+                # A code block may begin in an attribute, with a condition.
+                elsif ($line =~ m{doc\s*=\s*"(`{3,})}) { $fence = $1; next }
                 else { $fence = ""; next }
             }
             # A code block ends at a fence that is at least as long as the one that began it.

@@ -50,19 +50,20 @@
 //! | the interpreter waits for all threads | [`main`](main()) around the body of `fn main` |
 //! | `faulthandler` | [`dump`] |
 //!
-//! Python has no counterpart to these: [`scope`](scope()) for threads that borrow, [`StopSource`] and
-//! [`StopToken`] for waits that another thread ends, [`Limit`] for a wait with a time and stop tokens,
-//! [`RwLock`] for many readers, [`OnceLock`] and [`LazyLock`] for values that are initialized once, [`Monitor`] and [`Condvar`] beside [`Condition`], and
-//! [`SharedLocal`].
+//! Python has no counterpart to these: [`scope`](scope()) for threads that borrow, [`StopSource`]
+//! and [`StopToken`] for waits that another thread ends, [`Limit`] for a wait with a time and stop
+//! tokens, [`RwLock`] for many readers, [`OnceLock`] and [`LazyLock`] for values that are
+//! initialized once, [`Monitor`] and [`Condvar`] beside [`Condition`], and [`SharedLocal`].
 //!
 //! # Features
 //!
 //! Each part is a feature, and all parts are on by default: `thread`, `timer`, `event`, `lock`,
 //! `condvar` (which turns on `lock`), `semaphore`, `barrier` and `local`.
 //!
-//! Four features are off by default because they add dependencies: `logging` (the module
-//! `logging`), `watch` (the module `watch`: why a program hangs), `serde` (locks that serialize as their value) and `arc_lock` (guards that own an
-//! `Arc` of their lock).
+//! Five features are off by default because they add dependencies: `logging` (the module
+//! `logging`), `watch` (the module `watch`: why a program hangs), `watch_page` (the same, and a
+//! page that shows it in a browser), `serde` (locks that serialize as their value) and `arc_lock`
+//! (guards that own an `Arc` of their lock).
 
 #![forbid(unsafe_code)]
 // Shows which items need a feature.
@@ -161,7 +162,7 @@ pub mod local {
 #[doc(inline)]
 pub use tk_core::logging;
 
-/// Why a program hangs: dumps of all threads, and deadlocks.
+/// Why a program hangs: dumps of all threads, deadlocks, contention profiles and traces.
 #[cfg(feature = "watch")]
 pub mod watch {
     #[doc(inline)]
