@@ -216,8 +216,7 @@ impl Once {
     #[track_caller]
     pub fn call_once(&self, f: impl FnOnce()) {
         if !self.is_completed() {
-            let called = self.call_state(Poison::Fails, Limit::never(), |_| f());
-            self.expect(called);
+            self.call_unlimited(Poison::Fails, |_| f());
         }
     }
 
@@ -312,8 +311,7 @@ impl Once {
     #[track_caller]
     pub fn call_once_force(&self, f: impl FnOnce(OnceState)) {
         if !self.is_completed() {
-            let called = self.call_state(Poison::IsIgnored, Limit::never(), f);
-            self.expect(called);
+            self.call_unlimited(Poison::IsIgnored, f);
         }
     }
 
@@ -469,6 +467,16 @@ impl Once {
             return Ok(());
         }
         self.wait_slow(Poison::IsIgnored, limit)
+    }
+
+    /// The slow path of a call without a limit. A function of its own, so that the fast path has
+    /// nothing on its stack.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn call_unlimited(&self, poison: Poison, f: impl FnOnce(OnceState)) {
+        let called = self.call_state(poison, Limit::never(), f);
+        self.expect(called);
     }
 
     /// [`call`](Once::call) with a closure that always completes.
