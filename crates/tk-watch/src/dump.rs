@@ -40,11 +40,7 @@ pub fn dump() -> Snapshot {
     let scan = Scan::now();
     let (found, _) = detect::deadlocks(&scan, &mut Reported::default());
     let describer = Describer::new(&scan);
-    let known: HashSet<u64> = scan
-        .threads
-        .iter()
-        .filter_map(|seen| seen.record.native_id())
-        .collect();
+    let known: HashSet<u64> = scan.threads.iter().filter_map(Seen::native_id).collect();
     let others = scan.threads.iter().filter(|seen| !seen.is_of_watcher());
     let threads = others.map(|seen| describer.thread(seen)).collect();
     Snapshot {
@@ -81,13 +77,13 @@ impl<'a> Describer<'a> {
             id: record.id().get(),
             slot: record.slot().get(),
             name: record.name().to_string(),
-            native_id: record.native_id(),
+            native_id: seen.native_id(),
             is_main: record.is_main(),
             is_daemon: record.is_daemon(),
             is_service: !record.is_listed(),
             activity: match &seen.wait {
                 Some(wait) => Activity::Waits(self.wait(wait)),
-                None => Activity::Runs(record.native_id().and_then(state_of)),
+                None => Activity::Runs(seen.native_id().and_then(state_of)),
             },
         }
     }

@@ -1,14 +1,16 @@
 //! The environment variable `TK_WATCH`.
 //!
-//! A list of words, separated by commas. A word that is not understood is reported to the standard
-//! error, and skipped: a typing error must not stop the program.
+//! A list of words, separated by commas. A word that is not understood, or that can't be done, is
+//! reported to the standard error, and skipped: neither a typing error nor a file that can't be
+//! written must stop the program, or keep the other words from what they say.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use crate::Reaction;
 use crate::install::Install;
+use crate::output::Destination;
+use crate::{InstallError, Reaction, signal};
 
 pub(crate) const VARIABLE: &str = "TK_WATCH";
 
@@ -20,22 +22,56 @@ pub(crate) fn note_done() {
     IS_DONE.store(true, Relaxed);
 }
 
-/// Adds what the variable says, unless it has been done.
-pub(crate) fn add_to(install: &mut Install) {
+/// Adds what the variable says, unless it has been done. The signals are returned, for
+/// [`handle`] to do afterwards.
+pub(crate) fn add_to(install: &mut Install) -> Vec<i32> {
     if IS_DONE.load(Relaxed) {
-        return;
+        return Vec::new();
     }
     let Some(value) = std::env::var_os(VARIABLE) else {
-        return;
+        return Vec::new();
     };
-    for complaint in parse(&value.to_string_lossy(), install) {
-        let _ = writeln!(std::io::stderr(), "{VARIABLE}: {complaint}");
+    let mut said = Install::default();
+    for complaint in parse(&value.to_string_lossy(), &mut said) {
+        complain(&complaint);
+    }
+    for path in std::mem::take(&mut said.files) {
+        match Destination::file(&path) {
+            Ok(_) => said.files.push(path),
+            Err(error) => {
+                said.to_stderr = true;
+                let error = InstallError::File(path, error);
+                complain(&format!("{error}; dumps go to the standard error"));
+            }
+        }
+    }
+    let signals = std::mem::take(&mut said.signals);
+    install.add(said);
+    signals
+}
+
+/// Makes the process write a dump at each of these signals.
+pub(crate) fn handle(signals: Vec<i32>) {
+    for number in signals {
+        if let Err(error) = signal::dump_at(number) {
+            complain(&error.to_string());
+        }
     }
 }
 
-/// Returns what is wrong with the value.
+fn complain(complaint: &str) {
+    let _ = writeln!(std::io::stderr(), "{VARIABLE}: {complaint}");
+}
+
+/// What is understood, for those who have mistyped it.
+const WORDS: &str = "deadlocks, deadlocks=panic, deadlocks=abort, deadlocks=off, signal=QUIT, \
+                     panic, after=SECONDS, stderr, log, file=PATH";
+
+/// Returns what is wrong with the value. A word that is understood turns the search for deadlocks
+/// on, unless a word turns it off.
 fn parse(value: &str, install: &mut Install) -> Vec<String> {
     let mut complaints = Vec::new();
+    let mut is_off = false;
     for word in value
         .split(',')
         .map(str::trim)
@@ -46,8 +82,9 @@ fn parse(value: &str, install: &mut Install) -> Vec<String> {
             None => (word, None),
         };
         let is_known = match (key, argument) {
-            ("deadlocks", None | Some("report")) => {
-                install.finds_deadlocks = true;
+            ("deadlocks", None | Some("report")) => true,
+            ("deadlocks", Some("off")) => {
+                is_off = true;
                 true
             }
             ("deadlocks", Some("panic")) => set_reaction(install, Reaction::Panic),
@@ -83,6 +120,7 @@ fn parse(value: &str, install: &mut Install) -> Vec<String> {
             }
             _ => false,
         };
+        install.finds_deadlocks |= is_known;
         if !is_known {
             complaints.push(format!(
                 "\"{}\" is not understood, and skipped",
@@ -90,11 +128,15 @@ fn parse(value: &str, install: &mut Install) -> Vec<String> {
             ));
         }
     }
+    if let Some(last) = complaints.last_mut() {
+        last.push_str("; there are: ");
+        last.push_str(WORDS);
+    }
+    install.finds_deadlocks &= !is_off;
     complaints
 }
 
 fn set_reaction(install: &mut Install, reaction: Reaction) -> bool {
-    install.finds_deadlocks = true;
     install.reaction = Some(reaction);
     true
 }
@@ -151,8 +193,26 @@ mod tests {
         let complaints = parse(value, &mut install);
         assert_eq!(complaints.len(), 8, "{complaints:?}");
         assert_eq!(complaints[0], "\"deadlock\" is not understood, and skipped");
+        assert!(complaints[7].contains("deadlocks=panic"), "{complaints:?}");
         assert!(install.to_log && !install.to_stderr);
         assert!(install.after.is_empty() && install.signals.is_empty());
+    }
+
+    #[test]
+    fn deadlocks_are_found_unless_the_variable_says_no() {
+        for (value, finds) in [
+            ("signal=3", true),
+            ("file=/tmp/dump", true),
+            ("signal=3,deadlocks=off", false),
+            ("deadlocks=off,stderr", false),
+            ("nonsense", false),
+            ("", false),
+        ] {
+            let mut install = Install::default();
+            let complaints = parse(value, &mut install);
+            assert_eq!(complaints.is_empty(), value != "nonsense");
+            assert_eq!(install.finds_deadlocks, finds, "{value}");
+        }
     }
 
     #[cfg(unix)]

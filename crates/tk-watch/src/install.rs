@@ -267,10 +267,24 @@ impl Install {
     /// assert!(error.to_string().starts_with("cannot write to /no/such/directory/file: "));
     /// ```
     pub fn start(mut self) -> Result<(), InstallError> {
-        environment::add_to(&mut self);
+        let signals = environment::add_to(&mut self);
         self.start_as_is()?;
+        environment::handle(signals);
         environment::note_done();
         Ok(())
+    }
+
+    /// Adds what is to be watched, too.
+    pub(crate) fn add(&mut self, other: Install) {
+        self.finds_deadlocks |= other.finds_deadlocks;
+        self.reaction = other.reaction.or(self.reaction);
+        self.hooks.extend(other.hooks);
+        self.signals.extend(other.signals);
+        self.at_panic |= other.at_panic;
+        self.after.extend(other.after);
+        self.to_stderr |= other.to_stderr;
+        self.to_log |= other.to_log;
+        self.files.extend(other.files);
     }
 
     /// Without the environment variable.

@@ -62,16 +62,18 @@
 //! # The environment variable
 //!
 //! `TK_WATCH` is a list of words, separated by commas. What it says is added to what the program
-//! says. A word that is not understood is reported to the standard error, and skipped.
+//! says. Any word turns the reports of deadlocks on. A word that is not understood, or can't be
+//! done, is reported to the standard error, and skipped; if it names a file, dumps go to the
+//! standard error instead.
 //!
 //! | word | as |
 //! |---|---|
 //! | `deadlocks`, `deadlocks=panic`, `deadlocks=abort` | [`Install::deadlocks`] |
+//! | `deadlocks=off` | the other words alone |
 //! | `signal=QUIT`, `signal=3` | [`Install::signal`] |
 //! | `panic` | [`Install::at_panic`] |
 //! | `after=1.5` | [`Install::after`], in seconds |
-//! | `stderr`, `log`, `file=PATH` | [`Install::to_stderr`], [`Install::to_log`],
-//! [`Install::to_file`] |
+//! | `stderr`, `log`, `file=PATH` | [`Install::to_stderr`], [`Install::to_log`], [`Install::to_file`] |
 //!
 //! It is read by [`Install::start`]. On Linux, it is also read when the program starts its first
 //! thread with tk-thread or tk-timer, or enters `tk_thread::main`: so it works in a program that

@@ -29,6 +29,14 @@ pub(crate) struct SeenWait {
 }
 
 impl Seen {
+    /// The thread's number in the system. That of the main thread is known also if that has not
+    /// used the kit yet.
+    pub(crate) fn native_id(&self) -> Option<u64> {
+        let is_main = || cfg!(target_os = "linux") && self.record.is_main();
+        let main = || is_main().then(|| std::process::id().into());
+        self.record.native_id().or_else(main)
+    }
+
     /// Whether the thread serves this crate.
     pub(crate) fn is_of_watcher(&self) -> bool {
         !self.record.is_listed() && self.record.name().starts_with(crate::watcher::NAME)

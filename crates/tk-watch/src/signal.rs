@@ -11,6 +11,7 @@ mod imp {
     use std::io::{self, Read as _};
     use std::os::unix::net::UnixStream;
     use std::thread;
+    use std::time::Duration;
 
     use signal_hook::SigId;
     use signal_hook::consts::FORBIDDEN;
@@ -21,6 +22,10 @@ mod imp {
 
     use crate::InstallError;
     use crate::install::Settings;
+
+    /// How long the thread that a signal interrupts has to go on with what it did, so that the dump
+    /// does not show it as running.
+    const BACK_TO_SLEEP: Duration = Duration::from_millis(10);
 
     /// The signals that have a handler of this crate, and the process that has made it.
     struct Signals([Option<(i32, u32, SigId)>; 8]);
@@ -63,7 +68,11 @@ mod imp {
             loop {
                 match receiver.read(&mut bytes) {
                     Ok(0) => return,
-                    Ok(_) => Settings::current().dump(&format!("a dump at signal {signal}")),
+                    Ok(_) => {
+                        // The thread in which the handler has run goes back to sleep meanwhile.
+                        thread::sleep(BACK_TO_SLEEP);
+                        Settings::current().dump(&format!("a dump at signal {signal}"));
+                    }
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(_) => return,
                 }

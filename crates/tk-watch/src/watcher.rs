@@ -40,7 +40,7 @@ use crate::detect::{self, Completeness, Found, Reported};
 use crate::dump::Describer;
 use crate::install::{Reaction, Settings};
 use crate::output::{Destination, write_to};
-use crate::scan::Scan;
+use crate::scan::{Scan, Seen};
 use crate::snapshot::{ForeignThreads, foreign_threads};
 use crate::watchdog;
 
@@ -288,10 +288,7 @@ fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u
             _ => return,
         }
     }
-    let known = scan
-        .threads
-        .iter()
-        .filter_map(|seen| seen.record.native_id());
+    let known = scan.threads.iter().filter_map(Seen::native_id);
     let is_alone = match foreign_threads(&known.collect()) {
         ForeignThreads::Known(threads) => threads.is_empty(),
         ForeignThreads::Unknown(_) => false,

@@ -209,13 +209,21 @@ fn run_tests() {
         #[cfg(target_os = "linux")]
         ("a signal writes a dump to a file", signal_to_file),
         #[cfg(target_os = "linux")]
-        ("a file that can't be written is an error", || {
-            let (output, stderr) = run("deadlock-abort", Some("file=/no/such/directory/x"));
-            assert!(!output.status.success());
-            assert!(
-                stderr.contains("File(\"/no/such/directory/x\", "),
-                "{stderr}"
-            );
+        (
+            "a file that can't be written keeps nothing from its work",
+            || {
+                let (output, stderr) = run("panic", Some("file=/no/such/directory/x,signal=KILL"));
+                assert!(output.status.success(), "{stderr}");
+                let complaint = "TK_WATCH: cannot write to /no/such/directory/x: ";
+                assert!(stderr.contains(complaint), "{stderr}");
+                assert!(stderr.contains("a dump at the panic of panics"), "{stderr}");
+            },
+        ),
+        #[cfg(target_os = "linux")]
+        ("any word of the variable has deadlocks reported", || {
+            let value = "signal=USR2,file=/no/such/directory/x";
+            let seen = run_until("deadlock", Some(value), "held by");
+            assert!(seen.contains("deadlock: "), "{seen}");
         }),
         #[cfg(unix)]
         ("an abort comes after the report", || {
