@@ -296,14 +296,17 @@ fn nobody_gets_a_slot_whose_thread_is_still_in_its_destructors() {
 fn the_slot_of_a_joined_thread_is_reused_without_a_question_to_the_system() {
     let (at_end, ending) = mpsc::channel();
     let (go_on, wait) = mpsc::channel::<()>();
+    let (known, record) = mpsc::channel();
     let dying = thread::spawn(move || {
         BEFORE.set(Some(AtEnd(Box::new(move || {
-            at_end.send(tk_core::current()).unwrap();
+            at_end.send(()).unwrap();
             let _ = wait.recv();
         }))));
-        current_slot();
+        // Not at the end: where the system can't be asked, the thread would get another slot there.
+        known.send(tk_core::current()).unwrap();
     });
-    let record = ending.recv().unwrap();
+    let record = record.recv().unwrap();
+    ending.recv().unwrap();
     let is_there = || tk_core::thread_at(record.slot()).as_ref() == Some(&record);
     let others = || (0..1000).for_each(|_| _ = thread::spawn(current_slot).join().unwrap());
     if can_detect_exit() {
