@@ -57,6 +57,13 @@ pub use lock_api_condvar::{LockApiCondvar, WaitTimeoutResult};
 pub use monitor::{Monitor, MonitorGuard};
 pub use monitored::{Monitored, MonitoredGuard};
 pub use raw_condvar::RawCondvar;
+
+/// The seam between this crate and the others of the kit. No part of the public interface: it
+/// changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::raw_condvar::wait_with_guard;
+}
 pub use value_lock::ValueLock;
 
 #[doc(no_inline)]

@@ -328,6 +328,22 @@ fn key_of(word: &dyn Word) -> usize {
     (&raw const *word).cast::<()>().addr()
 }
 
+/// As [`RawCondvar::wait_with`], for a thread that has a guard of the lock. So no other thread
+/// releases the lock, and a watcher knows who can end a wait for it.
+///
+/// # Safety
+///
+/// As for `wait_with`. The lock is released by the guard, and in no other way.
+#[track_caller]
+pub unsafe fn wait_with_guard(
+    condvar: &RawCondvar,
+    lock: &impl CondvarLock,
+    limit: Limit<'_>,
+) -> Result<(), WaitError> {
+    // SAFETY: by the caller's promise.
+    unsafe { condvar.wait_as(lock, limit, true) }
+}
+
 /// Returns the lock that the thread of this waiter has released.
 ///
 /// # Safety

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use tk_condvar::__private::wait_with_guard;
 use tk_condvar::RawCondvar;
 use tk_park::Limit;
 
@@ -151,7 +152,7 @@ impl Condvar {
         // SAFETY: the wait leaves the mutex held, as the guard has it.
         let lock = unsafe { MutexGuard::mutex(guard).raw() };
         // SAFETY: this thread has the guard, and does not use it until this returns.
-        let waited = unsafe { self.raw.wait_with(lock, limit) };
+        let waited = unsafe { wait_with_guard(&self.raw, lock, limit) };
         WaitTimeoutResult(waited.is_err())
     }
 

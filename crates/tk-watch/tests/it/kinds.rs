@@ -314,6 +314,46 @@ fn a_thread_that_takes_its_lock_again_after_a_timeout() {
     a.join().unwrap();
 }
 
+/// The condition variables that have parking_lot's names.
+macro_rules! takes_its_lock_again {
+    ($name:ident, $lot:ident, $threads:literal) => {
+        #[test]
+        fn $name() {
+            reports::watch();
+            let things = Arc::new(($lot::Mutex::new(0), $lot::Condvar::new(), Lock::new(())));
+            let a_things = Arc::clone(&things);
+            let a = spawn(concat!($threads, "a"), move || {
+                let (lock, changed, other) = &*a_things;
+                let _other = other.lock();
+                changed.wait_while(&mut lock.lock(), |value| *value == 0);
+            });
+            tk_testing::until("a waits", || waits_for(&a, "condition"));
+            let b = spawn(concat!($threads, "b"), move || {
+                let (lock, changed, other) = &*things;
+                let mut value = lock.lock();
+                *value = 1;
+                changed.notify_all();
+                drop(other.lock());
+            });
+            let expected = [concat!($threads, "a"), concat!($threads, "b")].map(String::from);
+            assert_eq!(reports::wait_for($threads, 1), [expected.to_vec()]);
+            assert!(b.join().is_err());
+            a.join().unwrap();
+        }
+    };
+}
+
+takes_its_lock_again!(
+    a_condition_variable_of_parking_lot_0_13_takes_its_lock_again,
+    tk_parking_lot,
+    "lot-13-"
+);
+takes_its_lock_again!(
+    a_condition_variable_of_parking_lot_0_12_takes_its_lock_again,
+    tk_parking_lot_012,
+    "lot-12-"
+);
+
 #[test]
 fn a_move_to_the_queue_of_a_lock_closes_the_cycle() {
     reports::watch();
