@@ -28,6 +28,14 @@
 //! What can still move a thread: the watcher itself, which breaks a wait; a debugger; `unsafe` code
 //! that releases a lock for another thread.
 //!
+//! # One report for all that wait for each other
+//!
+//! A writer may wait for many readers, each of which waits for it. That is as many cycles, and one
+//! deadlock. So of the threads that reach each other one cycle is reported, and the others are
+//! counted among those that wait for it. A thread that certainly waits for one of a deadlock is
+//! stuck as well, unless a wait is going to be broken. Then another scan follows, and finds what is
+//! left.
+//!
 //! # When a holder is gone
 //!
 //! A thread waits without a limit for a lock, which only its holder can release, and the system has
@@ -51,6 +59,34 @@ pub(crate) struct Found {
     pub(crate) kind: DeadlockKind,
     pub(crate) members: Vec<Link>,
     pub(crate) victims: Vec<usize>,
+    /// The member whose end frees all, if there is one: of several, the last that began to wait.
+    pub(crate) key: Option<usize>,
+}
+
+impl Found {
+    fn new(
+        edges: &[Vec<usize>],
+        kind: DeadlockKind,
+        members: Vec<Link>,
+        key: Option<usize>,
+    ) -> Found {
+        let positions: Vec<_> = members.iter().map(|link| link.position).collect();
+        Found {
+            kind,
+            victims: leading_to(edges, &positions),
+            members,
+            key,
+        }
+    }
+}
+
+/// What becomes of a deadlock that has been found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outlook {
+    /// Its threads are stuck forever.
+    Stuck,
+    /// One of its waits is going to be broken.
+    Broken,
 }
 
 /// A thread of a deadlock, its wait, and the thread that it waits for.
@@ -67,6 +103,14 @@ pub(crate) struct Reported(HashSet<(u64, u64)>);
 impl Reported {
     fn key(record: &ThreadRecord, wait: &SeenWait) -> (u64, u64) {
         (record.id().get(), wait.look.number)
+    }
+
+    /// Notes the wait of the thread at this place of the scan.
+    fn note(&mut self, scan: &Scan, position: usize) {
+        let seen = &scan.threads[position];
+        if let Some(wait) = &seen.wait {
+            self.0.insert(Reported::key(&seen.record, wait));
+        }
     }
 
     /// Forgets waits that have ended.
@@ -91,7 +135,11 @@ pub(crate) enum Completeness {
 }
 
 /// Finds the deadlocks of which at least one wait has not been reported, and notes them.
-pub(crate) fn deadlocks(scan: &Scan, reported: &mut Reported) -> (Vec<Found>, Completeness) {
+pub(crate) fn deadlocks(
+    scan: &Scan,
+    reported: &mut Reported,
+    outlook: Outlook,
+) -> (Vec<Found>, Completeness) {
     reported.retain_waits_of(scan);
     let threads = &scan.threads;
     let certain = |position: usize| {
@@ -117,20 +165,33 @@ pub(crate) fn deadlocks(scan: &Scan, reported: &mut Reported) -> (Vec<Found>, Co
         wait.is_some_and(|it| !reported.0.contains(&Reported::key(&threads[at].record, it)))
     };
 
-    for (position, (_, is_cyclic)) in components(&edges).into_iter().enumerate() {
-        if !is_cyclic || !is_new(reported, position) {
+    let components = components(&edges);
+    let mut has_report = HashSet::new();
+    for (position, (component, is_cyclic)) in components.iter().enumerate() {
+        if !is_cyclic || has_report.contains(component) || !is_new(reported, position) {
             continue;
         }
         let cycle = shortest_cycle(&edges, position).unwrap_or_default();
         match verify_cycle(scan, &cycle) {
-            Some(members) => note(
-                &edges,
-                DeadlockKind::Cycle,
-                members,
-                scan,
-                reported,
-                &mut found,
-            ),
+            Some(members) => {
+                has_report.insert(component);
+                let is_of_it = |at: &usize| components[*at].0 == *component;
+                let all: Vec<usize> = (0..threads.len()).filter(is_of_it).collect();
+                let key = key_of(&edges, &all, &members);
+                let first = breakable(&members).first().map(|link| link.position);
+                match (outlook, key, first) {
+                    (Outlook::Broken, None, Some(first)) => {
+                        // The others may be stuck afterwards, and are new then.
+                        completeness = Completeness::Repeat;
+                        reported.note(scan, first);
+                    }
+                    _ => cycle.iter().for_each(|at| reported.note(scan, *at)),
+                }
+                if outlook == Outlook::Stuck {
+                    note_stuck(&edges, &all, &cycle, scan, reported);
+                }
+                found.push(Found::new(&edges, DeadlockKind::Cycle, members, key));
+            }
             None => completeness = Completeness::Repeat,
         }
     }
@@ -153,7 +214,8 @@ pub(crate) fn deadlocks(scan: &Scan, reported: &mut Reported) -> (Vec<Found>, Co
                 Fate::Gone => {
                     if let Some(link) = look_again(scan, position, *owner) {
                         let kind = DeadlockKind::HolderGone;
-                        note(&edges, kind, vec![link], scan, reported, &mut found);
+                        reported.note(scan, position);
+                        found.push(Found::new(&edges, kind, vec![link], None));
                     }
                 }
             }
@@ -162,24 +224,70 @@ pub(crate) fn deadlocks(scan: &Scan, reported: &mut Reported) -> (Vec<Found>, Co
     (found, completeness)
 }
 
-fn note(
+/// Notes the threads of the component that certainly wait for a thread of the cycle, or for another
+/// one that does.
+fn note_stuck(
     edges: &[Vec<usize>],
-    kind: DeadlockKind,
-    members: Vec<Link>,
+    component: &[usize],
+    cycle: &[usize],
     scan: &Scan,
     reported: &mut Reported,
-    found: &mut Vec<Found>,
 ) {
-    let positions: Vec<_> = members.iter().map(|link| link.position).collect();
-    for link in &members {
-        let record = &scan.threads[link.position].record;
-        reported.0.insert(Reported::key(record, &link.wait));
+    let mut stuck: HashSet<usize> = cycle.iter().copied().collect();
+    loop {
+        let before = stuck.len();
+        for &at in component {
+            if stuck.contains(&at) {
+                continue;
+            }
+            let mut nexts = edges[at].iter().filter(|next| stuck.contains(next));
+            let link =
+                nexts.find_map(|next| look_again(scan, at, scan.threads[*next].record.owner()));
+            if let Some(link) = link {
+                let record = &scan.threads[at].record;
+                reported.0.insert(Reported::key(record, &link.wait));
+                stuck.insert(at);
+            }
+        }
+        if stuck.len() == before {
+            return;
+        }
     }
-    found.push(Found {
-        kind,
-        members,
-        victims: leading_to(edges, &positions),
-    });
+}
+
+/// The members whose wait a panic can end, in the order in which they are to be tried: the last
+/// that began to wait comes first.
+pub(crate) fn breakable(members: &[Link]) -> Vec<&Link> {
+    let mut links: Vec<_> = members
+        .iter()
+        .filter(|link| link.wait.look.is_breakable)
+        .collect();
+    links.sort_by_key(|link| std::cmp::Reverse(link.wait.look.wait.since()));
+    links
+}
+
+/// The member without which no cycle is left in the component.
+fn key_of(edges: &[Vec<usize>], component: &[usize], members: &[Link]) -> Option<usize> {
+    let mut is_of_it = vec![false; edges.len()];
+    component.iter().for_each(|at| is_of_it[*at] = true);
+    let inside = |at: usize| edges[at].iter().filter(|to| is_of_it[**to]);
+    let is_ring = component.iter().all(|at| inside(*at).count() == 1);
+    let is_key = |link: &&Link| {
+        if is_ring {
+            return true;
+        }
+        let rest_of = |at: usize| -> Vec<usize> {
+            if !is_of_it[at] || at == link.position {
+                return Vec::new();
+            }
+            let kept = inside(at).filter(|to| **to != link.position);
+            kept.copied().collect()
+        };
+        let rest: Vec<Vec<usize>> = (0..edges.len()).map(rest_of).collect();
+        !components(&rest).iter().any(|(_, is_cyclic)| *is_cyclic)
+    };
+    let key = breakable(members).into_iter().find(is_key);
+    key.map(|link| link.position)
 }
 
 /// What is known of a thread that holds something, and is in no scan.

@@ -7,7 +7,7 @@ use tk_core::__private::ThreadRecordExt;
 use tk_core::{Owner, thread_by_owner};
 use tk_park::__private::LookLimit;
 
-use crate::detect::{self, Found, Reported};
+use crate::detect::{self, Found, Outlook, Reported};
 use crate::name::Names;
 use crate::scan::{Scan, Seen, SeenWait};
 use crate::snapshot::{foreign_threads, state_of};
@@ -38,7 +38,7 @@ pub fn dump() -> Snapshot {
     // A thread that has not used the kit before is registered by this, and listed.
     tk_core::current();
     let scan = Scan::now();
-    let (found, _) = detect::deadlocks(&scan, &mut Reported::default());
+    let (found, _) = detect::deadlocks(&scan, &mut Reported::default(), Outlook::Stuck);
     let describer = Describer::new(&scan);
     let known: HashSet<u64> = scan.threads.iter().filter_map(Seen::native_id).collect();
     let others = scan.threads.iter().filter(|seen| !seen.is_of_watcher());

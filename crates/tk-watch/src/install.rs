@@ -25,7 +25,9 @@ pub enum Reaction {
     #[default]
     Report,
     /// The thread of the deadlock that began to wait last panics in its call, with the report as
-    /// the message, and so releases what it holds. Threads that must not panic there are left out:
+    /// the message, and so releases what it holds. If one thread alone can free all others, such as
+    /// a writer for which many readers wait, it is that one. Threads that must not panic there are
+    /// left out:
     /// those that take a lock again after a wait for a condition variable, and scopes. If no thread
     /// is left, nothing happens.
     Panic,

@@ -36,7 +36,7 @@ use tk_core::__private::{RegistrationExt, ThreadRecordExt, call_guarded, log_gua
 use tk_core::Registration;
 use tk_park::__private::{Report, break_wait, watch};
 
-use crate::detect::{self, Completeness, Found, Reported};
+use crate::detect::{self, Completeness, Found, Outlook, Reported};
 use crate::dump::Describer;
 use crate::install::{Reaction, Settings};
 use crate::output::{Destination, write_to};
@@ -171,7 +171,11 @@ fn run() {
             due.scan = None;
             if settings.finds_deadlocks() {
                 let scan = Scan::now();
-                let (found, completeness) = detect::deadlocks(&scan, &mut reported);
+                let outlook = match settings.reaction() {
+                    Reaction::Panic => Outlook::Broken,
+                    Reaction::Report | Reaction::Abort => Outlook::Stuck,
+                };
+                let (found, completeness) = detect::deadlocks(&scan, &mut reported, outlook);
                 next_scan = now + (now.elapsed() * 10).clamp(BETWEEN_SCANS, LONGEST_REST);
                 for found in found {
                     react(&settings, &scan, &found);
@@ -238,14 +242,11 @@ fn places(settings: &Settings) -> Vec<Destination> {
     places
 }
 
-/// Ends the last wait of the deadlock that a panic can end.
+/// Ends the wait of the deadlock's key, or else the last one that a panic can end.
 fn break_last(scan: &Scan, found: &Found, text: &str) -> bool {
-    let breakable = found
-        .members
-        .iter()
-        .filter(|link| link.wait.look.is_breakable);
-    let mut links: Vec<_> = breakable.collect();
-    links.sort_by_key(|link| std::cmp::Reverse(link.wait.look.wait.since()));
+    let mut links = detect::breakable(&found.members);
+    // Stable: behind the key, the order stays.
+    links.sort_by_key(|link| Some(link.position) != found.key);
     links.iter().any(|link| {
         let record = &scan.threads[link.position].record;
         break_wait(record, link.wait.look.number, Arc::from(text))
@@ -293,7 +294,7 @@ fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u
         ForeignThreads::Known(threads) => threads.is_empty(),
         ForeignThreads::Unknown(_) => false,
     };
-    let is_in_deadlock = !detect::deadlocks(&scan, &mut Reported::default())
+    let is_in_deadlock = !detect::deadlocks(&scan, &mut Reported::default(), Outlook::Stuck)
         .0
         .is_empty();
     if state.is_empty() || !is_alone || is_in_deadlock {

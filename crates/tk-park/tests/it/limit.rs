@@ -198,8 +198,9 @@ fn a_spin_at_either_pace_ends_with_what_it_waits_for_or_in_vain() {
     };
     let (frequent, rare) = (looks(Pace::Frequent), looks(Pace::Rare));
     assert!((4..=5).contains(&rare), "{rare} of a microsecond each");
+    // As many where a pause takes a microsecond, as it does in an emulator.
     assert!(
-        frequent > rare,
+        frequent >= rare,
         "{frequent} frequent ones, {rare} rare ones"
     );
     for pace in [Pace::Frequent, Pace::Rare] {

@@ -93,6 +93,55 @@ fn a_writer_that_waits_for_one_of_several_readers() {
 }
 
 #[test]
+fn a_writer_and_many_readers_are_one_deadlock_that_one_panic_ends() {
+    reports::watch();
+    // Whichever of them begins to wait last: the writer's panic frees all readers.
+    for (round, writer_is_last) in [("crowd-1-", true), ("crowd-2-", false)] {
+        let two = Arc::new(Two::default());
+        let (readers_read, writer_waits) = (Arc::new(Barrier::new(9)), Arc::new(Event::new()));
+        let readers = (0..8).map(|number| {
+            let (two, both) = (Arc::clone(&two), Arc::clone(&readers_read));
+            let go_on = Arc::clone(&writer_waits);
+            spawn(&format!("{round}r{number}"), move || {
+                let read = two.rwlock.read();
+                both.wait();
+                if !writer_is_last {
+                    go_on.wait();
+                }
+                drop(two.lock.lock());
+                drop(read);
+            })
+        });
+        let readers: Vec<_> = readers.collect();
+        let (w_two, w_both) = (Arc::clone(&two), Arc::clone(&readers_read));
+        let (all_wait, is_seen) = mpsc::channel::<()>();
+        let writer = spawn(&format!("{round}w"), move || {
+            let lock = w_two.lock.lock();
+            w_both.wait();
+            if writer_is_last {
+                is_seen.recv().unwrap();
+            }
+            drop(w_two.rwlock.write());
+            drop(lock);
+        });
+        if writer_is_last {
+            tk_testing::until("the readers wait", || {
+                readers.iter().all(|reader| waits_for(reader, "lock"))
+            });
+            all_wait.send(()).unwrap();
+        } else {
+            tk_testing::until("the writer waits", || waits_for(&writer, "write lock"));
+            writer_waits.set();
+        }
+        assert!(writer.join().is_err(), "{round}");
+        for reader in readers {
+            reader.join().unwrap();
+        }
+        assert_eq!(reports::wait_for(round, 1).len(), 1, "{round}");
+    }
+}
+
+#[test]
 fn a_writer_whose_wait_is_broken_opens_the_door() {
     deadlock_of_two::<Two>(
         "door",
