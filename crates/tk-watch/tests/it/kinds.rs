@@ -368,6 +368,11 @@ macro_rules! takes_its_lock_again {
     ($name:ident, $lot:ident, $threads:literal) => {
         #[test]
         fn $name() {
+            // With the feature `send_guard`, which another crate of the build may turn on, a mutex
+            // does not know its owner.
+            if std::any::type_name::<$lot::RawMutex>().contains("Send") {
+                return;
+            }
             reports::watch();
             let things = Arc::new(($lot::Mutex::new(0), $lot::Condvar::new(), Lock::new(())));
             let a_things = Arc::clone(&things);
