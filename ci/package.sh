@@ -24,7 +24,7 @@ cargo vendor --quiet --locked --versioned-dirs "$out/registry" > /dev/null
 for crate in "${crates[@]}"; do
     package="$CARGO_TARGET_DIR/package/$crate-$version.crate"
     strangers=$(tar -tzf "$package" | sed "s|^$crate-$version/||" | grep -vxE \
-        'src/.*\.rs|README\.md|CHANGELOG\.md|LICENSE-(APACHE|MIT)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' || true)
+        'src/.*\.(rs|html)|README\.md|CHANGELOG\.md|LICENSE-(APACHE|MIT)|Cargo\.(toml|toml\.orig|lock)|\.cargo_vcs_info\.json' || true)
     if [ -n "$strangers" ]; then
         printf '%s has what it does not need:\n%s\n' "$crate" "$strangers" >&2
         exit 1
