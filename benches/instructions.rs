@@ -90,30 +90,30 @@ fn logger() -> tk::Logging {
     tk::Logging::new(Line::Plain, std::io::sink())
 }
 
+// A few of them count the acquisition, from which threads that spin learn how often to look.
 #[library_benchmark(setup = lock)]
-#[bench::pair(config = limit(19))]
+#[bench::pair(config = limit(21))]
 fn lock_pair(lock: tk::Lock) -> tk::Lock {
     repeat(|| black_box(&lock).with(|count| *count += 1));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_1(config = limit(36))]
+#[bench::depth_1(config = limit(34))]
 fn rlock_pair(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| ()));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_2(config = limit(76))]
+#[bench::depth_2(config = limit(59))]
 fn rlock_again(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| black_box(&lock).with(|| ())));
     lock
 }
 
-// A set and a wait count, so that no pulse is lost: a compare-exchange in place of a swap.
 #[library_benchmark(setup = event)]
-#[bench::pair(config = limit(22))]
+#[bench::pair(config = limit(11))]
 fn event_set_and_clear(event: tk::Flag) -> tk::Flag {
     repeat(|| {
         Event::set(black_box(&event));
@@ -123,7 +123,7 @@ fn event_set_and_clear(event: tk::Flag) -> tk::Flag {
 }
 
 #[library_benchmark(setup = event)]
-#[bench::one(config = limit(8))]
+#[bench::one(config = limit(7))]
 fn event_is_set(event: tk::Flag) -> tk::Flag {
     repeat(|| {
         black_box(black_box(&event).is_set());
@@ -132,35 +132,35 @@ fn event_is_set(event: tk::Flag) -> tk::Flag {
 }
 
 #[library_benchmark(setup = set_event)]
-#[bench::one(config = limit(11))]
+#[bench::one(config = limit(7))]
 fn event_wait(event: tk::Flag) -> tk::Flag {
     repeat(|| Event::wait(black_box(&event)));
     event
 }
 
 #[library_benchmark(setup = semaphore)]
-#[bench::pair(config = limit(27))]
+#[bench::pair(config = limit(26))]
 fn semaphore_pair(semaphore: tk::Permits) -> tk::Permits {
     repeat(|| black_box(&semaphore).with(|| ()));
     semaphore
 }
 
 #[library_benchmark(setup = condition)]
-#[bench::one(config = limit(10))]
+#[bench::one(config = limit(9))]
 fn notify_one(condition: tk::Conditional) -> tk::Conditional {
     repeat(|| black_box(&condition).notify_one());
     condition
 }
 
 #[library_benchmark(setup = condition)]
-#[bench::one(config = limit(10))]
+#[bench::one(config = limit(9))]
 fn notify_all(condition: tk::Conditional) -> tk::Conditional {
     repeat(|| black_box(&condition).notify_all());
     condition
 }
 
 #[library_benchmark(setup = local)]
-#[bench::hit(config = limit(38))]
+#[bench::hit(config = limit(23))]
 fn local_get(local: tk::Number) -> tk::Number {
     repeat(|| {
         black_box(black_box(&local).get());
@@ -169,7 +169,7 @@ fn local_get(local: tk::Number) -> tk::Number {
 }
 
 #[library_benchmark(setup = logger)]
-#[bench::by_target(config = limit(86))]
+#[bench::by_target(config = limit(84))]
 fn log_disabled(logger: tk::Logging) -> tk::Logging {
     repeat(|| {
         let arguments = format_args!("not written");
