@@ -54,8 +54,9 @@ pub trait ThreadRecordExt {
     fn is_listed(&self) -> bool;
 
     /// Calls `f` with the wait that the thread is blocked on, if there is one: the wait, how the
-    /// thread waits, and a number that changes with each wait. What the seat names is there until
-    /// `f` returns. `f` runs with the waits locked: it must not wait for the thread, nor allocate.
+    /// thread waits, and a number that changes with each wait. The waiter that the seat names lives
+    /// until `f` returns. `f` runs with the waits locked: it must not wait for the thread, nor
+    /// allocate.
     fn look_at_wait<R>(&self, f: impl FnOnce(BlockedOn, Seat, u64) -> R) -> Option<R>;
 
     /// Calls `f` in this thread when it has left the registry. If it has left already, calls `f`
@@ -113,8 +114,8 @@ impl ThreadRecordExt for ThreadRecord {
 
 /// Methods of [`BlockedOn`] for the kit.
 pub trait BlockedOnExt {
-    /// As `enter`, for a thread that waits in this way. What the seat names is there until the
-    /// guard is dropped.
+    /// As `enter`, for a thread that waits in this way. The waiter that the seat names lives until
+    /// the guard is dropped.
     fn enter_in(self, seat: Seat) -> BlockedGuard;
 }
 

@@ -371,9 +371,9 @@ impl ThreadRecord {
     }
 
     /// Calls `f` with the wait that the thread is blocked on, if there is one: the wait, how the
-    /// thread waits, and a number that changes with each wait. What the seat names is there until
-    /// `f` returns (*pinned*). `f` runs with the waits locked: it must not wait for the thread, nor
-    /// allocate.
+    /// thread waits, and a number that changes with each wait. The waiter that the seat names lives
+    /// until `f` returns (*pinned*). `f` runs with the waits locked: it must not wait for the
+    /// thread, nor allocate.
     pub(crate) fn look_at_wait<R>(&self, f: impl FnOnce(BlockedOn, Seat, u64) -> R) -> Option<R> {
         if self.is_lost() {
             return None;

@@ -13,7 +13,7 @@ use tk_core::__private::fork::Mutex;
 use crate::output::{Destination, write_to};
 use crate::{Deadlock, environment, signal, watcher};
 
-/// What happens when a deadlock is found, after it has been reported.
+/// The reaction to a deadlock, after it has been reported.
 ///
 /// ```
 /// assert_eq!(tk_watch::Reaction::default(), tk_watch::Reaction::Report);
@@ -132,7 +132,7 @@ pub fn install() -> Install {
     }
 }
 
-/// What is to be watched: see [`install`].
+/// The settings of a watcher that is about to start: see [`install`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -262,7 +262,7 @@ impl Install {
     /// # Errors
     ///
     /// If a file can't be written, a signal is taken already or can't be, or the system starts no
-    /// thread. What was set up before stays.
+    /// thread. The settings of earlier calls stay in force.
     ///
     /// ```
     /// let error = tk_watch::install().to_file("/no/such/directory/file").start().unwrap_err();

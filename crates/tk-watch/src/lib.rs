@@ -44,11 +44,11 @@
 //! waits for a lock whose holder has exited, because it has leaked its guard.
 //!
 //! A report is never a guess. Each thread of the circle is looked at twice while nothing in the
-//! circle moves. What can't be known for certain is not reported: waits with a timeout or a stop
-//! token; a [`RawLock`](tk_lock::RawLock) and a semaphore, which any thread can release; an event
-//! or a notification, which any thread can give; locks that are not tk's. What must be relied on is
-//! that no `unsafe` code releases a lock for another thread, and that a `RawLock` that is taken by
-//! the traits of `lock_api` is released by them.
+//! circle moves. These waits are never part of a report, because they may end in another way: waits
+//! with a timeout or a stop token; a [`RawLock`](tk_lock::RawLock) and a semaphore, which any
+//! thread can release; an event or a notification, which any thread can give; locks that are not
+//! tk's. A report relies on two things: no `unsafe` code releases a lock for another thread, and a
+//! `RawLock` that is taken through the traits of `lock_api` is released through them.
 //!
 //! A real one is reported within 0.2 seconds, unless the machine is very busy. These are missed:
 //!
@@ -81,8 +81,8 @@
 //!
 //! # Forks
 //!
-//! The child of a fork has no watcher until it calls [`Install::start`]. What was set up in the
-//! parent counts in the child too, except for signals, which have to be named again.
+//! The child of a fork has no watcher until it calls [`Install::start`]. The parent's settings
+//! apply in the child too, except for signals, which have to be named again.
 
 #![deny(unsafe_code)]
 // Shows which items need a feature.

@@ -19,7 +19,7 @@ pub(crate) use self::system::{foreign_threads, state_of};
 pub use self::wait::{Holder, Object, Wait, WaitLimit};
 use crate::Deadlock;
 
-/// What all threads of the process do at one moment: the result of [`dump`](crate::dump()).
+/// A snapshot of all threads of the process: the result of [`dump`](crate::dump()).
 ///
 /// `Display` shows a table for a terminal, and [`to_dot`](Snapshot::to_dot) returns the wait graph
 /// for Graphviz.

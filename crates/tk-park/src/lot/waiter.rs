@@ -108,7 +108,7 @@ impl Waiter {
     ///
     /// # Safety
     ///
-    /// What is held is there until the waiter has left its queue for good.
+    /// The thing that is held lives until the waiter has left its queue for good.
     pub(crate) unsafe fn seen_by_watchers(
         self,
         limit: &Limit<'_>,

@@ -197,13 +197,22 @@ fn a_spin_at_either_pace_ends_with_what_it_waits_for_or_in_vain() {
         looks
     };
     let (frequent, rare) = (looks(Pace::Frequent), looks(Pace::Rare));
-    // Four or five. Where a single pause takes most of a microsecond, as in an emulator, it is as
-    // many as there are pauses, at either pace.
-    assert!((1..=7).contains(&rare), "{rare} of a microsecond each");
-    assert!(
-        frequent >= rare,
-        "{frequent} frequent ones, {rare} rare ones"
-    );
+    // Under an emulator a pause takes most of a microsecond. Then both paces look after each pause,
+    // and there is nothing to compare.
+    let pauses_are_short = {
+        let (mut spin, mut steps) = (Spin::new(), 0);
+        while spin.once() {
+            steps += 1;
+        }
+        steps >= 6 // 1, 2, 4, 8, 16 and 32 pauses.
+    };
+    if pauses_are_short {
+        assert!((4..=5).contains(&rare), "{rare} of a microsecond each");
+        assert!(
+            frequent > rare,
+            "{frequent} frequent ones, {rare} rare ones"
+        );
+    }
     for pace in [Pace::Frequent, Pace::Rare] {
         let third = |result| {
             let mut looks = 0;
