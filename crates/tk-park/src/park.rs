@@ -153,11 +153,28 @@ pub fn mark_and_park_while(
     info: &WaitInfo,
     limit: Limit<'_>,
 ) -> Result<(), WaitError> {
+    park_until(word, condition, mark, info, limit, None).map_err(Failed::into_error)
+}
+
+/// The loop of all waits for a state.
+fn park_until(
+    word: &impl Word,
+    condition: impl Fn() -> bool,
+    mark: impl Fn() -> bool,
+    info: &WaitInfo,
+    limit: Limit<'_>,
+    held: Option<Held<'_>>,
+) -> Result<(), Failed> {
     // The limit is checked before the condition, so that the last look comes after the limit.
     let mut reached = limit.check();
     while condition() {
-        reached?;
-        reached = park(word, &mark, info, limit).map(drop);
+        reached.map_err(Failed::Limit)?;
+        // SAFETY: a function that does nothing does not park.
+        reached = match unsafe { park_with_held(word, &mark, |_| {}, info, limit, held) } {
+            Ok(_) => Ok(()),
+            Err(Failed::Limit(error)) => Err(error),
+            Err(broken) => return Err(broken),
+        };
     }
     Ok(())
 }
@@ -312,17 +329,7 @@ pub fn mark_and_park_while_held(
     limit: Limit<'_>,
     held: Held<'_>,
 ) -> Result<(), Failed> {
-    // As in `mark_and_park_while`.
-    let mut reached = limit.check();
-    while condition() {
-        reached.map_err(Failed::Limit)?;
-        reached = match park_held(word, &mark, info, limit, held) {
-            Ok(_) => Ok(()),
-            Err(Failed::Limit(error)) => Err(error),
-            Err(broken) => return Err(broken),
-        };
-    }
-    Ok(())
+    park_until(word, condition, mark, info, limit, Some(held))
 }
 
 /// As [`park_with`]. A thread that is not registered yet gets its number before it enters the
