@@ -41,8 +41,13 @@ fn ready<T>(value: T, once: impl Fn(&T)) -> T {
     value
 }
 
-fn lock() -> tk::Lock {
+fn new_lock() -> tk::Lock {
     ready(tk::Lock::new(), |lock| lock.with(|count| *count += 1))
+}
+
+/// A lock that has been used for a while releases with a plain store.
+fn lock() -> tk::Lock {
+    ready(new_lock(), |lock| repeat(|| lock.with(|count| *count += 1)))
 }
 
 fn rlock() -> tk::RLock {
@@ -90,23 +95,23 @@ fn logger() -> tk::Logging {
     tk::Logging::new(Line::Plain, std::io::sink())
 }
 
-// Over its limit by two, because it counts the acquisition for threads that spin.
-#[library_benchmark(setup = lock)]
-#[bench::pair(config = limit(19))]
+#[library_benchmark]
+#[bench::of_a_new_lock(args = (), config = limit(20), setup = new_lock)]
+#[bench::pair(args = (), config = limit(19), setup = lock)]
 fn lock_pair(lock: tk::Lock) -> tk::Lock {
     repeat(|| black_box(&lock).with(|count| *count += 1));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_1(config = limit(34))]
+#[bench::depth_1(config = limit(33))]
 fn rlock_pair(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| ()));
     lock
 }
 
 #[library_benchmark(setup = rlock)]
-#[bench::depth_2(config = limit(59))]
+#[bench::depth_2(config = limit(58))]
 fn rlock_again(lock: tk::RLock) -> tk::RLock {
     repeat(|| black_box(&lock).with(|| black_box(&lock).with(|| ())));
     lock

@@ -33,10 +33,10 @@
 use tk_core::Owner;
 use tk_park::sync::{AtomicU32, Ordering::*};
 
-/// Flag: a thread is in the queue, or was in it and has given up.
-const PARKED: u32 = 1;
-/// The owner's number is in the bits above the flag.
-const OWNER_SHIFT: u32 = 1;
+/// Flag: a thread is in the queue, or was in it and has given up. No owner's number has this bit, so
+/// the word of a lock without a queue is the number itself.
+const PARKED: u32 = 1 << 31;
+const _: () = assert!(Owner::MAX & PARKED == 0);
 
 /// A value of the word.
 #[derive(Clone, Copy)]
@@ -48,22 +48,22 @@ impl State {
     /// The state of a lock that this thread holds while no thread is parked.
     #[inline]
     pub(crate) fn held_by(owner: Owner) -> State {
-        State(owner.get() << OWNER_SHIFT)
+        State(owner.get())
     }
 
     #[inline]
     pub(crate) fn owner(self) -> Option<Owner> {
-        Owner::new(self.0 >> OWNER_SHIFT)
+        Owner::new(self.0 & !PARKED)
     }
 
     #[inline]
     pub(crate) fn is_held(self) -> bool {
-        self.0 >> OWNER_SHIFT != 0
+        self.0 & !PARKED != 0
     }
 
     #[inline]
     pub(crate) fn is_held_by(self, owner: Owner) -> bool {
-        self.0 >> OWNER_SHIFT == owner.get()
+        self.0 & !PARKED == owner.get()
     }
 
     #[inline]
