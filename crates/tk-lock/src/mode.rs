@@ -149,11 +149,17 @@ pub(crate) fn light_fence() {
     asymmetric_fence::light();
 }
 
-/// Returns whether this release counts. Which ones do is chance, so that a lock that is used in
-/// step with others is not left out.
-#[cfg(not(tk_loom))]
+/// Returns whether this release counts.
 #[inline]
 pub(crate) fn is_counted() -> bool {
+    is_one_in(COUNTED)
+}
+
+/// Returns true once in so many calls, which are a power of two. Which ones is chance, so that a
+/// lock that is used in step with others is not left out.
+#[cfg(not(tk_loom))]
+#[inline]
+pub(crate) fn is_one_in(many: u32) -> bool {
     thread_local! {
         static STATE: Cell<u32> = const { Cell::new(0) };
     }
@@ -163,12 +169,11 @@ pub(crate) fn is_counted() -> bool {
         .wrapping_mul(1_664_525)
         .wrapping_add(1_013_904_223);
     STATE.set(state);
-    state < u32::MAX / COUNTED
+    state < u32::MAX / many
 }
 
-/// In a model each one does.
+/// In a model, each time.
 #[cfg(tk_loom)]
-pub(crate) fn is_counted() -> bool {
-    let _ = COUNTED;
+pub(crate) fn is_one_in(_: u32) -> bool {
     true
 }

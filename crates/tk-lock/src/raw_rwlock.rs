@@ -5,6 +5,7 @@
 //! | `raw_rwlock/word.rs` | the states of the word, and the steps between them |
 //! | `raw_rwlock/cells.rs` | the cells in which readers make themselves visible |
 //! | `raw_rwlock/rows.rs` | where the cells are |
+//! | `raw_rwlock/light.rs` | readers that write their cells with plain stores |
 //! | `raw_rwlock/read.rs` | reading |
 //! | `raw_rwlock/write.rs` | writing, upgrading, and the wait for readers |
 //! | `raw_rwlock/release.rs` | which threads get the lock next: starvation, handoff |
@@ -12,21 +13,23 @@
 //! | `raw_rwlock/traits.rs` | the traits of `lock_api` |
 //! | `raw_rwlock/send.rs` | the lock whose guards go from thread to thread |
 //!
-//! # The two modes
+//! # The three modes
 //!
 //! | mode | a read costs | a write costs | chosen |
 //! |---|---|---|---|
 //! | counted | two steps on the lock's word, which all readers share | two steps on the word | at first, and after a write that found no reads since the last one |
 //! | visible | two steps on a cell that only this thread writes | the same, and a look at the cells of all threads that have read the lock | after 63 counted reads in a row |
+//! | light | two stores to that cell | the same, and a fence of microseconds | after two milliseconds and some thirty thousand reads without a write |
 //!
 //! In the mode visible, one read in sixteen of each thread looks whether the lock has noted reads
-//! since the last write, and notes them if not. So a reader writes to the lock at most once between
-//! two writes, and a lock with fewer than about sixteen reads to a write returns to the mode
-//! counted. Then readers and writers take turns at one word, as at a mutex, which is faster than a
-//! scan for each write.
+//! since the last write, and notes them if not. So readers write to the lock a few times between
+//! two writes at most, and a lock with fewer than about sixteen reads to a write returns to the
+//! mode counted. Then readers and writers take turns at one word, as at a mutex, which is faster
+//! than a scan for each write.
 
 mod cells;
 mod holders;
+mod light;
 mod read;
 mod release;
 mod rows;
@@ -98,6 +101,13 @@ enum Place {
     Counted(&'static Cell),
     /// In the count, for a thread without a row.
     Unknown,
+}
+
+impl ReadToken {
+    #[inline]
+    fn visible(cell: &'static Cell) -> ReadToken {
+        Place::Visible(cell).into()
+    }
 }
 
 impl From<Place> for ReadToken {
@@ -215,6 +225,35 @@ impl RawRwLock {
         self.word.loom_register();
         self.owner.loom_register();
         self.identity.loom_register();
+    }
+
+    /// Begins a model in the mode light, for all threads. The lock has been read.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn loom_lighten(&self) {
+        self.word.loom_lighten();
+        self.identity.loom_make_known();
+    }
+
+    /// Begins a model with the last sample before the mode light. The mode is visible.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn loom_almost_lighten(&self) {
+        self.word.loom_almost_lighten();
+    }
+
+    /// The step of the last sample before the mode light, without the sample.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn loom_note_many_reads(&self) {
+        self.word.loom_almost_lighten();
+        self.word.note_many_reads(0);
+    }
+
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn loom_is_light(&self) -> bool {
+        self.word.load().is_light()
     }
 }
 

@@ -72,7 +72,7 @@ use crate::RawRwLock;
 ///
 /// # Panics
 ///
-/// If the lock has two million reads, because so many guards were forgotten, or if a thread reads
+/// If the lock has a million reads, because so many guards were forgotten, or if a thread reads
 /// four thousand times under the same lock while a writer waits.
 #[doc(alias = "ReaderWriterLock")]
 #[doc(alias = "ReentrantReadWriteLock")]

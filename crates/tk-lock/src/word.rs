@@ -33,8 +33,8 @@
 use tk_core::Owner;
 use tk_park::sync::{AtomicU32, Ordering::*};
 
-/// Flag: a thread is in the queue, or was in it and has given up. No owner's number has this bit, so
-/// the word of a lock without a queue is the number itself.
+/// Flag: a thread is in the queue, or was in it and has given up. No owner's number has this bit.
+/// So the word of a lock without a queue is the number itself.
 const PARKED: u32 = 1 << 31;
 const _: () = assert!(Owner::MAX & PARKED == 0);
 

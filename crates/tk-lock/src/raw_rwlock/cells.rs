@@ -37,9 +37,10 @@
 //! A reader finds its block's bit before it writes its cell, and no bit is ever cleared. So a scan
 //! leaves the other blocks out.
 //!
-//! **Any thread may leave.** Every change of a cell is an atomic step from the value that was seen,
-//! because a guard may be released by another thread than the one that reads. Notes are stored
-//! without that: nothing depends on them but the answer of whether a thread reads already.
+//! **The thread's own.** A row's cells and notes are written by its thread alone, because a token
+//! is not sent to other threads. The atomic steps on cells are there for their place in the order
+//! of *Publish, then look*. In the mode light, stores take their place (see `light.rs`). Notes are
+//! only stored: nothing depends on them but the answer of whether a thread reads already.
 //!
 //! A row belongs to a slot (*One thread, one row*, in `rows.rs`) and is never freed. A thread whose
 //! row has cells of a predecessor, left by forgotten guards, gets another row, chained to the
@@ -158,6 +159,12 @@ impl Identity {
     pub(super) fn loom_register(&self) {
         self.0.loom_register();
     }
+
+    /// Lets the lock know the blocks of all rows.
+    #[cfg(tk_loom)]
+    pub(super) fn loom_make_known(&self) {
+        self.0.fetch_or(!ID, SeqCst);
+    }
 }
 
 /// The next number, or `None` if they are used up: *An id is used once*.
@@ -224,6 +231,26 @@ impl Cell {
         let entered = self.0.compare_exchange(before, after, SeqCst, Relaxed);
         model_fence();
         entered.is_ok().then_some(tick == 0)
+    }
+
+    /// Takes the cell, if it is free, for a reader of that lock, with a plain store: for the mode
+    /// light. Returns whether it did.
+    #[inline]
+    pub(super) fn store_entered(&self, id: Id) -> bool {
+        // Relaxed: *The thread's own*, and the fences order the store.
+        let is_free = !is_live(self.0.load(Relaxed));
+        if is_free {
+            self.0.store((id.0 << ID_SHIFT) | LEVEL, Relaxed);
+        }
+        is_free
+    }
+
+    /// Takes a level off, with a plain store: for the mode light.
+    #[inline]
+    pub(super) fn store_left(&self) {
+        let value = self.0.load(Relaxed);
+        // Release: pairs with the Acquire of the writer.
+        self.0.store(value - LEVEL, Release);
     }
 
     /// Adds a level, if the cell is that lock's: *Once clear, clear*. Returns whether it did.

@@ -3,16 +3,17 @@
 //! | state | `try` | `read` | recursive read |
 //! |---|---|---|---|
 //! | open, visible | takes a cell, looks again | the same | the same |
+//! | open, visible, light | takes its first cell with a store, looks again | the same | takes a cell, looks again |
 //! | open, counted | counts itself | the same | the same |
 //! | closed | fails | spins, yields, parks | adds a level, or counts itself |
 //!
-//! The fast path is one exchange in the thread's own cell and one look at the word. It contains no
-//! wait, and is the same for each thread. Everything else is in functions of their own.
+//! The fast path is one exchange or store in the thread's own cell, and one look at the word. It
+//! contains no wait, and is the same for each thread. Everything else is in functions of their own.
 //!
 //! # Invariants
 //!
 //! *One door*, *Closed to the count* and *Mode* stand in `word.rs`, *Publish, then look* in
-//! `cells.rs`, *A release is to come* in `release.rs`.
+//! `cells.rs`, *A light reader is seen* in `light.rs`, *A release is to come* in `release.rs`.
 //!
 //! **A recursive read is always granted.** A writer that has closed the door waits until this
 //! thread's first read ends. If the second one waited for the writer, neither would ever end. So a
@@ -79,12 +80,16 @@ impl RawRwLock {
     /// The fast path of the mode visible.
     #[inline]
     fn read_through_cell(&self) -> Option<ReadToken> {
-        if !self.word.load().is_open_to_cells() {
+        let state = self.word.load();
+        if !state.is_open_to_cells() {
             return None;
         }
         let row = rows::mine()?;
         let id = self.identity.known_to(row)?;
         let cell = row.first();
+        if state.is_light() {
+            return self.enter_lightly(cell, id);
+        }
         let is_sample = cell.enter(id)?;
         self.look(cell, is_sample)
     }
@@ -98,9 +103,9 @@ impl RawRwLock {
             return None;
         }
         if is_sample {
-            self.word.note_reads();
+            self.note_reads();
         }
-        Some(Place::Visible(cell).into())
+        Some(ReadToken::visible(cell))
     }
 
     #[inline(never)]
@@ -151,7 +156,7 @@ impl RawRwLock {
                 && let Some(Reader { row, id }) = reader
             {
                 if let Some(cell) = row.enter_again(id) {
-                    return Some(Place::Visible(cell).into());
+                    return Some(ReadToken::visible(cell));
                 }
                 if let Some((cell, is_sample)) = row.enter(id) {
                     match self.look(cell, is_sample) {
@@ -171,7 +176,7 @@ impl RawRwLock {
     fn read_again(&self, reader: Reader) -> Option<ReadToken> {
         let Reader { row, id } = reader;
         if let Some(cell) = row.enter_again(id) {
-            return Some(Place::Visible(cell).into());
+            return Some(ReadToken::visible(cell));
         }
         assert!(!row.has_cell_of(id), "too many levels of a lock");
         // A note alone proves nothing, so the count is asked.
@@ -204,7 +209,7 @@ impl RawRwLock {
             return Place::Unknown.into();
         };
         match rows::mine().map(Row::first) {
-            Some(cell) if cell.holds(id) => Place::Visible(cell).into(),
+            Some(cell) if cell.holds(id) => ReadToken::visible(cell),
             _ => RawRwLock::token_of_mine_behind(id),
         }
     }
@@ -320,7 +325,17 @@ impl RawRwLock {
     /// Leaves a cell, and wakes the writer if it waits for it.
     #[inline]
     fn leave(&self, cell: &Cell) {
-        cell.leave();
+        if self.word.load().is_light() {
+            self.leave_lightly(cell);
+        } else {
+            cell.leave();
+            self.wake_draining_writer(cell);
+        }
+    }
+
+    /// Wakes the writer if it waits for this cell, which has been left: *Publish, then look*.
+    #[inline]
+    pub(super) fn wake_draining_writer(&self, cell: &Cell) {
         if self.word.look().is_draining() {
             self.wake_writer(cell.address());
         }

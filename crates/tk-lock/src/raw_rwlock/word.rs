@@ -7,7 +7,8 @@
 //! | `WRITER` | the door is closed: a writer has the lock, or waits for the readers inside to leave |
 //! | `UPGRADABLE` | a thread has the upgradable lock |
 //! | `DRAINING` | the writer sleeps until a reader leaves |
-//! | streak | mode counted: how many reads in a row; mode visible: whether there were reads lately |
+//! | `LIGHT` | the mode: readers enter and leave their cells with plain stores |
+//! | streak | mode counted: how many reads in a row; mode visible: since when there are reads and no writes |
 //! | count | how many reads are counted here |
 //!
 //! | state | read | upgradable read | write | upgrade |
@@ -29,6 +30,10 @@
 //! **Mode.** `VISIBLE` is cleared only by a writer that has drained the lock. So while a reader is
 //! inside through its cell, `VISIBLE` is set, and each writer looks at the cells.
 //!
+//! **Light.** `LIGHT` is set only in a step from an open, visible word, and cleared only by the
+//! thread that has the door, when it opens it. If it is set when a thread closes the door, that
+//! thread makes a heavy fence before it looks at the cells (see `light.rs`).
+//!
 //! **Parked bit.** While the queue is not locked and has a thread in it, `PARKED` is set. It is set
 //! and cleared with the queue locked, as in `word.rs` of the plain lock.
 
@@ -41,10 +46,11 @@ const VISIBLE: u32 = 1 << 1;
 const WRITER: u32 = 1 << 2;
 const UPGRADABLE: u32 = 1 << 3;
 const DRAINING: u32 = 1 << 4;
+const LIGHT: u32 = 1 << 5;
 
 /// Six bits.
-const STREAK_ONE: u32 = 1 << 5;
-const STREAK: u32 = 0x3f << 5;
+const STREAK_ONE: u32 = 1 << 6;
+const STREAK: u32 = 0x3f << 6;
 /// How many reads in a row, without a write, make readers visible.
 #[cfg(not(tk_loom))]
 const LONG_STREAK: u32 = STREAK;
@@ -52,9 +58,18 @@ const LONG_STREAK: u32 = STREAK;
 #[cfg(tk_loom)]
 const LONG_STREAK: u32 = 2 * STREAK_ONE;
 
-/// The rest: two million readers.
-const COUNT_ONE: u32 = 1 << 11;
-const COUNT: u32 = u32::MAX << 11;
+// In the mode visible: 0 without a read since the last write, 1 with reads, or one more than a time
+// in milliseconds, which is from 1 to 62 and begins again.
+const TIMES: u32 = 62;
+/// How many milliseconds of reads without a write make the lock light: see `light.rs`.
+#[cfg(not(tk_loom))]
+const LONG_TIME: u32 = 2;
+#[cfg(tk_loom)]
+const LONG_TIME: u32 = 0;
+
+/// The rest: a million readers.
+const COUNT_ONE: u32 = 1 << 12;
+const COUNT: u32 = u32::MAX << 12;
 
 /// A value of the word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -89,6 +104,19 @@ impl State {
         self.0 & (VISIBLE | WRITER) == VISIBLE
     }
 
+    /// Readers enter and leave with plain stores, or did when the door was closed.
+    #[inline]
+    pub(super) fn is_light(self) -> bool {
+        self.0 & LIGHT != 0
+    }
+
+    /// A reader may enter through its cell with a plain store, and one that leaves need not look
+    /// for a writer.
+    #[inline]
+    pub(super) fn is_open_to_light(self) -> bool {
+        self.0 & (LIGHT | WRITER) == LIGHT
+    }
+
     #[inline]
     pub(super) fn is_parked(self) -> bool {
         self.0 & PARKED != 0
@@ -116,6 +144,18 @@ impl State {
     #[inline]
     pub(super) fn has_streak(self) -> bool {
         self.0 & STREAK != 0
+    }
+
+    /// The state of a lock that is open to cells and not light, when there are many reads at this
+    /// time: with the time, if it has none; light, if that was long ago.
+    #[inline]
+    fn with_many_reads(self, now: u32) -> State {
+        let now = now % TIMES + 1;
+        match (self.0 & STREAK) / STREAK_ONE - 1 {
+            0 => State(self.0 + now * STREAK_ONE),
+            since if (now + TIMES - since) % TIMES >= LONG_TIME => State(self.0 | LIGHT),
+            _ => self,
+        }
     }
 
     /// One counted read more. In the mode counted, a long streak changes the mode, if the reader
@@ -160,6 +200,10 @@ impl State {
     #[inline]
     pub(super) fn released(self, step: Step, keep: Keep) -> State {
         let mut next = self.0 & !(WRITER | UPGRADABLE | DRAINING | PARKED);
+        if self.is_closed() {
+            // Light: this thread has the door.
+            next &= !LIGHT;
+        }
         if step == Step::Written {
             // The rule for the mode: without reads since the last write, cells do not pay.
             if next & STREAK == 0 {
@@ -226,6 +270,14 @@ impl RwWord {
         State(self.0.load(Acquire))
     }
 
+    /// The look of a reader after it has changed its cell with a plain store, and made a light
+    /// fence.
+    #[inline]
+    pub(super) fn look_lightly(&self) -> State {
+        // Acquire: pairs with the Release of the writer.
+        self.load_acquire()
+    }
+
     /// The look of a reader after it has changed its cell: *Publish, then look*.
     ///
     /// SeqCst: for the order with the cell. Acquire in it: pairs with the Release of the writer.
@@ -270,6 +322,17 @@ impl RwWord {
         }
     }
 
+    /// Notes that there are many reads at this time, in milliseconds. If they have gone on for long
+    /// enough, the mode is light.
+    pub(super) fn note_many_reads(&self, now: u32) {
+        let state = self.load();
+        // Light: open.
+        if state.is_open_to_cells() && state.has_streak() && !state.is_light() {
+            // Relaxed: a thread that closes the door sees this step, or the step fails.
+            self.change(state, state.with_many_reads(now), Relaxed);
+        }
+    }
+
     /// Closes the door, if no thread has it or the upgradable lock. Returns the state after, or the
     /// one that prevented it. *Publish, then look*: the writer looks at the cells after this.
     #[inline]
@@ -280,7 +343,6 @@ impl RwWord {
             // SeqCst: for the order with the cells. Acquire in it: pairs with the Release of the
             // last writer.
             if self.change(state, closed, SeqCst) {
-                model_fence();
                 return Ok(closed);
             }
             state = self.load();
@@ -295,7 +357,6 @@ impl RwWord {
             let closed = state.with_writer();
             // SeqCst: as in `close`.
             if self.change(state, closed, SeqCst) {
-                model_fence();
                 return closed;
             }
             state = self.load();
@@ -351,7 +412,6 @@ impl RwWord {
         while !self.change(state, next(state), SeqCst) {
             state = self.load();
         }
-        model_fence();
     }
 
     /// Sets `PARKED` while `blocks` holds of the state. Returns whether it holds. With the queue
@@ -378,5 +438,16 @@ impl RwWord {
     #[cfg(tk_loom)]
     pub(super) fn loom_register(&self) {
         self.0.loom_register();
+    }
+
+    #[cfg(tk_loom)]
+    pub(super) fn loom_lighten(&self) {
+        self.0.fetch_or(VISIBLE | LIGHT, Relaxed);
+    }
+
+    /// The streak has a time.
+    #[cfg(tk_loom)]
+    pub(super) fn loom_almost_lighten(&self) {
+        self.0.fetch_or(3 * STREAK_ONE, Relaxed);
     }
 }

@@ -31,6 +31,7 @@ use tk_park::{Limit, Parked, WaitError, WaitInfo, park_while};
 
 use super::cells::{Cell, Id, Row};
 use super::holders::{Door, ReadersInside};
+use super::light::fence_behind;
 use super::read::{COUNT, pause_until, spin_until};
 use super::word::{Keep, State, Step};
 use super::{Hopeless, RawRwLock, TOKEN_OWNER, Wish, rows::Rows};
@@ -53,9 +54,16 @@ impl RawRwLock {
     /// The readers that may be inside when the door has just been closed, in this state.
     #[inline]
     fn readers_inside(&self, closed: State) -> Drain {
+        fence_behind(closed);
+        self.readers_in_sight(closed)
+    }
+
+    /// The readers that are seen inside in this state. If the door is open, others may be inside.
+    #[inline]
+    fn readers_in_sight(&self, state: State) -> Drain {
         // After the door was closed: Known block.
         let known = self.identity.load();
-        let id = known.id().filter(|_| closed.is_visible());
+        let id = known.id().filter(|_| state.is_visible());
         Drain {
             id,
             rows: Rows::of(known),
@@ -113,7 +121,11 @@ impl RawRwLock {
         if state.is_owned() || state.count() > 0 {
             return false;
         }
-        if state.is_visible() && self.first_inside(&mut self.readers_inside(state)).is_some() {
+        if state.is_visible()
+            && self
+                .first_inside(&mut self.readers_in_sight(state))
+                .is_some()
+        {
             // Without having closed the door to others.
             return false;
         }
@@ -245,7 +257,10 @@ impl RawRwLock {
     /// without a wait.
     pub(super) fn try_upgrade_to_write(&self) -> bool {
         let state = self.word.load();
-        if self.first_inside(&mut self.readers_inside(state)).is_some() {
+        if self
+            .first_inside(&mut self.readers_in_sight(state))
+            .is_some()
+        {
             return false;
         }
         let mut drain = self.readers_inside(self.word.close_to_upgrade());

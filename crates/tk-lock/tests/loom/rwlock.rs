@@ -20,6 +20,8 @@ struct Guarded {
 
 /// How many reads in a row make readers visible in a model, and one more.
 const STREAK: usize = 3;
+/// One read in so many is a sample.
+const SAMPLE: usize = 16;
 
 impl Guarded {
     /// In the mode counted.
@@ -36,6 +38,23 @@ impl Guarded {
         for _ in 0..STREAK {
             guarded.read();
         }
+        guarded
+    }
+
+    /// In the mode light, for all threads of the model.
+    fn light() -> Arc<Guarded> {
+        let guarded = Guarded::visible();
+        guarded.lock.loom_lighten();
+        guarded
+    }
+
+    /// In the mode visible. The next read of this thread makes it light.
+    fn almost_light() -> Arc<Guarded> {
+        let guarded = Guarded::visible();
+        for _ in 1..SAMPLE {
+            guarded.read();
+        }
+        guarded.lock.loom_almost_lighten();
         guarded
     }
 
@@ -84,7 +103,7 @@ fn start<R: 'static>(
 }
 
 /// One model in each mode.
-fn explore_both(
+fn explore_each(
     name: &str,
     preemptions: Option<usize>,
     model: impl Fn(Arc<Guarded>) + Send + Sync + Copy + 'static,
@@ -103,11 +122,14 @@ fn explore_both(
             model(Guarded::visible());
         },
     );
+    explore(&format!("rwlock, light: {name}"), preemptions, move || {
+        model(Guarded::light());
+    });
 }
 
 #[test]
 fn a_reader_and_a_writer_exclude_each_other() {
-    explore_both("reader against writer", Some(3), |guarded| {
+    explore_each("reader against writer", Some(3), |guarded| {
         let writer = start(&guarded, Guarded::write);
         assert!(guarded.read() <= 1);
         writer.join().unwrap();
@@ -117,7 +139,7 @@ fn a_reader_and_a_writer_exclude_each_other() {
 
 #[test]
 fn two_readers_and_a_writer_exclude_each_other() {
-    explore_both("two readers against writer", Some(1), |guarded| {
+    explore_each("two readers against writer", Some(1), |guarded| {
         let reader = start(&guarded, Guarded::read);
         let writer = start(&guarded, Guarded::write);
         assert!(guarded.read() <= 1);
@@ -129,7 +151,7 @@ fn two_readers_and_a_writer_exclude_each_other() {
 
 #[test]
 fn two_writers_and_a_reader_exclude_each_other() {
-    explore_both("two writers against reader", Some(1), |guarded| {
+    explore_each("two writers against reader", Some(1), |guarded| {
         let writers = [
             start(&guarded, Guarded::write),
             start(&guarded, Guarded::write),
@@ -145,7 +167,7 @@ fn two_writers_and_a_reader_exclude_each_other() {
 #[test]
 fn a_writer_sees_the_readers_that_have_left() {
     // The writer sleeps until both have left, in either order.
-    explore_both("writer against two reads that end", Some(1), |guarded| {
+    explore_each("writer against two reads that end", Some(1), |guarded| {
         let token = guarded.lock.lock_shared();
         let reader = start(&guarded, Guarded::read);
         let writer = start(&guarded, Guarded::write);
@@ -159,7 +181,7 @@ fn a_writer_sees_the_readers_that_have_left() {
 
 #[test]
 fn a_try_to_write_finds_each_reader() {
-    explore_both("try to write against a reader", Some(3), |guarded| {
+    explore_each("try to write against a reader", Some(3), |guarded| {
         let reader = start(&guarded, Guarded::read);
         let guard = guarded.lock.try_lock_exclusive();
         let written = u32::from(guard.is_some());
@@ -175,7 +197,7 @@ fn a_try_to_write_finds_each_reader() {
 
 #[test]
 fn a_try_to_read_finds_each_writer() {
-    explore_both("try to read against a writer", Some(3), |guarded| {
+    explore_each("try to read against a writer", Some(3), |guarded| {
         let writer = start(&guarded, Guarded::write);
         if let Some(token) = guarded.lock.try_lock_shared() {
             assert!(guarded.see() <= 1);
@@ -188,7 +210,7 @@ fn a_try_to_read_finds_each_writer() {
 
 #[test]
 fn a_recursive_read_is_granted_beside_a_writer() {
-    explore_both("recursive read against writer", Some(3), |guarded| {
+    explore_each("recursive read against writer", Some(3), |guarded| {
         let outer = guarded.lock.lock_shared();
         let writer = start(&guarded, Guarded::write);
         let inner = guarded.lock.lock_shared();
@@ -228,8 +250,57 @@ fn the_mode_changes_while_others_come() {
 }
 
 #[test]
+fn a_lock_becomes_light_while_others_come() {
+    explore("rwlock: a change of mode to light", Some(3), || {
+        let guarded = Guarded::almost_light();
+        let writer = start(&guarded, Guarded::write);
+        assert!(guarded.read() <= 1);
+        assert!(guarded.read() <= 1);
+        writer.join().unwrap();
+        guarded.finish(1);
+    });
+    explore("rwlock: light after a sample", Some(0), || {
+        let guarded = Guarded::almost_light();
+        assert!(!guarded.lock.loom_is_light());
+        guarded.read();
+        assert!(guarded.lock.loom_is_light());
+        guarded.write();
+        assert!(!guarded.lock.loom_is_light());
+        guarded.finish(1);
+    });
+}
+
+#[test]
+fn a_slow_light_reader_is_seen_by_the_second_writer() {
+    // The first writer ends the mode light, and the second one makes no heavy fence.
+    explore("rwlock: light reader against two writes", Some(3), || {
+        let guarded = Guarded::light();
+        let writer = start(&guarded, |guarded| {
+            guarded.write();
+            guarded.write();
+        });
+        assert!(guarded.read() <= 2);
+        writer.join().unwrap();
+        guarded.finish(2);
+    });
+}
+
+#[test]
+fn a_lock_is_light_again_while_a_reader_is_slow() {
+    explore("rwlock: light, visible and light again", Some(2), || {
+        let guarded = Guarded::light();
+        let slow = start(&guarded, Guarded::read);
+        guarded.write();
+        guarded.lock.loom_note_many_reads();
+        guarded.write();
+        assert!(slow.join().unwrap() <= 2);
+        guarded.finish(2);
+    });
+}
+
+#[test]
 fn an_upgrade_lets_no_writer_in_between() {
-    explore_both("upgrade against writer", Some(3), |guarded| {
+    explore_each("upgrade against writer", Some(3), |guarded| {
         let writer = start(&guarded, Guarded::write);
         let upgradable = guarded.lock.lock_upgradable();
         let before = guarded.see();
@@ -246,7 +317,7 @@ fn an_upgrade_lets_no_writer_in_between() {
 
 #[test]
 fn an_upgrade_waits_for_readers() {
-    explore_both("upgrade against reader", Some(3), |guarded| {
+    explore_each("upgrade against reader", Some(3), |guarded| {
         let reader = start(&guarded, Guarded::read);
         let upgradable = guarded.lock.lock_upgradable();
         // SAFETY: this thread has the upgradable lock.
@@ -261,7 +332,7 @@ fn an_upgrade_waits_for_readers() {
 
 #[test]
 fn an_upgrade_may_time_out_as_the_reader_leaves() {
-    explore_both(
+    explore_each(
         "timeout of an upgrade against a reader",
         Some(3),
         |guarded| {
@@ -294,7 +365,7 @@ fn an_upgrade_may_time_out_as_the_reader_leaves() {
 
 #[test]
 fn a_downgrade_lets_readers_in_and_a_writer_after() {
-    explore_both("downgrade against reader and writer", Some(1), |guarded| {
+    explore_each("downgrade against reader and writer", Some(1), |guarded| {
         let guard = guarded.lock.lock_exclusive();
         let reader = start(&guarded, Guarded::read);
         let writer = start(&guarded, Guarded::write);
@@ -311,7 +382,7 @@ fn a_downgrade_lets_readers_in_and_a_writer_after() {
 
 #[test]
 fn a_downgrade_to_upgradable_lets_readers_in() {
-    explore_both(
+    explore_each(
         "downgrade to upgradable against reader",
         Some(3),
         |guarded| {
@@ -332,7 +403,7 @@ fn a_downgrade_to_upgradable_lets_readers_in() {
 
 #[test]
 fn a_writer_may_time_out_as_the_reader_leaves() {
-    explore_both(
+    explore_each(
         "timeout of a writer, with a reader in the queue",
         Some(1),
         |guarded| {
@@ -360,7 +431,7 @@ fn a_writer_may_time_out_as_the_reader_leaves() {
 
 #[test]
 fn a_writer_that_gives_up_lets_a_reader_in_and_forgets_none() {
-    explore_both("a writer that gives up", Some(1), |guarded| {
+    explore_each("a writer that gives up", Some(1), |guarded| {
         let token = guarded.lock.lock_shared();
         let writer = start(&guarded, |guarded| {
             guarded.lock.try_lock_exclusive_until(Instant(1)).is_some()
@@ -401,7 +472,7 @@ fn a_read_that_ends_before_a_stop_counts() {
 
 #[test]
 fn a_reader_may_time_out_as_the_writer_leaves() {
-    explore_both("timeout of a reader", Some(1), |guarded| {
+    explore_each("timeout of a reader", Some(1), |guarded| {
         let guard = guarded.lock.lock_exclusive();
         let timed = start(&guarded, |guarded| {
             if let Some(token) = guarded.lock.try_lock_shared_until(Instant(1)) {
@@ -422,7 +493,7 @@ fn a_reader_may_time_out_as_the_writer_leaves() {
 
 #[test]
 fn starving_threads_are_handed_the_lock() {
-    explore_both("handoff to a reader and a writer", Some(1), |guarded| {
+    explore_each("handoff to a reader and a writer", Some(1), |guarded| {
         let guard = guarded.lock.lock_exclusive();
         let reader = start(&guarded, Guarded::read);
         let writer = start(&guarded, Guarded::write);
@@ -439,7 +510,7 @@ fn starving_threads_are_handed_the_lock() {
 
 #[test]
 fn a_fair_release_of_the_upgradable_lock_hands_over_to_a_writer_who_drains() {
-    explore_both("handoff with readers inside", Some(1), |guarded| {
+    explore_each("handoff with readers inside", Some(1), |guarded| {
         let upgradable = guarded.lock.lock_upgradable();
         let writer = start(&guarded, Guarded::write);
         let reader = start(&guarded, Guarded::read);
@@ -454,7 +525,7 @@ fn a_fair_release_of_the_upgradable_lock_hands_over_to_a_writer_who_drains() {
 
 #[test]
 fn a_fair_release_hands_over() {
-    explore_both("fair release", Some(3), |guarded| {
+    explore_each("fair release", Some(3), |guarded| {
         let guard = guarded.lock.lock_exclusive();
         let writer = start(&guarded, Guarded::write);
         guarded.add();
@@ -468,7 +539,7 @@ fn a_fair_release_hands_over() {
 
 #[test]
 fn a_writer_behind_a_reader_is_not_forgotten() {
-    explore_both("reader and writer behind a writer", Some(2), |guarded| {
+    explore_each("reader and writer behind a writer", Some(2), |guarded| {
         let guard = guarded.lock.lock_exclusive();
         let reader = start(&guarded, Guarded::read);
         let writer = start(&guarded, Guarded::write);
