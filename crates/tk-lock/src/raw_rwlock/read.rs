@@ -31,6 +31,7 @@ use tk_park::{unpark_filter, yield_until};
 
 use super::cells::{Cell, Id, Row};
 use super::holders::Door;
+use super::traits::unlimited;
 use super::word::State;
 use super::{Hopeless, Place, RawRwLock, ReadToken, TOKEN_READ, Wish, rows};
 
@@ -77,7 +78,24 @@ impl RawRwLock {
         }
     }
 
-    /// The fast path of the mode visible.
+    /// Reads, without a limit.
+    #[inline]
+    #[track_caller]
+    pub(super) fn read_unlimited(&self) -> ReadToken {
+        match self.read_through_cell() {
+            Some(token) => token,
+            None => self.read_unlimited_otherwise(),
+        }
+    }
+
+    // The limit is made here, so that the fast path has nothing on its stack.
+    #[inline(never)]
+    #[track_caller]
+    fn read_unlimited_otherwise(&self) -> ReadToken {
+        unlimited(self.read_otherwise(Limit::never(), true))
+    }
+
+    /// The fast path of the modes visible and light.
     #[inline]
     fn read_through_cell(&self) -> Option<ReadToken> {
         let state = self.word.load();

@@ -33,7 +33,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
     #[inline]
     #[track_caller]
     fn lock_shared(&self) -> ReadToken {
-        unlimited(self.read(Limit::never()))
+        self.read_unlimited()
     }
 
     #[inline]
@@ -49,7 +49,7 @@ unsafe impl lock_api::RawRwLock for RawRwLock {
     #[inline]
     #[track_caller]
     fn lock_exclusive(&self) -> GuardNoSend {
-        unlimited(self.write(Limit::never()));
+        self.write_unlimited();
         GuardNoSend::new()
     }
 

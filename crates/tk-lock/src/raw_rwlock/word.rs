@@ -199,18 +199,15 @@ impl State {
     /// The state after this step, without the queue.
     #[inline]
     pub(super) fn released(self, step: Step, keep: Keep) -> State {
-        let mut next = self.0 & !(WRITER | UPGRADABLE | DRAINING | PARKED);
-        if self.is_closed() {
+        let mut next = match step {
+            // Nothing but the mode is left. The rule for it: without reads since the last write,
+            // cells do not pay.
+            Step::Written if self.has_streak() => self.0 & VISIBLE,
+            Step::Written => 0,
             // Light: this thread has the door.
-            next &= !LIGHT;
-        }
-        if step == Step::Written {
-            // The rule for the mode: without reads since the last write, cells do not pay.
-            if next & STREAK == 0 {
-                next &= !VISIBLE;
-            }
-            next &= !STREAK;
-        }
+            Step::Undrained if self.is_closed() => self.0 & (VISIBLE | STREAK | COUNT),
+            Step::Undrained => self.0 & (VISIBLE | LIGHT | STREAK | COUNT),
+        };
         match keep {
             Keep::Nothing => {}
             Keep::Read => next = State(next).with_reads(1).0,

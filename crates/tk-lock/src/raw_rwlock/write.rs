@@ -33,6 +33,7 @@ use super::cells::{Cell, Id, Row};
 use super::holders::{Door, ReadersInside};
 use super::light::fence_behind;
 use super::read::{COUNT, pause_until, spin_until};
+use super::traits::unlimited;
 use super::word::{Keep, State, Step};
 use super::{Hopeless, RawRwLock, TOKEN_OWNER, Wish, rows::Rows};
 
@@ -129,10 +130,9 @@ impl RawRwLock {
             // Without having closed the door to others.
             return false;
         }
-        let Ok(closed) = self.word.close() else {
+        let Some(closed) = self.close_as(me) else {
             return false;
         };
-        self.set_owner(Some(me));
         let mut drain = self.readers_inside(closed);
         if self.first_inside(&mut drain).is_none() || self.is_drained_soon(&mut drain) {
             return true;
@@ -158,34 +158,61 @@ impl RawRwLock {
         limit: Limit<'_>,
         may_panic: bool,
     ) -> Result<(), WaitError> {
-        match self.word.close() {
-            Ok(closed) => {
-                self.set_owner(Some(me));
-                if closed.is_drained() {
-                    return Ok(());
-                }
-                self.drain_to_write(self.readers_inside(closed), limit, may_panic)
-            }
-            Err(_) => self.write_waiting(me, limit, may_panic),
+        match self.close_as(me) {
+            Some(closed) if closed.is_drained() => Ok(()),
+            closed => self.write_otherwise(me, closed, limit, may_panic),
         }
     }
 
-    #[cold]
+    /// Gets the lock for writing, without a limit.
+    #[inline]
+    #[track_caller]
+    pub(super) fn write_unlimited(&self) {
+        let me = current_owner();
+        match self.close_as(me) {
+            Some(closed) if closed.is_drained() => {}
+            closed => self.write_unlimited_otherwise(me, closed),
+        }
+    }
+
+    /// Closes the door, if no thread has it or the upgradable lock. Returns the state after.
+    #[inline]
+    fn close_as(&self, me: Owner) -> Option<State> {
+        let closed = self.word.close().ok()?;
+        self.set_owner(Some(me));
+        Some(closed)
+    }
+
+    // The limit is made here, so that the fast path has nothing on its stack.
     #[inline(never)]
     #[track_caller]
-    fn write_waiting(&self, me: Owner, limit: Limit<'_>, may_panic: bool) -> Result<(), WaitError> {
-        let close = || {
-            let closed = self.word.close().ok()?;
-            self.set_owner(Some(me));
-            Some(closed)
+    fn write_unlimited_otherwise(&self, me: Owner, closed: Option<State>) {
+        unlimited(self.write_otherwise(me, closed, Limit::never(), true));
+    }
+
+    /// Gets the lock for writing, if the door was closed in this state, or could not be closed.
+    #[inline(never)]
+    #[track_caller]
+    fn write_otherwise(
+        &self,
+        me: Owner,
+        closed: Option<State>,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<(), WaitError> {
+        let closed = match closed {
+            Some(closed) => closed,
+            None => {
+                let info = WaitInfo::new("write lock").tag(Wish::Write.tag());
+                let close = || self.close_as(me);
+                self.wait_for_owner(Wish::Write, me, &info, limit, may_panic, close)?;
+                self.word.load()
+            }
         };
-        let info = WaitInfo::new("write lock").tag(Wish::Write.tag());
-        self.wait_for_owner(Wish::Write, me, &info, limit, may_panic, close)?;
-        self.drain_to_write(self.readers_inside(self.word.load()), limit, may_panic)
+        self.drain_to_write(self.readers_inside(closed), limit, may_panic)
     }
 
     /// Waits for the readers inside. The door is closed. If the wait has no success, opens it.
-    #[inline(never)]
     #[track_caller]
     fn drain_to_write(
         &self,
