@@ -3,10 +3,8 @@
 //! | state | `key` | wait | notify |
 //! |---|---|---|---|
 //! | idle | `0` | stores the key of the lock's queue, enters the queue | counts none |
-//! | waited on, lock held | the key | enters the queue if the key is the same, panics if not |
-//! moves threads into the lock's queue |
-//! | waited on, lock free | the key | the same | wakes the first thread, or a few; moves the others
-//! |
+//! | waited on, lock held | the key | enters the queue if the key is the same, panics if not | moves threads into the lock's queue |
+//! | waited on, lock free | the key | the same | wakes the first thread, or a few; moves the others |
 //!
 //! # Invariants
 //!

@@ -3,10 +3,8 @@
 //!
 //! | step | by | with locked |
 //! |---|---|---|
-//! | a wait without a limit has lasted for [`PATIENCE`]: calls the watcher's function | the thread
-//! that waits | nothing |
-//! | a notification has moved such a thread to another queue: calls the function | the thread that
-//! notifies | nothing |
+//! | a wait without a limit has lasted for [`PATIENCE`]: calls the watcher's function | the thread that waits | nothing |
+//! | a notification has moved such a thread to another queue: calls the function | the thread that notifies | nothing |
 //! | [`look_at`] | the watcher | the thread's waits, then the queue |
 //! | [`break_wait`] | the watcher | the same |
 //!

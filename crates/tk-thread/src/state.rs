@@ -9,8 +9,7 @@
 //! | operation | `STARTING` | `RUNNING` | `UNREGISTERED` | `JOINED` |
 //! |---|---|---|---|---|
 //! | `wait_started` | waits | returns | returns | returns |
-//! | `join` without a limit, first | joins the OS thread | joins the OS thread | waits for the tail
-//! | returns |
+//! | `join` without a limit, first | joins the OS thread | joins the OS thread | waits for the tail | returns |
 //! | `join`, otherwise | waits | waits | waits for the tail | returns |
 //! | the thread leaves the registry | | `UNREGISTERED` | | |
 //! | the start fails | `JOINED` | | | |

@@ -2,8 +2,7 @@
 //!
 //! | queue | kept by | a thread that waits goes on when |
 //! |---|---|---|
-//! | of the word | readers, writers, upgradable readers | the one owner has opened the door, or
-//! given the upgradable lock back |
+//! | of the word | readers, writers, upgradable readers | the one owner has opened the door, or given the upgradable lock back |
 //! | of the owner | the writer at the closed door | all readers inside have left |
 //!
 //! A reader waits only while the door is closed, and never for a writer that waits in the queue
