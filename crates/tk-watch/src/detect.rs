@@ -17,31 +17,31 @@
 //! 2. *Y holds the thing.* One of the two looks at X falls between the two looks at Y: the second
 //!    one, or for the last thread of the cycle, whose next is the first, the first one. That look
 //!    found Y among the holders, with the queue locked, after a look at Y had synchronized with the
-//!    begin of Y's wait. So it saw all that Y had done before, and what it saw is not a holding
-//!    that Y had ended (`Holds` in tk-lock has this in detail).
+//!    beginning of Y's wait. So it saw all that Y had done before, and it did not see Y as a holder
+//!    of something that Y had already released (`Holds` in tk-lock has this in detail).
 //! 3. *X needs Y.* The wait of X has no limit and no stop token, and only the holders can end it:
 //!    all of them must let go.
 //!
 //! At the moment of the first of the second looks, all this holds of all threads of the cycle. None
 //! of them will run again before another one of them has. So none will.
 //!
-//! What can still move a thread: the watcher itself, which breaks a wait; a debugger; `unsafe` code
-//! that releases a lock for another thread.
+//! Three things can still move a thread: the watcher itself, when it breaks a wait; a debugger; and
+//! `unsafe` code that releases a lock for another thread.
 //!
 //! # One report for all that wait for each other
 //!
-//! A writer may wait for many readers, each of which waits for it. That is as many cycles, and one
-//! deadlock. So of the threads that reach each other one cycle is reported, and the others are
-//! counted among those that wait for it. A thread that certainly waits for one of a deadlock is
-//! stuck as well, unless a wait is going to be broken. Then another scan follows, and finds what is
-//! left.
+//! A writer may wait for many readers, each of which waits for it. Each of these readers is in a
+//! cycle of its own with the writer, but there is one deadlock. So one cycle is reported for all
+//! threads that reach each other, and the other threads are its victims. A thread that certainly
+//! waits for a thread of a deadlock is a victim as well, unless a wait is going to be broken. In
+//! that case, another scan follows, and finds the threads that are still stuck.
 //!
 //! # When a holder is gone
 //!
-//! A thread waits without a limit for a lock, which only its holder can release, and the system has
-//! no thread any more that is the holder's. A look that comes after that found the lock held still.
-//! Where the system can't say whether a thread has exited, nothing is certain, and nothing is
-//! reported: a destructor may still release the lock.
+//! A thread waits without a limit for a lock that only its holder can release, and the system no
+//! longer has the holder's thread. A later look found the lock still held. Where the system can't
+//! say whether a thread has exited, nothing is certain, and nothing is reported: a destructor may
+//! still release the lock.
 
 use std::collections::HashSet;
 
@@ -59,7 +59,8 @@ pub(crate) struct Found {
     pub(crate) kind: DeadlockKind,
     pub(crate) members: Vec<Link>,
     pub(crate) victims: Vec<usize>,
-    /// The member whose end frees all, if there is one: of several, the last that began to wait.
+    /// The member whose end frees all others, if there is one. If there are several, the last that
+    /// began to wait.
     pub(crate) key: Option<usize>,
 }
 
@@ -80,7 +81,7 @@ impl Found {
     }
 }
 
-/// What becomes of a deadlock that has been found.
+/// The outlook of a deadlock that has been found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outlook {
     /// Its threads are stuck forever.
@@ -290,7 +291,7 @@ fn key_of(edges: &[Vec<usize>], component: &[usize], members: &[Link]) -> Option
     key.map(|link| link.position)
 }
 
-/// What is known of a thread that holds something, and is in no scan.
+/// The fate of a thread that holds something, and is in no scan.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
     Gone,
@@ -299,12 +300,12 @@ enum Fate {
     Exists,
 }
 
-/// Whether this thread has exited for certain. The caller has seen that it holds something.
+/// Returns the fate of this thread. The caller has seen that it holds something.
 ///
-/// Its record may have been replaced since, because another thread has its slot. Then it is gone,
-/// because a slot is not given away before. But a thread that has just been numbered holds things
-/// before it has a record. Such threads are counted, and the heavy fence makes sure that the count
-/// is seen as it was when the thread took the thing, or later.
+/// Another thread's record may have replaced the thread's record since. Then the thread is gone,
+/// because a slot is given away only after its thread has exited. But a thread that has just been
+/// numbered holds things before it has a record. Such threads are counted, and the heavy fence
+/// makes sure that the count is seen as it was when the thread took the thing, or later.
 fn fate_of(owner: Owner) -> Fate {
     if let Some(record) = thread_by_owner(owner) {
         return if record.has_exited() {

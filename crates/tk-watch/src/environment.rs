@@ -1,8 +1,8 @@
 //! The environment variable `TK_WATCH`.
 //!
 //! A list of words, separated by commas. A word that is not understood, or that can't be done, is
-//! reported to the standard error, and skipped: neither a typing error nor a file that can't be
-//! written must stop the program, or keep the other words from what they say.
+//! reported to the standard error, and skipped, so that neither a typing error nor a file that
+//! can't be written stops the program or disables the other words.
 
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -14,16 +14,16 @@ use crate::{InstallError, Reaction, signal};
 
 pub(crate) const VARIABLE: &str = "TK_WATCH";
 
-/// Whether what the variable says has been done.
+/// Whether the words of the variable have taken effect.
 static IS_DONE: AtomicBool = AtomicBool::new(false);
 
-/// Notes that what the variable says has been done.
+/// Notes that the words of the variable have taken effect.
 pub(crate) fn note_done() {
     IS_DONE.store(true, Relaxed);
 }
 
-/// Adds what the variable says, unless it has been done. The signals are returned, for
-/// [`handle`] to do afterwards.
+/// Adds the words of the variable, unless they have taken effect. Returns the signals, for which
+/// the caller calls [`handle`] afterwards.
 pub(crate) fn add_to(install: &mut Install) -> Vec<i32> {
     if IS_DONE.load(Relaxed) {
         return Vec::new();
@@ -63,7 +63,7 @@ fn complain(complaint: &str) {
     let _ = writeln!(std::io::stderr(), "{VARIABLE}: {complaint}");
 }
 
-/// What is understood, for those who have mistyped it.
+/// The words that are understood, for a message about one that is not.
 const WORDS: &str = "deadlocks, deadlocks=panic, deadlocks=abort, deadlocks=off, signal=QUIT, \
                      panic, after=SECONDS, stderr, log, file=PATH";
 

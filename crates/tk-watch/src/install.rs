@@ -1,4 +1,4 @@
-//! What the watcher does, and when: the settings, and how they are made.
+//! The settings of the watcher: what it does, and when.
 
 use std::error::Error;
 use std::fmt;
@@ -24,12 +24,11 @@ pub enum Reaction {
     /// Nothing more.
     #[default]
     Report,
-    /// The thread of the deadlock that began to wait last panics in its call, with the report as
-    /// the message, and so releases what it holds. If one thread alone can free all others, such as
-    /// a writer for which many readers wait, it is that one. Threads that must not panic there are
-    /// left out:
-    /// those that take a lock again after a wait for a condition variable, and scopes. If no thread
-    /// is left, nothing happens.
+    /// One thread of the deadlock panics in its call, with the report as the message, and so
+    /// releases the locks that it holds. It is the thread that frees all others, such as a writer
+    /// for which many readers wait, or else the one that began to wait last. A thread that takes a
+    /// lock again after a wait for a condition variable must not panic there, nor must one that
+    /// waits for the end of a scope. So these are left out. If no thread is left, nothing happens.
     Panic,
     /// The process aborts.
     Abort,
@@ -37,7 +36,7 @@ pub enum Reaction {
 
 type Hook = Arc<dyn Fn(&Deadlock) + Send + Sync>;
 
-/// What the watcher does.
+/// The settings that are in force.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     finds_deadlocks: bool,
@@ -58,7 +57,7 @@ static SETTINGS: Mutex<Option<Arc<Settings>>> = Mutex::constant(None);
 
 impl Settings {
     pub(crate) fn current() -> Arc<Settings> {
-        // A statement of its own, so that it is unlocked.
+        // A statement of its own, so that the lock is released before the settings are made.
         let settings = SETTINGS.lock().clone();
         settings.unwrap_or_default()
     }
@@ -80,7 +79,7 @@ impl Settings {
         self.hooks.clone()
     }
 
-    /// Where deadlocks are reported, beside the logger.
+    /// Returns the destinations of reports of deadlocks, beside the logger.
     pub(crate) fn report_destinations(&self) -> Vec<Destination> {
         let is_other = |place: &&Destination| !matches!(place, Destination::Log);
         self.destinations.iter().filter(is_other).cloned().collect()
@@ -110,7 +109,7 @@ impl Settings {
     }
 }
 
-/// Begins to say what is to be watched. [`start`](Install::start) starts the watcher.
+/// Returns the default settings of a watcher. [`start`](Install::start) starts it.
 ///
 /// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no
 /// logger is there, to the standard error. The environment variable `TK_WATCH` adds to what the
@@ -251,7 +250,7 @@ impl Install {
         self
     }
 
-    /// Adds dumps and reports at the end of this file, which is made if it is not there.
+    /// Appends dumps and reports to this file, which is created if it does not exist.
     pub fn to_file(mut self, path: impl Into<PathBuf>) -> Install {
         self.files.push(path.into());
         self
@@ -261,8 +260,8 @@ impl Install {
     ///
     /// # Errors
     ///
-    /// If a file can't be written, a signal is taken already or can't be, or the system starts no
-    /// thread. The settings of earlier calls stay in force.
+    /// If a file can't be written, if the program already has a handler for a signal, or if the
+    /// system allows no handler or starts no thread. The settings of earlier calls stay in force.
     ///
     /// ```
     /// let error = tk_watch::install().to_file("/no/such/directory/file").start().unwrap_err();
@@ -276,7 +275,7 @@ impl Install {
         Ok(())
     }
 
-    /// Adds what is to be watched, too.
+    /// Adds the settings of the other one.
     pub(crate) fn add(&mut self, other: Install) {
         self.finds_deadlocks |= other.finds_deadlocks;
         self.reaction = other.reaction.or(self.reaction);

@@ -61,8 +61,8 @@
 //!
 //! # The environment variable
 //!
-//! `TK_WATCH` is a list of words, separated by commas. What it says is added to what the program
-//! says. Any word turns the reports of deadlocks on. A word that is not understood, or can't be
+//! `TK_WATCH` is a list of words, separated by commas. These settings are added to those of the
+//! program. Any word turns the reports of deadlocks on. A word that is not understood, or can't be
 //! done, is reported to the standard error, and skipped; if it names a file, dumps go to the
 //! standard error instead.
 //!

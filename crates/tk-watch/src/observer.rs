@@ -11,7 +11,7 @@ use crate::{profile, trace};
 
 static OBSERVER: Observer = Observer { waited, unparked };
 
-/// Who wants to be told of waits.
+/// A part of this crate that observes waits.
 #[derive(Clone, Copy)]
 pub(crate) enum User {
     Profile = 1,
@@ -26,7 +26,7 @@ pub(crate) fn set(user: User, is_on: bool) {
     let mut users = USERS.lock();
     let bit = user as u8;
     *users = if is_on { *users | bit } else { *users & !bit };
-    // With the set locked, so that of two threads the last one counts in both places.
+    // With the set locked, so that the bits and the observer agree after changes by two threads.
     set_observer((*users != 0).then_some(&OBSERVER));
 }
 

@@ -16,7 +16,7 @@ pub(crate) enum Destination {
 }
 
 impl Destination {
-    /// Opens the file, which is made if it is not there, and otherwise made longer.
+    /// Opens the file to append to it. It is created if it does not exist.
     pub(crate) fn file(path: &PathBuf) -> io::Result<Destination> {
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         Ok(Destination::File(Arc::new(file)))
@@ -37,7 +37,8 @@ impl Destination {
     }
 }
 
-/// Writes the text to all of the destinations. What can't be written goes to the standard error.
+/// Writes the text to all of the destinations. If that fails for one of them, the text goes to the
+/// standard error instead.
 pub(crate) fn write_to(destinations: &[Destination], text: &str) {
     let text = &format!("{text}\n");
     for destination in destinations {

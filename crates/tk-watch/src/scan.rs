@@ -6,7 +6,8 @@ use tk_core::__private::{ThreadRecordExt, slots};
 use tk_core::{Owner, Slot, ThreadRecord, thread_at};
 use tk_park::__private::{Holders, Look, look_at};
 
-/// All threads of the kit, and what they wait for. Each was looked at once, at a time of its own.
+/// All threads of the kit, and what they wait for. There was one look at each, at a time of its
+/// own.
 pub(crate) struct Scan {
     pub(crate) threads: Vec<Seen>,
     by_owner: HashMap<Owner, usize>,

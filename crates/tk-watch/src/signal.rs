@@ -44,10 +44,12 @@ mod imp {
         if FORBIDDEN.contains(&signal) {
             return Err(refused(io::ErrorKind::InvalidInput.into()));
         }
-        let of_signal = |entry: &&mut Option<(i32, u32, SigId)>| matches!(entry, Some((known, ..)) if *known == signal);
         let known = {
             let mut signals = SIGNALS.lock();
-            let known = signals.0.iter_mut().find(of_signal);
+            let known = signals
+                .0
+                .iter_mut()
+                .find(|entry| entry.is_some_and(|(known, ..)| known == signal));
             match known {
                 Some(Some((_, process, _))) if *process == generation() => return Ok(()),
                 known => known.and_then(Option::take),

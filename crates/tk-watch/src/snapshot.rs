@@ -1,4 +1,4 @@
-//! What all threads do at one moment: the data of a dump.
+//! The activities of all threads at one moment: the data of a dump.
 //!
 //! | file | holds |
 //! |---|---|
@@ -69,11 +69,11 @@ pub struct ThreadSnapshot {
     /// Whether the thread serves only the kit, so that [`enumerate`](tk_core::enumerate()) does not
     /// show it.
     pub is_service: bool,
-    /// What the thread does.
+    /// The thread's activity.
     pub activity: Activity,
 }
 
-/// What a thread does.
+/// The activity of a thread.
 ///
 /// ```
 /// use tk_watch::Activity;

@@ -1,7 +1,7 @@
 //! The watcher: a thread that sleeps until a wait has lasted for long, and then looks for
 //! deadlocks.
 //!
-//! | what wakes it | what it does |
+//! | cause of a wake-up | action |
 //! |---|---|
 //! | a report of a wait for something held | looks for deadlocks |
 //! | a report of another wait | looks whether all threads wait |
@@ -57,10 +57,12 @@ static BELL: AtomicU32 = AtomicU32::new(0);
 /// The thread of the watcher, and the process that it is in.
 static THREAD: Mutex<Option<(u32, Thread)>> = Mutex::constant(None);
 
-/// At least so much time is between the beginnings of two scans, and ten times what the last one
-/// took: a program in which many threads wait for long loses a tenth of one processor.
+/// The least time from the beginning of a scan to that of the next one. If ten times what the scan
+/// took is longer, that is the time, so that a program in which many threads wait for long loses at
+/// most a tenth of one processor.
 const BETWEEN_SCANS: Duration = Duration::from_millis(40);
-/// With so many threads that a scan takes longer, deadlocks are to be found in time all the same.
+/// The limit of that time, so that deadlocks are found in time even with so many threads that a
+/// scan takes long.
 const LONGEST_REST: Duration = Duration::from_millis(400);
 /// How often the watcher looks at most whether all threads wait.
 const BETWEEN_SUSPICIONS: Duration = Duration::from_secs(1);
@@ -78,7 +80,7 @@ fn hear(report: Report) {
 fn ring(bit: u32) {
     // Release: pairs with the Acquire in `run`. The bell is heard.
     if BELL.fetch_or(bit, Release) & bit == 0 {
-        // A statement of its own, so that it is unlocked.
+        // A statement of its own, so that the lock is released before `unpark`.
         let thread = THREAD.lock().clone();
         if let Some((process, thread)) = thread
             && process == generation()
@@ -115,7 +117,7 @@ pub(crate) fn start() -> io::Result<()> {
             std::mem::swap(&mut *chosen, &mut thread);
         }
         drop(chosen);
-        // That of the parent, if there is one, or the new one, if another was chosen.
+        // This is the parent's thread, if there was one, or the new one, if another was chosen.
         drop(thread);
         handle.thread().unpark();
     }
@@ -227,8 +229,8 @@ fn react(settings: &Settings, scan: &Scan, found: &Found) {
     }
 }
 
-/// Where reports are written, beside the logger: the standard error too if there is no logger, or
-/// if the process is about to abort, which the logger may not survive.
+/// Returns the destinations of reports, beside the logger. The standard error is one of them if
+/// there is no logger, or if the process is about to abort, which the logger may not survive.
 fn places(settings: &Settings) -> Vec<Destination> {
     let mut places = settings.report_destinations();
     let is_silent = log::max_level() == log::LevelFilter::Off;
@@ -304,7 +306,8 @@ fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u
         return;
     }
     let text = format!(
-        "all threads wait without a limit, and no timer is pending: only a signal or another process can wake them\n{}",
+        "all threads wait without a limit, and no timer is pending: only a signal or another \
+         process can wake them\n{}",
         crate::dump()
     );
     *suspected = Some(state);

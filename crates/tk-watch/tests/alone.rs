@@ -1,4 +1,5 @@
-//! Programs that are watched though they do not call this crate, or do nothing but wait.
+//! Programs that are watched in a process of their own: some do not call this crate, some only
+//! wait.
 //!
 //! Each test runs this program again, with a mode in the environment.
 
@@ -109,7 +110,7 @@ fn deadlock_of_two() -> [tk_thread::JoinHandle<()>; 2] {
     })
 }
 
-/// The child of a fork watches itself when it has said so.
+/// The child of a fork watches itself after it has called `install`.
 #[cfg(unix)]
 fn fork() {
     tk_watch::install().start().unwrap();

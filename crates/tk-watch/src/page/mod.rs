@@ -8,8 +8,7 @@
 //! ```
 //!
 //! The page is one file without resources from elsewhere, and is renewed each second. While it is
-//! served, the [profile] and the [trace] are on, unless
-//! [`Options::observe`] says otherwise.
+//! served, the [profile] and the [trace] are on, unless [`Options::observe`] turns them off.
 //!
 //! | path | contents |
 //! |---|---|
@@ -250,7 +249,7 @@ impl fmt::Debug for Page {
     }
 }
 
-/// What the threads of a page share.
+/// The state that the threads of a page share.
 struct Shared {
     listener: TcpListener,
     hosts: Vec<String>,

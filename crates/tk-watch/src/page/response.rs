@@ -9,8 +9,8 @@ use crate::{dump, json, profile, trace};
 
 const PAGE: &str = include_str!("page.html");
 
-/// What the page may do: run its own script, use its own style, and ask this server. The hashes are
-/// those of the script and the style in `page.html`; a test says what they have to be.
+/// The page may run its own script, use its own style, and ask this server. The hashes are those of
+/// the script and the style in `page.html`. If they are wrong, a test prints the right ones.
 const POLICY: &str = "default-src 'none'; connect-src 'self'; img-src 'none'; base-uri 'none'; \
     form-action 'none'; frame-ancestors 'none'; \
     script-src 'sha256-ENZMFHphFP3VzWmOHNbGDp7Iw8neXnQV80i0wxBVdnE='; \
@@ -47,7 +47,7 @@ impl Status {
         }
     }
 
-    /// What a refused client is told.
+    /// The text for a client that is refused.
     fn text(self) -> &'static str {
         match self {
             Status::Ok => "",
@@ -128,7 +128,7 @@ fn written(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> io::Result<Vec
     Ok(body)
 }
 
-/// What the page shows.
+/// Returns the data that the page shows, as JSON.
 fn state() -> io::Result<Vec<u8>> {
     let start = Instant::now();
     let snapshot = dump();

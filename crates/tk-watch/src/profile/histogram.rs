@@ -1,7 +1,7 @@
-//! How long waits were: a count for each eighth of a power of two, so that a quantile is right to
+//! The lengths of waits: a count for each eighth of a power of two, so that a quantile is right to
 //! six percent.
 
-/// Below 2^8 ns all waits are alike, and from 2^44 ns (five hours) on.
+/// All waits below 2^8 ns have one count, and so have all from 2^44 ns (five hours) on.
 const FIRST_POWER: u32 = 8;
 const LAST_POWER: u32 = 43;
 const PARTS: usize = 8;

@@ -36,10 +36,10 @@
 //! # Memory and cost
 //!
 //! The tables have room for [`LINES`], [`OBJECTS`] and [`THREADS`], and take 3 MB from the first
-//! start to the end of the program. What finds no room is summed up in [`Profile::other_lines`],
-//! [`Profile::other_objects`] and [`Profile::other_threads`]. A wait adds nothing to memory, and no
-//! thread waits for another to be counted: if two threads want to count in the same row at the same
-//! time, and one loses its processor while it does, the other's wait is counted in
+//! start to the end of the program. Waits that find no room are summed up in
+//! [`Profile::other_lines`], [`Profile::other_objects`] and [`Profile::other_threads`]. Counting a
+//! wait allocates nothing, and never waits for another thread: if two threads count in the same row
+//! at the same time, and the first loses its processor meanwhile, the second's wait is counted in
 //! [`Profile::missed`] only.
 
 mod histogram;
@@ -164,7 +164,7 @@ pub fn start() {
     observer::set(User::Profile, true);
 }
 
-/// Stops the profile. What has been counted can still be [`read`].
+/// Stops the profile. The counts can still be [`read`].
 pub fn stop() {
     if IS_ON.swap(false, Relaxed) {
         observer::set(User::Profile, false);
@@ -184,7 +184,7 @@ pub fn read() -> Profile {
     TABLES.get().map_or_else(Profile::default, report::read)
 }
 
-/// Counts a wait. Under the rules of an observer.
+/// Counts a wait. Follows the rules of an observer.
 pub(crate) fn waited(wait: &Wait, now: Instant) {
     // Relaxed: see `start`.
     if !IS_ON.load(Relaxed) {

@@ -15,7 +15,7 @@ use crate::json::{self, Array, Object as JsonObject};
 use crate::snapshot;
 use crate::text::Escaped;
 
-/// What a contention profile has counted, by [`read`](super::read).
+/// The counts of a contention profile: the result of [`read`](super::read).
 ///
 /// `Display` shows tables. The rows are sorted by their total time.
 #[derive(Clone, Debug, Default)]

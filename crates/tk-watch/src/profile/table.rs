@@ -31,7 +31,7 @@ const FREE: u64 = 0;
 pub(super) struct Table<L> {
     keys: Box<[AtomicU64]>,
     rows: Box<[Mutex<Row<L>>]>,
-    /// What has no place in the table.
+    /// The waits that have no row of their own.
     others: Mutex<Row<L>>,
     /// How many waits were not counted.
     missed: AtomicU64,

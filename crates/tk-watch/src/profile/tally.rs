@@ -22,8 +22,8 @@ pub(super) struct Tally {
 #[derive(Clone, Copy)]
 pub(super) struct Counted {
     pub(super) nanos: u64,
-    /// How long the same wait had lasted when its thread woke up before and parked again. It has
-    /// been counted with that.
+    /// If the thread has parked before in the same wait: how long the wait had lasted then. It has
+    /// been counted with that time.
     pub(super) before: Option<u64>,
     pub(super) holder: Option<Owner>,
     pub(super) end: WaitEnd,

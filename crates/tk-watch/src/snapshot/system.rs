@@ -1,4 +1,4 @@
-//! What the operating system says of a thread: its name, whether it runs, and the call it sleeps
+//! The operating system's view of a thread: its name, whether it runs, and the call that it sleeps
 //! in.
 //!
 //! On Linux that stands in `/proc/self/task`. Each file may be missing: the thread may end at any
@@ -16,7 +16,7 @@ pub struct ForeignThread {
     pub native_id: u64,
     /// The thread's name in the system. It may contain anything.
     pub name: String,
-    /// What the thread does.
+    /// The thread's state.
     pub state: SystemState,
 }
 
@@ -40,7 +40,7 @@ pub enum ForeignThreads {
     Unknown(String),
 }
 
-/// What the system says of a thread.
+/// The state of a thread in the operating system.
 ///
 /// `Display` shows, for example, `sleeps in read of socket:[4711]`.
 #[derive(Clone, Debug)]
@@ -108,7 +108,7 @@ mod imp {
 
     use super::{ForeignThread, ForeignThreads, SystemCall, SystemState};
 
-    /// What the system says of this thread of the process. `None` if it says nothing.
+    /// Returns the state of this thread of the process. `None` if the system does not tell.
     pub(crate) fn state_of(native_id: u64) -> Option<SystemState> {
         let stat = read(native_id, "stat")?;
         // The name is in parentheses, and may contain more of them.

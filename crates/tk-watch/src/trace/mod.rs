@@ -1,4 +1,4 @@
-//! What threads wait for over time, and which thread wakes which: a trace for Perfetto.
+//! A trace for Perfetto: what threads wait for over time, and which thread wakes which.
 //!
 //! A trace is off until [`start`] is called. While it is on, each thread that waits in the kit or
 //! wakes another thread writes that into a ring of its own. [`write_to`] and [`save`] write the
@@ -127,7 +127,8 @@ impl Options {
             return;
         }
         let rings = ring::prepare(self.threads, self.events);
-        // Those that are there already. The others say who they are when they write.
+        // The threads that are registered already. Later ones are noted when they write their first
+        // event.
         for thread in enumerate() {
             rings.remember(thread);
         }
@@ -210,7 +211,7 @@ fn nanos(at: Instant) -> u64 {
     u64::try_from(since).unwrap_or(u64::MAX)
 }
 
-/// Writes the end of a wait. Under the rules of an observer.
+/// Writes the end of a wait. Follows the rules of an observer.
 pub(crate) fn waited(wait: &Wait, now: Instant) {
     // Relaxed: see `Options::start`.
     if IS_ON.load(Relaxed)
@@ -228,7 +229,7 @@ pub(crate) fn waited(wait: &Wait, now: Instant) {
     }
 }
 
-/// Writes that the calling thread wakes another. Under the rules of an observer.
+/// Writes that the calling thread wakes another. Follows the rules of an observer.
 pub(crate) fn unparked(woken: Owner) {
     note(What::Wakes(woken.get()));
 }

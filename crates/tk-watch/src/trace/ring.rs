@@ -1,8 +1,8 @@
-//! The rings: where threads put what happens to them, and where a reader finds it.
+//! The rings, into which threads write their events, and from which a reader copies them.
 //!
 //! Each thread writes into the ring of its slot. No two live threads have the same slot, so a ring
-//! has one writer, and a lock that nobody else wants, except for a reader once in a while. If there
-//! are more threads than rings, several threads share one: each event says whose it is.
+//! has one writer, which finds its lock free unless a reader has it. If there are more threads than
+//! rings, several threads share a ring. So each event has the id of its thread.
 //!
 //! # Invariants
 //!
@@ -52,7 +52,7 @@ pub(super) struct Waited {
     pub(super) end: WaitEnd,
 }
 
-/// More rings are never made, whatever a program asks for.
+/// The largest number of rings, even if a program asks for more.
 pub(super) const MOST_RINGS: usize = 4096;
 /// The number of threads that are remembered by record, so that their names are known when they
 /// have ended.
@@ -108,7 +108,7 @@ impl Inherit for Ring {
     }
 }
 
-/// What the rings have.
+/// The contents of all rings.
 pub(super) struct Contents {
     /// The events of each ring, in the order in which they were written.
     pub(super) rings: Vec<Vec<Event>>,

@@ -1,4 +1,4 @@
-//! What a dump shows.
+//! The contents of a dump.
 
 use std::sync::Arc;
 use std::time::Duration;

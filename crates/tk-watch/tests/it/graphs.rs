@@ -1,4 +1,5 @@
-//! Random graphs of threads that wait for each other: what is reported is what is real.
+//! Random graphs of threads that wait for each other: the reports are the deadlocks of the graph,
+//! and nothing else.
 //!
 //! `TK_WATCH_SEEDS` is the number of graphs (see `ci/watch.sh`).
 
@@ -16,7 +17,7 @@ use tk_thread::Thread;
 
 use crate::reports;
 
-/// What each thread holds.
+/// The things that each thread holds.
 #[derive(Default)]
 struct Things {
     lock: Lock<()>,

@@ -19,7 +19,7 @@ fn spawn(name: &str, f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     Builder::new().name(name).spawn(f).unwrap()
 }
 
-/// Of the threads, one has panicked with the report, and the others have gone on.
+/// Checks that one of the threads has panicked with the report, and that the others have gone on.
 #[track_caller]
 fn one_has_panicked(results: impl IntoIterator<Item = Result<(), Panicked>>) {
     let panics: Vec<_> = results.into_iter().filter_map(Result::err).collect();
@@ -30,7 +30,8 @@ fn one_has_panicked(results: impl IntoIterator<Item = Result<(), Panicked>>) {
     );
 }
 
-/// Runs two threads of these names. Each is called when both have done its first part.
+/// Runs two threads that end up in a deadlock, and checks the report. Each function calls its
+/// second argument to wait for the other one's call.
 #[track_caller]
 fn deadlock_of_two<T: Send + Sync + Default + 'static>(
     name: &str,
@@ -79,7 +80,7 @@ fn a_writer_that_waits_for_one_of_several_readers() {
         |two, both| {
             let read = two.rwlock.read();
             both();
-            // Later than the writer, so that this one is to panic.
+            // This thread begins to wait after the writer, so that it is the one that panics.
             tk_testing::until("the writer waits", || {
                 let waits = |it: &tk_core::ThreadRecord| tk_testing::is_parked(it, "write lock");
                 tk_core::enumerate()
@@ -95,7 +96,7 @@ fn a_writer_that_waits_for_one_of_several_readers() {
 #[test]
 fn a_writer_and_many_readers_are_one_deadlock_that_one_panic_ends() {
     reports::watch();
-    // Whichever of them begins to wait last: the writer's panic frees all readers.
+    // The writer's panic frees all readers, even if a reader has begun to wait last.
     for (round, writer_is_last) in [("crowd-1-", true), ("crowd-2-", false)] {
         let two = Arc::new(Two::default());
         let (readers_read, writer_waits) = (Arc::new(Barrier::new(9)), Arc::new(Event::new()));

@@ -1,4 +1,4 @@
-//! What the watcher finds, and what it does not find.
+//! Deadlocks that the watcher finds, and waits that it does not take for one.
 
 mod churn;
 mod dump;
