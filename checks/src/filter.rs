@@ -3,8 +3,8 @@
 use std::io::{Error, Result};
 
 /// Has the kernel answer these calls with an error in the calling thread, and in all threads and
-/// programs that it starts from now on. Error zero makes a call that seems to succeed, and does
-/// nothing.
+/// programs that it starts from now on. With the error zero, a call does nothing, and seems to
+/// succeed.
 ///
 /// # Errors
 ///

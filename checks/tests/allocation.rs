@@ -10,7 +10,7 @@ use tk_lock::{Lock, LockExt, RLock, RawLock, RawRLock};
 use tk_park::{Limit, StopSource};
 use tk_semaphore::{BoundedSemaphore, Semaphore};
 
-/// Counts what each thread asks for.
+/// Counts the allocations of each thread.
 struct Counting;
 
 thread_local!(static COUNT: Cell<usize> = const { Cell::new(0) });
@@ -81,7 +81,7 @@ fn a_wait_that_is_granted_at_once() {
     });
 }
 
-/// Every wait of the kit that fails for lack of what it waits for.
+/// Calls every wait of the kit, each for something that does not come, so that it fails.
 fn all_sleep(limit: impl Fn() -> Limit<'static> + Sync) {
     let (raw, semaphore, event) = (RawLock::new(), Semaphore::new(0), Event::new());
     raw.acquire();
@@ -147,7 +147,7 @@ fn a_wait_that_is_woken() {
             back.wait();
             back.clear();
         };
-        // The thread's first sleep: what follows may well come before there is one.
+        // The thread's first sleep, because the rounds may go by without one.
         assert!(!back.wait_for(SHORT));
         round();
         let before = COUNT.get();

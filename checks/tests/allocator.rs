@@ -11,9 +11,9 @@ use tk_core::__private::ThreadRecordExt;
 use tk_core::{Registration, at_thread_exit, current, enumerate, main_thread};
 use tk_lock::Lock;
 
-/// Counts what is in use. Waits for its lock at first by looking again and again, and later by
-/// sleeping, so that both are tried: a plain look finds any lock of the kit that is held during an
-/// allocation.
+/// Counts the allocations in use. At first it waits for its lock by trying again and again, and
+/// later by sleeping, so that both are tested: trying is enough to find a lock of the kit that is
+/// held during an allocation.
 struct Guarded {
     in_use: Lock<isize>,
     sleeps: AtomicBool,
@@ -59,7 +59,7 @@ static ALLOCATOR: Guarded = Guarded {
     waits: AtomicUsize::new(0),
 };
 
-/// Uses the kit when it is dropped, and the allocator.
+/// Uses the kit and the allocator when it is dropped.
 struct AtEnd(Vec<u8>);
 
 impl Drop for AtEnd {
@@ -75,7 +75,7 @@ thread_local! {
     static YOUNG: RefCell<Option<AtEnd>> = const { RefCell::new(None) };
 }
 
-/// All that a thread can do that has to do with its record.
+/// Calls all operations that involve the thread's record.
 fn live() {
     OLD.set(Some(AtEnd(Vec::new())));
     let me = current();
@@ -135,7 +135,7 @@ fn main() {
     ALLOCATOR.sleeps.store(true, Ordering::Relaxed);
     many_lives();
 
-    // Threads of the kit have their names, and their numbers are theirs.
+    // Threads of the kit have their own names and numbers.
     let named = tk_thread::Builder::new()
         .name("of the kit")
         .spawn(|| current().name());

@@ -1,5 +1,5 @@
 //! A global allocator that waits for a semaphore can come to wait behind the thread that it serves.
-//! The program aborts with a message then, and does not hang.
+//! In that case, the program aborts with a message, and does not hang.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -1,5 +1,5 @@
-//! What every blocking call says to a limit that is over, or that never ends: with what it waits
-//! for there, and without.
+//! The result of every blocking call with a limit that is over, or that never ends: both if the
+//! thing that it waits for is there, and if it is not.
 //!
 //! Of semaphores and barriers, whose calls are many, this is checked in their own crates.
 
@@ -23,7 +23,8 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Whether what the call waits for is there or not, a limit that is over means to try once.
+    /// With a limit that is over, a call tries once, whether the thing that it waits for is there
+    /// or not.
     fn tries_once(&self, there: bool) {
         let name = self.name;
         let source = StopSource::new();
@@ -79,7 +80,7 @@ fn raw_locks() {
     calls.iter().for_each(|call| call.tries_once(true));
     lock.acquire();
     calls[0].tries_once(false);
-    // Whoever holds a reentrant lock has it whatever the limit.
+    // The owner of a reentrant lock can take it again, whatever the limit is.
     rlock.acquire();
     calls[1].tries_once(true);
     std::thread::scope(|s| {
@@ -93,7 +94,7 @@ fn raw_locks() {
             .tries_once(false);
         });
         reentrant.join().unwrap();
-        // The longest time is for ever: it ends with the release.
+        // A wait for the longest time has no end of its own. It ends with the release.
         let patient = start_parked(s, "lock", || lock.acquire_for(Duration::MAX));
         let reentrant = start_parked(s, "lock", || rlock.acquire_for(Duration::MAX));
         lock.release().unwrap();
@@ -173,7 +174,7 @@ fn event() {
 fn conditions() {
     let (lock, condvar) = (Lock::new(1), Condvar::new());
     let (condition, monitor) = (Condition::new(1), Monitor::new(1));
-    // There is no notification to be had without a wait.
+    // A notification reaches only threads that wait already.
     let waits = [
         Call {
             name: "Condvar::wait",

@@ -295,7 +295,8 @@ fn rows() -> Vec<Row> {
             as std::thread::Scope<'static, 'static>;
         tk_thread::ScopedJoinHandle<'static, u32> = "Send Sync Unpin"
             as std::thread::ScopedJoinHandle<'static, u32>;
-        tk_thread::StopOnDrop<tk_thread::JoinHandle<u32>> = "Send Sync UnwindSafe RefUnwindSafe Unpin"
+        tk_thread::StopOnDrop<tk_thread::JoinHandle<u32>> =
+            "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::thread::JoinHandle<u32>,
             because "the join returns a panic of the thread as an error";
         tk_thread::Shutdown = "Send Sync UnwindSafe RefUnwindSafe Unpin";
@@ -324,10 +325,12 @@ fn rows() -> Vec<Row> {
 fn page() -> String {
     let mut page = String::from(
         "# Auto traits\n\n\
-         Each row shows the auto traits of a public type. If the standard library has a type for the same job, the row names it\n\
-         (*std's type*) and its auto traits. Where the two differ, the last column gives the reason. The test\n\
-         `checks/tests/types.rs` compares this page with the code, and writes it anew with `TK_BLESS=1`.\n\n\
-         | type | Send | Sync | UnwindSafe | RefUnwindSafe | Unpin | std's type | its traits | reason for the difference |\n\
+         Each row shows the auto traits of a public type. If the standard library has a type for \
+         the same job, the row names it\n(*std's type*) and its auto traits. Where the two differ, \
+         the last column gives the reason. The test\n`checks/tests/types.rs` compares this page \
+         with the code, and writes it anew with `TK_BLESS=1`.\n\n\
+         | type | Send | Sync | UnwindSafe | RefUnwindSafe | Unpin | std's type | its traits | \
+         reason for the difference |\n\
          |---|---|---|---|---|---|---|---|---|\n",
     );
     for row in rows() {

@@ -1,5 +1,4 @@
-//! What a program does that is built with `panic = "abort"`: `ci/abort.sh` runs it, once for each
-//! case.
+//! A program that is built with `panic = "abort"`: `ci/abort.sh` runs it, once for each case.
 
 use std::time::Duration;
 

@@ -10,7 +10,7 @@ use tk_testing::{start, start_parked};
 
 const N: usize = 5;
 
-/// What the others get when the time of a party is over.
+/// The result of the other parties when the time of one party is over.
 const BROKEN: BarrierError = BarrierError::Broken(WaitError::TimedOut);
 
 trait Barrier: Send + Sync {
@@ -38,7 +38,7 @@ impl Barrier for std::sync::Barrier {
     }
 }
 
-/// Between two passages nobody is ahead of anybody.
+/// No party is a passage ahead of another one.
 fn passages<B: Barrier>(n: usize) {
     let barrier = B::new(N);
     let arrived = [AtomicUsize::new(0), AtomicUsize::new(0)];
@@ -76,7 +76,7 @@ fn test_single_thread<B: Barrier>() {
 suite!(kit_barrier: tk_barrier::Barrier, test_barrier, test_barrier_10, test_single_thread);
 suite!(peer_std: std::sync::Barrier, test_barrier, test_barrier_10, test_single_thread);
 
-/// All parties but the last, asleep; then `last`. Returns what they got.
+/// Has all parties but the last sleep, and calls `last`. Returns the results of these parties.
 fn four_wait(barrier: &TkBarrier, last: impl FnOnce()) -> [Result<usize, BarrierError>; N - 1] {
     std::thread::scope(|s| {
         let threads = [(); N - 1].map(|()| start_parked(s, "barrier", || barrier.wait()));
@@ -158,7 +158,7 @@ fn test_timeout() {
         assert_eq!(outcomes, [Err(BROKEN); N - 2]);
     });
     assert!(barrier.is_broken());
-    // Who comes late learns why.
+    // A later party gets the same error.
     assert_eq!(barrier.wait(), Err(BROKEN));
 }
 

@@ -8,7 +8,7 @@ use tk_condvar::{Condition, Condvar, Monitor};
 use tk_lock::Lock;
 use tk_testing::{Running, start, until};
 
-const FOR_EVER: Duration = Duration::MAX;
+const FOREVER: Duration = Duration::MAX;
 
 /// A number with a lock and a condition.
 trait Number: Send + Sync {
@@ -125,8 +125,8 @@ impl Number for (Lock<u32>, Condvar) {
     }
 }
 
-/// The number, and how many threads wait: as it changes with the lock held, who counts so many can
-/// notify so many.
+/// The number, and how many threads wait. The count changes with the lock held, so a thread that
+/// has read it can notify exactly so many.
 type Counted = (u32, usize);
 
 impl Number for (parking_lot::Mutex<Counted>, parking_lot::Condvar) {
@@ -215,13 +215,13 @@ impl Number for (std::sync::Mutex<Counted>, std::sync::Condvar) {
     }
 }
 
-/// Twice, as in CPython: what one phase leaves behind would show in the next one.
+/// Two phases, as in CPython, because a wake-up that one phase leaves behind shows in the next one.
 fn test_notify<C: Number>() {
     let condition = C::new();
     for _ in 0..2 {
         let passed = AtomicUsize::new(0);
         let pass = || {
-            assert!(condition.wait(FOR_EVER));
+            assert!(condition.wait(FOREVER));
             passed.fetch_add(1, SeqCst);
         };
         std::thread::scope(|s| {
@@ -243,7 +243,7 @@ fn test_notify<C: Number>() {
             condition.until_all_wait(&threads);
             condition.notify_all();
             until("all pass again", || passed.load(SeqCst) == 13);
-            // The two that were left out in the beginning have one more to go.
+            // The two threads that the first notification left out have one more wait to go.
             let finished = || threads.iter().filter(|thread| thread.is_finished()).count();
             until("three are done", || finished() == 3);
             assert_eq!(passed.load(SeqCst), 13);
@@ -268,7 +268,7 @@ fn test_timeout<C: Number>() {
 fn test_waitfor<C: Number>() {
     let condition = C::new();
     std::thread::scope(|s| {
-        let thread = start(s, || condition.wait_while(|n| *n < 4, FOR_EVER));
+        let thread = start(s, || condition.wait_while(|n| *n < 4, FOREVER));
         for _ in 0..4 {
             condition.until_all_wait(std::slice::from_ref(&thread));
             condition.update(|n| *n += 1);
@@ -322,7 +322,7 @@ suite!(
     test_waitfor,
     test_waitfor_timeout,
 );
-// Without those that a spurious wake-up would break.
+// Without the tests that a spurious wake-up would break.
 suite!(
     peer_std: (std::sync::Mutex<super::Counted>, std::sync::Condvar),
     test_waitfor,
@@ -335,7 +335,7 @@ fn test_acquire() {
     let monitor = Monitor::new(0);
     let _levels = (monitor.lock(), monitor.lock());
     std::thread::scope(|s| assert!(start(s, || monitor.try_lock().is_none()).join()));
-    // Two conditions share a lock that is given to them.
+    // Two conditions can share a lock.
     let lock = Lock::new(0);
     let (first, second) = (Condvar::new(), Condvar::new());
     let mut guard = lock.lock();

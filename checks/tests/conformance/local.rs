@@ -65,7 +65,7 @@ impl PerThread for thread_local::ThreadLocal<Value> {
     }
 }
 
-/// A value: what it is, and a count of the living.
+/// A value: its text, and the count of values that exist.
 struct Value(String, Arc<AtomicUsize>);
 
 impl Value {
@@ -90,7 +90,7 @@ fn has(local: &impl PerThread, text: Option<&str>) -> bool {
     local.with(|value| value.map(|value| &*value.0) == text)
 }
 
-/// Where CPython's keeps the value of the last thread in some versions, all are gone here.
+/// In some versions of CPython, the value of the last thread is kept. Here all values are gone.
 fn test_local_refs<L: PerThread>() {
     for n in [20, 50, 100] {
         let (local, living) = (L::new(), Arc::new(AtomicUsize::new(0)));
@@ -122,7 +122,8 @@ fn test_local_refs<L: PerThread>() {
     }
 }
 
-/// Where CPython's initializers sleep, these wait for each other: all ten are at it at once.
+/// CPython's initializers sleep for a moment. These wait for each other, so that all ten run at the
+/// same time.
 fn test_derived<L: PerThread>() {
     const THREADS: usize = 10;
     let (local, barrier) = (L::new(), Barrier::new(THREADS));

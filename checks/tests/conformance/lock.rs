@@ -149,7 +149,7 @@ fn test_thread_leak<L: Lock>() {
 
 fn test_timeout<L: Lock>() {
     let lock = L::new();
-    // A free lock is taken whatever the time; the longest time is no error, nor is none.
+    // A free lock is taken, whatever the time is. Neither the longest time nor zero is an error.
     for timeout in [Duration::MAX, Duration::from_secs(60), Duration::ZERO] {
         assert!(lock.acquire_for(timeout));
         lock.release();
@@ -225,7 +225,7 @@ suite!(
 
 /// A lock that can be shown, and held while a function runs.
 trait Guarded: Send + Sync + Debug {
-    /// What its `Debug` says of it when it is held.
+    /// The part of its `Debug` output that says that it is held.
     const HELD: &str;
     fn new() -> Self;
     fn with<R>(&self, f: impl FnOnce() -> R) -> R;
@@ -329,7 +329,13 @@ fn test_with<L: Guarded>() {
 
 suite!(kit_lock: tk_lock::Lock<()>, test_constructor, test_repr, test_locked_repr, test_with);
 suite!(kit_raw_lock_value: tk_lock::RawLock, test_constructor, test_repr, test_locked_repr);
-suite!(peer_parking_lot_guard: parking_lot::Mutex<()>, test_constructor, test_repr, test_locked_repr, test_with);
+suite!(
+    peer_parking_lot_guard: parking_lot::Mutex<()>,
+    test_constructor,
+    test_repr,
+    test_locked_repr,
+    test_with,
+);
 suite!(peer_std: std::sync::Mutex<()>, test_constructor, test_repr, test_locked_repr, test_with);
 
 /// Of `ThreadingExceptionTests`: the release of a lock that is free is an error.

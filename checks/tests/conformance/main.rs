@@ -1,10 +1,10 @@
-//! What CPython's `threading` promises of its locks, events, conditions, semaphores, barriers and
-//! locals, test by test.
+//! The promises of CPython's `threading` for its locks, events, conditions, semaphores, barriers
+//! and locals, test by test.
 //!
 //! The tests bear the names of CPython's own (`test_different_thread` of `LockTests` is
 //! `lock::kit_raw_lock::test_different_thread` here). Each is one body, which runs over the types
-//! of the kit, and over those of `std` and `parking_lot` where they have what it asks for: so that
-//! what is promised is not only what the kit happens to do.
+//! of the kit. It also runs over those of `std` and `parking_lot` where they have the operations,
+//! so that a test does not merely repeat what the kit happens to do.
 #![allow(non_snake_case, reason = "the names are CPython's")]
 
 mod barrier;
@@ -36,12 +36,12 @@ macro_rules! suite {
 }
 use suite;
 
-/// How to know that a thread waits for a thing.
+/// The way in which a test knows that a thread waits for a thing.
 #[derive(Clone, Copy)]
 enum Sleeps {
     /// Its record says that it waits for a thing of this kind.
     AsRecorded(&'static str),
-    /// The system says that it sleeps; all that is to be had of other libraries.
+    /// The system says that it sleeps. Threads of other libraries have no record.
     AsTheSystemSays,
 }
 

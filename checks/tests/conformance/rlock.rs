@@ -78,7 +78,7 @@ impl Reentrant for parking_lot::ReentrantMutex<()> {
     }
 }
 
-/// Something of the lock, as another thread sees it.
+/// Calls this function in another thread.
 fn elsewhere<R: Send>(look: impl FnOnce() -> R + Send) -> R {
     std::thread::scope(|s| start(s, look).join())
 }

@@ -51,8 +51,8 @@ fn test_acquire_destroy<B: Create>() {
     drop(semaphore);
 }
 
-/// Ten threads take seven permits, twice each; exactly so many get through as permits are given
-/// back.
+/// Ten threads take a permit twice each, of seven permits. As many of these waits end as there are
+/// permits, and as many more as permits are given back.
 fn contend<B: Create>(give_back: impl Fn(&CountingSemaphore<B>, usize)) {
     let semaphore = B::create(7);
     let (first, second) = (AtomicUsize::new(0), AtomicUsize::new(0));

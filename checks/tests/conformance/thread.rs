@@ -107,7 +107,7 @@ fn test_foreign_thread() {
     })
     .join()
     .unwrap();
-    // CPython's stays for ever, or until 3.13.
+    // In CPython before 3.13, a dummy thread stays forever.
     assert!(!foreign.is_alive() && !enumerate().contains(&foreign));
     assert_eq!(foreign.join(), Ok(()));
 }
@@ -159,7 +159,7 @@ fn test_repr_daemon() {
 #[test]
 fn test_daemon_param() {
     let of = |builder: Builder| builder.spawn(|| ()).unwrap().is_daemon();
-    // That of this thread, which the kit has not started.
+    // The flag is inherited from this thread, which the kit has not started.
     assert!(of(Builder::new()));
     assert!(!of(Builder::new().daemon(false)));
     assert!(of(Builder::new().daemon(true)));
@@ -196,7 +196,7 @@ fn test_leak_without_join() {
 
 #[test]
 fn test_tstate_lock() {
-    // Alive until it is gone altogether, thread-local values and all.
+    // A thread is alive until its thread-local values have been dropped.
     struct Looks(Thread);
     impl Drop for Looks {
         fn drop(&mut self) {
@@ -284,7 +284,7 @@ fn test_set_name() {
             .join()
             .unwrap()
     };
-    // What does not fit is cut, between characters; a NUL ends it.
+    // A name that does not fit is cut between two characters. A NUL ends it.
     assert_eq!(told("x".repeat(15)), format!("{}\n", "x".repeat(15)));
     assert_eq!(told("x".repeat(16)), format!("{}\n", "x".repeat(15)));
     assert_eq!(told("é".repeat(10)), format!("{}\n", "é".repeat(7)));

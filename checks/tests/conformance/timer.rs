@@ -1,5 +1,4 @@
-//! `TimerTests`, and what the documentation of `threading.Timer` promises, which CPython does not
-//! test.
+//! `TimerTests`, and promises of the documentation of `threading.Timer` that CPython does not test.
 
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -54,7 +53,8 @@ fn cancel_after_it_has_fired_does_nothing() {
     assert_eq!(timer.cancel(), CancelOutcome::Finished);
 }
 
-/// A negative interval, which fires at once there, is a time in the past here.
+/// A negative interval, with which a timer fires immediately in CPython, is a time in the past
+/// here.
 #[test]
 fn a_time_in_the_past_fires_at_once() {
     let past = Instant::now()

@@ -29,11 +29,11 @@ fn daemon(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     handle
 }
 
-/// A daemon of a program that is about to end. When the program has ended, it calls `f`.
+/// Starts a daemon, which calls `f` when the program is about to end and starts no more threads.
 pub fn left_behind(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     daemon(|| {
         main_thread().join().unwrap();
-        // The main function has returned; the program ends in a moment.
+        // The main function has returned, so the program ends in a moment.
         while Builder::new().daemon(true).spawn(|| ()).is_ok() {
             std::thread::yield_now();
         }
@@ -41,7 +41,7 @@ pub fn left_behind(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     })
 }
 
-/// Says so when it is destroyed, after a while.
+/// Prints a line when it is destroyed, after a while.
 struct Slow(Cell<&'static str>);
 
 impl Drop for Slow {
@@ -222,13 +222,13 @@ cases! {
                 let end = || {
                     ENDED.fetch_add(1, Relaxed);
                 };
-                // One at a time, or the end would hardly come.
+                // One thread at a time, because the program waits for all of them.
                 while let Ok(thread) = Builder::new().daemon(false).spawn(end) {
                     STARTED.fetch_add(1, Relaxed);
                     thread.join().unwrap();
                 }
             })));
-            // What has been started has ended, or there would have been no end.
+            // All threads that were started have ended, because the program has waited for them.
             let ended = ENDED.load(Relaxed);
             for starter in starters {
                 starter.join().unwrap();
@@ -243,7 +243,7 @@ cases! {
             say("waited");
         });
         ExitCode::from(7)
-    }) => |ended| assert_eq!((ended.status.code(), &*ended.stdout), (Some(7), "waited\n"), "{ended:#?}");
+    }) => |ended| ended.exited(7, "waited\n");
 
     a_panic_is_carried_out_after_the_wait: || tk_thread::main::<()>(|| {
         at_exit(|| say("hook")).unwrap();
@@ -253,7 +253,7 @@ cases! {
         });
         panic!("on purpose");
     }) => |ended| {
-        assert_eq!((ended.status.code(), &*ended.stdout), (Some(101), "hook\nwaited\n"), "{ended:#?}");
+        ended.exited(101, "hook\nwaited\n");
         assert_eq!(ended.stderr.matches("on purpose").count(), 1, "{ended:#?}");
     };
 
@@ -262,8 +262,9 @@ cases! {
         let result = Shutdown::new().grace(A_WHILE).run(|| {
             static LOCK: RawLock = RawLock::new();
             LOCK.acquire();
-            let waiter = Builder::new().name("waiter").daemon(false).spawn(|| LOCK.acquire()).unwrap();
-            let runner = Builder::new().name("runner").daemon(false).spawn(|| loop {
+            let holds_open = |name| Builder::new().name(name).daemon(false);
+            let waiter = holds_open("waiter").spawn(|| LOCK.acquire()).unwrap();
+            let runner = holds_open("runner").spawn(|| loop {
                 std::thread::park();
             }).unwrap();
             daemon(|| sleep(Duration::MAX));
@@ -274,7 +275,7 @@ cases! {
             "value"
         });
         let expired = result.unwrap_err();
-        let mut names: Vec<_> = expired.stragglers().iter().map(|straggler| straggler.name()).collect();
+        let mut names: Vec<_> = expired.stragglers().iter().map(|thread| thread.name()).collect();
         names.sort_unstable();
         say(&names.join(" "));
         say(expired.into_value());
@@ -292,8 +293,9 @@ cases! {
     };
 
     a_grace_that_is_not_needed_is_not_waited_for: || {
-        Shutdown::new().grace(Duration::MAX).run(|| drop(holder(|| sleep(A_WHILE)))).unwrap();
-        Shutdown::new().grace(Duration::ZERO).run(|| drop(daemon(|| sleep(Duration::MAX)))).unwrap();
+        let grace = |time| Shutdown::new().grace(time);
+        grace(Duration::MAX).run(|| drop(holder(|| sleep(A_WHILE)))).unwrap();
+        grace(Duration::ZERO).run(|| drop(daemon(|| sleep(Duration::MAX)))).unwrap();
     } => |ended| ended.printed(&[]);
 
     a_worker_may_end_the_program_while_the_main_thread_waits: || tk_thread::main(|| {

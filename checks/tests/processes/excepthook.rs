@@ -16,8 +16,7 @@ fn run(name: &str, f: impl FnOnce() + Send + 'static) {
 /// From here on the standard error is closed.
 #[cfg(unix)]
 fn close_stderr() {
-    // SAFETY: nobody else takes the number for something of his own: this process opens no file
-    // before it ends.
+    // SAFETY: no other file gets the number, because this process opens no file before it ends.
     assert_eq!(unsafe { libc::close(2) }, 0);
 }
 
@@ -31,7 +30,12 @@ impl Drop for Explosive {
 
 cases! {
     test_print_exception: || run("painter", || panic!("out of {}", "paint")) => |ended| {
-        ended.complained(&["Exception in thread painter:\n", "out of paint", "excepthook.rs:", "panicked at"]);
+        ended.complained(&[
+            "Exception in thread painter:\n",
+            "out of paint",
+            "excepthook.rs:",
+            "panicked at",
+        ]);
     };
 
     #[cfg(unix)] test_print_exception_stderr_is_none_1: || {
@@ -62,13 +66,14 @@ cases! {
     } => |ended| ended.printed(&["lives"]);
 
     test_excepthook: || {
-        // As a custom hook calls it, for all that the thread has gone through.
+        // The default hook prints the same if it is set as a custom one.
         set_excepthook(default_excepthook);
         run("excepthook thread", || panic!("threading_hook failed"));
     } => |ended| {
         let lines: Vec<_> = ended.stderr.lines().collect();
         assert_eq!(lines[0], "Exception in thread excepthook thread:", "{ended:#?}");
-        assert!(lines[1].starts_with("panicked at ") && lines[1].contains("excepthook.rs:"), "{ended:#?}");
+        assert!(lines[1].starts_with("panicked at "), "{ended:#?}");
+        assert!(lines[1].contains("excepthook.rs:"), "{ended:#?}");
         assert_eq!(&lines[2..], ["threading_hook failed"], "{ended:#?}");
     };
 
@@ -87,7 +92,8 @@ cases! {
             assert!(location.line() > 1 && location.column() > 1);
             assert_eq!(*panic.thread(), tk_thread::current());
             assert!(panic.thread().is_alive());
-            say(&format!("{} {} {:?}", panic.thread().name(), panic.message(), panic.payload().downcast_ref::<u8>()));
+            let (name, number) = (panic.thread().name(), panic.payload().downcast_ref::<u8>());
+            say(&format!("{name} {} {number:?}", panic.message()));
         });
         run("first", || panic!("with text"));
         run("second", || panic_any(7u8));
@@ -135,7 +141,7 @@ cases! {
     a_hook_that_is_set_after_the_panic_is_not_called_for_it: || {
         std::panic::set_hook(Box::new(|info| {
             say(info.payload_as_str().unwrap());
-            // The default has reported the panic, and the thread has yet to end.
+            // The default has reported the panic already, although the thread has not ended yet.
             set_excepthook(|panic| say(&format!("hook: {}", panic.message())));
         }));
         run("first", || panic!("one"));
@@ -163,15 +169,17 @@ cases! {
         assert_eq!(ended.stderr.matches("out of paint").count(), 1, "{ended:#?}");
     };
 
-    a_panic_that_is_sent_on_is_reported: || run("painter", || resume_unwind(Box::new("sent on"))) => |ended| {
+    a_panic_that_is_sent_on_is_reported: || {
+        run("painter", || resume_unwind(Box::new("sent on")));
+    } => |ended| {
         assert_eq!(ended.stderr, "Exception in thread painter:\npanicked: sent on\n", "{ended:#?}");
     };
 
     a_panic_that_is_caught_is_printed_by_default_and_not_the_affair_of_a_hook: || {
-        let catch = || spawn(|| assert!(catch_unwind(|| panic!("caught")).is_err())).join().unwrap();
-        catch();
+        let catch = || assert!(catch_unwind(|| panic!("caught")).is_err());
+        spawn(catch).join().unwrap();
         set_excepthook(|_| say("never"));
-        catch();
+        spawn(catch).join().unwrap();
     } => |ended| {
         assert!(ended.stdout.is_empty(), "{ended:#?}");
         ended.complained(&["Exception in thread Thread-1:\n", "caught\n"]);
@@ -189,7 +197,7 @@ cases! {
         });
     } => |ended| {
         assert_eq!(ended.stdout, "sent on false\nnot caught true\n", "{ended:#?}");
-        // The one that was noted, and the one that might have been the end of the program.
+        // The panic that was noted, and the one that might have been the end of the program.
         ended.complained(&["caught\nException in thread painter:\n", "not caught\n"]);
     };
 
@@ -201,7 +209,8 @@ cases! {
         }).unwrap().join();
     } => |ended| {
         assert!(!ended.status.success() && ended.stdout.is_empty(), "{ended:#?}");
-        assert_eq!((ended.stderr.matches("first\n").count(), ended.stderr.matches("second\n").count()), (1, 1), "{ended:#?}");
+        let counts = ["first\n", "second\n"].map(|line| ended.stderr.matches(line).count());
+        assert_eq!(counts, [1, 1], "{ended:#?}");
     };
 
     what_a_thread_captured_or_returns_may_panic_when_it_is_dropped: || {
@@ -229,10 +238,10 @@ cases! {
     };
 
     a_timer_that_panics_is_reported_under_its_name: || {
-        let timer = |name| tk_timer::Timer::new(std::time::Duration::ZERO, || panic!("out of paint")).name(name);
-        timer("default").start().join().unwrap();
+        let panics = || tk_timer::Timer::new(std::time::Duration::ZERO, || panic!("out of paint"));
+        panics().name("default").start().join().unwrap();
         set_excepthook(|panic| say(&format!("{} {}", panic.thread().name(), panic.message())));
-        timer("custom").start().join().unwrap();
+        panics().name("custom").start().join().unwrap();
     } => |ended| {
         assert_eq!(ended.stdout, "custom out of paint\n", "{ended:#?}");
         ended.complained(&["Exception in thread default:\n", "out of paint\n"]);

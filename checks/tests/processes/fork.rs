@@ -1,4 +1,4 @@
-//! What is left in the child of a fork.
+//! The threads that the child of a fork has, and its handles of those that it has not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -22,8 +22,8 @@ pub fn wait_until_begun(begun: &AtomicUsize, threads: usize) {
     }
 }
 
-/// What is true in every child: one thread, which is the main one, and nothing that holds the
-/// program open.
+/// Checks what holds in every child: it has one thread, which is the main one, and nothing holds
+/// the program open.
 fn alone() {
     assert_eq!(active_count(), 1);
     assert_eq!(enumerate(), [current()]);
@@ -37,7 +37,7 @@ fn alone() {
     assert_eq!(get_native_id(), current().native_id());
 }
 
-/// The child is a program like any other.
+/// Checks that the child is a program like any other.
 fn lives_on() {
     let name = Builder::new()
         .name("new")
@@ -70,15 +70,16 @@ cases! {
         fork(|| {
             alone();
             for thread in &threads {
-                assert!(!thread.is_alive() && thread.blocked_on().is_none() && !thread.request_stop());
+                assert!(!thread.is_alive() && thread.blocked_on().is_none());
+                assert!(!thread.request_stop());
                 assert_eq!(thread.thread().join(), Ok(()));
             }
             lives_on();
             let [lost, _] = threads;
             say(lost.join().unwrap_err().message());
         });
-        // Here all is as before. The array went to the child's copy of this closure: the handles
-        // are ours no more.
+        // Here all is as before. The closure has taken the array, so the parent no longer has these
+        // handles.
         assert_eq!((active_count(), KeepAlive::count()), (3, 1));
         done.set();
         while active_count() > 1 {
@@ -90,7 +91,8 @@ cases! {
         spawn(|| ()).join().unwrap();
         fork(|| {
             alone();
-            assert_eq!((main_thread().name(), main_thread().id().get()), ("MainThread".to_owned(), 1));
+            assert_eq!(main_thread().name(), "MainThread");
+            assert_eq!(main_thread().id().get(), 1);
             lives_on();
         });
     }) => |ended| ended.printed(&[]);
@@ -100,7 +102,7 @@ cases! {
             alone();
             assert_eq!(main_thread().name(), "forker");
             lives_on();
-            // Whom the child started is not taken for the parent's.
+            // A thread that the child has started is not taken for one of the parent.
             fork(|| {
                 alone();
                 lives_on();

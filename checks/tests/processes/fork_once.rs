@@ -1,4 +1,4 @@
-//! What becomes of an initialization in the child of a fork.
+//! Initializations that run at a fork, in its child.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// A child that hangs is ended by a signal after so many seconds.
+/// A signal ends a child that hangs, after this number of seconds.
 const PATIENCE: u32 = 50;
 
 fn child_of_fork(child: impl FnOnce()) {
@@ -41,7 +41,7 @@ fn waiter<T: Send + 'static>(kind: &str, f: impl FnOnce() -> T + Send + 'static)
     thread
 }
 
-/// What a panic says.
+/// Returns the message of the panic of this function.
 fn told<R>(f: impl FnOnce() -> R) -> String {
     let payload = catch_unwind(AssertUnwindSafe(f)).err();
     tk_testing::message(&*payload.expect("this panics")).to_owned()
@@ -54,7 +54,8 @@ cases! {
         static ONCE: Once = Once::new();
         static MAY_RETURN: Event = Event::new();
         let runner = waiter("event", || ONCE.call_once(|| _ = MAY_RETURN.wait()));
-        // So that the mark of a lost thread is in the word.
+        // This thread leaves the flag for parked threads in the word, although the child does not
+        // have it.
         let lost_waiter = waiter("once", || ONCE.wait());
         child_of_fork(|| {
             assert_eq!(ONCE.state(), OnceState::Poisoned);
@@ -167,7 +168,7 @@ cases! {
         wait_until_begun(&BEGUN, 2);
         for _ in 0..30 {
             child_of_fork(|| {
-                // Those that threads of the parent were about to initialize are among them.
+                // Threads of the parent were initializing some of these cells.
                 let next = NEXT.load(Relaxed);
                 for n in (next.saturating_sub(10)..next + 10).map(|n| n % CELLS.len()) {
                     assert_eq!(CELLS[n].get_or_init(make(n)), &make(n)());

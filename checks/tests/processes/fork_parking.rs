@@ -1,6 +1,6 @@
-//! What becomes of the queues in which threads sleep, in the child of a fork: the threads in them
-//! are not there.
+//! The queues of parked threads in the child of a fork, which does not have these threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::cases;
 
 use crate::fork::wait_until_begun;
 
-/// How long a child may take that must not hang. Then a signal ends it.
+/// How many seconds a child may take before a signal ends it.
 const PATIENCE: u32 = 50;
 
 fn child_of_fork(child: impl FnOnce()) {
@@ -28,7 +28,7 @@ fn child_of_fork(child: impl FnOnce()) {
     });
 }
 
-/// A thread that sleeps, and stays there as long as it likes.
+/// Starts a daemon. Returns when it sleeps.
 fn asleep<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = Builder::new().daemon(true).spawn(f).unwrap();
     while thread.blocked_on().is_none() {
@@ -37,7 +37,7 @@ fn asleep<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHand
     thread
 }
 
-/// Objects of the kinds that keep threads asleep until somebody else does something.
+/// One object of each kind in which threads sleep until another thread wakes them.
 struct Objects {
     event: Event,
     semaphore: Semaphore,
@@ -49,7 +49,7 @@ struct Objects {
 }
 
 impl Objects {
-    /// The lock is held, and nobody may pass anywhere.
+    /// Makes the objects, with the lock held, so that no thread passes any of them.
     fn new() -> Arc<Objects> {
         let objects = Objects {
             event: Event::new(),
@@ -64,7 +64,7 @@ impl Objects {
         Arc::new(objects)
     }
 
-    /// One thread asleep in each.
+    /// Starts a thread for each object, which sleeps there.
     fn occupy(self: &Arc<Objects>) -> Vec<JoinHandle<()>> {
         let start = |f: fn(&Objects)| {
             let objects = Arc::clone(self);
@@ -96,7 +96,7 @@ impl Objects {
         ]
     }
 
-    /// Lets all pass, and waits for them.
+    /// Lets all threads pass, and joins them.
     fn release(&self, threads: Vec<JoinHandle<()>>) {
         self.event.set();
         self.semaphore.release(1).unwrap();
@@ -116,7 +116,7 @@ impl Objects {
         }
     }
 
-    /// As the objects were before `release`.
+    /// Brings the objects back to the state before `release`.
     fn close(&self) {
         self.event.clear();
         assert!(self.lock.try_acquire());
@@ -126,7 +126,8 @@ impl Objects {
     }
 }
 
-/// Threads that fight for locks and wait for each other, and the sum that says that all went well.
+/// Runs threads that contend for locks and wait for each other, and checks that no operation is
+/// lost.
 fn contend() {
     const THREADS: usize = 8;
     const ROUNDS: usize = 200;
@@ -190,7 +191,7 @@ cases! {
                 }
             });
         }
-        // Nothing of that has happened here.
+        // The parent's objects have not changed.
         objects.release(threads);
     }) => |ended| ended.printed(&[]);
 
@@ -213,7 +214,8 @@ cases! {
     }) => |ended| ended.printed(&[]);
 
     a_lost_thread_keeps_its_lock: || tk_thread::main(|| {
-        let (lock, held, done) = (Arc::new(Lock::new(())), Arc::new(Event::new()), Arc::new(Event::new()));
+        let lock = Arc::new(Lock::new(()));
+        let (held, done) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let holder = asleep({
             let (lock, held, done) = (Arc::clone(&lock), Arc::clone(&held), Arc::clone(&done));
             move || {
@@ -224,10 +226,11 @@ cases! {
         });
         held.wait();
         child_of_fork(|| {
+            let is_held = |lock: &Lock<()>| lock.try_lock_for(Duration::from_millis(5)).is_none();
             assert!(lock.try_lock().is_none());
-            assert!(lock.try_lock_for(Duration::from_millis(5)).is_none());
+            assert!(is_held(&lock));
             let other = Arc::clone(&lock);
-            assert!(spawn(move || other.try_lock_for(Duration::from_millis(5)).is_none()).join().unwrap());
+            assert!(spawn(move || is_held(&other)).join().unwrap());
         });
         done.set();
         holder.join().unwrap();
@@ -235,9 +238,9 @@ cases! {
 
     a_lost_thread_keeps_its_readers_writer_lock: || tk_thread::main(|| {
         const MOMENT: Duration = Duration::from_millis(5);
-        let panics = |f: &dyn Fn()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
+        let panics = |f: &dyn Fn()| catch_unwind(AssertUnwindSafe(f)).is_err();
         std::panic::set_hook(Box::new(|_| ()));
-        // Of the first two, the readers of one are counted, and those of the other visible.
+        // The first lock counts its readers. The second is in its visible mode.
         let locks = Arc::new([RwLock::new(()), RwLock::new(()), RwLock::new(())]);
         for _ in 0..100 {
             drop(locks[1].read());

@@ -1,4 +1,4 @@
-//! What becomes of stop tokens in the child of a fork, whatever other threads were doing with them.
+//! Stop tokens in the child of a fork, whatever other threads of the parent were doing with them.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
@@ -23,7 +23,7 @@ fn churn(token: &StopToken, over: &AtomicBool) {
     }
 }
 
-/// All that can be done with tokens that were made before the fork, and a tree below them.
+/// Uses tokens that were made before the fork, and a tree below them, in all ways.
 fn use_all(program: &StopSource, old: &StopSource, called: &AtomicUsize) {
     assert!(!program.stop_requested() && !old.stop_requested());
     let new = StopSource::child_of([&old.token(), &program.token()]);

@@ -1,4 +1,4 @@
-//! What becomes of events, semaphores and barriers in the child of a fork, whose lost threads
+//! Events, semaphores and barriers in the child of a fork. Threads that the child does not have
 //! waited there.
 
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::cases;
 
 use crate::fork::wait_until_begun;
 
-/// A child that hangs is ended by a signal after so many seconds.
+/// A signal ends a child that hangs, after this number of seconds.
 const PATIENCE: u32 = 50;
 
 const MOMENT: Duration = Duration::from_millis(5);
@@ -28,7 +28,7 @@ fn child_of_fork(child: impl FnOnce()) {
     });
 }
 
-/// A thread that waits by now. It keeps the program from nothing.
+/// Starts a daemon. Returns when it waits.
 fn waiter<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = Builder::new().daemon(true).spawn(wait).unwrap();
     while thread.blocked_on().is_none() {
@@ -37,7 +37,7 @@ fn waiter<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> JoinH
     thread
 }
 
-/// Two threads of this process pass the barrier.
+/// Lets two threads of this process pass the barrier.
 fn two_pass(barrier: &Arc<Barrier>) {
     let other = Arc::clone(barrier);
     let other = spawn(move || other.wait().unwrap());

@@ -1,5 +1,5 @@
-//! Threads that a fork has left behind, and those who have to do with them: scopes, handles, and
-//! who waits for their start.
+//! Threads that a fork has left behind, and everything that depends on them: scopes, handles, and
+//! waits for their start.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tk_thread::{ScopedJoinHandle, Thread, current, spawn};
 
 use crate::{Ended, cases, say};
 
-/// How long a child may take that must not hang. Then a signal ends it.
+/// How many seconds a child may take before a signal ends it.
 const PATIENCE: u32 = 50;
 
 fn set_alarm() {
@@ -36,7 +36,7 @@ fn fork_here() -> libc::pid_t {
     child
 }
 
-/// How the child has ended.
+/// Waits for the child, and returns its status.
 fn status_of(child: libc::pid_t) -> libc::c_int {
     let mut status = 0;
     // SAFETY: `status` is there to be written.
@@ -159,7 +159,7 @@ cases! {
             until_asleep(&lost);
             let child = fork_here();
             if child == 0 {
-                // Here is what works without the lost thread.
+                // These operations work without the lost thread.
                 assert_eq!(s.spawn(|| 7).join().unwrap(), 7);
                 assert_eq!(lost.join_for(Duration::from_secs(60)), Ok(()));
                 say(lost.join().unwrap_err().message());
@@ -273,7 +273,8 @@ cases! {
     scoped_handles_of_lost_threads_can_be_dropped: || {
         let done = Arc::new(Event::new());
         tk_thread::scope(|s| {
-            let handles = eight(|done| s.spawn(move || done.wait()), |handle| handle.thread(), &done);
+            let spawn = |done: Arc<Event>| s.spawn(move || done.wait());
+            let handles = eight(spawn, |handle| handle.thread(), &done);
             fork(|| {
                 set_alarm();
                 drops_handles_of_lost_threads(handles);
@@ -306,7 +307,8 @@ cases! {
             match status_of(child) {
                 0 => lost.join().unwrap(),
                 status => {
-                    assert!(libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 7, "{status:#x}");
+                    assert!(libc::WIFEXITED(status), "{status:#x}");
+                    assert_eq!(libc::WEXITSTATUS(status), 7);
                     return;
                 }
             }

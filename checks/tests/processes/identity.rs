@@ -1,8 +1,8 @@
-//! Who is who: in the child of a fork that no thread of the kit has prepared for, and in a thread's
-//! last destructors.
+//! The identity of threads: in the child of a fork that no thread of the kit has prepared for, and
+//! in a thread's last destructors.
 //!
-//! Nothing here starts a thread of the kit before it forks, unless it says so: forks are watched
-//! from the first use of the kit, and any thread may make it.
+//! No test starts a thread of the kit before it forks, because the kit must notice forks from its
+//! first use on, whatever thread uses it.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -18,7 +18,8 @@ use tk_testing::fork;
 
 use crate::cases;
 
-/// What is true in every child: one thread, which is the main one. Others can be started.
+/// Checks what holds in every child: it has one thread, which is the main one, and can start
+/// others.
 fn alone() {
     alone_here();
     let look = || (current(), enumerate().len(), current().is_main());
@@ -28,8 +29,8 @@ fn alone() {
     alone_here();
 }
 
-/// The same, without another thread: if one was being started at the fork, the standard library may
-/// not start any.
+/// The same, without another thread: if a thread was being started at the fork, the standard
+/// library may be unable to start any in the child.
 fn alone_here() {
     let me = current();
     assert_eq!((active_count(), enumerate()), (1, vec![me.clone()]));
@@ -248,7 +249,8 @@ cases! {
     test_native_id_after_fork: || {
         let before = current().native_id();
         fork(move || {
-            assert_ne!(current().native_id(), if cfg!(target_os = "linux") { before } else { Some(0) });
+            let other = if cfg!(target_os = "linux") { before } else { Some(0) };
+            assert_ne!(current().native_id(), other);
             alone();
         });
         assert_eq!(current().native_id(), before);
@@ -296,7 +298,7 @@ cases! {
             assert!(at_thread_exit(Box::new(forks)).is_ok());
         });
         thread.join().unwrap();
-        // Without any use before.
+        // The destructor is the thread's first use of the kit.
         std::thread::spawn(move || OLD.set(Some(AtEnd(forks)))).join().unwrap();
     } => |ended| ended.printed(&[]);
 
@@ -335,10 +337,10 @@ cases! {
             (held.0, held.1) = (1, 1);
         }
         fork(|| {
-            // Nobody had it.
+            // No thread held it at the fork.
             assert_eq!(both(&pair), (101, 101));
             fork(|| assert_eq!(pair.try_lock().unwrap().0, 201));
-            // Nor the other one, which is a constant still.
+            // The other one has never been locked.
             assert_eq!(PAIR.lock().0, 0);
         });
         let (tell, told) = mpsc::channel();
@@ -356,13 +358,13 @@ cases! {
         told.recv().unwrap();
         assert!(pair.try_lock().is_none());
         fork(|| {
-            // As it is, it would fail to be dropped.
+            // The half changed value is not dropped, because its drop would panic.
             assert_eq!(both(&PAIR), (7, 7));
             fork(|| {
                 assert_eq!(pair.try_lock().unwrap().1, 7);
                 assert_eq!(both(&PAIR), (107, 107));
             });
-            // Dropped without having been locked here.
+            // This one is dropped without having been locked here.
             drop(Arc::into_inner(pair));
         });
         drop(stay);
@@ -410,8 +412,8 @@ cases! {
             use_in_round(rounds, Some("known"), || { current(); });
         }
         use_in_round(3, Some("a name of more than fifteen bytes"), || ());
-        // They are gone, also those whose end nobody could tell the registry, if the system can be
-        // asked.
+        // The threads are gone. The registry asks the system for those whose end it was not told
+        // of, if the system can be asked.
         if crate::can_ask_after_threads() {
             assert_eq!((active_count(), enumerate()), (1, vec![current()]));
         }
@@ -419,13 +421,13 @@ cases! {
         assert!(ended.status.success(), "{ended:#?}");
         let count = |line| ended.stderr.lines().filter(|l| *l == line).count();
         assert_eq!(count("known late"), 4, "{ended:#?}");
-        // In the later rounds the standard library does not know its name any more, but the system
-        // does: as much as fits.
+        // In the later rounds, the standard library no longer knows the thread's name. The system
+        // does, as much of it as fits.
         assert!(count("quiet late") >= 1, "{ended:#?}");
         assert_eq!(count("a name of more  late"), 1, "{ended:#?}");
     };
 
-    the_main_thread_is_the_main_one_whoever_asks_first: || {
+    the_main_thread_is_the_main_one_even_if_another_one_asks_first: || {
         let thread = std::thread::Builder::new().name("main".into());
         let look = || (current().is_main(), current().name(), main_thread().name());
         let (is_main, name, main) = thread.spawn(look).unwrap().join().unwrap();

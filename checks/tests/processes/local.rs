@@ -1,5 +1,4 @@
-//! What becomes of the main thread's own values, of all values as the program ends, and in the
-//! child of a fork.
+//! Per-thread values of the main thread, at the end of the program, and in the child of a fork.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::thread::ThreadId;
@@ -10,7 +9,7 @@ use tk_testing::fork;
 
 use crate::{cases, say};
 
-/// Says by whom it is dropped.
+/// Prints which thread drops it.
 struct Noisy(&'static str, ThreadId);
 
 impl Drop for Noisy {
@@ -153,7 +152,7 @@ cases! {
         AGAIN_SHARED.set(Again(3));
         assert_eq!(AGAIN_SHARED.iter().count(), 2);
     } => |ended| ended.printed(&[
-        // Each sets one in place of the one that is there.
+        // Each drop sets a value in place of the one that is there.
         "3 dropped",
         "2 dropped",
         "2 dropped",

@@ -1,5 +1,4 @@
-//! What locks and conditions are in the child of a fork, and what a lock does that nobody will
-//! release.
+//! Locks and conditions in the child of a fork, and waits for a lock that no thread will release.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::{cases, say};
 /// A time that does not come.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// What a panic says.
+/// Returns the message of the panic of this function.
 fn told<R>(f: impl FnOnce() -> R) -> String {
     let payload = catch_unwind(AssertUnwindSafe(f))
         .err()
@@ -83,7 +82,7 @@ cases! {
         let was_available = is_available();
         fork(|| {
             assert_eq!(tk_testing::rounds_missed(300, light, heavy), 0);
-            // Not refused, and so registered, as in the parent.
+            // The call is registered in the child, as it was in the parent.
             assert_eq!(is_available(), was_available);
             for _ in 0..10 {
                 let guard = LOCK.lock();
@@ -121,9 +120,10 @@ cases! {
             ];
             for wait in waits {
                 let told = told(wait);
-                assert!(told.contains("held by keeper, a thread that the fork has left behind"), "{told}");
+                let holder = "held by keeper, a thread that the fork has left behind";
+                assert!(told.contains(holder), "{told}");
             }
-            // What has a limit reaches it, and what does not wait does not.
+            // A wait with a limit ends at the limit, and a try does not wait.
             assert!(LOCK.try_lock().is_none() && RLOCK.try_lock().is_none());
             assert!(LOCK.try_lock_for(Duration::from_millis(1)).is_none());
             assert_eq!(MONITOR.lock_with(Duration::ZERO).err(), Some(WaitError::TimedOut));
@@ -201,7 +201,8 @@ cases! {
                 for n in 1..=20 {
                     let waiter = spawn(move || {
                         let mut guard = LOCK.lock();
-                        assert!(CONDVAR.wait_while_with(&mut guard, |last| *last < n, MINUTE).is_ok());
+                        let waited = CONDVAR.wait_while_with(&mut guard, |last| *last < n, MINUTE);
+                        assert!(waited.is_ok());
                     });
                     asleep(waiter.thread().clone(), "condition");
                     *LOCK.lock() = n;

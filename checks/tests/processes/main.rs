@@ -1,9 +1,8 @@
-//! What happens to a whole program, each test in a process of its own, where the main thread is the
-//! real one.
+//! Tests of a whole program, each in a process of its own, whose main thread is the real one.
 //!
-//! This program is both: without `TK_PROCESS` it runs the tests, and with it it is the process of
-//! the test of that name. The tests that bear a name of CPython's (`test_…`) assert what that one
-//! does.
+//! This program has two roles. Without `TK_PROCESS`, it runs the tests. With it, it is the process
+//! of the test of that name. A test with a name of CPython's (`test_…`) asserts the same as that
+//! one.
 
 mod end;
 mod excepthook;
@@ -37,7 +36,7 @@ use std::time::Duration;
 use libtest_mimic::{Arguments, Trial};
 use wait_timeout::ChildExt;
 
-/// A test: what the process does, and what must have come of it.
+/// A test: the body of the process, and a check of its result.
 struct Case {
     name: &'static str,
     process: fn() -> ExitCode,
@@ -58,7 +57,7 @@ macro_rules! cases {
 }
 use cases;
 
-/// What `fn main` can return.
+/// A type that `fn main` can return.
 trait Code {
     fn code(self) -> ExitCode;
 }
@@ -91,6 +90,13 @@ impl Ended {
         assert_eq!(self.stdout.lines().collect::<Vec<_>>(), lines, "{self:#?}");
     }
 
+    /// It has ended with this status, and has printed this.
+    #[track_caller]
+    fn exited(&self, status: i32, stdout: &str) {
+        let ended = (self.status.code(), &*self.stdout);
+        assert_eq!(ended, (Some(status), stdout), "{self:#?}");
+    }
+
     /// It has ended well, and its standard error contains each of these once.
     #[track_caller]
     fn complained(&self, parts: &[&str]) {
@@ -101,7 +107,7 @@ impl Ended {
     }
 }
 
-/// How long a process may take that must not hang.
+/// How long a process may take before it counts as hanging.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn run(case: &Case) -> Ended {

@@ -1,7 +1,7 @@
 //! Threads whose end takes its time, programs beside and inside of each other, and loggers and
 //! hooks that misbehave.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 #[cfg(target_os = "linux")]
 use std::collections::HashSet;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use tk_thread::{
 
 use crate::{can_ask_after_threads, cases, say};
 
-/// A time that a wait with a limit takes in vain.
+/// The time of a wait that reaches its limit.
 const A_MOMENT: Duration = Duration::from_millis(20);
 
 fn wait_for(flag: &AtomicBool) {
@@ -25,7 +25,7 @@ fn wait_for(flag: &AtomicBool) {
     }
 }
 
-/// A C library's thread-specific data, whose destructor begins, and ends when it is told.
+/// Thread-specific data of a C library, whose destructor waits until a test lets it end.
 #[cfg(unix)]
 mod key {
     use super::*;
@@ -107,14 +107,16 @@ fn joins_return() {
     assert_eq!(receive.recv().unwrap().join_for(limit), Ok(()));
     tk_thread::scope(|s| assert_eq!(s.spawn(|| 7).join().unwrap(), 7));
     assert_eq!(tk_thread::main(|| spawn(|| 7).join().unwrap()), 7);
-    // A registry that believes what it is told would see no thread end, and give each a new slot.
+    // If the registry believed the filter's answers, it would see no thread end, and give each a
+    // new slot.
     let slots = (0..100).map(|_| spawn(tk_core::current_slot).join().unwrap());
     let slots: HashSet<_> = slots.collect();
     assert!(slots.len() < 50, "{}", slots.len());
     say("joined");
 }
 
-/// Panics, or does what else it is told to, whenever a thread's begin or end is logged.
+/// A logger that panics, or does something else that is hostile, whenever the beginning or the end
+/// of a thread is logged.
 struct Hostile(fn(&str));
 
 impl log::Log for Hostile {
@@ -134,8 +136,7 @@ fn set_logger(log: fn(&str)) {
     log::set_max_level(log::LevelFilter::Trace);
 }
 
-/// Starts threads, and a program, whose functions and values must come through whatever the logger
-/// does.
+/// Starts threads, and a program. They must run and return their values whatever the logger does.
 fn live_with_it() {
     assert_eq!(spawn(|| 7).join().unwrap(), 7);
     assert_eq!(spawn(|| 7).join_for(Duration::from_secs(60)), Ok(()));
@@ -181,7 +182,8 @@ cases! {
         if can_ask_after_threads() {
             joins_of(&thread);
         } else {
-            // The join returns when the thread has left the registry: nothing tells more.
+            // The join returns when the thread has left the registry, because nothing tells that it
+            // has not ended.
             wait_for(&key::BEGUN);
             assert_eq!(thread.join_for(Duration::from_secs(60)), Ok(()));
             assert!(!key::has_ended());
@@ -198,7 +200,8 @@ cases! {
         assert!(key::has_ended() || !can_ask_after_threads());
     } => |ended| ended.printed(&[]);
 
-    #[cfg(target_os = "linux")] a_program_whose_grace_is_over_names_a_thread_in_its_last_destructors: || {
+    #[cfg(target_os = "linux")]
+    a_program_whose_grace_is_over_names_a_thread_in_its_last_destructors: || {
         let expired = Shutdown::new().grace(A_MOMENT).run(|| {
             let thread = Builder::new().name("slow").spawn(key::set).unwrap();
             wait_for(&key::BEGUN);
@@ -217,7 +220,8 @@ cases! {
         if !can_ask_after_threads() {
             return ended.printed(&["nobody is late"]);
         }
-        assert!(ended.stdout.contains("<Thread(slow, stopped 2)>, which runs its last destructors\n"), "{ended:#?}");
+        let straggler = "<Thread(slow, stopped 2)>, which runs its last destructors\n";
+        assert!(ended.stdout.contains(straggler), "{ended:#?}");
         ended.complained(&["the program ends without <Thread(slow, stopped 2)>"]);
     };
 
@@ -294,16 +298,16 @@ cases! {
     } => |ended| ended.printed(&["joined"]);
 
     #[cfg(target_os = "linux")] the_exit_code_of_c_is_kept: || tk_thread::main(|| {
-        unsafe extern "C" fn slow() {
+        extern "C" fn slow() {
             std::thread::sleep(Duration::from_millis(100));
         }
         // SAFETY: the function may be called at any time.
-        unsafe { libc::atexit(std::mem::transmute::<unsafe extern "C" fn(), extern "C" fn()>(slow)) };
+        unsafe { libc::atexit(slow) };
         // SAFETY: it is always possible to end the process.
         spawn(|| unsafe { libc::exit(3) });
     }) => |ended| {
-        // Where nobody can tell that the thread is not gone, the main thread may exit as well, and
-        // be the first.
+        // If the system does not tell that the thread is still there, the main thread may exit
+        // before it.
         let codes = if can_ask_after_threads() { [3, 3] } else { [3, 0] };
         assert!(codes.map(Some).contains(&ended.status.code()), "{ended:#?}");
     };
@@ -320,7 +324,7 @@ cases! {
                 for _ in 0..2 {
                     let mine = mine.clone();
                     spawn(move || {
-                        // What it starts belongs to the same program.
+                        // A thread that it starts belongs to the same program.
                         let (own, inherited) = (mine.clone(), mine);
                         spawn(move || inherited.fetch_add(1, Relaxed));
                         own.fetch_add(1, Relaxed);
@@ -389,7 +393,10 @@ cases! {
         assert_eq!((error.is_exit(), error.exit_status()), (true, Some(7)));
         assert_eq!(error.to_string(), "thread `Thread-2` ended by exit with 7");
         tk_thread::exit_with(3)
-    }) => |ended| assert_eq!((ended.status.code(), ended.stdout.matches('\n').count()), (Some(3), 2), "{ended:#?}");
+    }) => |ended| {
+        assert_eq!(ended.status.code(), Some(3), "{ended:#?}");
+        assert_eq!(ended.stdout.matches('\n').count(), 2, "{ended:#?}");
+    };
 
     an_exit_after_the_grace_is_no_success: || {
         let _ = Shutdown::new().grace(Duration::ZERO).run(|| {
@@ -411,12 +418,13 @@ cases! {
                 *token.lock().unwrap() = Some(KeepAlive::named("upload").unwrap());
             })
         }
-        // As the standard library does it for `fn main`.
+        // The standard library does the same for `fn main`.
         std::process::Termination::report(app())
     } => |ended| {
         assert_eq!(ended.status.code(), Some(1), "{ended:#?}");
-        // Without a logger it is on the standard error.
-        assert!(ended.stderr.contains("the program ends without keep-alive upload, taken at "), "{ended:#?}");
+        // Without a logger, the warning goes to the standard error.
+        let straggler = "the program ends without keep-alive upload, taken at ";
+        assert!(ended.stderr.contains(straggler), "{ended:#?}");
         assert!(ended.stderr.contains("thread.rs:"), "{ended:#?}");
         assert!(ended.stderr.contains("Error: GraceExpired"), "{ended:#?}");
     };
@@ -434,7 +442,7 @@ cases! {
 
     a_logger_that_logs_again_and_uses_threads_takes_nothing_from_it: || {
         set_logger(|line| {
-            thread_local!(static INSIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) });
+            thread_local!(static INSIDE: Cell<bool> = const { Cell::new(false) });
             if !INSIDE.replace(true) {
                 log::warn!("again: {line}");
                 tk_thread::enumerate();
@@ -446,8 +454,7 @@ cases! {
     } => |ended| ended.printed(&["lived"]);
 
     #[cfg(unix)] a_logger_that_prints_to_a_closed_pipe_takes_nothing_from_a_thread: || {
-        // SAFETY: nobody else takes the number for something of his own; the reader is closed right
-        // away.
+        // SAFETY: no other file gets the number in between, and the reader is closed immediately.
         unsafe {
             let (reader, writer) = std::io::pipe().unwrap();
             drop(reader);
@@ -512,7 +519,7 @@ cases! {
         // In an error.
         drop(spawn(|| std::panic::panic_any(Explosive)).join());
         say("end");
-    } => |ended| assert_eq!((ended.status.code(), &*ended.stdout), (Some(0), "end\n"), "{ended:#?}");
+    } => |ended| ended.exited(0, "end\n");
 
     what_a_failed_start_drops_may_use_the_kit: || {
         struct Looks;

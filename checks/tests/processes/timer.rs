@@ -20,7 +20,7 @@ fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-/// A timer that fires at once holds the program open.
+/// Returns a timer that fires immediately and holds the program open.
 fn soon(f: impl FnOnce() + Send + 'static) -> Timer {
     Timer::new(Duration::ZERO, f).daemon(false)
 }
@@ -42,7 +42,7 @@ impl log::Log for PanickingLogger {
 
 #[cfg(target_os = "linux")]
 mod system {
-    //! What is asked of the system, and of `/proc`.
+    //! Limits of the system, and figures from `/proc`.
 
     fn limit() -> libc::rlimit {
         let mut limit = libc::rlimit {
@@ -86,7 +86,8 @@ mod system {
         });
     }
 
-    /// How often each thread of the services has gone to sleep; `None` if one does not sleep now.
+    /// Returns how often each thread of the services has gone to sleep. `None` if one of them is
+    /// awake.
     pub fn sleeps() -> Option<Vec<(String, u64)>> {
         let tasks = std::fs::read_dir("/proc/self/task").unwrap();
         let mut sleeps = Vec::new();
@@ -130,7 +131,7 @@ fn wait_until_asleep(threads: usize) {
     std::thread::sleep(ms(100) * threads as u32);
 }
 
-/// The global service has three threads, which sleep, and starts no more.
+/// Makes the global service start three threads. Returns when they sleep.
 #[cfg(unix)]
 fn three_threads_asleep() {
     TimerService::global().set_max_threads(Some(3));
@@ -256,9 +257,8 @@ cases! {
         for _ in 0..20 {
             tk_thread::main(|| {
                 for _ in 0..4 {
-                    Timer::every(Duration::from_micros(100), || std::thread::sleep(Duration::from_micros(200)))
-                        .daemon(true)
-                        .start();
+                    let take_long = || std::thread::sleep(Duration::from_micros(200));
+                    Timer::every(Duration::from_micros(100), take_long).daemon(true).start();
                 }
                 std::thread::sleep(ms(1));
             });
@@ -316,7 +316,7 @@ cases! {
         for handle in &handles[..500] {
             assert!(handle.cancel().is_cancelled());
         }
-        // Time passes, in which one that is woken would be seen to wake up.
+        // In this time, a thread that was woken would wake up, and be counted.
         std::thread::sleep(ms(100));
         assert_eq!(sleeps(), before);
     } => |ended| ended.printed(&[]);
@@ -346,7 +346,7 @@ cases! {
                 end.wait().unwrap();
             }
         });
-        // Each that was started fires, now at the latest.
+        // Each timer that was started fires, now at the latest.
         allow_threads();
         while fired.load(SeqCst) < started.load(SeqCst) {
             std::thread::yield_now();
@@ -458,13 +458,14 @@ cases! {
             for lost in [&far, &on_own] {
                 assert!(lost.is_lost() && lost.is_finished());
                 assert_eq!(lost.join(), Ok(()));
-                assert_eq!((lost.cancel(), lost.cancel_and_wait()), (CancelOutcome::Finished, CancelOutcome::Finished));
+                assert_eq!(lost.cancel(), CancelOutcome::Finished);
+                assert_eq!(lost.cancel_and_wait(), CancelOutcome::Finished);
                 assert_eq!(lost.reschedule(Duration::ZERO), RescheduleOutcome::Finished);
             }
             assert_eq!((own.pending_count(), TimerService::global().pending_count()), (0, 0));
             Timer::new(ms(1), || say("fired")).start().join().unwrap();
             Timer::new(ms(1), || say("fired")).start_on(&own).join().unwrap();
-            // The parent's holds nothing open here.
+            // The parent's timers do not hold the child open.
             tk_thread::main(|| _ = soon(|| say("fired")).start());
             three_threads_asleep();
             fork(|| Timer::new(ms(1), || say("fired")).start().join().unwrap());
@@ -532,7 +533,8 @@ cases! {
         Timer::new(ms(1), move || {
             if is_child_of_fork() {
                 assert!(tk_thread::current().is_main());
-                // Its threads end when it is dropped. Those of the global one would stay a while.
+                // The threads of a service end when it is dropped. Those of the global one would
+                // stay for a while.
                 let service = TimerService::new();
                 Timer::new(Duration::ZERO, || say("child")).start_on(&service).join().unwrap();
                 // The thread is the process's last one, which ends with it.
@@ -544,7 +546,7 @@ cases! {
     } => |ended| ended.printed(&["child", "parent"]);
 }
 
-/// The global service has three threads, and the system refuses it more.
+/// Makes the global service start three threads. The system refuses it more.
 #[cfg(target_os = "linux")]
 fn three_threads_and_no_more() {
     let service = TimerService::global();

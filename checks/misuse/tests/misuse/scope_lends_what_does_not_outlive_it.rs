@@ -1,4 +1,4 @@
-//! What a thread of a scope borrows lives outside of the scope.
+//! A thread of a scope borrows only values that outlive the scope.
 fn main() {
     tk_thread::scope(|s| {
         let text = String::from("hello");

@@ -1,4 +1,4 @@
-//! What starts a thread is used up by that (CPython's test_start_thread_again).
+//! A builder starts one thread, and is used up by that (CPython's test_start_thread_again).
 use tk_thread::Builder;
 
 fn main() {

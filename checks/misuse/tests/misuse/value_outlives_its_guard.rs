@@ -1,4 +1,4 @@
-//! What a guard gives access to is not for later.
+//! A reference to the value does not outlive the guard that it came from.
 use tk_lock::Lock;
 
 fn main() {

@@ -44,7 +44,7 @@ pub fn laps(round: &Round) -> Tally {
     )
 }
 
-/// Parties give up, abort and reset. Who passes does so with all the others of the lap.
+/// Parties give up, abort and reset. A party passes only together with all others of the lap.
 pub fn limits(round: &Round) -> Tally {
     let parties = round.threads.min(1 + round.seed as usize % 8);
     let barrier = Barrier::new(parties);

@@ -7,7 +7,7 @@ use tk_lock::Lock;
 
 use crate::round::{Limits, Round, Tally, Worker};
 
-/// What the producers have made, the consumers take; all of it.
+/// A queue of jobs: the consumers take each job that the producers have made.
 #[derive(Default)]
 struct Queue {
     jobs: u64,
@@ -26,8 +26,8 @@ impl Queue {
         }
     }
 
-    /// Whether no more is to come, and all has been taken: to close the queue hides no job that
-    /// nobody was told of.
+    /// Whether no more jobs are to come, and all have been taken. So the end of the producers does
+    /// not hide a lost notification.
     fn is_done(&self) -> bool {
         self.producers == 0 && self.jobs == 0
     }
@@ -153,7 +153,7 @@ pub fn monitor_queue(round: &Round) -> Tally {
     tally
 }
 
-/// Each notification that was counted by who gave it is counted by who got it.
+/// Each notification that its sender counts is counted by the thread that receives it.
 fn count(
     round: &Round,
     wait: impl Fn(&mut Worker<'_>) -> bool + Sync,

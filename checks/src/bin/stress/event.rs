@@ -6,8 +6,8 @@ use tk_event::Event;
 
 use crate::round::{Limits, Round, Tally};
 
-/// The first thread sets an event, and everybody comes through; then it clears it, and sets another
-/// one.
+/// The first thread sets an event, and all others come through. Then it clears that event, and sets
+/// the other one.
 pub fn laps(round: &Round) -> Tally {
     let events = [Event::new(), Event::new()];
     let arrived = AtomicUsize::new(0);
@@ -28,11 +28,11 @@ pub fn laps(round: &Round) -> Tally {
                 worker.work();
                 let over = worker.is_expired();
                 if over {
-                    // Told before the event is set that begins the last lap.
+                    // The others must know this before the event that begins the last lap is set.
                     last_lap.store(lap + 1, SeqCst);
                 }
                 events[lap % 2].set();
-                // Whoever is lost here is found by the watchdog.
+                // If a thread is lost here, the watchdog ends the program.
                 while arrived.load(SeqCst) < others {
                     std::thread::yield_now();
                 }
@@ -51,7 +51,7 @@ pub fn laps(round: &Round) -> Tally {
     )
 }
 
-/// Some set and clear as they like, the others wait with limits.
+/// Some threads set and clear the event at random times, the others wait with limits.
 pub fn limits(round: &Round) -> Tally {
     let event = Event::new();
     round.run(
@@ -74,8 +74,8 @@ pub fn limits(round: &Round) -> Tally {
     )
 }
 
-/// The first thread sets and clears an event in one go when all others sleep there. Each such pulse
-/// releases all of them.
+/// The first thread sets an event and clears it immediately, when all others sleep there. Each such
+/// pulse releases all of them.
 pub fn pulses(round: &Round) -> Tally {
     let event = Event::new();
     let others = round.threads - 1;
@@ -119,7 +119,7 @@ pub fn pulses(round: &Round) -> Tally {
                 event.set();
                 event.clear();
                 pulses.store(lap, SeqCst);
-                // The watchdog finds one who is left.
+                // If a thread still sleeps, the watchdog ends the program.
                 while released.load(SeqCst) < others * lap {
                     std::thread::yield_now();
                 }

@@ -64,8 +64,8 @@ impl<L: Default> Shelf<L> {
         if !worker.random.one_in(16) {
             return Arc::clone(&place.lock());
         }
-        // Who has it last drops it: this thread, or one that still uses it, which may be about to
-        // end.
+        // The last thread that has it drops it: this one, or one that still uses it, which may be
+        // about to end.
         let old = std::mem::take(&mut *place.lock());
         Arc::clone(&old)
     }

@@ -8,7 +8,7 @@ use tk_park::{
 
 use crate::round::{Limits, Round, Tally};
 
-/// Who was unparked, by the count of who did it, says so itself; nobody else does.
+/// As many threads say that they were unparked as the threads that unpark have counted.
 pub fn counts(round: &Round) -> Tally {
     let words = [AtomicU32::new(0), AtomicU32::new(0)];
     let (sent, received) = (AtomicU64::new(0), AtomicU64::new(0));
@@ -22,7 +22,7 @@ pub fn counts(round: &Round) -> Tally {
                         1 => {
                             let to = (&raw const words[1]) as usize;
                             let all = |_: &Waiter| Some(RequeueOp::UnparkSomeRequeueRest(2));
-                            // SAFETY: those who are parked on either word take any token.
+                            // SAFETY: the threads that are parked on either word accept any token.
                             let moved = unsafe { requeue(&words[0], to, all, |_| 1) };
                             moved.expect("it was told to").unparked_threads
                         }
@@ -59,7 +59,7 @@ pub fn counts(round: &Round) -> Tally {
     assert_eq!(
         sent.into_inner(),
         received.into_inner(),
-        "unparked, and said so"
+        "wake-ups given and received"
     );
     tally
 }

@@ -1,4 +1,4 @@
-//! What all rounds have in common.
+//! The parts that all rounds have in common.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -34,7 +34,7 @@ impl Random {
     }
 }
 
-/// The operations that have come to their end, in all threads.
+/// The number of operations that have ended, in all threads.
 pub static PROGRESS: Progress = Progress(AtomicU64::new(0));
 
 pub struct Progress(AtomicU64);
@@ -58,7 +58,7 @@ pub fn description() -> String {
         .clone()
 }
 
-/// What a thread, a round or all rounds of a kind have done.
+/// The operations and waits of a thread, of a round, or of all rounds of a kind.
 #[derive(Default)]
 pub struct Tally {
     pub operations: u64,
@@ -113,8 +113,8 @@ impl Round {
     }
 
     /// Runs `body` in each thread while the round goes on, then `last` until all threads have
-    /// ended, with a thread beside them that stops waits at random. Returns what all have done.
-    /// A panic of one is a panic here.
+    /// ended, with a thread beside them that stops waits at random. Returns the sum of their
+    /// tallies. If one of them panics, the program aborts.
     pub fn run(&self, body: impl Fn(&mut Worker<'_>) + Sync, mut last: impl FnMut()) -> Tally {
         let mut total = Tally::default();
         std::thread::scope(|s| {
@@ -129,7 +129,8 @@ impl Round {
                             random: Random::new(self.seed ^ (number as u64 + 1)),
                             tally: Tally::default(),
                         };
-                        // One panic is all that is needed: the others would wait for ever.
+                        // The first panic ends the program, because the other threads would wait
+                        // forever.
                         let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                             body(&mut worker);
                         }));
@@ -164,7 +165,7 @@ impl Round {
     }
 }
 
-/// With which limits a thread waits.
+/// The limits with which a thread waits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Limits {
     /// None: the wait has to be granted.
@@ -245,13 +246,14 @@ impl Worker<'_> {
     }
 }
 
-/// How long waits may take where everybody holds the thing for a known time: rule and measurement.
+/// How long a wait may take if each thread holds the thing for a known time: the rule, and its
+/// measurement.
 ///
-/// A thread that waits for a thing that others hold is let in after those who came before it. Each
-/// of them holds the thing for so long, and is handed it at the latest when its predecessor has
-/// done, but may have to wait for a processor first. On a busy machine that can be long, and it is
-/// not for the primitive to change. So the bound is 100 ms, and for each thread the longest hold,
-/// and the longest time without a processor that it has seen.
+/// A thread that waits for a thing gets it after the threads that came before it. Each of these
+/// holds the thing for a known time. It gets the thing at the latest when its predecessor releases
+/// it, but may have to wait for a processor first. On a busy machine, that may take long, and the
+/// primitive has no influence on it. So the bound is 100 ms, plus the longest hold of each thread,
+/// plus the longest time that each thread has been without a processor.
 pub struct Fairness {
     longest_hold: AtomicU64,
     longest_delays: Vec<AtomicU64>,
@@ -265,7 +267,8 @@ impl Fairness {
         }
     }
 
-    /// Runs `operation` and remembers how long this thread was ready to run meanwhile and did not.
+    /// Runs `operation`, and remembers for how long this thread was meanwhile ready to run but did
+    /// not run.
     pub fn measure(&self, worker: &mut Worker<'_>, operation: impl FnOnce(&mut Worker<'_>)) {
         let before = run_delay();
         operation(worker);

@@ -8,7 +8,7 @@ use tk_semaphore::{AcquireError, BoundedSemaphore, Semaphore};
 
 use crate::round::{Fairness, Limits, Round, Tally};
 
-/// Those who are inside, by the permits they have; never more than there are.
+/// The permits that threads have taken: never more than the semaphore has.
 struct Inside {
     permits: usize,
     taken: AtomicUsize,

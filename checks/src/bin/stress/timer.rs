@@ -10,7 +10,7 @@ use tk_timer::{CancelOutcome, RescheduleOutcome, Schedule, Timer, TimerHandle, T
 
 use crate::round::{Limits, Round, Tally, Worker};
 
-/// What becomes of the timers of a round: each ends once, in one of these ways.
+/// The ends of the timers of a round: each ends once, in one of these ways.
 #[derive(Default)]
 struct Books {
     fired: AtomicUsize,
@@ -81,7 +81,7 @@ pub fn once(round: &Round) -> Tally {
         },
         || {},
     );
-    // What is still pending ends with the service, and what runs, by itself.
+    // Timers that are still pending end with the service. A function that runs ends by itself.
     let pending = service.pending();
     drop(service);
     let ends = || books.fired.load(SeqCst) + books.cancelled.load(SeqCst);
@@ -98,7 +98,8 @@ pub fn once(round: &Round) -> Tally {
     tally
 }
 
-/// Timers that repeat: none is called by two threads at once, nor after its end.
+/// Timers that repeat: no two threads call the same one at the same time, and none is called after
+/// its end.
 pub fn repeating(round: &Round) -> Tally {
     let service = TimerService::new();
     round.run(
