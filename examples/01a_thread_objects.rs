@@ -5,12 +5,12 @@ fn worker() {
     println!("worker");
 }
 
-/// In Python a program waits for its threads by itself. In Rust the process ends when `main`
-/// returns, whoever still runs: `tk_threading::main` waits for them.
+/// A Python program waits for its threads by itself. A Rust process ends when `main` returns, even
+/// if threads still run. `tk_threading::main` waits for them.
 pub fn main() {
     tk_threading::main(|| {
         for _ in 0..5 {
-            // Python makes the thread, then starts it. Here it is one step; what it returns is the
+            // Python makes the thread, then starts it. Here that is one step, which returns the
             // handle to join.
             tk_threading::spawn(worker);
         }

@@ -9,9 +9,9 @@ fn worker(num: u32) {
 pub fn main() {
     tk_threading::main(|| {
         for i in 0..5 {
-            // `spawn(move || worker(i))` would do as well. But a closure has no name, and the
-            // thread would be `Thread-1`; like this it is `Thread-1 (worker)`. Several
-            // arguments are passed as a tuple.
+            // `spawn(move || worker(i))` works too. But a closure has no name, so the thread's name
+            // would be `Thread-1`. Here it is `Thread-1 (worker)`. Several arguments are passed as
+            // a tuple.
             tk_threading::spawn_with(worker, i);
         }
     });

@@ -21,7 +21,7 @@ fn my_service() {
 /// the closure returns.
 pub fn main() -> io::Result<()> {
     tk_threading::main(|| {
-        // What Python gives to the constructor of `Thread` is given to a `Builder`.
+        // A `Builder` takes the arguments of the constructor of Python's `Thread`.
         Builder::new().name("worker").spawn(worker)?;
         Builder::new().spawn(worker)?; // Called after its function: `Thread-1 (worker)`.
         Builder::new().name("my_service").spawn(my_service)?;

@@ -1,4 +1,4 @@
-//! The same with a log, which puts the thread's name on each line by itself.
+//! The program of 02 with a log, which puts the thread's name on each line.
 
 use std::io;
 use std::time::Duration;
@@ -20,9 +20,8 @@ fn my_service1() {
 
 /// Sets up the log, then starts the threads.
 pub fn main() -> io::Result<()> {
-    // The program logs through the crate `log`, and this is where its lines go: to the standard
-    // error stream, as in Python. The format is Python's too; `[{levelname}] ({threadName:<10})
-    // {message}` is the same.
+    // The program logs through the crate `log`. Its lines go to the standard error stream, as in
+    // Python. The format is Python's too; `[{levelname}] ({threadName:<10}) {message}` is the same.
     logging::basic_config()
         .level(LevelFilter::Debug)
         .format("[%(levelname)s] (%(threadName)-10s) %(message)s")

@@ -28,9 +28,9 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         let d = Builder::new().name("daemon").daemon(true).spawn(daemon)?;
         let t = Builder::new().name("non-daemon").spawn(non_daemon)?;
 
-        // Python's `join(0.1)` returns `None` either way, so that one has to ask. This one says how
-        // it went: `Err(JoinError::TimedOut)`. Asking does as well. Either way the handle
-        // is still there, to be joined again.
+        // Python's `join(0.1)` always returns `None`, so you have to ask whether the thread is
+        // alive. This one returns `Err(JoinError::TimedOut)`. You can ask as well. The handle is
+        // still there, to be joined again.
         d.join_for(Duration::from_millis(100)).ok();
         println!("d.is_alive() {}", d.is_alive());
         t.join()?;

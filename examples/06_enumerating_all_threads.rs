@@ -20,7 +20,7 @@ fn worker() {
     debug!("ending");
 }
 
-/// Starts three daemons, and joins whoever is alive.
+/// Starts three daemons, and joins all threads that are alive.
 pub fn main() -> Result<(), Box<dyn Error>> {
     logging::basic_config()
         .level(LevelFilter::Debug)
@@ -33,7 +33,7 @@ pub fn main() -> Result<(), Box<dyn Error>> {
         }
 
         for t in tk_threading::enumerate() {
-            // To join oneself is an error, as in Python.
+            // A thread that joins itself gets an error, as in Python.
             if t.is_main() {
                 continue;
             }

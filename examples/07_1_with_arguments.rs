@@ -1,12 +1,12 @@
-//! Threads that run a value of a type of one's own, with the arguments as its fields.
+//! Threads that run a value of your own type, with the arguments as its fields.
 
 use std::collections::BTreeMap;
 
 use log::{LevelFilter, debug};
 use tk_threading::{Run, logging};
 
-/// What the thread is given. Python hides the arguments from a subclass of `Thread`, which has to
-/// keep a second copy; here the value that runs is a plain struct.
+/// The arguments of the thread. Python hides them from a subclass of `Thread`, which has to keep a
+/// second copy. Here, the value that runs is a plain struct.
 struct MyThreadWithArgs {
     args: (u32,),
     kwargs: BTreeMap<&'static str, &'static str>,

@@ -1,9 +1,10 @@
-//! Threads that run a value of a type of one's own: what Python does by a subclass of `Thread`.
+//! Threads that run a value of your own type, as Python's do with a subclass of `Thread`.
 
 use log::{LevelFilter, debug};
 use tk_threading::{Run, logging};
 
-/// Is no thread, but what a thread runs. So it can be started once, which Python has to check.
+/// A value that a thread runs. It is moved into the thread, so it can be started only once. Python
+/// checks that when the program runs.
 struct MyThread;
 
 impl Run for MyThread {

@@ -15,7 +15,7 @@ fn wait_for_event(e: Arc<Event>) {
     debug!("event set: {event_is_set}");
 }
 
-/// Waits for that long, and does other work when the event is not set by then.
+/// Waits for that long, and does other work if the event is not set by then.
 fn wait_for_event_timeout((e, t): (Arc<Event>, Duration)) {
     while !e.is_set() {
         debug!("wait_for_event_timeout starting");
@@ -37,8 +37,8 @@ pub fn main() -> io::Result<()> {
         .init();
 
     tk_threading::main(|| {
-        // What several threads own is in an `Arc`, and each gets a clone of that. A `static` would
-        // do without.
+        // Several threads own the event through an `Arc`, of which each gets a clone. A `static`
+        // would need none.
         let e = Arc::new(Event::new());
         Builder::new()
             .name("block")

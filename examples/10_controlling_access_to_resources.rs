@@ -21,7 +21,7 @@ impl Counter {
         let mut value = self.value.lock();
         debug!("Acquired lock");
         *value += 1;
-        // The guard goes out of scope here, and that releases the lock: also if there was a panic.
+        // The guard goes out of scope here, and releases the lock. It also does so after a panic.
     }
 }
 

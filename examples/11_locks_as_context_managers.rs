@@ -12,9 +12,9 @@ fn worker_with(lock: Arc<Lock<()>>) {
     debug!("Lock acquired via with");
 }
 
-/// As Python's `lock.acquire()` and `lock.release()`: to release the lock is to drop the guard. If
-/// one forgets to, the end of the scope does it. (Where one thread acquires and another releases,
-/// there is `RawLock`, with methods of these names.)
+/// As Python's `lock.acquire()` and `lock.release()`: dropping the guard releases the lock. If you
+/// forget that, the end of the scope does it. (If one thread acquires and another one releases, use
+/// `RawLock`, which has methods of these names.)
 fn worker_no_with(lock: Arc<Lock<()>>) {
     let guard = lock.lock();
     debug!("Lock acquired directly");

@@ -32,9 +32,8 @@ pub fn main() -> io::Result<()> {
         .init();
 
     tk_threading::main(|| {
-        // What the threads wait for is inside the condition. The Python program waits for the
-        // notification alone; a consumer that is late there waits for ever, one that is
-        // late here finds the resource.
+        // The resource is inside the condition. The Python program waits for the notification
+        // alone, so a consumer that is late waits forever. Here, it finds the resource.
         let available = Arc::new(Condition::new(false));
 
         let c1 = Builder::new().name("c1");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::{LevelFilter, debug};
 use tk_threading::{Builder, Lock, Semaphore, current, logging, sleep};
 
-/// Who is in the pool.
+/// The names of the threads in the pool.
 #[derive(Default)]
 struct ActivePool {
     active: Lock<Vec<String>>,
@@ -29,7 +29,7 @@ impl ActivePool {
 
 fn worker((s, pool): (Arc<Semaphore>, Arc<ActivePool>)) {
     debug!("Waiting to join the pool");
-    // As Python's `with s:`. The permit gives itself back when it goes out of scope.
+    // As Python's `with s:`. The permit is given back when it goes out of scope.
     let _permit = s.acquire();
     let name = current().name();
     pool.make_active(&name);

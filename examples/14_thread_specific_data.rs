@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, RandomState};
 use log::{LevelFilter, debug};
 use tk_threading::{Local, logging};
 
-/// Python's `local()` takes any attributes; here the value has a type. As a `static` it is there
-/// for all threads; it could as well be a field of something, which `thread_local!` could not.
+/// Python's `local()` takes any attributes; here the value has a type. As a `static`, it is there
+/// for all threads. It could also be a field of a struct, which is impossible with `thread_local!`.
 static LOCAL_DATA: Local<u64> = Local::new();
 
 fn show_value(data: &Local<u64>) {

@@ -4,12 +4,12 @@
 //! cargo run --release --example dirsum -- [--jobs N] DIR
 //! ```
 //!
-//! What it shows of the kit, and where:
+//! It uses these parts of the kit:
 //!
 //! ```text
-//!                     a queue, bounded, on a Condition        a Semaphore: files open at once
-//!     MainThread  -------------------------------------->  hasher-1, hasher-2, ...  ---->  the sums, in a Lock
-//!     walks DIR                 queue.rs                   hash.rs, a buffer each in a Local
+//!                 a bounded queue, on a Condition   a Semaphore limits the open files
+//!     MainThread ---------------------------------> hasher-1, hasher-2, ... ----> sums, in a Lock
+//!     walks DIR              queue.rs               hash.rs, a buffer each in a Local
 //!
 //!     a Timer draws the progress, on a terminal: progress.rs
 //!     Ctrl-C requests a stop, whose token is in every wait; the sums that are finished are printed
@@ -45,15 +45,15 @@ use sum::Sum;
 
 const EXIT_UNREAD: u8 = 1;
 const EXIT_USAGE: u8 = 2;
-/// What a shell says of a program that Ctrl-C has ended: 128 and the signal's number.
+/// The code that a shell reports for a program that Ctrl-C has ended: 128 and the signal's number.
 const EXIT_STOPPED: u8 = 130;
 
-/// What the threads of the program share.
+/// The state that the threads of the program share.
 struct Shared {
     stop: StopToken,
     progress: Progress,
-    /// Here rather than in the threads' results: if a thread panics, what it had finished is still
-    /// there.
+    /// The sums are here rather than in the threads' results, so that those that a thread has
+    /// finished are kept if it panics.
     sums: Lock<Vec<Sum>>,
 }
 
@@ -77,7 +77,8 @@ fn run(arguments: &Arguments) -> ExitCode {
     });
     stop_on_ctrl_c(source, &shared.progress);
 
-    // Two for each: while a thread hashes one file, the next is there.
+    // The queue has room for two files for each hasher, so that the next one is there while it
+    // hashes one.
     let (files, receiver) = queue::bounded(arguments.jobs.get().saturating_mul(2));
     let hashers = start_hashers(arguments.jobs.get(), receiver, &shared);
     walk(&arguments.directory, files, &shared);
@@ -102,8 +103,8 @@ fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// The first Ctrl-C ends the program in order, the second at once: no token ends a read from a disk
-/// that is silent.
+/// The first Ctrl-C ends the program in order. The second ends it immediately, because no token
+/// ends a read from a disk that does not answer.
 fn stop_on_ctrl_c(source: StopSource, progress: &Progress) {
     let set = ctrlc::set_handler(move || {
         if !source.request_stop() {
@@ -174,7 +175,7 @@ fn walk(directory: &Path, mut files: Sender<String>, shared: &Shared) {
     }
 }
 
-/// What a hasher does.
+/// Hashes files until none is left. This is the body of a hasher.
 fn hash_files(files: &Receiver<String>, shared: &Shared) {
     while let Some(path) = files.receive(&shared.stop) {
         match hash::hash_file(&path, &shared.stop, |bytes| shared.progress.hashed(bytes)) {
@@ -186,8 +187,8 @@ fn hash_files(files: &Receiver<String>, shared: &Shared) {
     }
 }
 
-/// Prints to the standard output. That nobody reads it is no failure: `dirsum DIR | head -1` has
-/// all it asked for.
+/// Prints to the standard output. It is no failure if nobody reads that: `dirsum DIR | head -1` has
+/// got its line.
 fn print(print: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> ExitCode {
     let mut out = BufWriter::new(io::stdout().lock());
     match print(&mut out).and_then(|()| out.flush()) {

@@ -1,9 +1,9 @@
 //! Two programs that hang, and what tk-watch says about them: `hang philosophers [stay]` and
 //! `hang service [stay]`.
 //!
-//! The philosophers deadlock: each has taken the fork on the left, and waits for the one on the
-//! right. The service does not deadlock, but one of its handlers keeps a lock while it is busy with
-//! something slow, and the others wait.
+//! The philosophers are in a deadlock: each has taken the fork on the left, and waits for the one
+//! on the right. The service does not deadlock, but one of its handlers keeps a lock while it is
+//! busy with something slow, and the others wait.
 //!
 //! Each prints a dump when it hangs, and ends. With `stay` it hangs on, and prints a dump whenever
 //! it gets a signal: `kill -QUIT` with the number of the process, which it prints.

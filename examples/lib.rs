@@ -1,5 +1,5 @@
-//! Nothing to be used: the programs lie beside this file. `cargo run --example tour` runs those of
-//! the tour.
+//! This library is empty: the programs lie beside this file. `cargo run --example tour` runs those
+//! of the tour.
 
 /// The examples in the project's README are tested here, where all the crates are at hand.
 #[cfg(doctest)]

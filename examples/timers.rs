@@ -1,8 +1,9 @@
 //! A million timers, of which half are cancelled: `timers [N [SECONDS]]`.
 //!
-//! Starts N timers that are due at random times in the next SECONDS (ten, if not said), cancels
-//! every other one, waits for the rest, and says how many fired and how many were cancelled, how
-//! late those that fired were, how much memory a pending timer takes, and how many threads it took.
+//! Starts N timers that are due at random times in the next SECONDS (ten by default), cancels every
+//! other one, and waits for the rest. Prints how many fired and how many were cancelled, how late
+//! those that fired were, how much memory a pending timer takes, and how many threads called
+//! functions.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::process::ExitCode;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use tk_threading::{CancelOutcome, Event, Timer, TimerService};
 
-/// Counts what is allocated.
+/// Counts the bytes that are allocated.
 struct Counting;
 
 static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
@@ -35,7 +36,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// What the timers write to. They capture a reference to it and their deadline.
+/// The results that the timers write. They capture a reference to this and their deadline.
 struct Board {
     /// How late each was, in nanoseconds, in the order in which they fired.
     late: Vec<AtomicU64>,
@@ -104,14 +105,14 @@ fn main() -> ExitCode {
     }
 }
 
-/// How many bytes a pending timer takes, in the mean of many, and how many of these its function
-/// captures.
+/// Returns how many bytes a pending timer takes, as the mean of many, and how many bytes its
+/// function captures.
 fn memory_of_one() -> (f64, usize) {
     const MANY: usize = 100_000;
     let service = TimerService::new();
     let (captured, far) = ([0_u64; 2], Duration::from_secs(3600));
     let start = || Timer::new(far, move || _ = std::hint::black_box(captured)).start_on(&service);
-    start(); // What the service itself takes is not counted.
+    start(); // The memory of the service itself is not counted.
     let before = ALLOCATED.load(Relaxed);
     for _ in 0..MANY {
         start();
@@ -188,7 +189,8 @@ fn run(timers: usize, within: Duration) -> bool {
         println!("lateness    {name}: at most {micros:.1} µs");
     }
     println!(
-        "memory      {per_timer:.0} bytes for each that is pending, beside the {captured} that its function captures"
+        "memory      {per_timer:.0} bytes for each that is pending, beside the {captured} that its \
+         function captures"
     );
     println!(
         "peak memory {}",

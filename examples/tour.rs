@@ -7,8 +7,8 @@
 //! cargo run --example tour -- --list       # what there is
 //! ```
 //!
-//! It ends with 0 if each of them did, with 1 if not, and with 2 if it does not understand what it
-//! is asked.
+//! The exit code is 0 if that of each program is 0, and 1 otherwise. It is 2 after a wrong command
+//! line.
 
 use std::env;
 use std::fmt::Write as _;
@@ -38,7 +38,8 @@ macro_rules! sections {
 sections! {
     thread_objects "01a_thread_objects.rs" "01a" "Thread objects"
     thread_objects_with_arguments "01b_thread_objects.rs" "01b" "Thread objects, with arguments"
-    determining_the_current_thread "02_determining_the_current_thread.rs" "02" "Determining the current thread"
+    determining_the_current_thread "02_determining_the_current_thread.rs"
+        "02" "Determining the current thread"
     using_logging "03_using_logging.rs" "03" "Using logging"
     daemon "04a_daemon.rs" "04a" "Daemon vs. non-daemon threads"
     daemon_joined "04b_daemon.rs" "04b" "Daemon vs. non-daemon threads, joined"
@@ -48,10 +49,13 @@ sections! {
     subclass "07_subclass_of_threading_thread.rs" "07" "Subclassing Thread"
     timer_thread "08_timer_thread.rs" "08" "Timer threads"
     signaling_between_threads "09_signaling_between_threads.rs" "09" "Signaling between threads"
-    controlling_access_to_resources "10_controlling_access_to_resources.rs" "10" "Controlling access to resources"
+    controlling_access_to_resources "10_controlling_access_to_resources.rs"
+        "10" "Controlling access to resources"
     locks_as_context_managers "11_locks_as_context_managers.rs" "11" "Locks as context managers"
-    condition_synchroning "12_condition_synchroning.rs" "12" "Synchronizing threads with a condition"
-    limiting_concurrent_access "13_limiting_concurrent_access_to_resources.rs" "13" "Limiting concurrent access to resources"
+    condition_synchroning "12_condition_synchroning.rs"
+        "12" "Synchronizing threads with a condition"
+    limiting_concurrent_access "13_limiting_concurrent_access_to_resources.rs"
+        "13" "Limiting concurrent access to resources"
     thread_specific_data "14_thread_specific_data.rs" "14" "Thread-specific data"
 }
 
@@ -74,15 +78,16 @@ impl Section {
         &self.id[..2]
     }
 
-    /// Whether this is what was asked for: `04`, `04a` or `04a_daemon`.
+    /// Whether this argument names the section: `04`, `04a` or `04a_daemon`.
     fn answers_to(&self, asked: &str) -> bool {
         [self.number(), self.id, self.name()].contains(&asked)
     }
 
-    /// Runs the program in a process of its own: this one again, told to be that section. For a
-    /// program starts with an empty registry and without a logger, and it ends as a whole.
+    /// Runs the program in a process of its own, because a program starts with an empty registry
+    /// and without a logger, and ends as a whole. The process runs the tour again, with an argument
+    /// that makes it be that section.
     ///
-    /// Its output goes where the tour's goes. An error says how it went wrong.
+    /// Its output goes where the tour's goes. The error is a text for the user.
     fn run(&self) -> Result<(), String> {
         let status = env::current_exe()
             .and_then(|exe| Command::new(exe).args([BE, self.name()]).status())
@@ -95,7 +100,7 @@ impl Section {
     }
 }
 
-/// What the tour is asked for, if it is to be one of its sections.
+/// The argument with which the tour is one of its sections.
 const BE: &str = "--be";
 
 const USAGE: &str = "usage: tour [--list] [SECTION]...";
@@ -137,8 +142,8 @@ fn sections(asked: &[&str]) -> Result<Vec<&'static Section>, String> {
     Ok(SECTIONS.iter().filter(wanted).collect())
 }
 
-/// Runs these sections under their headings, and says whether each went well. One that did not does
-/// not keep the next from being run.
+/// Runs these sections under their headings, and returns whether all of them succeeded. If one
+/// fails, the next ones are run nevertheless.
 fn walk(sections: &[&Section]) -> io::Result<bool> {
     let mut all_well = true;
     for (i, section) in sections.iter().enumerate() {
@@ -147,7 +152,7 @@ fn walk(sections: &[&Section]) -> io::Result<bool> {
             writeln!(stdout)?;
         }
         writeln!(stdout, "== {} {}", section.id, section.title)?;
-        // What is still in the buffer when the child begins comes after the child's own output.
+        // If the heading stayed in the buffer, it would come after the child's own output.
         stdout.flush()?;
         drop(stdout);
 
@@ -167,8 +172,7 @@ fn list() -> String {
     })
 }
 
-/// The end of a tour that was understood. Its output may have had nobody left to read it, which is
-/// no error of the tour's.
+/// Returns the exit code of a tour. It is no error if nobody reads the output.
 fn after(result: io::Result<bool>) -> ExitCode {
     match result {
         Ok(true) => ExitCode::SUCCESS,

@@ -9,7 +9,7 @@ use std::thread::available_parallelism;
 
 pub const USAGE: &str = "usage: dirsum [--jobs N] DIR";
 
-/// What the user wants.
+/// The task that the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Command {
     Sum(Arguments),
@@ -57,7 +57,7 @@ fn number(text: &str) -> Result<NonZero<usize>, UsageError> {
         .map_err(|_| UsageError::BadNumber(text.to_owned()))
 }
 
-/// What is wrong with a command line.
+/// The error in a command line.
 #[derive(Debug, PartialEq, Eq)]
 pub enum UsageError {
     NoDirectory,

@@ -7,14 +7,13 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use tk_threading::{Limit, Local, Semaphore, StopToken, WaitError};
 
-/// How much is read at a time, in bytes; also, how long a stop may take to be seen.
+/// The number of bytes that are read at a time. A stop is noticed after each of these blocks.
 const BLOCK: usize = 128 * 1024;
 
-/// A permit for each file that may be open. However many threads there are, a process has only so
-/// many descriptors.
+/// A permit for each file that may be open, because a process may run out of file descriptors.
 static OPEN_FILES: Semaphore = Semaphore::new(64);
 
-/// Each thread has its own, for all its files, and drops it when it ends.
+/// Each thread has its own buffer for all its files, and drops it when it ends.
 static BUFFER: Local<Box<[u8]>> = Local::with_init(|| vec![0; BLOCK].into());
 
 /// Why a file has no sum.

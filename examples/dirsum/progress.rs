@@ -1,5 +1,5 @@
-//! What the user sees on the standard error while the program runs: complaints and, on a terminal,
-//! the progress.
+//! The output on the standard error while the program runs: complaints and, on a terminal, the
+//! progress.
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
@@ -92,8 +92,8 @@ fn style() -> ProgressStyle {
         .expect("the template is right")
 }
 
-/// The counting threads touch numbers only; to draw them is the timer's business. A daemon: it
-/// holds nothing open.
+/// The counting threads only change numbers, and the timer draws them. It is a daemon, so that it
+/// does not hold the program open.
 fn draw_from_now_on(bar: ProgressBar, counts: Arc<Counts>) -> Option<TimerHandle> {
     let start = Instant::now();
     let draw = move || {

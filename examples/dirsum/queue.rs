@@ -1,17 +1,17 @@
 //! A bounded queue from one thread to many, on a [`Condition`].
 //!
-//! Both sides wait at the same condition: the receivers while the queue is empty, the sender while
-//! it is full. A notification for the one side must not go to the other. It cannot, by what a
-//! `Condition` promises (a notification wakes exactly one, the one that has waited longest), if the
-//! capacity is at least the number of receivers:
+//! Both sides wait for the same condition: the receivers while the queue is empty, the sender while
+//! it is full. A notification for one side must not wake the other. A `Condition` promises that a
+//! notification wakes exactly one thread, the one that has waited longest. So that does not happen
+//! if the capacity is at least the number of receivers:
 //!
 //! 1. Each item that is sent notifies one thread. A receiver that began to wait at an empty queue
 //!    has at most the other receivers before it, so it has been notified before the queue is full.
-//! 2. So when the sender begins to wait, no receiver waits, and none begins to before one has found
-//!    the queue empty. The first item that is received from a full queue notifies the sender.
+//! 2. So when the sender begins to wait, no receiver waits, and none begins to wait before one has
+//!    found the queue empty. The first item that is received from a full queue notifies the sender.
 //!
-//! Either side learns that the other has gone, by whatever way it went: the handles count
-//! themselves, and they are dropped by a panic too.
+//! Each side learns that the other has gone, even by a panic, because a panic drops the handles
+//! too, and the queue counts them.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub struct Sender<T>(Arc<Queue<T>>);
 /// One of the receivers. A clone is another one.
 pub struct Receiver<T>(Arc<Queue<T>>);
 
-/// What was sent will not be received: there is no receiver any more, or a stop was requested.
+/// The item will not be received: there is no receiver any more, or a stop was requested.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Closed;
 
@@ -78,7 +78,7 @@ impl<T> Receiver<T> {
     /// a stop.
     #[track_caller]
     pub fn receive(&self, stop: &StopToken) -> Option<T> {
-        // After a stop, what is in the queue stays there.
+        // After a stop, the items in the queue stay there.
         Limit::from(stop).check().ok()?;
         let mut state = self.0.state.lock_with(stop).ok()?;
         state

@@ -1,5 +1,5 @@
-//! Corners that the program as a whole is hard to drive into: its queue and its hashing, in this
-//! process.
+//! States that are hard to bring about in the program as a whole: its queue and its hashing, in
+//! this process.
 
 use std::cell::Cell;
 use std::io::ErrorKind;
@@ -12,7 +12,7 @@ use crate::hash::{HashError, hash_file};
 use crate::queue::{Closed, bounded};
 use crate::tree::Tree;
 
-/// The thread's value. A test whose threads hang fails.
+/// Joins the thread. If it hangs, the test fails.
 #[track_caller]
 fn end<T>(thread: JoinHandle<T>) -> Result<T, Panicked> {
     match thread.join_for(Duration::from_secs(120)) {
@@ -31,8 +31,8 @@ fn wait_until_it_waits(thread: &Thread) {
 #[test]
 fn each_item_is_received_once() {
     const ITEMS: usize = 5_000;
-    // As tight as the queue allows: a notification that went to the wrong side would be the end of
-    // it.
+    // The queue has the least room that it allows. If a notification went to the wrong side, it
+    // would stand still.
     for receivers in [1, 2, 3, 5] {
         let never = StopSource::new().token();
         let (mut sender, receiver) = bounded(receivers + 1);
@@ -128,7 +128,7 @@ fn a_stop_ends_the_waits_of_both_sides() {
     let (sent, _sender) = end(sending).unwrap();
     assert_eq!(sent, Err(Closed));
     assert_eq!(end(receiving).unwrap(), None);
-    // What is in the queue stays there.
+    // The items in the queue stay there.
     assert_eq!(receiver.receive(&stop), None);
     assert_eq!(Closed::from(WaitError::Stopped), Closed);
 }
@@ -197,7 +197,7 @@ fn no_more_files_are_open_than_permits_and_a_stop_ends_the_wait_for_one() {
     let result = end(one_too_many).unwrap();
     assert!(matches!(result, Err(HashError::Stopped)), "{result:?}");
 
-    // The others are where no token reaches, until the pipe has a writer.
+    // No token ends the call in which the others wait. They wait until the pipe has a writer.
     assert!(hashing.iter().all(|one| one.is_alive()));
     let _writer = File::options().read(true).write(true).open(&pipe).unwrap();
     for one in hashing {

@@ -1,4 +1,4 @@
-//! What goes wrong, and what goes on.
+//! Failures, and the work that goes on in spite of them.
 
 use crate::process::{dirsum, run};
 use crate::tree::{Tree, line};
@@ -59,7 +59,7 @@ fn a_name_that_is_not_utf8_is_left_out_and_the_rest_goes_on() {
     );
 }
 
-/// Root may read anything, so then the program runs as somebody else.
+/// Root may read anything. So if the test runs as root, the program runs as another user.
 #[cfg(unix)]
 #[test]
 fn what_cannot_be_opened_is_left_out_and_the_rest_goes_on() {
@@ -82,9 +82,9 @@ fn what_cannot_be_opened_is_left_out_and_the_rest_goes_on() {
     let mut command = dirsum(tree.root(), ["."]);
     let elsewhere = Tree::new();
     if fs::metadata(tree.root()).unwrap().uid() == 0 {
-        // A copy, as the program may lie where nobody else can go. Made by another process: if this
-        // one wrote it, a child of another test might have it open for a moment, and it
-        // could not be run.
+        // The program is copied, because it may lie where another user can't go. Another process
+        // makes the copy: if this one wrote it, a child of another test might have it open for a
+        // moment, and it could not be run.
         let copy = elsewhere.root().join("dirsum");
         let mut cp = Command::new("cp");
         cp.arg(crate::process::program()).arg(&copy);
@@ -96,10 +96,10 @@ fn what_cannot_be_opened_is_left_out_and_the_rest_goes_on() {
             .current_dir(tree.root())
             .uid(NOBODY)
             .gid(NOBODY);
-        // Not even root can be somebody else everywhere; and the temporary files may be out of
-        // their reach.
+        // In some places, not even root can become another user, or that user can't reach the
+        // temporary files.
         if !can_start(&mut command) {
-            eprintln!("cannot run the program as somebody else");
+            eprintln!("cannot run the program as another user");
             return;
         }
     }
@@ -163,7 +163,7 @@ fn output_that_cannot_be_written_is_a_failure() {
     assert!(finished.err.starts_with("dirsum: standard output: "));
 }
 
-/// Complaints with nobody to hear them.
+/// Complaints that nobody can read.
 #[test]
 fn a_closed_standard_error_is_no_panic() {
     let tree = Tree::new();

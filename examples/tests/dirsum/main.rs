@@ -1,4 +1,4 @@
-//! What `dirsum` promises, asked of the program itself; and of its parts, what is hard to see from
+//! The promises of `dirsum`: tests of the program itself, and of parts that are hard to see from
 //! outside.
 
 mod corners;

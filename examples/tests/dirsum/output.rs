@@ -1,4 +1,4 @@
-//! What is printed.
+//! The output.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ fn every_file_has_its_line_with_any_number_of_jobs() {
     }
 }
 
-/// As the words have it: `find . -type f -print0 | sort -z | xargs -0 sha256sum`.
+/// The output is that of `find . -type f -print0 | sort -z | xargs -0 sha256sum`.
 #[cfg(unix)]
 #[test]
 fn the_lines_are_those_of_sha256sum() {
@@ -55,8 +55,8 @@ fn paths_begin_with_the_directory_as_it_was_given() {
     assert!(finished.out.lines().all(|line| line.contains("  many/")));
 }
 
-/// Older versions of `sha256sum` leave it as it is; so it is not in the tree that is compared with
-/// theirs.
+/// Older versions of `sha256sum` do not escape it. So it is not in the tree that is compared with
+/// their output.
 #[cfg(unix)]
 #[test]
 fn a_carriage_return_in_a_name_is_escaped() {
@@ -76,7 +76,7 @@ fn an_empty_directory_has_no_lines() {
     assert_eq!(finished.expect_code(0).out, "");
 }
 
-/// More threads than may have a file open, and more than there are files.
+/// There are more threads than may have a file open, and more than there are files.
 #[test]
 fn hundreds_of_jobs_print_the_same() {
     let tree = Tree::mixed();

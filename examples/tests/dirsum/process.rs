@@ -1,4 +1,4 @@
-//! Runs the program, and sees to it that it ends.
+//! Runs the program, and makes sure that it ends.
 
 use std::env::consts::EXE_SUFFIX;
 use std::ffi::OsStr;
@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::{JoinHandle, sleep, spawn};
 use std::time::{Duration, Instant};
 
-/// Many times what anything here takes, also on a machine with other things to do.
+/// Many times as long as any test takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The program, which lies beside the tests.
@@ -18,8 +18,8 @@ pub fn program() -> PathBuf {
     let program = built.join("examples").join(format!("dirsum{EXE_SUFFIX}"));
     assert!(
         program.exists(),
-        "there is no {}: `cargo test -p tk-examples` builds it, unless it is told which targets to test; \
-         `cargo build -p tk-examples --example dirsum` does",
+        "there is no {}: `cargo test -p tk-examples` builds it, unless it is told which targets to \
+         test; `cargo build -p tk-examples --example dirsum` does",
         program.display()
     );
     program
@@ -62,7 +62,7 @@ impl Running {
         Running::start_without_out(command)
     }
 
-    /// Leaves the standard output to where it goes.
+    /// As `start`, but leaves the standard output where the command sends it.
     pub fn start_without_out(mut command: Command) -> Running {
         command.stdin(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -85,7 +85,7 @@ impl Running {
         self.reap()
     }
 
-    /// The watchdog: to be called between two looks.
+    /// Kills a program that has run for too long. To be called between two looks at it.
     fn watch(&mut self, what: &str) {
         if self.started.elapsed() > PATIENCE {
             let _ = self.child.kill();
@@ -107,7 +107,7 @@ impl Running {
     }
 }
 
-/// For those who look into `/proc`.
+/// Methods for tests that look into `/proc`.
 #[cfg(target_os = "linux")]
 impl Running {
     pub fn id(&self) -> u32 {

@@ -1,5 +1,4 @@
-//! Ctrl-C. Where the program has got to is read from `/proc`: nothing here waits in the hope that
-//! it has.
+//! Ctrl-C. The tests read from `/proc` how far the program has got, and wait for that.
 
 use std::fs;
 use std::path::Path;
@@ -49,9 +48,9 @@ fn ctrl_c_stops_in_the_middle_of_a_file_and_prints_what_is_finished() {
     running.wait_until("the huge file is open", || {
         open_files(id, &tree.root().join("huge")) == 1
     });
-    // When one of the two has nothing more to do, all but the huge file is done. (They were both
-    // started before it was opened, and a thread has no name yet when it starts: so all the
-    // names count.)
+    // When one of the two hashers has ended, all files but the huge one are done. (A thread has no
+    // name of its own yet when it starts. But both were started before the huge file was opened, so
+    // all names count.)
     running.wait_until("one hasher is left", || {
         let mut names = threads(id);
         names.sort_unstable();
@@ -67,7 +66,8 @@ fn ctrl_c_stops_in_the_middle_of_a_file_and_prints_what_is_finished() {
 #[test]
 fn ctrl_c_ends_the_wait_for_room_in_the_queue() {
     let tree = Tree::new();
-    // Wherever the first of them comes in the directory, the others are more than the queue takes.
+    // Wherever the first huge file comes in the directory, the others are more than the queue has
+    // room for.
     for n in 0..10 {
         tree.write_huge(&format!("huge-{n}"));
         tree.write(&format!("small-{n}"), n.to_string());
@@ -80,7 +80,7 @@ fn ctrl_c_ends_the_wait_for_room_in_the_queue() {
     running.interrupt();
     let finished = running.finish();
     finished.expect_code(130);
-    // Those that were done before are there, in their order; whichever they are.
+    // The sums that were finished before are there, in their order, whichever they are.
     let small = |n: u32| line(&format!("./small-{n}"), n.to_string().as_bytes());
     let expected: String = (0..10)
         .map(small)

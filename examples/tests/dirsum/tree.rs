@@ -1,4 +1,4 @@
-//! Files to sum, and what their sums are.
+//! Files to sum, and their sums.
 
 use std::fs;
 use std::io;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use sha2::{Digest, Sha256};
 
-/// A directory of its own, removed when this is dropped.
+/// A directory of the test's own, which is removed when this is dropped.
 pub struct Tree {
     root: PathBuf,
     #[cfg(unix)]
@@ -36,7 +36,7 @@ impl Tree {
         }
     }
 
-    /// With a little of everything.
+    /// A tree with files of all kinds.
     pub fn mixed() -> Tree {
         let tree = Tree::new();
         tree.write("empty", "");
@@ -45,14 +45,15 @@ impl Tree {
         tree.write(" leading and trailing ", "2");
         tree.write("größe", "3");
         tree.write("a/b/c/d/deep", "4");
-        // The order of bytes, which is not that of the components: `-` and `.` come before `/`.
+        // These show that the paths are sorted by bytes, not by components: `-` and `.` come before
+        // `/`.
         tree.write("a-", "5");
         tree.write("a.txt", "6");
         tree.write("a0", "7");
         tree.write("Z", "8");
         tree.write(".hidden/.file", "9");
         fs::create_dir(tree.root().join("no files here")).unwrap();
-        // Several blocks, and a bit.
+        // A file of several blocks, the last of which is not full.
         let large: Vec<u8> = (0..3_000_001_u32).map(|n| (n % 251) as u8).collect();
         tree.write("a/large", large);
         for n in 0..100 {
@@ -96,8 +97,8 @@ impl Tree {
         self.forbidden.push(path);
     }
 
-    /// What is to be printed, worked out without the program's help. `given` is the directory as
-    /// the program gets it.
+    /// Returns the output that the program should print, computed without it. `given` is the
+    /// directory as the program gets it.
     pub fn sums(&self, given: &str) -> String {
         let mut files = Vec::new();
         list(&self.root, given, &mut files);

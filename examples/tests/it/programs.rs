@@ -1,4 +1,4 @@
-//! One test for each program: what CPython 3.11 prints is what it prints.
+//! One test for each program: it prints the lines that CPython 3.11 prints.
 
 use crate::run::{run, run_in_time, run_in_time_together};
 use crate::said::{Said, assert_in_order, assert_same_by_thread, by_thread, masked, without_time};
@@ -111,8 +111,8 @@ fn p05_join_waiting_timeout() {
     assert_eq!(said.out(), ["d.is_alive() true"]);
 }
 
-/// With both streams in one: the join gives up when the daemon has long begun, and not after its
-/// end.
+/// With both streams in one, the order shows that the join gives up after the beginning of the
+/// daemon and before its end.
 #[test]
 fn p05_join_waiting_timeout_gives_up_in_between() {
     const ORDER: [&str; 2] = ["(daemon    ) Starting", "d.is_alive() true"];
@@ -137,7 +137,7 @@ fn p06_enumerating_all_threads() {
         let joining = lines.filter(|line| line.starts_with("(MainThread)"));
         joining.map(str::to_owned).collect()
     };
-    // A thread that has ended by the time that the main thread looks is not joined.
+    // The main thread does not join a thread that has ended before it looks.
     let said = run_in_time("06_enumerating_all_threads", |said| {
         joining(said) == JOINING
     });
@@ -309,7 +309,7 @@ fn p12_condition_synchroning() {
     let lines = without_times(&said);
     let (first, last) = lines.split_at(ORDER.len().min(lines.len()));
     assert_eq!(first, ORDER);
-    // Who of the two is first is not said.
+    // Either of the two consumers may be first.
     assert_eq!(
         sorted(last.iter().map(String::as_str).collect()),
         [
@@ -319,8 +319,8 @@ fn p12_condition_synchroning() {
     );
 }
 
-/// Who is in the pool is logged under the pool's lock, so the lines tell the whole story: each one
-/// adds the thread that logs it, or takes it out.
+/// The threads in the pool are logged with the pool's lock held, so the lines tell the whole story:
+/// each one adds the thread that logs it, or takes it out.
 #[test]
 fn p13_limiting_concurrent_access_to_resources() {
     const WAITING: &str = "Waiting to join the pool";

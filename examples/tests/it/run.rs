@@ -13,14 +13,15 @@ use crate::said::{Line, Said, Stream};
 /// No program takes a tenth of this, unless it hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// How often a program may be late until that is taken for its fault.
+/// How many times a program may be late before the test fails.
 const ATTEMPTS: usize = 8;
 
 /// Runs an example, and returns what it printed.
 ///
 /// # Panics
 ///
-/// If it does not end with this status, or not at all; with what it printed until then.
+/// If it does not end with this status, or does not end at all. The message has the lines that it
+/// printed.
 pub fn run(name: &str, arguments: &[&str], status: i32) -> Said {
     start(name, arguments, Streams::Apart).finish(status, LIMIT)
 }
@@ -31,8 +32,8 @@ pub fn run_together(name: &str, arguments: &[&str], status: i32) -> Said {
 }
 
 /// Runs an example that prints certain lines if its threads sleep no longer than they want to. On a
-/// machine that is busy with other things they may, and then it is run again, some times at most.
-/// Returns what it printed last.
+/// busy machine, they may sleep longer. In that case, the example is run again, at most
+/// [`ATTEMPTS`] times in all. Returns the lines of the last run.
 pub fn run_in_time(name: &str, in_time: impl Fn(&Said) -> bool) -> Said {
     again_until(in_time, || run(name, &[], 0))
 }
@@ -103,8 +104,8 @@ fn example(name: &str) -> PathBuf {
     path.set_extension(env::consts::EXE_EXTENSION);
     assert!(
         path.exists(),
-        "there is no {}: `cargo test -p tk-examples` builds it, but not if it is told which targets to test (`--test`, \
-         `--all-targets`); `cargo build -p tk-examples --examples` does",
+        "there is no {}: `cargo test -p tk-examples` builds it, but not if it is told which \
+         targets to test (`--test`, `--all-targets`); `cargo build -p tk-examples --examples` does",
         path.display(),
     );
     path
@@ -115,7 +116,7 @@ fn read(stream: impl Read + Send + 'static, from: Stream, lines: Sender<Line>) {
     thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             let text = line.unwrap_or_else(|error| format!("(unreadable: {error})"));
-            // Nobody listens when the program has been given up.
+            // The test has stopped listening if the program took too long.
             if lines.send(Line { from, text }).is_err() {
                 return;
             }
@@ -159,7 +160,8 @@ impl Running {
     }
 }
 
-/// So that the processes which the program starts can be ended with it.
+/// Gives the program a process group of its own, so that the processes that it starts can be ended
+/// with it.
 #[cfg(unix)]
 fn own_process_group(command: &mut Command) {
     std::os::unix::process::CommandExt::process_group(command, 0);

@@ -1,4 +1,4 @@
-//! What a program printed.
+//! The lines that a program printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -79,8 +79,8 @@ pub fn by_thread<'a>(lines: &[&'a str]) -> BTreeMap<&'a str, Vec<&'a str>> {
     threads
 }
 
-/// Checks that each thread has printed its lines of these, in order. The order of the threads does
-/// not matter.
+/// Checks that each thread has printed its own of these lines, in order. The order of the threads
+/// does not matter.
 #[track_caller]
 pub fn assert_same_by_thread(lines: &[&str], expected: &[&str]) {
     assert_eq!(by_thread(lines), by_thread(expected));
@@ -98,11 +98,10 @@ pub fn assert_in_order(lines: &[&str], ordered: &[&str]) {
     }
 }
 
-/// What stands before the message, which is the thread's name and what is around it, and the
-/// message.
+/// Splits a line into the thread's name, with the brackets around it, and the message.
 ///
-/// The name may have brackets of its own: `(Thread-1 (worker)) Starting`. So no message can have a
-/// bracket and a space.
+/// The name may have brackets of its own, as in `(Thread-1 (worker)) Starting`. So no message may
+/// contain a closing bracket and a space.
 fn split(line: &str) -> (&str, &str) {
     let end = line.rfind(") ").map(|at| at + 1);
     let end = end.or_else(|| line.find(' '));
