@@ -9,14 +9,14 @@ use tk_benches::case::{Case, Measure};
 use tk_benches::cases::{self, Scale};
 use tk_benches::floor::Floor;
 
-/// Measures one contender. The figure of a case may be a quantile, so it is the figure that is
-/// passed on, and not how long the measurement took.
+/// Measures one contender. The figure of a case may be a quantile, so criterion gets the figure,
+/// and not the length of the measurement.
 fn bench(group: &mut BenchmarkGroup<'_, WallTime>, name: &str, prepare: impl Fn() -> Measure) {
     group.bench_function(BenchmarkId::from_parameter(name), |bencher| {
         let mut measure = prepare();
         bencher.iter_custom(|operations| {
             let cost = measure(operations).cost;
-            // Nothing at all is no time that criterion can divide by.
+            // Criterion can't divide by zero.
             Duration::from_nanos((cost * operations as f64).max(1.0) as u64)
         });
     });
@@ -34,7 +34,7 @@ fn run(criterion: &mut Criterion, case: &Case) {
     group.finish();
 }
 
-/// Each of them once, and not beside each case.
+/// Measures each floor once, and not beside each case.
 fn floors(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("floors");
     group
@@ -52,7 +52,7 @@ fn floors(criterion: &mut Criterion) {
 }
 
 fn main() {
-    // As criterion's: to see that all runs.
+    // As with criterion's own `--test`, each case runs once, without being measured for long.
     let scale = if std::env::args().any(|argument| argument == "--test") {
         Scale::Trial
     } else {

@@ -1,10 +1,10 @@
-//! How many instructions the fast paths take: the figure that no noise touches.
+//! How many instructions the fast paths take, which does not depend on the load of the machine.
 //!
 //! `ci/instructions.sh` runs it, and fails if a path has grown over its limit. Each limit is per
-//! operation, the loop around it included, and leaves room for what another compiler makes of the
-//! same code, not for another step: who makes a path shorter lowers its limit.
+//! operation, the loop around it included. It leaves room for the code of another compiler, but not
+//! for another step. If a change makes a path shorter, it lowers the limit.
 
-// What the macros make of a function is a module without a word about it.
+// The macros turn a function into a module without documentation.
 #![allow(missing_docs)]
 
 use std::hint::black_box;
@@ -15,12 +15,12 @@ use log::{Level, Record};
 use tk_benches::adapter::tk;
 use tk_benches::kind::{Event, Line, Local, Logger, Monitor, Mutex, Reentrant, Semaphore};
 
-/// So many operations make one count: what a call of them costs does not show.
+/// One count is over so many operations that the cost of a call does not show.
 const OPERATIONS: u64 = 1000;
 
-/// Fails above so many instructions per operation.
+/// Makes the benchmark fail above so many instructions per operation.
 fn limit(instructions: u64) -> LibraryBenchmarkConfig {
-    // Beside the operations: the call, and the first of them.
+    // There are instructions besides: for the call, and for the first operation.
     let most = instructions * OPERATIONS + 200;
     let mut callgrind = Callgrind::default();
     callgrind.hard_limits([(EventKind::Ir, most)]);
@@ -35,7 +35,8 @@ fn repeat(mut f: impl FnMut()) {
     }
 }
 
-/// What is counted is made before, and used once: the thread has its slot, and the code is bound.
+/// Returns the value after it has been used once, so that the thread has its slot and the code is
+/// linked.
 fn ready<T>(value: T, once: impl Fn(&T)) -> T {
     once(&value);
     value

@@ -11,7 +11,7 @@ use crate::measure::Sample;
 /// The name of the project's own contender.
 pub const OURS: &str = "tk";
 
-/// Performs that many operations and returns what they took.
+/// Performs that many operations, and returns the measurement.
 pub type Measure = Box<dyn FnMut(u64) -> Sample>;
 
 /// A workload, its contenders, and its goals.
@@ -46,7 +46,7 @@ pub struct Contender {
     prepare: Box<dyn Fn() -> Measure>,
 }
 
-/// Shows that an adapter does what its trait says, or says what it does instead.
+/// Shows that an adapter does what its trait says, or returns its fault.
 pub type Proof = fn() -> Result<(), String>;
 
 /// An adapter that does not do what its trait says.
@@ -70,8 +70,8 @@ impl fmt::Display for Unproven {
 
 impl std::error::Error for Unproven {}
 
-/// How long a proof may take. A proof takes milliseconds, on a busy machine too, but one that loses
-/// a wake-up does not end.
+/// How long a proof may take. A proof takes milliseconds, even on a busy machine, unless a lost
+/// wake-up keeps it from ending.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 impl Contender {
@@ -90,7 +90,7 @@ impl Contender {
         self.prove_within(PATIENCE)
     }
 
-    /// The function that shows it.
+    /// The function that shows that.
     pub fn proof(&self) -> Proof {
         self.prove
     }

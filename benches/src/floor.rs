@@ -1,4 +1,4 @@
-//! The floors: single steps of the processor and of the kernel, of which everything here is made.
+//! The floors: single steps of the processor and of the kernel, of which all contenders are made.
 
 use std::cell::Cell;
 use std::hint::{black_box, spin_loop};
@@ -56,8 +56,8 @@ impl Floor {
     pub fn least(self) -> u64 {
         match self {
             Floor::Exchange | Floor::Load | Floor::LocalLoad => 1,
-            // As many as make each of the slices long enough for the clock, also where the threads
-            // hardly ever meet.
+            // So many that each of the slices is long enough for the clock, even if the threads
+            // hardly ever run at the same time.
             Floor::RoundTrip => 50 * SLICES,
             Floor::FutexWake => 20,
             Floor::FutexLateness => 5,
@@ -130,7 +130,7 @@ fn await_turn(word: &AtomicU64, turn: u64) {
     let mut spins = 0;
     while word.load(Acquire) != turn {
         spin_loop();
-        // The other may not be running: it is a floor of two processors, but it has to come to an
+        // The other thread may not be running. This is a floor of two processors, but it must also
         // end on one.
         spins += 1;
         if spins % 10_000 == 0 {

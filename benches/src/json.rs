@@ -29,7 +29,7 @@ pub struct Figures {
     pub ratio_lo: f64,
     /// A tenth of the ratios are above.
     pub ratio_hi: f64,
-    /// The ratio is to be this, or less.
+    /// The highest ratio that meets the goal.
     pub goal: Option<f64>,
     /// Whether all goals of the case are met; nothing if there is none.
     pub met: Option<bool>,
@@ -56,9 +56,9 @@ pub struct FloorFigures {
     pub name: String,
     /// Its cost.
     pub value: f64,
-    /// Ours over it, as the ratio is taken.
+    /// Our cost over it: the median over the rounds, as for the ratio.
     pub multiple: f64,
-    /// The multiple is to be this, or less.
+    /// The highest multiple that meets the goal.
     pub goal: Option<f64>,
 }
 

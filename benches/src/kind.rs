@@ -92,7 +92,7 @@ pub enum Side {
 /// How many waiters a `put` or a `take` notifies on the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Notify {
-    /// The one that has waited longest, or any one, as the contender has it.
+    /// One waiter. The contender decides which.
     One,
     /// All of them.
     All,
@@ -193,7 +193,7 @@ pub trait Local: Named + Send + Sync + 'static {
     fn set_first(&self, value: u64);
 }
 
-/// Timers of which hardly any ever fires: limits of requests, as a server has them.
+/// Timers that hardly ever fire, as the limits of a server's requests.
 pub trait TimerQueue: Named + 'static {
     /// An empty one.
     fn new() -> Self;

@@ -12,7 +12,7 @@ pub fn processors() -> usize {
     thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The machine, and what it ran.
+/// The machine and its software.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor, and how many of them.
@@ -25,7 +25,7 @@ pub struct Machine {
     pub commit: String,
     /// The day, in UTC.
     pub date: String,
-    /// How many threads wanted to run when the measurement began, beside it.
+    /// The load average when the measurement began.
     pub load: String,
 }
 
@@ -50,7 +50,7 @@ fn unknown() -> String {
     "unknown".to_owned()
 }
 
-/// The first line of what a program says.
+/// The first line of the output of a program.
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().ok();
     let output = output.filter(|output| output.status.success());
@@ -83,8 +83,8 @@ fn date(time: SystemTime) -> String {
     let days = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs() / 86_400);
-    // Years that begin in March, so that the odd day is the last one of a year; 146097 days are
-    // four hundred years.
+    // The years begin in March, so that a leap day is the last day of a year. 146097 days are four
+    // hundred years.
     let days = days + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;

@@ -23,16 +23,16 @@ pub struct Sample {
     pub processor: f64,
     /// How often a thread went to sleep, per operation.
     pub switches: f64,
-    /// Jain's index over what the threads have got done.
+    /// Jain's index over the operations of the threads.
     pub fairness: Option<f64>,
     /// The longest that a thread had to wait.
     pub longest: Option<f64>,
-    /// One by one, where the case is about how they are spread.
+    /// All latencies, if the case is about their distribution.
     pub latencies: Vec<f64>,
 }
 
 impl Sample {
-    /// That many operations took that long.
+    /// The sample of so many operations that took that long.
     pub fn new(operations: u64, elapsed: Duration, usage: Usage) -> Sample {
         let operations = operations as f64;
         Sample {
@@ -44,7 +44,7 @@ impl Sample {
         }
     }
 
-    /// The figure is that quantile of these latencies, in nanoseconds.
+    /// A sample whose figure is that quantile of these latencies, in nanoseconds.
     pub fn of_latencies(latencies: Vec<f64>, part: f64, elapsed: Duration, usage: Usage) -> Sample {
         Sample {
             cost: quantile(&latencies, part),
@@ -81,7 +81,7 @@ pub fn repeat(operations: u64, mut f: impl FnMut()) -> Sample {
     }
 }
 
-/// Measures what `f` does, with what other threads of the program do for it.
+/// Measures `f`, and the work of other threads of the program for it.
 pub fn whole(operations: u64, f: impl FnOnce()) -> Sample {
     let before = Usage::of_process();
     let start = Instant::now();
@@ -90,20 +90,21 @@ pub fn whole(operations: u64, f: impl FnOnce()) -> Sample {
     Sample::new(operations, elapsed, Usage::of_process() - before)
 }
 
-/// When some threads have begun and ended, what they have used, and what each of them returned.
+/// The result of threads that ran at the same time.
 pub struct Together<R> {
     /// When the first of them began.
     pub begin: Instant,
     /// When the last of them ended.
     pub end: Instant,
-    /// Of all of them, from the start line to the end of their work.
+    /// The processor time and the switches of all of them, from the start line to the end of their
+    /// work.
     pub usage: Usage,
-    /// In the order of their numbers.
+    /// The value that each of them returned, in the order of their numbers.
     pub results: Vec<R>,
 }
 
 impl<R> Together<R> {
-    /// From the first begin to the last end.
+    /// The time from the first beginning to the last end.
     pub fn elapsed(&self) -> Duration {
         self.end - self.begin
     }
@@ -176,14 +177,14 @@ pub struct Work {
 }
 
 impl Work {
-    /// Of about that many nanoseconds, on this machine when nothing else runs.
+    /// Work of about so many nanoseconds, on this machine when nothing else runs.
     pub fn of(nanoseconds: u64) -> Work {
         Work {
             steps: (nanoseconds as f64 / nanoseconds_per_step()).round() as u64,
         }
     }
 
-    /// Does it.
+    /// Does the work.
     // Not inlined, so that all contenders run the same copy: copies of this loop differ by as much
     // as 15 percent.
     #[inline(never)]
@@ -206,7 +207,7 @@ pub struct VariedWork {
 }
 
 impl VariedWork {
-    /// With that mean. Works with different seeds vary differently.
+    /// Work with that mean. With another seed, the lengths are others.
     pub fn new(mean: Work, seed: u64) -> VariedWork {
         VariedWork {
             mean,
@@ -214,7 +215,7 @@ impl VariedWork {
         }
     }
 
-    /// Does a piece of it.
+    /// Does work of the next length.
     #[inline]
     pub fn perform(&mut self) {
         self.next().perform();

@@ -1,8 +1,8 @@
 //! Adapters prove themselves before they are timed: mutual exclusion holds, and the wake-up
 //! arrives.
 //!
-//! A proof that waits for something that never comes does not return. The runner [gives
-//! up](crate::case::Contender::prove) after a time.
+//! Each proof returns an error that names the fault. A proof that waits for something that never
+//! comes does not return. The runner [gives up](crate::case::Contender::prove) after a time.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex as StdMutex, mpsc};
@@ -13,7 +13,7 @@ use crate::cases::queue;
 use crate::kind::*;
 use crate::measure::{StartLine, together};
 
-/// Whether it holds, and what is wrong if not.
+/// The result of a proof: nothing, or the fault.
 pub type Proven = Result<(), String>;
 
 fn holds(it: bool, otherwise: &str) -> Proven {
@@ -27,11 +27,7 @@ fn holds(it: bool, otherwise: &str) -> Proven {
 const THREADS: usize = 4;
 const ROUNDS: u64 = 200;
 
-/// One call runs, and each thread sees what it did.
-///
-/// # Errors
-///
-/// If not; and so for all of these.
+/// One call runs, and each thread sees its effect.
 pub fn once<O: Once>() -> Proven {
     for _ in 0..ROUNDS {
         let (once, calls) = (O::new(), AtomicUsize::new(0));
@@ -63,10 +59,6 @@ pub fn once_cell<C: OnceCell>() -> Proven {
 }
 
 /// One thread is inside at a time, and each thread sees the changes of the threads before it.
-///
-/// # Errors
-///
-/// If not; and so for all of these.
 pub fn mutex<M: Mutex>() -> Proven {
     let lock = M::new();
     let inside = AtomicUsize::new(0);
@@ -127,14 +119,14 @@ pub fn read_write<L: ReadWrite>() -> Proven {
     Ok(())
 }
 
-/// It is a mutex, and an attempt in vain fails, no earlier than its timeout.
+/// It is a mutex, and an attempt at a lock that is held fails, not before its timeout.
 pub fn timed_mutex<M: TimedMutex>() -> Proven {
     mutex::<M>()?;
     let lock = M::new();
     let length = Duration::from_millis(2);
     holds(
         lock.try_with_for(length, |count| *count) == Some(0),
-        "it was free, and not to be had",
+        "an attempt at a free lock has failed",
     )?;
     lock.with(|_| {
         let other = || {
@@ -147,7 +139,7 @@ pub fn timed_mutex<M: TimedMutex>() -> Proven {
     })
 }
 
-/// Its holder can take it again, and another thread cannot until it is given back as often.
+/// Its holder can take it again. Another thread can't take it until it has been released as often.
 pub fn reentrant<R: Reentrant>() -> Proven {
     let lock = R::new();
     let inside = AtomicUsize::new(0);
@@ -169,11 +161,11 @@ pub fn reentrant<R: Reentrant>() -> Proven {
     )
 }
 
-/// It is a lock; a notification reaches one that waits, one to all reaches all; and a wait that is
-/// in vain ends in time.
+/// It is a lock. A notification wakes a thread that waits, and one to all wakes all. A wait with a
+/// limit ends at it.
 pub fn monitor<M: Monitor>() -> Proven {
     mutex::<M>()?;
-    // Each takes one of what the other one makes; the number is what there is.
+    // One thread makes items, and the other takes them. The number is the stock.
     let (store, made) = (M::new(), 100);
     together(2, |number| {
         for _ in 0..made {
@@ -200,12 +192,13 @@ pub fn monitor<M: Monitor>() -> Proven {
     let (start, length) = (Instant::now(), Duration::from_millis(2));
     holds(
         !gate.wait_for(length, |open| *open > 1),
-        "it was not ready, and said so",
+        "a wait that timed out says that it was ready",
     )?;
     holds(start.elapsed() >= length, "it gave up before its time")
 }
 
-/// Every item arrives once, and no more than the slots hold are inside; with both ways to notify.
+/// With both ways to notify, every item arrives once, and there are never more items inside than
+/// slots.
 ///
 /// A notification that is lost leaves threads waiting, so that the proof does not end.
 pub fn buffer<B: Buffer>() -> Proven {
@@ -246,7 +239,7 @@ pub fn event<E: Event>() -> Proven {
     let (start, length) = (Instant::now(), Duration::from_millis(2));
     holds(
         !event.wait_for(length),
-        "a wait in vain says that it is set",
+        "a wait that timed out says that the event is set",
     )?;
     holds(start.elapsed() >= length, "it gave up before its time")?;
     let through = Arc::new(AtomicUsize::new(0));
@@ -259,7 +252,7 @@ pub fn event<E: Event>() -> Proven {
             })
         })
         .collect();
-    // So that some sleep by now, if the system is so kind; the proof does not need it.
+    // Gives the threads time to fall asleep. The proof holds without that, too.
     thread::sleep(length);
     holds(
         through.load(SeqCst) == 0,
@@ -349,8 +342,8 @@ pub fn barrier<B: Barrier>() -> Proven {
     )
 }
 
-/// Each thread has its own, while all live: a peer may hand on to a later thread what one has left
-/// behind.
+/// Each thread has its own value, while all live. A peer may hand on the value of a thread that has
+/// ended to a later one.
 pub fn local<L: Local>() -> Proven {
     let (one, other) = (L::new(), L::new());
     let (all, end) = (StartLine::new(THREADS), StartLine::new(THREADS));
@@ -423,7 +416,7 @@ pub fn scope<S: Scope>() -> Proven {
     holds(ran.load(SeqCst) == THREADS, "not every thread ran once")
 }
 
-/// The line has what it should have, and what is disabled writes nothing.
+/// The line has all its parts, and a disabled record writes nothing.
 pub fn logger<L: Logger>() -> Proven {
     for line in [Line::Plain, Line::Full] {
         let (sender, receiver) = mpsc::channel();
@@ -469,7 +462,7 @@ pub fn logger<L: Logger>() -> Proven {
     Ok(())
 }
 
-/// A writer that hands over what is written.
+/// A writer that sends each write to a channel.
 struct Sender(StdMutex<mpsc::Sender<Vec<u8>>>);
 
 impl std::io::Write for Sender {

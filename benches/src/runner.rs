@@ -115,7 +115,7 @@ fn enter(case: &Case) -> Vec<Entrant> {
 impl Entrant {
     /// Finds the number of operations that take that long. It is the warm-up too.
     fn calibrate(&mut self, length: Duration) {
-        // So that an operation that does nothing comes to an end too.
+        // The search ends even for an operation that takes no time.
         const MOST: u64 = 1 << 30;
         loop {
             let elapsed = (self.measure)(self.operations).elapsed;
@@ -144,7 +144,7 @@ impl Entrant {
 
     /// Ours over theirs, round by round.
     fn ratios_to(&self, other: &Entrant) -> Vec<f64> {
-        // A lateness can be nothing at all; that of a nanosecond is as good.
+        // A lateness can be zero, by which nothing can be divided. It counts as a nanosecond.
         let rounds = self.samples.iter().zip(&other.samples);
         rounds
             .map(|(own, other)| own.cost.max(1.0e-3) / other.cost.max(1.0e-3))

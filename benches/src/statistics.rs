@@ -1,7 +1,7 @@
-//! Quantiles, and how evenly something is shared.
+//! Quantiles, and an index of fairness.
 
-/// The value below which that part of the values lies, between zero and one; the nearest of them.
-/// NaN if there are none.
+/// The value below which that part of the values lies: the nearest of them. The part is between
+/// zero and one. NaN if there are no values.
 pub fn quantile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

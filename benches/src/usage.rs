@@ -36,7 +36,7 @@ fn read(whose: Whose) -> Usage {
     use nix::sys::resource::{UsageWho, getrusage};
     use rustix::time::{ClockId, clock_gettime};
 
-    // The clock is exact to the nanosecond, what `getrusage` says of the time is not.
+    // The clock is exact to the nanosecond. The times of `getrusage` are not.
     let (who, clock) = match whose {
         Whose::Thread => (UsageWho::RUSAGE_THREAD, ClockId::ThreadCPUTime),
         Whose::Process => (UsageWho::RUSAGE_SELF, ClockId::ProcessCPUTime),

@@ -1,4 +1,4 @@
-//! event-listener: its event says only that something has happened; what has, is a flag beside it.
+//! event-listener: its event says only that something has happened. A flag beside it says what.
 
 use std::sync::atomic::{AtomicBool, Ordering::*};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ impl Flag {
         }
     }
 
-    /// Waits until `look` finds what it wants. Returns whether it has, before the deadline.
+    /// Waits until `look` returns `true`. Returns `false` if the deadline comes first.
     fn wait_until(&self, look: impl Fn() -> bool, deadline: Option<Instant>) -> bool {
         loop {
             if look() {

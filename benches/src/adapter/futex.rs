@@ -1,4 +1,4 @@
-//! The kernel's futex, bare: the floor of all that sleeps.
+//! The kernel's futex, bare: the floor of every contender that sleeps.
 
 use std::sync::atomic::{AtomicU32, Ordering::*};
 use std::time::{Duration, Instant};
@@ -28,14 +28,14 @@ impl Signal for Futex {
 
     fn wait(&self) {
         while self.0.swap(0, Acquire) == 0 {
-            // An error says that the word has changed, or that something interrupted: both times it
-            // is looked at again.
+            // An error says that the word has changed, or that a signal has interrupted the wait.
+            // In both cases, the word is looked at again.
             let _ = futex::wait(&self.0, Flags::PRIVATE, 0, None);
         }
     }
 }
 
-/// How much later than asked waits of a millisecond return that no thread ends.
+/// Measures how much later than asked waits of a millisecond return that no thread ends.
 pub fn lateness(operations: u64) -> Sample {
     let word = AtomicU32::new(0);
     let length = Duration::from_millis(1);

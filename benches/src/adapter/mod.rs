@@ -32,8 +32,8 @@ macro_rules! named {
 }
 use named;
 
-/// Makes contenders of a mutex, a condition variable and a reentrant mutex whose guards are
-/// borrowed by a wait, as those of parking_lot and of all that follow it.
+/// Makes contenders of a mutex, a condition variable and a reentrant mutex whose wait borrows the
+/// guard, as in parking_lot and in crates with the same interface.
 macro_rules! like_parking_lot {
     ($name:literal, $($from:ident)::+) => {
         /// Its mutex, with its condition variable beside it.
@@ -79,7 +79,7 @@ macro_rules! like_parking_lot {
             #[inline]
             fn notify(&self, side: $crate::kind::Side, how: $crate::kind::Notify) {
                 let condition = &self.conditions[side as usize];
-                // Some return whether they woke a thread, and how many.
+                // Some crates return whether they woke a thread, or how many.
                 match how {
                     $crate::kind::Notify::One => {
                         condition.notify_one();

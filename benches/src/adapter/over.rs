@@ -1,5 +1,5 @@
-//! An event, a signal, a semaphore and a barrier, made of a lock and a condition variable, as a
-//! program makes them that uses a crate without them.
+//! An event, a signal, a semaphore and a barrier, made of a lock and a condition variable. A
+//! program makes them like this if its crate has none.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl<M: Monitor> Barrier for Over<M> {
         Over::holding(0, parties as u64)
     }
 
-    /// The number is how many have come in all rounds.
+    /// The number is the count of arrivals in all rounds.
     fn wait(&self) {
         let come = self.monitor.with(|come| {
             *come += 1;

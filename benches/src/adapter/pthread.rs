@@ -1,7 +1,7 @@
 //! The C library: its default mutex, with its condition variable.
 //!
-//! Neither may move once it has been used, so both are in boxes, which cost a user of C nothing: a
-//! pointer is all that C has.
+//! Neither may move once it has been used, so both are in boxes. A program in C reaches them
+//! through a pointer, too.
 
 use std::cell::UnsafeCell;
 use std::time::{Duration, Instant};

@@ -57,8 +57,8 @@ pub struct Thread;
 pub struct Logging(tk_core::logging::Logger);
 
 super::named!(
-    "tk": Lock, RwLock, Start, WrittenOnce, RLock, Conditional, TwoSided, Flag, Permits, Meeting, Number, Pair, Timers,
-    Thread, Logging
+    "tk": Lock, RwLock, Start, WrittenOnce, RLock, Conditional, TwoSided, Flag, Permits, Meeting,
+    Number, Pair, Timers, Thread, Logging
 );
 
 impl Mutex for Lock {
@@ -245,7 +245,8 @@ impl Signal for Flag {
         self.0.set();
     }
 
-    /// As every loop over an event has it: what is signaled from here on ends the next wait.
+    /// Clears the event after the wait, as every loop over an event does, so that a later signal
+    /// ends the next wait.
     fn wait(&self) {
         self.0.wait();
         self.0.clear();
@@ -357,7 +358,7 @@ impl TimerQueue for Timers {
     }
 }
 
-/// A handle that is dropped leaves its timer running, and all timers are one service's.
+/// Cancels the timers: a dropped handle leaves its timer pending, and all timers share one service.
 impl Drop for Timers {
     fn drop(&mut self) {
         for timer in &self.0 {

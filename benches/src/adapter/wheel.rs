@@ -65,8 +65,7 @@ impl Alarm for Threaded {
 
     fn ring(&mut self, after: Duration, f: impl FnOnce() + Send + 'static) {
         self.last += 1;
-        // It counts whole milliseconds, drops what is beyond them, and the first may be nearly
-        // over.
+        // It counts whole milliseconds, and drops fractions. The current one may be nearly over.
         let after = Duration::from_millis(after.as_micros().div_ceil(1000) as u64 + 1);
         self.thread
             .timer_ref()

@@ -11,7 +11,7 @@ use tk_benches::{json, report};
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let (Some(file), folder, None) = (arguments.next(), arguments.next(), arguments.next()) else {
-        eprintln!("usage: report FILE [FOLDER]\n\n  FILE    what versus --json has written");
+        eprintln!("usage: report FILE [FOLDER]\n\n  FILE    the output of versus --json");
         eprintln!("  FOLDER  where the page and its pictures go; docs of the project without it");
         return ExitCode::from(2);
     };

@@ -31,7 +31,8 @@ struct Options {
 }
 
 impl Options {
-    /// Whether a case with that name is measured: all are, unless something selects some of them.
+    /// Whether a case with that name is measured. All cases are, unless an option or a filter
+    /// selects some.
     fn want(&self, name: &str) -> bool {
         let all = !self.overview && self.filters.is_empty();
         let of_overview = self.overview && overview::cases().any(|case| case == name);

@@ -101,7 +101,7 @@ fn lock(threads: usize, inside: u64) -> Case {
     case
 }
 
-/// Half of the threads have room inside.
+/// The semaphore has half as many permits as there are threads.
 fn semaphore(threads: usize, inside: u64) -> Case {
     let mut case = cell("semaphore", threads, inside);
     semaphores!(case, S => {
@@ -111,7 +111,7 @@ fn semaphore(threads: usize, inside: u64) -> Case {
     case
 }
 
-/// What one thread has done: its operations, its longest wait, and when it saw that all are done.
+/// The share of one thread: its operations, its longest wait, and when it saw that all are done.
 #[derive(Clone, Copy)]
 struct Share {
     done: u64,
@@ -179,7 +179,7 @@ fn lock_until_done<M: Mutex>(plan: Plan, operations: u64, watched: bool) -> (Sam
         })
     });
     let shares = ran.results;
-    // Otherwise it is no mutex.
+    // Otherwise the contender is no mutex.
     assert_eq!(
         shares.iter().map(|share| share.done).sum::<u64>(),
         operations

@@ -1,13 +1,14 @@
 //! The workloads of two benchmarks of locks that others have written, with code of our own.
 //!
-//! - `in/out` is what parking_lot's program `mutex` does. Each thread makes so many steps with the
-//!   lock held, then so many without it, again and again. Ten steps are 33 ns. The steps outside
-//!   are as many each time, so threads can fall into step with each other.
-//! - `random of n` is what `lock-bench` does. Each thread takes a lock that it picks at random out
-//!   of n, adds one to the value, and takes the next. There is nothing outside.
+//! - `in/out` is the workload of parking_lot's program `mutex`. Each thread makes some steps with
+//!   the lock held, then some without it, again and again. Ten steps are 33 ns. The number of steps
+//!   outside is always the same, so threads can fall into step with each other.
+//! - `random of n` is the workload of `lock-bench`. Each thread takes a lock that it picks at
+//!   random out of n, adds one to the value, and takes the next. It does no work outside of the
+//!   locks.
 //!
-//! In both, what a thread does is not inlined into the loop that repeats it, as in a program whose
-//! locks are used in functions.
+//! In both, the operation is not inlined into the loop that repeats it, as in a program that uses
+//! its locks in functions.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -135,7 +136,7 @@ fn random(threads: usize, locks: usize) -> Case {
     case
 }
 
-/// So many locks, each on a cache line of its own.
+/// Makes so many locks, each on a cache line of its own.
 pub fn locks_of<M: Mutex>(locks: usize) -> Vec<CachePadded<M>> {
     (0..locks).map(|_| CachePadded::new(M::new())).collect()
 }

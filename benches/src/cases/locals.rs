@@ -48,8 +48,8 @@ fn get_pair() -> Case {
     case
 }
 
-/// A thread's first value in an object that no thread has used yet. The objects are made before and
-/// dropped after.
+/// Sets a thread's first value in an object that no thread has used yet. Making and dropping the
+/// objects is not measured.
 fn set_first() -> Case {
     /// The number of objects that exist at the same time.
     const PORTION: u64 = 1000;

@@ -31,12 +31,12 @@ pub const GROUPS: [&str; 12] = [
     "logging",
 ];
 
-/// How much of what a case needs before it is measured is made.
+/// How much the preparation of a case makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
     /// All of it.
     Full,
-    /// So little that it can be made in no time, to see that all runs.
+    /// As little as possible, for a run that only shows that everything works.
     Trial,
 }
 

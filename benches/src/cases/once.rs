@@ -1,4 +1,4 @@
-//! Values and steps that are initialized, as they are all but once.
+//! Reads of values and calls of steps that are initialized already, as all but the first are.
 
 use std::hint::black_box;
 

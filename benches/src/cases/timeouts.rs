@@ -14,7 +14,7 @@ use crate::measure::{Sample, repeat};
 use crate::proof;
 use crate::usage::Usage;
 
-/// How long is waited for what does not come.
+/// The length of a wait for something that does not come.
 const LENGTH: Duration = Duration::from_millis(1);
 
 /// The cases.
@@ -36,7 +36,7 @@ fn free_lock() -> Case {
     case
 }
 
-/// An attempt with no time at all, at what another thread holds.
+/// An attempt without time to wait, at a lock that another thread holds.
 fn held_lock() -> Case {
     fn attempt<M: TimedMutex>(operations: u64) -> Sample {
         let lock = CachePadded::new(<M as Mutex>::new());
@@ -64,7 +64,7 @@ fn held_lock() -> Case {
     case
 }
 
-/// How much later than asked for that many waits in vain return.
+/// Measures how much later than asked so many waits return that reach their limit.
 fn lateness(operations: u64, wait: impl Fn() -> bool) -> Sample {
     let (before, start) = (Usage::of_thread(), Instant::now());
     let late = (0..operations)

@@ -26,7 +26,7 @@ pub fn cases(scale: Scale) -> Vec<Case> {
     ]
 }
 
-/// Times between one hour and two, in no order: none of them comes while it is measured.
+/// Delays between one hour and two, in no order, so that no timer is due during the measurement.
 fn delays(count: usize) -> Vec<Duration> {
     let mut state = 1_u64;
     let delay = |_| {
@@ -48,7 +48,7 @@ fn insert_and_cancel(words: &str, pending: usize) -> Case {
         let fresh = delays(1000);
         move |operations| {
             let operations = operations as usize;
-            // Whole rounds of the delays, and a last one that is not.
+            // Whole rounds of the delays, and a part of one.
             let rounds = std::iter::repeat_n(&fresh[..], operations / fresh.len());
             let rounds = rounds.chain([&fresh[..operations % fresh.len()]]);
             let mut cancelled = 0;
@@ -62,8 +62,8 @@ fn insert_and_cancel(words: &str, pending: usize) -> Case {
     case
 }
 
-/// How much later than asked the functions of that many timers are called. All timers are pending
-/// at the same time.
+/// Measures how much later than asked the functions of so many timers are called. All timers are
+/// pending at the same time.
 fn ring<A: Alarm>(alarm: &mut A, operations: u64) -> Sample {
     let (sender, receiver) = mpsc::channel();
     let (before, start) = (Usage::of_process(), Instant::now());

@@ -57,11 +57,18 @@ fn lock() -> Case {
     enter!(case, proof::mutex, M => {
         let lock = place(M::new());
         move |operations| pair::<M>(&lock, operations)
-    }, [tk::Lock, standard::Lock, parking_lot::v13::Lock, parking_lot::v12::Lock, usync::Lock, spin::Lock]);
+    }, [
+        tk::Lock,
+        standard::Lock,
+        parking_lot::v13::Lock,
+        parking_lot::v12::Lock,
+        usync::Lock,
+        spin::Lock,
+    ]);
     case
 }
 
-/// So many that not all are in the nearest cache, each taken where another was taken before.
+/// A lock out of so many that not all are in the nearest cache. Each operation picks one at random.
 fn lock_of_many() -> Case {
     const LOCKS: usize = 1000;
     let mut case = Case::new("uncontended", "lock, one of 1000")

@@ -38,7 +38,7 @@ pub fn cases() -> Vec<Case> {
     ]
 }
 
-/// There and back, as one operation.
+/// One operation is the way there and back.
 fn ping_pong<S: Signal>(operations: u64) -> Sample {
     let (ping, pong) = (S::new(), S::new());
     let ran = together(2, |number| {
@@ -125,8 +125,8 @@ fn ping_pong_semaphore() -> Case {
     case
 }
 
-/// Measures the time from the signal to the moment when the waiter runs, which slept in the kernel
-/// when the signal was given. The figure is that quantile of that many times.
+/// Measures the time from the signal until the waiter runs, which slept in the kernel before. The
+/// figure is that quantile of so many times.
 pub fn sleeper<S: Signal>(operations: u64, part: f64) -> Sample {
     let signal = S::new();
     let sleeper = Sleepers::new(1);
@@ -179,7 +179,7 @@ impl Sleepers {
     /// Called by each of them before it waits.
     fn fall_asleep(&self, number: usize) {
         self.threads[number].store(native_id(), Relaxed);
-        // With it goes the thread's number.
+        // Release: publishes the thread's number.
         self.tired.fetch_add(1, Release);
     }
 
@@ -217,7 +217,7 @@ fn native_id() -> u64 {
     0
 }
 
-/// It cannot be seen here; after this time it should.
+/// Here, a test can't see that a thread sleeps. After this time, it should.
 #[cfg(not(target_os = "linux"))]
 fn sleeps(_thread: u64) -> bool {
     thread::sleep(Duration::from_micros(200));
@@ -233,7 +233,7 @@ fn asleep(of: &str) -> Case {
         .length(SLEEPY)
 }
 
-/// A measurement of something that sleeps.
+/// The length of a measurement in which threads sleep.
 const SLEEPY: Duration = Duration::from_millis(5);
 
 /// The goal of a sleeper's wake-up, against the best peer and against the bare futex.
@@ -274,8 +274,8 @@ enum Which {
     Last,
 }
 
-/// Something for which many threads wait, again and again: how to wait for it, how to bring it
-/// about, and how to make it ready for the next time.
+/// Something for which many threads wait, again and again: the wait, the step that ends it, and the
+/// step that prepares the next time.
 struct Crowd<W, B, C> {
     wait: W,
     bring_about: B,
@@ -288,12 +288,11 @@ where
     B: Fn(u64) -> Instant + Sync,
     C: Fn() + Sync,
 {
-    /// From the moment when it is brought about to the one when the first of them, or the last, has
-    /// gone on.
+    /// Measures the time from the step that ends the wait until the first of the threads, or the
+    /// last, goes on.
     fn measure(self, operations: u64, which: Which) -> Sample {
         let sleepers = Sleepers::new(MANY);
-        // Where those that have been woken sleep, so that they keep no processor from those that
-        // have not.
+        // Threads that have been woken sleep here, so that they leave the processors to the others.
         let meet = StdBarrier::new(MANY + 1);
         let times = StdMutex::new(Vec::with_capacity(MANY));
         let began = Instant::now();
@@ -361,7 +360,7 @@ fn woken_event(name: &str, which: Which) -> Case {
     case
 }
 
-/// Until the last of them has had the lock and left it.
+/// Measures the time until the last thread has taken the lock and left it.
 fn into_a_lock<M: Monitor>(operations: u64) -> Sample {
     let monitor = <M as Mutex>::new();
     let inside = AtomicUsize::new(0);
@@ -393,7 +392,7 @@ fn notify_all() -> Case {
     case
 }
 
-/// One operation is a round of all.
+/// One operation is a round of all parties.
 fn rounds<B: Barrier>(parties: usize, operations: u64) -> Sample {
     let barrier = B::new(parties);
     let ran = together(parties, |_| {
@@ -419,7 +418,9 @@ fn barrier(parties: usize) -> Case {
         Over<usync::Lock>,
     ]);
     if !case.is_oversubscribed() {
-        enter!(case, proof::barrier, B => move |operations| rounds::<B>(parties, operations), [spin::Meeting]);
+        enter!(case, proof::barrier, B => {
+            move |operations| rounds::<B>(parties, operations)
+        }, [spin::Meeting]);
     }
     case
 }

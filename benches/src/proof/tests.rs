@@ -7,7 +7,7 @@ use super::*;
 use crate::adapter::over::Over;
 use crate::adapter::{env_logger, standard};
 
-/// Says nothing of whom it is; what it does wrong is in its parameter.
+/// A contender with a fault. Each implementation says which one.
 struct Wrong<const HOW: u8> {
     inner: standard::Lock,
     open: AtomicU64,
@@ -28,7 +28,7 @@ impl<const HOW: u8> Named for Wrong<HOW> {
     const NAME: &'static str = "wrong";
 }
 
-/// Lets everybody in.
+/// Lets all threads in.
 impl Mutex for Wrong<0> {
     fn new() -> Self {
         Wrong::made()
@@ -42,7 +42,7 @@ impl Mutex for Wrong<0> {
     }
 }
 
-/// Locks, and forgets what was done inside.
+/// Locks, and loses the changes that were made inside.
 impl Mutex for Wrong<1> {
     fn new() -> Self {
         Wrong::made()
@@ -263,7 +263,7 @@ fn a_semaphore_with_a_permit_too_many_is_seen() {
     assert_eq!(error, "more threads were inside than there are permits");
 }
 
-/// Lets everybody through.
+/// Lets all threads through.
 impl Barrier for Wrong<0> {
     fn new(_parties: usize) -> Self {
         Wrong::made()
@@ -280,7 +280,7 @@ fn a_barrier_that_holds_no_thread_is_seen() {
     );
 }
 
-/// Everybody's number.
+/// Has one number for all threads.
 impl Local for Wrong<0> {
     fn new() -> Self {
         Wrong::made()

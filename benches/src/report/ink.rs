@@ -24,17 +24,17 @@ const fn ink(class: &'static str, light: u32, dark: u32) -> Ink {
 }
 
 impl Ink {
-    /// Of names, values and titles.
+    /// The color of names, values and titles.
     pub const TEXT: Ink = ink("text", 0x5C656F, 0xE6EDF3);
-    /// Of explanations and axes.
+    /// The color of explanations and axes.
     pub const SOFT: Ink = ink("soft", 0x6A737D, 0xA0AAB5);
-    /// Of lines that only guide the eye.
+    /// The color of lines that only guide the eye.
     pub const GRID: Ink = ink("grid", 0x868E97, 0x8B949E);
-    /// Of tk.
+    /// The color of tk.
     pub const OURS: Ink = ink("ours", 0x1F6FEB, 0x58A6FF);
-    /// Of a peer that has no color of its own.
+    /// The color of a peer that has none of its own.
     pub const PEER: Ink = ink("peer", 0x868E97, 0x8B949E);
-    /// Of the thin line that shows how far the rounds lie apart.
+    /// The color of the thin line that shows the spread of the rounds.
     pub const SPREAD: Ink = ink("spread", 0x5C656F, 0xE6EDF3);
 
     const STD: Ink = ink("std", 0xC25A12, 0xF0954A);
@@ -88,7 +88,8 @@ pub fn style_sheet() -> String {
         }
     };
     let mut style = String::from(
-        "* { fill: currentColor }\n.line { fill: none; stroke: currentColor; stroke-linejoin: round }\n\
+        "* { fill: currentColor }\n\
+         .line { fill: none; stroke: currentColor; stroke-linejoin: round }\n\
          .grid { stroke-opacity: 0.35 }\n",
     );
     rules(&mut style, |ink| ink.light);

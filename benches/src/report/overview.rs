@@ -1,7 +1,6 @@
-//! The picture of the README: a few cases that stand for what users do, with every contender by
-//! name.
+//! The picture of the README: a few cases that stand for common uses, with every contender by name.
 //!
-//! The cases were chosen for what they say to a user, before it was known who is ahead in them: the
+//! The cases were chosen for what they mean to a user, before it was known who is ahead: the
 //! simplest operation, a lock and a queue that many threads want, a wake-up, a value per thread,
 //! and a thread's life.
 
@@ -11,7 +10,7 @@ use crate::case::OURS;
 use crate::json::Figures;
 use crate::machine::Machine;
 
-/// A case and what it says.
+/// A case, and the words about it.
 struct Panel {
     case: &'static str,
     title: &'static str,
@@ -102,8 +101,8 @@ pub(super) fn picture(figures: &[Figures], on: &Machine) -> Option<Picture> {
     let title = "tk beside its peers: time per operation, shorter is better";
     let mut svg = Svg::new((WIDTH, height), title, words);
     svg.text((MARGIN, 26.0), Font::TITLE, title);
-    let note = "Bar: the median over the rounds. Thin line: eight of ten rounds; without an end mark, \
-                it goes on. Each panel has its own scale, from zero.";
+    let note = "Bar: the median over the rounds. Thin line: eight of ten rounds; without an end \
+                mark, it goes on. Each panel has its own scale, from zero.";
     svg.text((MARGIN, 46.0), Font::NOTE, note);
     let mut y = top;
     for (line, height) in lines.iter().zip(heights) {

@@ -17,7 +17,7 @@ const TEXT: &str = include_str!("page.md");
 /// The widest line of prose.
 const WIDTH: usize = 120;
 
-/// What stands in the place of a figure that was not measured.
+/// The text in the place of a figure that was not measured.
 const NOT_MEASURED: &str = "Not measured this time.";
 
 /// The whole page.
@@ -56,9 +56,10 @@ fn origin(figures: &[Figures], on: &Machine) -> String {
     let load: f64 = on.load.parse().unwrap_or(0.0);
     if load > 0.5 {
         text += &format!(
-            " The machine was shared: the load average was {} with {} processors when the measurement began. Figures that \
-             need free processors (a ping-pong, a wake-up, a lateness) are worse than on an idle machine, and all times are \
-             those of a busy one. The ratios hold better than the times.",
+            " The machine was shared: the load average was {} with {} processors when the \
+             measurement began. Figures that need free processors (a ping-pong, a wake-up, a \
+             lateness) are worse than on an idle machine, and all times are those of a busy one. \
+             The ratios hold better than the times.",
             on.load,
             processors()
         );

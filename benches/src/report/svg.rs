@@ -30,7 +30,7 @@ impl Font {
     pub const TITLE: Font = Font::new(17.0, Ink::TEXT).bold();
     /// The title of a panel.
     pub const HEAD: Font = Font::new(14.0, Ink::TEXT).bold();
-    /// What the panel shows, below its title.
+    /// The explanation of a panel, below its title.
     pub const NOTE: Font = Font::new(12.0, Ink::SOFT);
     /// Names and values.
     pub const LABEL: Font = Font::new(12.5, Ink::TEXT);
@@ -152,7 +152,8 @@ impl Svg {
             .collect();
         let (class, points) = (ink.class(), points.join(" "));
         self.add(format_args!(
-            "<polyline class=\"{class} line\" stroke-width=\"{width}\"{dashes} points=\"{points}\"/>"
+            "<polyline class=\"{class} line\" stroke-width=\"{width}\"{dashes} \
+             points=\"{points}\"/>"
         ));
     }
 
@@ -171,7 +172,8 @@ impl Svg {
                 "<circle class=\"{class}\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"
             )),
             Marker::Ring => self.add(format_args!(
-                "<circle class=\"{class} line\" stroke-width=\"1.8\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.6\"/>"
+                "<circle class=\"{class} line\" stroke-width=\"1.8\" \
+                 cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.6\"/>"
             )),
             Marker::Square => {
                 self.add(closed([(-3.5, -3.5), (3.5, -3.5), (3.5, 3.5), (-3.5, 3.5)]))
@@ -200,7 +202,8 @@ impl Svg {
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" role=\"img\" font-family=\"system-ui, -apple-system, \
-             'Segoe UI', Helvetica, Arial, sans-serif\">\n<title>{title}</title>\n<desc>{words}</desc>\n\
+             'Segoe UI', Helvetica, Arial, sans-serif\">\n\
+             <title>{title}</title>\n<desc>{words}</desc>\n\
              <style>\n{style}</style>\n{body}</svg>\n"
         )
     }

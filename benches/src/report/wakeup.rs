@@ -82,8 +82,8 @@ pub fn picture(figures: &[Figures], on: &Machine) -> Option<Picture> {
     let notes = [
         "Further left is better. Dot: the median. Thick line: eight of ten wake-ups. \
          Thin line: up to 99 of 100. The fastest is first.",
-        "Dashed: the median of a bare futex, which is the system's part. A line that touches the right \
-         edge goes on.",
+        "Dashed: the median of a bare futex, which is the system's part. A line that touches \
+         the right edge goes on.",
     ];
     for (line, note) in notes.iter().enumerate() {
         svg.text((MARGIN, 46.0 + 17.0 * line as f64), Font::NOTE, note);
