@@ -1,4 +1,4 @@
-//! What the tests of the kit's crates share.
+//! The parts that the tests of the kit's crates share.
 //!
 //! Tests wait for a state, not for a time: [`until`] waits until a condition holds, and
 //! [`start_parked`] returns when the new thread is asleep. A test that waits in vain ends its

@@ -45,8 +45,8 @@ mod tests;
 
 /// A point where a number of threads, the parties, wait for each other, again and again.
 ///
-/// What each party did before it arrived happens before the action, and before the return of every
-/// party that passes.
+/// Everything that a party did before it arrived happens before the action, and before the return
+/// of every party that passes.
 ///
 /// # Limits
 ///

@@ -381,7 +381,8 @@ impl Notify {
 #[track_caller]
 fn panic_two_locks() -> ! {
     panic!(
-        "attempted to use a condition variable with more than one mutex: threads wait on it with another lock"
+        "attempted to use a condition variable with more than one mutex: threads wait on it with \
+         another lock"
     );
 }
 

@@ -78,8 +78,9 @@ fn is_blocked(state: u32, epoch: u32) -> bool {
 /// spins, is about to park, or is parked. If the limit of a wait is reached at the same time, a
 /// `set` that came before the call returned counts.
 ///
-/// What a thread did before it called [`set`](Event::set) happens before the return of every wait
-/// that the call releases, and before whatever another thread does that finds the event set.
+/// Everything that a thread did before it called [`set`](Event::set) happens before the return of
+/// every wait that the call releases, and before everything that another thread does after it has
+/// found the event set.
 ///
 /// ```
 /// use tk_event::Event;

@@ -169,7 +169,7 @@ fn a_last_waiter_that_times_out_leaves_the_event_in_order() {
         event.clear();
         hasty.join().unwrap();
         clock.join().unwrap();
-        // Somebody slept, perhaps, and nobody does any more.
+        // A thread may have slept, but none does any more.
         assert!(!event.is_set());
         assert!(event.wait_with(Instant(1)).is_err());
         event.set();

@@ -41,8 +41,8 @@ fn meddle() {
     BUSY.set(false);
 }
 
-// SAFETY: it is the system's allocator. What it does besides allocates in the same way, and does
-// not unwind.
+// SAFETY: it is the system's allocator. The code that runs before it allocates in the same way, and
+// does not unwind.
 unsafe impl GlobalAlloc for Meddling {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         meddle();

@@ -168,7 +168,8 @@ pub unsafe trait CondvarLock: Sync {
         unsafe { self.acquire_restore(saved, token) }
     }
 
-    /// What a thread waits for that was moved into the lock's queue, for a watcher.
+    /// Returns the thing that a thread waits for that was moved into the lock's queue, for a
+    /// watcher.
     #[doc(hidden)]
     fn held(&self, has_guard: bool) -> Option<Held<'_>> {
         let _ = has_guard;

@@ -41,7 +41,7 @@ impl Guarded {
         self.lock.release().unwrap();
     }
 
-    /// What is left when all are done.
+    /// Checks the state that is left when all threads are done.
     fn finish(&self, expected: u32) {
         assert!(self.lock.try_acquire(), "the lock is free");
         // SAFETY: the lock is held.

@@ -162,7 +162,7 @@ mod imp {
     }
 
     pub(super) fn heavy() {
-        // Whatever the state is: another thread may know more than this one.
+        // The call is made in any state, because another thread may know more than this one.
         if !call(MembarrierCommand::PrivateExpedited) {
             unregistered();
         }

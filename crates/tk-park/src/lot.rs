@@ -1,9 +1,10 @@
 //! The parking lot: a queue for each address, in which threads sleep until another one wakes them.
 //!
 //! ```text
-//! table ---> bucket ---> queue of key A ---> waiter ---> waiter       each waiter lies on its thread's stack
+//! table ---> bucket ---> queue of key A ---> waiter ---> waiter
 //!            bucket      queue of key B ---> waiter
 //!            ...
+//!                                            each waiter lies on its thread's stack
 //! ```
 //!
 //! | operation | with the bucket locked | after |

@@ -452,7 +452,8 @@ mod registering {
         // Without an allocation.
         let _ = std::io::Write::write_all(
             &mut std::io::stderr(),
-            b"fatal: the global allocator waits for what the thread that it serves has just begun to wait for\n",
+            b"fatal: the global allocator waits for what the thread that it serves has just begun \
+              to wait for\n",
         );
         std::process::abort()
     }

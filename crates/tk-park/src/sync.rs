@@ -15,7 +15,10 @@ macro_rules! with_futexes {
 }
 macro_rules! without_futexes {
     ($($item:item)*) => { $(
-        #[cfg(not(any(tk_loom, all(any(target_os = "linux", target_os = "android"), not(tk_no_futex)))))]
+        #[cfg(not(any(
+            tk_loom,
+            all(any(target_os = "linux", target_os = "android"), not(tk_no_futex)),
+        )))]
         $item
     )* };
 }

@@ -1,5 +1,5 @@
-//! What a watcher, another thread that explains why a program hangs, sees of the waits, and how it
-//! learns of long ones.
+//! The waits as a watcher sees them, which is a thread that explains why a program hangs; and how
+//! it learns of long waits.
 //!
 //! | step | by | with locked |
 //! |---|---|---|
@@ -19,7 +19,7 @@
 //! a thread that takes something runs, and has yet to wait. The thread that waits reports that
 //! itself after [`PATIENCE`]. If it has done so before it is moved, the thread that moves it does.
 //!
-//! **Without a limit.** What follows is said of waits without a limit. Others end by themselves.
+//! **Without a limit.** All of this holds for waits without a limit. Others end by themselves.
 
 use tk_core::Owner;
 
@@ -44,7 +44,7 @@ impl Holds for Owner {
     }
 }
 
-/// What a wait is for, and who can end it.
+/// The thing that a wait is for, and the threads that can end it.
 #[cfg_attr(tk_loom, allow(dead_code, reason = "models have no watcher"))]
 #[derive(Clone, Copy)]
 pub struct Held<'a> {
@@ -193,7 +193,7 @@ mod real {
     use crate::lot::{self, Waiter};
     use crate::unpark::DEADLOCK;
 
-    /// What the watcher hears of.
+    /// A wait that the watcher hears of.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub enum Report {
         /// A thread waits for something that is held.
@@ -236,7 +236,7 @@ mod real {
         }
     }
 
-    /// What a watcher sees of a wait.
+    /// A wait as a watcher sees it.
     #[derive(Clone, Copy, Debug)]
     pub struct Look {
         /// As the thread has described it.

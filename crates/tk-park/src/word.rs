@@ -55,7 +55,7 @@ impl Word for AtomicUsize {}
 /// impl Room {
 ///     fn leave(&self) {
 ///         if self.0.fetch_sub(1, Release) == 1 {
-///             // Those who wait until the room is empty, and not those who wait to enter.
+///             // The threads that wait until the room is empty, and not those that wait to enter.
 ///             unpark_all(SecondQueue::of(&self.0), 0);
 ///         }
 ///     }

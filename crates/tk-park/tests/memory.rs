@@ -1,4 +1,4 @@
-//! What stop tokens allocate, and that they give it back.
+//! The memory that stop tokens allocate, and give back.
 #![cfg(not(tk_loom))]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -105,7 +105,7 @@ fn a_request_frees_the_functions_and_allocates_nothing() {
                 source.token().on_stop(move || drop(payload))
             })
             .collect();
-        tk_core::current(); // Who calls callbacks is registered.
+        tk_core::current(); // A thread that calls callbacks is registered.
         let allocated = ALLOCATED.get();
         chain[0].request_stop();
         assert_eq!(ALLOCATED.get(), allocated);

@@ -9,7 +9,7 @@ use tk_park::Limit;
 
 use crate::MutexGuard;
 
-/// Whether a wait with a time ended because that was up.
+/// Whether a wait with a time limit ended because the time was up.
 ///
 /// ```
 /// use std::time::Instant;

@@ -6,8 +6,8 @@ use crate::RawMutex;
 
 /// A value that one thread at a time can use, and that this thread can lock again.
 ///
-/// Its guards give shared access only. The kit's own is `tk_lock::RLock`, which knows its owner
-/// without another word for it.
+/// Its guards give shared access only. The kit's own type is `tk_lock::RLock`, which needs no
+/// second word for its owner.
 ///
 /// ```
 /// use tk_parking_lot_012::ReentrantMutex;

@@ -9,8 +9,8 @@ pub use tk_lock::RawSendRwLock as RawRwLock;
 
 /// A value that many threads can read at the same time, or one thread can write.
 ///
-/// `read` reads again also while a writer waits, and so does `read_recursive`, for a thread that
-/// reads already. If *other* threads read, `read_recursive` waits for the writer, where
+/// A thread that reads already is granted another read, by `read` or by `read_recursive`, even
+/// while a writer waits. If only *other* threads read, `read_recursive` waits for the writer, where
 /// parking_lot's does not, unless the feature `send_guard` is on.
 ///
 /// ```

@@ -42,7 +42,7 @@ pub type FairMutexGuard<'a, T> = lock_api::MutexGuard<'a, RawFairMutex, T>;
 /// ```
 pub type MappedFairMutexGuard<'a, T> = lock_api::MappedMutexGuard<'a, RawFairMutex, T>;
 
-/// What a guard of the mutex inside has.
+/// The state of a guard of the mutex inside.
 type Guard = <RawMutex as lock_api::RawMutex>::Guard;
 
 // SAFETY: as for the mutex inside. A fair release is a release.

@@ -8,7 +8,7 @@ use crate::RawRwLock;
 #[derive(Debug, Default)]
 pub struct RawRwLockRecursive(RawRwLock);
 
-/// An [`RwLock`](crate::RwLock) that is another type.
+/// The same lock as [`RwLock`](crate::RwLock), as a type of its own.
 ///
 /// A thread that reads can read again, also while a writer waits, as with every readers-writer lock
 /// of the kit. With the feature `send_guard` a lock does not know its readers; then a read is
@@ -74,7 +74,9 @@ pub type MappedRecursiveRwLockReadGuard<'a, T> =
 /// A [`RecursiveRwLockWriteGuard`] for a part of the value.
 ///
 /// ```
-/// use tk_parking_lot::{MappedRecursiveRwLockWriteGuard, RecursiveRwLock, RecursiveRwLockWriteGuard};
+/// use tk_parking_lot::{
+///     MappedRecursiveRwLockWriteGuard, RecursiveRwLock, RecursiveRwLockWriteGuard,
+/// };
 ///
 /// let lock = RecursiveRwLock::new((1, 2));
 /// let mut second: MappedRecursiveRwLockWriteGuard<'_, i32> =

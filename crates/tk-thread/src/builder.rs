@@ -180,7 +180,8 @@ impl Builder {
     ///
     /// let numbers = [1, 2, 3];
     /// let sum = tk_thread::scope(|s| {
-    ///     let adder = Builder::new().name("adder").spawn_scoped(s, || numbers.iter().sum::<u32>())?;
+    ///     let add = || numbers.iter().sum::<u32>();
+    ///     let adder = Builder::new().name("adder").spawn_scoped(s, add)?;
     ///     assert_eq!(adder.name(), "adder");
     ///     Ok::<_, std::io::Error>(adder.join().unwrap())
     /// })?;

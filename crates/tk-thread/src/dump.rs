@@ -28,7 +28,8 @@ use crate::{current, enumerate};
 ///     # while !tk_thread::dump().to_string().contains("lock") { std::thread::yield_now() }
 ///     println!("{}", tk_thread::dump());
 ///     // MainThread (thread 1) runs
-///     // Dummy-1 (thread 2) waits for lock 0x7ffd50 for 0.1 s at src/main.rs:7:29, held by MainThread (thread 1)
+///     // Dummy-1 (thread 2) waits for lock 0x7ffd50 for 0.1 s at src/main.rs:7:29, held by
+///     // MainThread (thread 1)
 ///     drop(guard);
 /// });
 /// ```

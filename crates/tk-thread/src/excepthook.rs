@@ -129,7 +129,8 @@ impl UncaughtPanic<'_> {
     /// # let (sender, receiver) = std::sync::mpsc::channel();
     /// # let tell = move |it| sender.send(it).unwrap();
     /// tk_thread::set_excepthook(move |panic| tell(panic.thread().name()));
-    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # let painter = tk_thread::Builder::new().name("painter");
+    /// # assert!(painter.spawn(|| panic!("out of paint"))?.join().is_err());
     /// # assert_eq!(receiver.recv().unwrap(), "painter");
     /// # tk_thread::take_excepthook();
     /// # Ok::<(), std::io::Error>(())
@@ -144,7 +145,8 @@ impl UncaughtPanic<'_> {
     /// # let (sender, receiver) = std::sync::mpsc::channel();
     /// # let tell = move |it| sender.send(it).unwrap();
     /// tk_thread::set_excepthook(move |panic| tell(panic.message().to_owned()));
-    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # let painter = tk_thread::Builder::new().name("painter");
+    /// # assert!(painter.spawn(|| panic!("out of paint"))?.join().is_err());
     /// # assert_eq!(receiver.recv().unwrap(), "out of paint");
     /// # tk_thread::take_excepthook();
     /// # Ok::<(), std::io::Error>(())
@@ -158,9 +160,10 @@ impl UncaughtPanic<'_> {
     /// ```
     /// # let (sender, receiver) = std::sync::mpsc::channel();
     /// # let tell = move |it| sender.send(it).unwrap();
-    /// tk_thread::set_excepthook(move |panic| tell(panic.payload().downcast_ref::<u32>().copied()));
-    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| std::panic::panic_any(7_u32))?.join().is_err());
-    /// # assert_eq!(receiver.recv().unwrap(), Some(7));
+    /// tk_thread::set_excepthook(move |panic| tell(panic.payload().downcast_ref().copied()));
+    /// # let painter = tk_thread::Builder::new().name("painter");
+    /// # assert!(painter.spawn(|| std::panic::panic_any(7_u32))?.join().is_err());
+    /// # assert_eq!(receiver.recv().unwrap(), Some(7_u32));
     /// # tk_thread::take_excepthook();
     /// # Ok::<(), std::io::Error>(())
     /// ```
@@ -178,7 +181,8 @@ impl UncaughtPanic<'_> {
     /// # let (sender, receiver) = std::sync::mpsc::channel();
     /// # let tell = move |it| sender.send(it).unwrap();
     /// tk_thread::set_excepthook(move |panic| tell(panic.location().cloned()));
-    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # let painter = tk_thread::Builder::new().name("painter");
+    /// # assert!(painter.spawn(|| panic!("out of paint"))?.join().is_err());
     /// # assert_eq!(receiver.recv().unwrap().unwrap().file(), file!());
     /// # tk_thread::take_excepthook();
     /// # Ok::<(), std::io::Error>(())
@@ -193,7 +197,8 @@ impl UncaughtPanic<'_> {
     /// # let (sender, receiver) = std::sync::mpsc::channel();
     /// # let tell = move |it| sender.send(it).unwrap();
     /// tk_thread::set_excepthook(move |panic| tell(panic.backtrace().map(ToString::to_string)));
-    /// # assert!(tk_thread::Builder::new().name("painter").spawn(|| panic!("out of paint"))?.join().is_err());
+    /// # let painter = tk_thread::Builder::new().name("painter");
+    /// # assert!(painter.spawn(|| panic!("out of paint"))?.join().is_err());
     /// # drop(receiver.recv().unwrap());
     /// # tk_thread::take_excepthook();
     /// # Ok::<(), std::io::Error>(())

@@ -167,7 +167,8 @@ pub fn main<T>(f: impl FnOnce() -> T) -> T {
 ///             .unwrap();
 ///         ExitCode::SUCCESS
 ///     });
-///     // WARN the program ends without <Thread(straggler, started 2)>, which waits for sleep 0x7f… at src/main.rs:10:23
+///     // WARN the program ends without <Thread(straggler, started 2)>, which waits for sleep
+///     // 0x7f… at src/main.rs:10:23
 ///     match result {
 ///         Ok(code) => code,
 ///         Err(expired) => {
@@ -397,7 +398,8 @@ pub(crate) fn exit_without_unwinding(exit: Exit) -> ! {
         exit_process(exit, &stragglers);
     }
     print_at_panic(&format!(
-        "{thread:?} calls tk_thread::exit, which can't end a thread in a program with panic = \"abort\"\n"
+        "{thread:?} calls tk_thread::exit, which can't end a thread in a program with \
+         panic = \"abort\"\n"
     ));
     std::process::abort()
 }

@@ -195,7 +195,8 @@ impl Members {
             format!(" ({})", names.join(", "))
         };
         print_at_panic(&format!(
-            "the scope at {location} can't end in the child of a fork: its threads are in the parent{names}\n"
+            "the scope at {location} can't end in the child of a fork: its threads are in the \
+             parent{names}\n"
         ));
         std::process::abort()
     }

@@ -20,10 +20,10 @@
 //!
 //! **Unregistered by the thread itself.** The thread sets `UNREGISTERED` when it has left the
 //! registry. If the kit has started the thread, that happens in the destructor of its oldest
-//! thread-local value, so all younger ones have been destroyed. What may still run is the thread's
-//! *tail*: destructors that Rust does not know, such as those of a C library's thread-specific
-//! data. In a thread that the kit has not started, the tail includes the thread-local values that
-//! are older than its first use of the kit.
+//! thread-local value, so all younger ones have been destroyed. Only the thread's *tail* may still
+//! run: destructors that Rust does not know, such as those of a C library's thread-specific data.
+//! In a thread that the kit has not started, the tail includes the thread-local values that are
+//! older than its first use of the kit.
 //!
 //! **No tail outlasts a join.** After `UNREGISTERED`, a join asks the system until the thread has
 //! exited, or until its limit is reached. Most tails take some ten microseconds: see `tail.rs`.

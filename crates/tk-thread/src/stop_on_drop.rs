@@ -26,7 +26,8 @@ use crate::{JoinHandle, Panicked, Thread};
 ///     let _ticker = tk_thread::spawn(|| {
 ///         let token = tk_thread::stop_token();
 ///         while !token.stop_requested() {
-///             tk_thread::sleep_with(tk_thread::Limit::after(Duration::from_secs(1)).or_stop(&token));
+///             let limit = tk_thread::Limit::after(Duration::from_secs(1)).or_stop(&token);
+///             tk_thread::sleep_with(limit);
 ///         }
 ///     })
 ///     .stop_on_drop();

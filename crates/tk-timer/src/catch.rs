@@ -21,7 +21,8 @@ pub(crate) fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
         let is_exit = panicked.is_exit();
         #[cfg(tk_loom)]
         let is_exit = false;
-        // The payload is the user's, and its drop may panic in turn. What it panics with is leaked.
+        // The payload is the user's, and its drop may panic in turn. The payload of that panic is
+        // leaked.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(panicked))) {
             std::mem::forget(payload);
         }

@@ -1,10 +1,13 @@
 //! The timers of a service, and the threads that serve them (leader/followers).
 //!
 //! ```text
-//!   start --> RESERVE --> STANDBY -- overtakes the leader --> LEADER -- is overtaken during a call --> BUSY --+
-//!               ^                                              |                                            |
-//!               |                                              +-- nothing to do for a while --> end        |
-//!               +---------------------------------- its function has returned ------------------------------+
+//!   start --> RESERVE --> STANDBY ---1---> LEADER ---2---> BUSY ---+
+//!                ^                           |                     |
+//!                |                           +---3---> end         |
+//!                +-------------------------4-----------------------+
+//!
+//!   1  overtakes the leader               2  is overtaken during a call
+//!   3  has nothing to do for a while      4  its function has returned
 //! ```
 //!
 //! | event | leader | standby | reserve |
@@ -443,8 +446,8 @@ impl Scheduler {
             Some(next) if !leads => state.arm(next),
             _ => Wake::Nobody,
         };
-        // What holds the program open is released without the lock: the end of the program may
-        // begin with that.
+        // The timer stops holding the program open after the lock is released, because the end of
+        // the program may begin with that.
         let holds_open = !fired.hold.is_daemon();
         let ended = (next.is_none() && holds_open).then(|| fired.hold.take());
         if wake != Wake::Nobody || was_short || ended.is_some() {

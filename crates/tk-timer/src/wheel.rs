@@ -8,8 +8,10 @@
 //!                  8 digits of 6 bits: the tick                   within the tick
 //!
 //!   ready      a heap: every entry whose tick is not after the wheel's
-//!   level 0    64 buckets of a tick each (65.5 µs): entries that differ from the wheel's tick in the last digit only
-//!   level 1    64 buckets of 64 ticks each (4.2 ms): those that differ in the last digit but one, and in none before
+//!   level 0    64 buckets of a tick each (65.5 µs): entries that differ from the wheel's tick in
+//!              the last digit only
+//!   level 1    64 buckets of 64 ticks each (4.2 ms): entries that differ in the last digit but
+//!              one, and in none before
 //!   ...
 //!   level 7    64 buckets of 9.1 years each
 //!   never      those whose deadline is `NEVER`

@@ -29,7 +29,8 @@ impl Calls {
     }
 }
 
-/// Written by a function, and read by whoever knows that it has returned.
+/// A number that a function writes, and that a thread reads when it knows that the function has
+/// returned.
 #[derive(Default)]
 struct Note(UnsafeCell<u32>);
 

@@ -534,12 +534,12 @@ fn who_is_one_too_many_learns_of_an_abort_and_joins_after_a_reset() {
     }
 }
 
-/// What is done to the barrier while its action runs, in this order.
+/// The calls during an action, in this order; the result of the waiting parties; and the result of
+/// later ones, if there is one.
 type Doing = (&'static [fn(&Barrier)], BarrierError, Option<BarrierError>);
 
 #[test]
 fn what_comes_first_while_the_action_runs_is_what_becomes_of_the_round() {
-    // What is done; what the parties get; and what those get who come later.
     let doings: [Doing; 4] = [
         (
             &[Barrier::abort],

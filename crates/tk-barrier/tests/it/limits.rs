@@ -69,7 +69,7 @@ fn over(stopped: &StopToken) -> [(How<'_>, BarrierError); 7] {
     ]
 }
 
-/// What the others get if one party gets this.
+/// Returns the error of the other parties if one party gets this one.
 fn for_others(error: BarrierError) -> BarrierError {
     match error {
         BarrierError::TimedOut => BarrierError::Broken(WaitError::TimedOut),

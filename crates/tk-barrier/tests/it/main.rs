@@ -1,4 +1,4 @@
-//! What barriers promise.
+//! The promises of barriers.
 #![cfg(not(tk_loom))]
 
 mod barrier;

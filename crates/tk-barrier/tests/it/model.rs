@@ -1,4 +1,5 @@
-//! Random histories, step by step against a list of those who wait and a word on what broke it.
+//! Random histories, step by step against a list of the parties that wait and the error that broke
+//! the barrier.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ enum Event {
     Hasty,
     /// A party comes with a token that has been asked to stop.
     Stopped,
-    /// One who waits is stopped.
+    /// A party that waits is stopped.
     Stop(Index),
     Abort,
     Reset,
@@ -36,20 +37,20 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A thread that waits, and what can send it away.
+/// A party that waits, and the source of the stop that ends its wait.
 struct Party<'s> {
     source: StopSource,
     thread: Running<'s, Outcome>,
 }
 
-/// Those who wait, in the order of arrival. If the test fails nobody is left, so that the threads
-/// can be joined.
+/// The parties that wait, in the order of arrival. If the test fails, the drop stops all of them,
+/// so that the threads can be joined.
 #[derive(Default)]
 struct Waiting<'s>(Vec<Party<'s>>);
 
 impl Waiting<'_> {
-    /// All are let go: with their index, or with this error. One of them, whose limit broke the
-    /// round, gets its own.
+    /// Checks that all of them have passed, with their index or with this error. The party whose
+    /// limit broke the round gets an error of its own.
     fn all_get(&mut self, error: Option<BarrierError>, own: Option<(usize, BarrierError)>) {
         for (index, party) in self.0.drain(..).enumerate() {
             let expected = match own {
@@ -69,8 +70,7 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// After each event those are through who must be, with the outcome that they must get, and no one
-/// else.
+/// Checks after each event that exactly the right parties have gone on, with the right outcome.
 fn goes_by_the_rules(parties: usize, events: &[Event]) {
     let barrier = Barrier::new(parties);
     let stopped = StopSource::new();
@@ -80,7 +80,7 @@ fn goes_by_the_rules(parties: usize, events: &[Event]) {
         let mut waiting = Waiting::default();
         let mut broken = None;
         for event in events {
-            // What an arrival has to expect that does not have to wait.
+            // The result of an arrival that does not have to wait.
             let last = waiting.0.len() + 1 == parties;
             let at_once = match broken {
                 Some(error) => Some(Err(error)),
@@ -151,7 +151,10 @@ fn goes_by_the_rules(parties: usize, events: &[Event]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(100)
+    })]
 
     #[test]
     fn what_each_party_gets_goes_by_the_rules(

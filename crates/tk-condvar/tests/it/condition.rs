@@ -8,7 +8,7 @@ use tk_condvar::{Condition, ConditionGuard};
 use tk_park::{StopSource, WaitError};
 use tk_testing::{is_parked, start, start_parked};
 
-assert_impl_all!(Condition<std::cell::Cell<u32>>: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
+assert_impl_all!(Condition<Cell<u32>>: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(Condition<Cell<u32>>: Send, Sync, Default);
 assert_not_impl_any!(Condition<Rc<u32>>: Send, Sync);
 // A wait needs the guard: `test_unacquired_wait` of CPython is a compile error.

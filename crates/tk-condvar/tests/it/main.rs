@@ -1,4 +1,4 @@
-//! What conditions promise.
+//! The promises of conditions.
 #![cfg(not(tk_loom))]
 
 mod condition;

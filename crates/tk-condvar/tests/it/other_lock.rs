@@ -19,7 +19,7 @@ const HANDOFF: u16 = 7;
 #[derive(Default)]
 struct FifoLock {
     word: AtomicU32,
-    /// What a wait saves: it belongs to the thread that holds the lock.
+    /// The state that a wait saves. It belongs to the thread that holds the lock.
     level: AtomicUsize,
     handoffs: AtomicUsize,
 }

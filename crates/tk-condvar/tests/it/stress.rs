@@ -51,7 +51,7 @@ fn each_notification_is_received_by_one_thread() {
     assert_eq!(sent.into_inner(), lock.into_inner());
 }
 
-/// A queue of jobs: what is put in comes out once, and nobody waits for ever.
+/// A queue of jobs: each job that is put in comes out once, and no thread waits forever.
 #[test]
 fn every_job_is_done_once() {
     const JOBS: usize = 3_000;

@@ -107,7 +107,7 @@ fn spec(
         type_
     };
     let text = type_ == Type::Text;
-    // What Python does with a spec that names no type and no alignment.
+    // Python's conversion and alignment for a spec that names none.
     let (untyped, align) = match type_ {
         Type::Text => (conversion.unwrap_or(Conversion::Str), Align::Left),
         Type::Integer => (Conversion::Decimal, Align::Right),

@@ -266,7 +266,7 @@ fn a_thread_that_c_has_named_has_that_name() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_thread_that_nobody_has_named_is_a_dummy_whoever_starts_it() {
+fn a_thread_that_nobody_has_named_is_a_dummy_even_if_a_named_one_starts_it() {
     let is_dummy = |name: std::sync::Arc<str>| name.starts_with("Dummy-");
     let (record, stay, sleeper) = sleeper("lender");
     // A thread that is registered, and one that is not.

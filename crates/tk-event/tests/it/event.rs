@@ -152,7 +152,7 @@ fn waiters_that_gave_up_do_not_keep_a_set_from_the_others() {
         event.set();
         assert!(patient.join());
     });
-    // Nobody sleeps any more, though somebody did.
+    // No thread sleeps any more, although some did.
     event.clear();
     assert!(!event.wait_for(Duration::from_millis(1)));
     event.set();

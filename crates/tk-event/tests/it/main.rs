@@ -1,4 +1,4 @@
-//! What events promise.
+//! The promises of events.
 #![cfg(not(tk_loom))]
 
 mod event;

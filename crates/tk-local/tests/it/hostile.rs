@@ -749,8 +749,8 @@ fn hostile_values_in_many_threads_at_once() {
             });
         }
     });
-    // Values have the world, which has the `Local`s that have the values. What is left is dropped
-    // by hand.
+    // Values have the world, which has the `Local`s that have the values. The values that are left
+    // are dropped by hand.
     while tally.made() > tally.dropped() {
         for place in world.locals.iter() {
             let local = std::mem::take(&mut *lock(place));

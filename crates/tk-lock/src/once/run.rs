@@ -38,7 +38,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::word::State;
 use super::{Once, OnceError, OnceState};
 
-/// What a call does if an initialization has panicked.
+/// The reaction of a call to an initialization that has panicked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Poison {
     /// It fails.

@@ -134,7 +134,7 @@ impl OnceWord {
     /// Returns whether it is. With the queue locked.
     pub(super) fn mark_parked(&self, state: State) -> bool {
         // Relaxed: the queue's lock orders this with the step that finds the flag. A thread that
-        // finds another state here reads that once more, with Acquire.
+        // finds another state here reads that again, with Acquire.
         match self
             .0
             .compare_exchange(state.0, state.0 | PARKED, Relaxed, Relaxed)

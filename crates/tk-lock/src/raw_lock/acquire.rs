@@ -233,7 +233,7 @@ impl RawLock {
         }
     }
 
-    /// What a thread in the queue waits for.
+    /// Returns the thing that a thread in the queue waits for, for a watcher.
     pub(crate) fn held(&self, taking: Taking) -> Held<'_> {
         let held = Held::new(self);
         match taking {

@@ -1,4 +1,5 @@
-//! Whom a thread in one of the queues waits for, for a watcher that looks for deadlocks.
+//! The threads that a thread in one of the queues waits for, for a watcher that looks for
+//! deadlocks.
 //!
 //! | queue | kept by | a thread that waits goes on when |
 //! |---|---|---|
@@ -25,13 +26,13 @@ use tk_park::__private::{Held, Holders, Holds};
 
 use super::{RawRwLock, Wish};
 
-/// What a thread in the queue of the word waits for.
+/// The thing that a thread in the queue of the word waits for.
 pub(super) struct Door<'a> {
     pub(super) lock: &'a RawRwLock,
     pub(super) wish: Wish,
 }
 
-/// What the writer in the queue of the owner waits for.
+/// The thing that the writer in the queue of the owner waits for.
 pub(super) struct ReadersInside<'a>(pub(super) &'a RawRwLock);
 
 impl Holds for Door<'_> {

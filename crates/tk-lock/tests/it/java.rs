@@ -1,5 +1,5 @@
-//! What Java's `ReentrantReadWriteLock` promises, and what this lock does instead: a test for each
-//! row of the table in `docs/COMPARE.md`. Rows 13 and 14 are for the compiler.
+//! The promises of Java's `ReentrantReadWriteLock`, beside those of this lock: a test for each row
+//! of the table in `docs/COMPARE.md`. Rows 13 and 14 are for the compiler.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering::*};

@@ -1,4 +1,4 @@
-//! What locks promise.
+//! The promises of locks.
 #![cfg(not(tk_loom))]
 
 mod converting;

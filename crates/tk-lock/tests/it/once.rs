@@ -11,7 +11,8 @@ use tk_testing::{Running, message, start, start_parked, until};
 
 use crate::converting::Converting;
 
-assert_impl_all!(Once: Send, Sync, Unpin, Default, std::panic::UnwindSafe, std::panic::RefUnwindSafe);
+assert_impl_all!(Once: Send, Sync, Unpin, Default);
+assert_impl_all!(Once: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
 assert_impl_all!(OnceError: Send, Sync, std::error::Error, From<WaitError>);
 
 /// A time that does not come.

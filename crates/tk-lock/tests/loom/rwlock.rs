@@ -87,7 +87,7 @@ impl Guarded {
         unsafe { self.lock.unlock_exclusive(guard) };
     }
 
-    /// What is left when all are done.
+    /// Checks the state that is left when all threads are done.
     fn finish(&self, expected: u32) {
         assert!(self.lock.try_lock_exclusive().is_some(), "the lock is free");
         assert_eq!(self.see(), expected);

@@ -9,9 +9,9 @@
 //! It is held for a few instructions. A thread spins for about that long, and then sleeps, because
 //! the holder may have been preempted, and may have a lower priority.
 //!
-//! **Contended.** A thread that sleeps has set `CONTENDED`, and sleeps only while that
-//! stands. A thread that takes the lock after it has slept sets `CONTENDED` in that step, because
-//! others may sleep still. So the release that ends `CONTENDED` wakes one of them, who sees to the
+//! **Contended.** A thread that sleeps has set `CONTENDED`, and sleeps only while that stands. A
+//! thread that takes the lock after it has slept sets `CONTENDED` in that step, because others may
+//! sleep still. So the release that ends `CONTENDED` wakes one of them, whose own release wakes the
 //! next one.
 
 use crate::sync::Ordering::{Acquire, Relaxed, Release};

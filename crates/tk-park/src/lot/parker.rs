@@ -125,7 +125,7 @@ without_futexes! {
             let mut is_expired = crate::sync::lock(&self.bed.is_expired);
             while !*is_expired {
                 let wake_up = &self.bed.wake_up;
-                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                let left = deadline.map(|it| it.saturating_duration_since(Instant::now()));
                 is_expired = match left {
                     Some(left) if left.is_zero() => return None,
                     Some(left) => {

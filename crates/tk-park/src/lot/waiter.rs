@@ -30,8 +30,8 @@ pub struct Waiter {
     since: Instant,
     deadline: Option<Instant>,
     has_stop: bool,
-    /// What the thread waits for, for a watcher. It is there while the waiter is in a queue: *Held
-    /// while looked at*, in `watch.rs`.
+    /// The thing that the thread waits for, for a watcher. It is there while the waiter is in a
+    /// queue: *Held while looked at*, in `watch.rs`.
     #[cfg_attr(tk_loom, allow(dead_code, reason = "models have no watcher"))]
     held: Option<Held<'static>>,
     /// Whether the thread will report to the watcher that it waits. Like `moved`, not one of the
@@ -162,7 +162,8 @@ impl Waiter {
     ///
     /// // Threads that have waited for a millisecond.
     /// let starving = |waiter: &Waiter| {
-    ///     if waiter.since().elapsed() > Duration::from_millis(1) { FilterOp::Unpark } else { FilterOp::Stop }
+    ///     let starves = waiter.since().elapsed() > Duration::from_millis(1);
+    ///     if starves { FilterOp::Unpark } else { FilterOp::Stop }
     /// };
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), starving, |_| 0);
     /// ```
@@ -180,9 +181,9 @@ impl Waiter {
     /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
     /// std::thread::scope(|s| {
     ///     s.spawn(|| park(&from, || true, &WaitInfo::new("example"), Limit::never()));
+    ///     let one = |_: &Waiter| Some(RequeueOp::RequeueOne);
     ///     // SAFETY: the thread takes any token.
-    ///     let move_one =
-    ///         || unsafe { requeue(&from, &raw const to as usize, |_| Some(RequeueOp::RequeueOne), |_| 0) };
+    ///     let move_one = || unsafe { requeue(&from, &raw const to as usize, one, |_| 0) };
     ///     while move_one().unwrap().requeued_threads == 0 {}
     ///     unpark_filter(&to, |waiter| {
     ///         assert!(waiter.queued_since() > waiter.since());
@@ -259,8 +260,9 @@ impl Waiter {
     ///     // … another thread unparks this one …
     ///     assert!(me.is_unparked());
     /// };
+    /// let info = WaitInfo::new("bell");
     /// // SAFETY: `spin` does not park.
-    /// let parked = unsafe { park_with(&word, || true, spin, &WaitInfo::new("bell"), Limit::never()) };
+    /// let parked = unsafe { park_with(&word, || true, spin, &info, Limit::never()) };
     /// assert_eq!(parked, Ok(Parked::Unparked(0)));
     /// ```
     pub fn is_unparked(&self) -> bool {
@@ -319,7 +321,8 @@ impl Waiter {
         self.deadline.is_none() && !self.has_stop
     }
 
-    /// What the thread waits for in the queue in which it is. With the queue locked.
+    /// Returns the thing that the thread waits for in the queue that it is in. With the queue
+    /// locked.
     pub(crate) fn held(&self) -> Option<Held<'_>> {
         self.held.filter(|held| !held.when_moved || self.is_moved())
     }

@@ -226,7 +226,7 @@ fn a_spin_at_either_pace_ends_with_what_it_waits_for_or_in_vain() {
     }
 }
 
-/// How often a spin looked that waits for a wake-up in vain.
+/// Returns how often a spin looks for a wake-up that does not come.
 fn looks_for_a_wake_up(history: &AdaptiveSpin, limit: Limit<'_>) -> usize {
     let mut looks = 0;
     let came = history.spin_while(

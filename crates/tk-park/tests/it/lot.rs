@@ -1,5 +1,5 @@
-//! What the lot promises beyond the calls: its size, its cost, and who else runs while a bucket is
-//! locked.
+//! The promises of the lot beyond its calls: its size, its cost, and the threads that run while a
+//! bucket is locked.
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};

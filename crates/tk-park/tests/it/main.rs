@@ -1,4 +1,4 @@
-//! What parking, limits and stop tokens promise.
+//! The promises of parking, limits and stop tokens.
 #![cfg(not(tk_loom))]
 
 mod asymmetric_fence;

@@ -1,4 +1,4 @@
-//! What an observer is told. The observer is one for the program, so these tests are one test.
+//! The calls of an observer. A program has one observer, so these tests are one test.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU32;

@@ -7,7 +7,8 @@ use tk_testing::{Random, Renewed, start};
 const SLEEPERS: u64 = 4;
 const TIME: Duration = Duration::from_millis(250);
 
-/// Whoever is counted as unparked says so, and nobody else, whatever runs out or stops meanwhile.
+/// As many threads say that they were unparked as were counted, although limits run out and tokens
+/// are stopped meanwhile.
 #[test]
 fn each_wake_up_is_received_by_one_thread() {
     let words = [AtomicU32::new(0), AtomicU32::new(0)];

@@ -334,7 +334,7 @@ fn the_iterator_of_the_parents_may_use_the_tokens_and_panic() {
     assert!(panic.is_err());
 }
 
-/// Whoever's request returns, first or not, finds all below stopped.
+/// This also holds for a request that is not the first.
 #[test]
 fn a_request_that_returns_has_stopped_all_descendants() {
     let start_time = Instant::now();

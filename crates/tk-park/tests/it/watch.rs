@@ -1,4 +1,4 @@
-//! What a watcher sees of waits, and how it ends one.
+//! Waits as a watcher sees them, and how it ends one.
 
 use std::sync::atomic::{AtomicU32, Ordering::*};
 use std::sync::{Arc, Barrier};

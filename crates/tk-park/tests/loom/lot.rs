@@ -57,7 +57,7 @@ fn a_thread_that_is_unparked_sees_what_came_before() {
     explore_lot("publication by the wake-up", 3, || {
         let word = word();
         let value = Plain::new();
-        // The table is made here: who makes it publishes what came before.
+        // The table is made here. The thread that makes it publishes what came before.
         unpark_all(&*word, 0);
         let sleeper = thread::spawn({
             let (word, value) = (word.clone(), value.clone());
@@ -359,8 +359,8 @@ fn a_timeout_anywhere_in_a_queue() {
     });
 }
 
-/// What a thread does with the bucket locked, another one sees when it has locked it; and nobody
-/// sleeps forever at its lock.
+/// A thread that has locked the bucket sees the changes of those that had it locked before. No
+/// thread sleeps forever at its lock.
 #[test]
 fn a_bucket_is_locked_by_one_thread_at_a_time() {
     explore_lot("lock of a bucket", 3, || {

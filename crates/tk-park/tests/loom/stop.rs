@@ -93,7 +93,7 @@ fn a_parents_stop_reaches_a_child_that_is_just_made() {
     );
 }
 
-/// Whoever's request returns, first or not.
+/// This also holds for a request that is not the first.
 #[test]
 fn a_request_that_returns_has_stopped_all_descendants() {
     explore("stop: two requests in a chain", None, || {

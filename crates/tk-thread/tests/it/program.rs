@@ -19,7 +19,7 @@ fn run(part: &str) -> Output {
         .unwrap()
 }
 
-/// What the child printed on lines of its own, in order.
+/// Returns the lines that the child printed with `say`, in order.
 fn said(output: &Output) -> Vec<String> {
     let stdout = String::from_utf8_lossy(&output.stdout);
     let ours = stdout.lines().filter_map(|line| line.split_once("say: "));

@@ -199,8 +199,8 @@ fn a_thread_that_cannot_be_started_leaves_nothing() {
             .iter()
             .any(|thread| thread.name() == "impossible")
     );
-    // Other tests have tokens of their own; this one has left none behind, or there would be one
-    // for ever.
+    // Other tests have tokens of their own, for a while. If this test had left one behind, it would
+    // stay forever.
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     while KeepAlive::count() > tokens {
         assert!(std::time::Instant::now() < until, "a token is left");

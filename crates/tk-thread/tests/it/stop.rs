@@ -15,7 +15,7 @@ fn a_stop_wakes_the_waits_that_carry_the_threads_own_token() {
         let event = Arc::clone(&event);
         move || {
             tell.send(event.wait_with(&stop_token())).unwrap();
-            // For ever: what does not carry the token is not stopped.
+            // This wait does not carry the token, so the request does not stop it.
             event.wait() && stop_token().stop_requested()
         }
     });

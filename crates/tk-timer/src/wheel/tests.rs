@@ -254,7 +254,9 @@ fn operation() -> impl Strategy<Value = Operation> {
 
 proptest! {
     #[test]
-    fn any_operations_end_as_with_a_sorted_list(operations in prop::collection::vec(operation(), 0..100)) {
+    fn any_operations_end_as_with_a_sorted_list(
+        operations in prop::collection::vec(operation(), 0..100),
+    ) {
         let mut pair = Pair::default();
         for operation in operations {
             let pick = |n: usize| n % pair.entries.len().max(1);

@@ -1,4 +1,4 @@
-//! What a timer's function may do to timers, its own included.
+//! A timer's function that changes timers, its own included.
 
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What becomes of a timer that is given another time.
+//! Timers that are given another time.
 
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};

@@ -62,8 +62,8 @@ fn ticks_that_are_missed_are_made_up_for() {
     for n in 1..=20 {
         let at = calls.next();
         assert!(at >= PERIOD * n);
-        // After the first, all that are missed come at once. Were they not made up for, there would
-        // be 19 periods more.
+        // After the first call, all missed calls come immediately. If they were not made up for,
+        // they would take 19 periods more.
         assert!(n < 20 || at < PERIOD * 39, "{at:?}");
     }
 }

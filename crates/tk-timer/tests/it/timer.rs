@@ -1,4 +1,4 @@
-//! What timers do, and when.
+//! The calls of timers, and their times.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};

@@ -296,7 +296,8 @@ fn an_error_reads_well() {
     let text = |format| Template::parse(format, None).unwrap_err().to_string();
     assert_eq!(
         text("%(funcName)s"),
-        "unknown field `funcName` at byte 2 of the log format (a Rust function does not know its name)"
+        "unknown field `funcName` at byte 2 of the log format (a Rust function does not know its \
+         name)"
     );
     assert_eq!(
         text("%(name)5d"),
