@@ -17,7 +17,7 @@ now=$(mktemp -d)
 trap 'rm -rf "$now"' EXIT
 for directory in crates/*/; do
     crate=$(basename "$directory")
-    # What every type has, and what is derived, is left out.
+    # Items that every type has, and derived ones, are left out.
     cargo +nightly public-api -sss --all-features -p "$crate" > "$now/$crate.txt"
 done
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The published crates build, with every feature and without any, against the oldest dependencies that their manifests allow. On a
-# copy: the lock file stays as it is. Needs a nightly toolchain, to choose the versions; the crates are checked with the usual one.
-# What it chooses has to have been fetched once.
+# copy: the lock file stays as it is. Needs a nightly toolchain, to choose the versions; the crates are checked with the usual
+# one. The versions that it chooses must have been fetched before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Changes the logic of the primitives, one place at a time, and looks whether that is noticed: by the tests of the crate and its
-# documentation; of what these let pass, by the tests of the crates that are made of it; and then by the models. What survives
-# all must stand in ci/mutants.txt, with the reason. Takes the names of crates, or else all primitives. Needs cargo-mutants.
+# Changes the logic of the primitives, one place at a time, and looks whether a test notices the change. The tests of the crate
+# and its documentation come first. If they let a change pass, the tests of the crates that are made of it follow, and then the
+# models. A change that survives all of them must stand in ci/mutants.txt, with the reason. Takes the names of crates, or else all
+# primitives. Needs cargo-mutants.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -62,7 +63,7 @@ count() {
 unexplained=0
 printf '%-13s %8s %9s %9s %12s\n' crate changes noticed survive unexplained
 for crate in "${crates[@]}"; do
-    # What is made of it.
+    # The crates that are made of this one.
     case $crate in
         tk-park) others=(tk-lock tk-condvar) ;;
         tk-lock) others=(tk-condvar) ;;

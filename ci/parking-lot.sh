@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The public names of parking_lot 0.12 and 0.13 against those of the crates that stand in for it: each must be there, but for those
-# that the READMEs name under "What can't be had" (a feature and its module, which is not listed without the feature). Fetches
-# parking_lot. Needs a nightly toolchain and cargo-public-api.
+# The public names of parking_lot 0.12 and 0.13 against those of the crates that stand in for it: each must be there, but for
+# those that the READMEs name under "Missing features and differences" (a feature and its module, which is not listed without the
+# feature). Fetches parking_lot. Needs a nightly toolchain and cargo-public-api.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -40,9 +40,9 @@ respawning=(
     logging::what_a_writer_logs_itself_goes_to_the_standard_error_stream
     destructors::a_program_may_end_in_a_borrow_and_in_an_initializer
 )
-# What tk-core, tk-local and tk-thread promise of a thread's end does not hold on the GNU flavor of Windows, and their tests are
-# compiled only: it has no thread-locals of its own, the standard library makes them of keys, and what is meant to be readable
-# until the very end is gone before the guard that reads it.
+# The promises of tk-core, tk-local and tk-thread for the end of a thread do not hold on the GNU flavor of Windows, so their tests
+# are only compiled. That system has no thread-locals of its own. The standard library makes them of keys, so a value that should
+# be readable until the very end is gone before the guard that reads it.
 not_there=(-ptk-core -ptk-local -ptk-thread)
 
 missing=0
