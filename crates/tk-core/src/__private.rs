@@ -47,6 +47,12 @@ pub trait ThreadRecordExt {
     /// Notes that the OS thread is gone, so that the system is not asked about it any more.
     fn note_gone(&self);
 
+    /// Notes that the function which the calling thread was started with has ended.
+    fn note_return(&self);
+
+    /// Returns whether the thread is known to run its last destructors, which must not panic.
+    fn is_in_last_destructors(&self) -> bool;
+
     /// Returns whether a fork has left the thread behind in the parent of this process.
     fn is_lost(&self) -> bool;
 
@@ -89,6 +95,14 @@ impl ThreadRecordExt for ThreadRecord {
 
     fn note_gone(&self) {
         ThreadRecord::note_gone(self);
+    }
+
+    fn note_return(&self) {
+        ThreadRecord::note_return(self);
+    }
+
+    fn is_in_last_destructors(&self) -> bool {
+        ThreadRecord::is_in_last_destructors(self)
     }
 
     fn is_lost(&self) -> bool {

@@ -81,6 +81,8 @@ struct Inner {
     /// Whether another thread has seen that the OS thread is gone, so that the system need not be
     /// asked.
     seen_gone: AtomicBool,
+    /// Whether the function that the thread was started with has ended.
+    has_returned: AtomicBool,
     program: Mutex<Program>,
     /// The name that the thread was registered with. `None` until somebody asks for a default name.
     first_name: Option<Arc<str>>,
@@ -127,6 +129,7 @@ impl ThreadRecord {
             state: AtomicU8::new(STARTING),
             left_at: Mutex::new(None),
             seen_gone: AtomicBool::new(false),
+            has_returned: AtomicBool::new(false),
             program: Mutex::new(Program::root()),
             first_name: name,
             new_name: Mutex::new(None),
@@ -448,6 +451,20 @@ impl ThreadRecord {
     pub(crate) fn was_seen_gone(&self) -> bool {
         // Acquire: pairs with the Release in `note_gone`.
         self.0.seen_gone.load(Ordering::Acquire)
+    }
+
+    /// Notes that the function which the calling thread was started with has ended.
+    pub(crate) fn note_return(&self) {
+        // Relaxed: other threads look at it within a wait of this thread, which orders it.
+        self.0.has_returned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the thread is known to run its last destructors. A panic that leaves one of a
+    /// thread-local value aborts the process.
+    ///
+    /// Of a thread that tk did not start, this is known only after it has left the registry.
+    pub(crate) fn is_in_last_destructors(&self) -> bool {
+        self.0.has_returned.load(Ordering::Relaxed) || !self.is_alive()
     }
 
     /// Whether a fork has left the thread behind in the parent of this process.

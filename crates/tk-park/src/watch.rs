@@ -19,6 +19,11 @@
 //! a thread that takes something runs, and has yet to wait. The thread that waits reports that
 //! itself after [`PATIENCE`]. If it has done so before it is moved, the thread that moves it does.
 //!
+//! **No panic in a panic.** A broken wait ends in a panic. A second one, while the thread unwinds
+//! already, or one that leaves the destructor of a thread-local value, aborts the process. So the
+//! waits of a thread that is panicking are not breakable, and neither are those of its last
+//! destructors, as far as the kit knows that they run. Both are so for as long as the wait lasts.
+//!
 //! **Without a limit.** All of this holds for waits without a limit. Others end by themselves.
 
 use tk_core::Owner;
@@ -89,10 +94,11 @@ impl<'a> Held<'a> {
         self
     }
 
-    /// The caller deals with [`Failed::Deadlock`].
+    /// The caller deals with [`Failed::Deadlock`]. It need not if its thread is panicking.
     #[must_use]
     pub fn breakable(mut self) -> Held<'a> {
-        self.is_breakable = true;
+        // No panic in a panic.
+        self.is_breakable = !std::thread::panicking();
         self
     }
 }
@@ -311,8 +317,12 @@ mod real {
                     // SAFETY: the record's waits are locked, so the seat is pinned: the thread is
                     // inside `park`, where the waiter lies.
                     let waiter = unsafe { Waiter::of_ticket(ticket) };
-                    lot::look_at(waiter, |address| {
+                    let look = lot::look_at(waiter, |address| {
                         look_in_queue(waiter, address, known, holders)
+                    })?;
+                    Some(Look {
+                        is_breakable: look.is_breakable && !record.is_in_last_destructors(),
+                        ..look
                     })
                 }
             }
@@ -373,7 +383,9 @@ mod real {
             Seat::Queue(ticket) if now == number => {
                 // SAFETY: as in `look_at`.
                 let waiter = unsafe { Waiter::of_ticket(ticket) };
-                let is_breakable = waiter.held().is_some_and(|held| held.is_breakable);
+                // No panic in a panic.
+                let is_breakable = !record.is_in_last_destructors()
+                    && waiter.held().is_some_and(|held| held.is_breakable);
                 // SAFETY: as above, until the waits are unlocked.
                 is_breakable && unsafe { lot::unpark_this(waiter, DEADLOCK) }
             }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tk_core::__private::{
-    KeepAliveExt, Program, RegistrationExt, drop_guarded, log_guarded, note_thread, shutting_down,
+    KeepAliveExt, Program, RegistrationExt, ThreadRecordExt, drop_guarded, log_guarded,
+    note_thread, shutting_down,
 };
 use tk_core::{KeepAlive, Registration, function_name, next_name};
 
@@ -313,6 +314,8 @@ fn run<T>(
     // If there is no handle left, the value is dropped here. A panic in the drop is reported too,
     // and must not reach the standard library, which would abort the process.
     drop_guarded(catch_panic(|| packet.hand_over(result)));
+    // From here on, nothing catches a panic.
+    thread.record().note_return();
     log_guarded(|| log::trace!("{thread:?} {end}"));
 }
 

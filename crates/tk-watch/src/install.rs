@@ -24,11 +24,15 @@ pub enum Reaction {
     /// Nothing more.
     #[default]
     Report,
-    /// One thread of the deadlock panics in its call, with the report as the message, and so
-    /// releases the locks that it holds. It is the thread that frees all others, such as a writer
-    /// for which many readers wait, or else the one that began to wait last. A thread that takes a
-    /// lock again after a wait for a condition variable must not panic there, nor must one that
-    /// waits for the end of a scope. So these are left out. If no thread is left, nothing happens.
+    /// The thread of the deadlock that began to wait last panics in its call, with the report as
+    /// the message, and so releases what it holds. If one thread alone can free all others, such as
+    /// a writer for which many readers wait, it is that one.
+    ///
+    /// Threads that must not panic there are left out: those that take a lock again after a wait
+    /// for a condition variable, scopes, threads that are panicking already, and threads of the kit
+    /// whose function has returned, so that only destructors of thread-local values run. If no
+    /// thread is left, nothing happens. Of a thread that the kit did not start, it is not known
+    /// whether it runs such a destructor. A panic that leaves one aborts the process.
     Panic,
     /// The process aborts.
     Abort,

@@ -1,5 +1,6 @@
 //! Deadlocks of each kind, and waits that look like one.
 
+use std::cell::RefCell;
 use std::mem::forget;
 use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
@@ -10,7 +11,7 @@ use tk_lock::{
     Lock, LockExt, OnceLock, RLock, RawLock, RwLock, RwLockExt, RwLockUpgradableReadGuard,
 };
 use tk_park::{Limit, StopSource};
-use tk_thread::{Builder, JoinHandle, Panicked};
+use tk_thread::{Builder, JoinHandle, Panicked, Thread};
 use tk_watch::DeadlockKind;
 
 use crate::reports::{self, waits_for};
@@ -652,4 +653,64 @@ fn a_broken_wait_is_no_handoff() {
             (Some(&1), Some(&1))
         );
     }
+}
+
+/// Takes the second lock, and then the first one, when it is dropped, and when that thread waits.
+struct LocksBoth(Arc<[Lock<()>; 2]>, Thread);
+
+impl Drop for LocksBoth {
+    fn drop(&mut self) {
+        let _mine = self.0[1].lock();
+        tk_testing::until("the other one waits", || self.1.blocked_on().is_some());
+        drop(self.0[0].lock());
+    }
+}
+
+/// Runs two threads, each of which takes a lock and then the other's. The second one, which begins
+/// to wait last, does that in a drop. It must not panic there, so the first one does.
+#[track_caller]
+fn the_first_is_broken(name: &str, second: impl FnOnce(LocksBoth) + Send + 'static) {
+    reports::watch();
+    let two: Arc<[Lock<()>; 2]> = Arc::default();
+    let (locked, is_locked) = mpsc::channel();
+    let first_two = Arc::clone(&two);
+    let first = spawn(&format!("{name}-a"), move || {
+        let _mine = first_two[0].lock();
+        locked.send(()).unwrap();
+        tk_testing::until("the other one has its lock", || first_two[1].is_locked());
+        drop(first_two[1].lock());
+    });
+    is_locked.recv().unwrap();
+    let locks = LocksBoth(two, first.thread().clone());
+    let second = spawn(&format!("{name}-b"), move || second(locks));
+    reports::wait_for(&format!("{name}-"), 1);
+    let panic = first.join().unwrap_err();
+    assert!(format!("{panic:?}").contains("wait for each other"));
+    drop(second.join());
+}
+
+#[test]
+fn a_thread_that_is_panicking_already_is_not_the_one_that_panics() {
+    // A second panic would abort the process.
+    the_first_is_broken("unwinds", |locks| {
+        let _locks = locks;
+        panic!("deadlock: none yet, and the panic hook of the tests need not report it");
+    });
+}
+
+#[test]
+fn a_destructor_of_a_thread_local_value_is_not_the_one_that_panics() {
+    // Nothing catches a panic there: it would abort the process.
+    thread_local! {
+        static LOCKS: RefCell<Option<LocksBoth>> = const { RefCell::new(None) };
+    }
+    the_first_is_broken("destroys", |locks| _ = LOCKS.replace(Some(locks)));
+    // A thread that is not the kit's, whose value is destroyed after it has left the registry.
+    the_first_is_broken("destroys-late", |locks| {
+        let thread = std::thread::spawn(|| {
+            LOCKS.replace(Some(locks));
+            tk_core::current();
+        });
+        thread.join().unwrap();
+    });
 }
