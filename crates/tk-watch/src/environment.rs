@@ -4,12 +4,13 @@
 //! reported to the standard error, and skipped, so that neither a typing error nor a file that
 //! can't be written stops the program or disables the other words.
 
-use std::io::Write as _;
+use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use crate::install::Install;
-use crate::output::Destination;
+use crate::output::{Destination, write_to_stderr};
 use crate::{InstallError, Reaction, signal};
 
 pub(crate) const VARIABLE: &str = "TK_WATCH";
@@ -17,28 +18,25 @@ pub(crate) const VARIABLE: &str = "TK_WATCH";
 /// Whether the words of the variable have taken effect.
 static IS_DONE: AtomicBool = AtomicBool::new(false);
 
-/// Notes that the words of the variable have taken effect.
-pub(crate) fn note_done() {
-    IS_DONE.store(true, Relaxed);
-}
-
-/// Adds the words of the variable, unless they have taken effect. Returns the signals, for which
-/// the caller calls [`handle`] afterwards.
-pub(crate) fn add_to(install: &mut Install) -> Vec<i32> {
+/// Does what the variable says, unless that has been done.
+pub(crate) fn start() {
     if IS_DONE.load(Relaxed) {
-        return Vec::new();
+        return;
     }
     let Some(value) = std::env::var_os(VARIABLE) else {
-        return Vec::new();
+        return;
     };
+    if IS_DONE.swap(true, Relaxed) {
+        return;
+    }
     let mut said = Install::default();
-    for complaint in parse(&value.to_string_lossy(), &mut said) {
+    for complaint in parse(&value, &mut said) {
         complain(&complaint);
     }
     for path in std::mem::take(&mut said.files) {
-        match Destination::file(&path) {
+        match Destination::file(path.clone()) {
             Ok(_) => said.files.push(path),
-            Err(error) => {
+            Err((path, error)) => {
                 said.to_stderr = true;
                 let error = InstallError::File(path, error);
                 complain(&format!("{error}; dumps go to the standard error"));
@@ -46,12 +44,9 @@ pub(crate) fn add_to(install: &mut Install) -> Vec<i32> {
         }
     }
     let signals = std::mem::take(&mut said.signals);
-    install.add(said);
-    signals
-}
-
-/// Makes the process write a dump at each of these signals.
-pub(crate) fn handle(signals: Vec<i32>) {
+    if let Err(error) = said.start_as_is() {
+        complain(&error.to_string());
+    }
     for number in signals {
         if let Err(error) = signal::dump_at(number) {
             complain(&error.to_string());
@@ -59,27 +54,58 @@ pub(crate) fn handle(signals: Vec<i32>) {
     }
 }
 
-fn complain(complaint: &str) {
-    let _ = writeln!(std::io::stderr(), "{VARIABLE}: {complaint}");
+pub(crate) fn complain(complaint: &str) {
+    let _ = write_to_stderr(&format!("{VARIABLE}: {complaint}\n"));
 }
 
 /// The words that are understood, for a message about one that is not.
 const WORDS: &str = "deadlocks, deadlocks=panic, deadlocks=abort, deadlocks=off, signal=QUIT, \
                      panic, after=SECONDS, stderr, log, file=PATH";
 
+/// A word of the value.
+struct Word {
+    text: String,
+    /// What stands behind the equals sign. A path may have any bytes in it.
+    path: PathBuf,
+}
+
+#[cfg(unix)]
+fn words(value: &OsStr) -> impl Iterator<Item = Word> {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    value.as_bytes().split(|byte| *byte == b',').map(|word| {
+        let word = word.trim_ascii();
+        let path = word.iter().position(|byte| *byte == b'=');
+        let path = path.map_or(&[][..], |at| &word[at + 1..]);
+        Word {
+            text: String::from_utf8_lossy(word).into_owned(),
+            path: OsStr::from_bytes(path).into(),
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn words(value: &OsStr) -> impl Iterator<Item = Word> {
+    let value = value.to_string_lossy().into_owned();
+    let words: Vec<_> = value
+        .split(',')
+        .map(|word| word.trim().to_owned())
+        .collect();
+    words.into_iter().map(|text| Word {
+        path: text.split_once('=').map_or("", |(_, path)| path).into(),
+        text,
+    })
+}
+
 /// Returns what is wrong with the value. A word that is understood turns the search for deadlocks
 /// on, unless a word turns it off.
-fn parse(value: &str, install: &mut Install) -> Vec<String> {
+fn parse(value: impl AsRef<OsStr>, install: &mut Install) -> Vec<String> {
     let mut complaints = Vec::new();
     let mut is_off = false;
-    for word in value
-        .split(',')
-        .map(str::trim)
-        .filter(|word| !word.is_empty())
-    {
+    for Word { text: word, path } in words(value.as_ref()).filter(|word| !word.text.is_empty()) {
         let (key, argument) = match word.split_once('=') {
             Some((key, argument)) => (key, Some(argument)),
-            None => (word, None),
+            None => (&*word, None),
         };
         let is_known = match (key, argument) {
             ("deadlocks", None | Some("report")) => true,
@@ -114,8 +140,8 @@ fn parse(value: &str, install: &mut Install) -> Vec<String> {
                 install.to_log = true;
                 true
             }
-            ("file", Some(path)) if !path.is_empty() => {
-                install.files.push(path.into());
+            ("file", Some(argument)) if !argument.is_empty() => {
+                install.files.push(path);
                 true
             }
             _ => false,
@@ -213,6 +239,20 @@ mod tests {
             assert_eq!(complaints.is_empty(), value != "nonsense");
             assert_eq!(install.finds_deadlocks, finds, "{value}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_may_have_any_bytes_in_it() {
+        use std::os::unix::ffi::OsStrExt as _;
+
+        let mut install = Install::default();
+        let value = OsStr::from_bytes(b"\xff,file=/tmp/\xfe=\xff ,log");
+        let complaints = parse(value, &mut install);
+        assert_eq!(complaints.len(), 1, "{complaints:?}");
+        assert!(install.to_log);
+        let path = OsStr::from_bytes(b"/tmp/\xfe=\xff");
+        assert_eq!(install.files, [PathBuf::from(path)]);
     }
 
     #[cfg(unix)]

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use tk_core::__private::fork::Mutex;
+use tk_thread::Exit;
 
-use crate::output::{Destination, write_to};
+use crate::call::{self, Line, call};
+use crate::output::{Destination, write_and_wait, write_aside, write_to};
 use crate::{Deadlock, environment, signal, watcher};
 
 /// The reaction to a deadlock, after it has been reported.
@@ -38,14 +41,18 @@ pub enum Reaction {
     Abort,
 }
 
-type Hook = Arc<dyn Fn(&Deadlock) + Send + Sync>;
+/// A function for deadlocks, and its calls.
+pub(crate) struct Hook {
+    pub(crate) f: Box<dyn Fn(&Deadlock) + Send + Sync>,
+    pub(crate) line: Arc<Line>,
+}
 
 /// The settings that are in force.
 #[derive(Clone, Default)]
 pub(crate) struct Settings {
     finds_deadlocks: bool,
     reaction: Reaction,
-    hooks: Vec<Hook>,
+    hooks: Vec<Arc<Hook>>,
     /// `None` stands for the standard error, and for reports the logger alone.
     destinations: Vec<Destination>,
     after: Vec<Arc<Timed>>,
@@ -66,9 +73,23 @@ impl Settings {
         settings.unwrap_or_default()
     }
 
-    fn replace(self) {
-        let mut settings = Some(Arc::new(self));
-        std::mem::swap(&mut *SETTINGS.lock(), &mut settings);
+    /// Changes the settings. If two threads do that at the same time, both changes count.
+    fn change(change: impl Fn(&mut Settings)) {
+        loop {
+            // A statement of its own, so that it is unlocked: nothing is allocated, and nothing of
+            // the program is dropped, with the settings locked.
+            let before = SETTINGS.lock().clone();
+            let mut settings = before.as_deref().cloned().unwrap_or_default();
+            change(&mut settings);
+            let mut new = Some(Arc::new(settings));
+            let mut now = SETTINGS.lock();
+            if now.as_ref().map(Arc::as_ptr) == before.as_ref().map(Arc::as_ptr) {
+                std::mem::swap(&mut *now, &mut new);
+                drop(now);
+                return;
+            }
+            drop(now);
+        }
     }
 
     pub(crate) fn finds_deadlocks(&self) -> bool {
@@ -79,8 +100,8 @@ impl Settings {
         self.reaction
     }
 
-    pub(crate) fn hooks(&self) -> Vec<Hook> {
-        self.hooks.clone()
+    pub(crate) fn hooks(&self) -> &[Arc<Hook>] {
+        &self.hooks
     }
 
     /// Returns the destinations of reports of deadlocks, beside the logger.
@@ -89,13 +110,27 @@ impl Settings {
         self.destinations.iter().filter(is_other).cloned().collect()
     }
 
-    /// Writes a dump, with the reason for it.
+    /// Writes a dump, with the reason for it. Does not wait for the logger.
     pub(crate) fn dump(&self, reason: &str) {
-        let text = format!("{reason}\n{}", crate::dump());
+        write_to(&self.dump_destinations(), Level::Error, &dump_for(reason));
+    }
+
+    /// Does the same, and gives the logger a second: the process may be about to end.
+    fn dump_and_wait(&self, reason: &str) {
+        write_and_wait(&self.dump_destinations(), Level::Error, &dump_for(reason));
+    }
+
+    /// Takes a dump, with the reason for it, and has it written.
+    pub(crate) fn dump_aside(&self, reason: &str) {
+        let text = Arc::from(dump_for(reason));
+        write_aside(self.dump_destinations(), Level::Error, text);
+    }
+
+    fn dump_destinations(&self) -> Vec<Destination> {
         if self.destinations.is_empty() {
-            write_to(&[Destination::Stderr], &text);
+            vec![Destination::Stderr]
         } else {
-            write_to(&self.destinations, &text);
+            self.destinations.clone()
         }
     }
 
@@ -106,14 +141,18 @@ impl Settings {
             if timed.at > now {
                 next = Some(next.map_or(timed.at, |next: Instant| next.min(timed.at)));
             } else if !timed.is_done.swap(true, Relaxed) {
-                self.dump("a dump after the time that was set");
+                self.dump_aside("a dump after the time that was set");
             }
         }
         next
     }
 }
 
-/// Returns the default settings of a watcher. [`start`](Install::start) starts it.
+fn dump_for(reason: &str) -> String {
+    format!("{reason}\n{}", crate::dump())
+}
+
+/// Begins to say what is to be watched. [`start`](Install::start) starts the watcher.
 ///
 /// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no
 /// logger is there, to the standard error. The environment variable `TK_WATCH` adds to what the
@@ -154,7 +193,7 @@ pub fn install() -> Install {
 pub struct Install {
     pub(crate) finds_deadlocks: bool,
     pub(crate) reaction: Option<Reaction>,
-    hooks: Vec<Hook>,
+    hooks: Vec<Arc<Hook>>,
     pub(crate) signals: Vec<i32>,
     pub(crate) at_panic: bool,
     pub(crate) after: Vec<Duration>,
@@ -189,7 +228,9 @@ impl Install {
     }
 
     /// Calls this function for each deadlock, after it has been reported. The function runs in a
-    /// thread of its own, for which the watcher does not wait. If it panics, the panic is reported.
+    /// thread of its own, for which neither the watcher nor another function waits. If it panics,
+    /// the panic is reported. If eight calls of it have not returned, it is not called again before
+    /// one of them has.
     ///
     /// ```
     /// tk_watch::install()
@@ -198,7 +239,10 @@ impl Install {
     ///     .unwrap();
     /// ```
     pub fn on_deadlock(mut self, hook: impl Fn(&Deadlock) + Send + Sync + 'static) -> Install {
-        self.hooks.push(Arc::new(hook));
+        self.hooks.push(Arc::new(Hook {
+            f: Box::new(hook),
+            line: Arc::new(Line::new()),
+        }));
         self
     }
 
@@ -248,13 +292,16 @@ impl Install {
         self
     }
 
-    /// Writes dumps through `log::error!`. Deadlocks are reported there anyway.
+    /// Writes dumps through `log::error!`. Deadlocks are reported there anyway. The logger is
+    /// called in a thread of its own, for which a panic waits a second at most. What it does not
+    /// take goes to the standard error.
     pub fn to_log(mut self) -> Install {
         self.to_log = true;
         self
     }
 
-    /// Appends dumps and reports to this file, which is created if it does not exist.
+    /// Adds dumps and reports at the end of this file, which is made if it is not there. A FIFO
+    /// must have a reader already, and loses what it has no room for to the standard error.
     pub fn to_file(mut self, path: impl Into<PathBuf>) -> Install {
         self.files.push(path.into());
         self
@@ -264,70 +311,58 @@ impl Install {
     ///
     /// # Errors
     ///
-    /// If a file can't be written, if the program already has a handler for a signal, or if the
-    /// system allows no handler or starts no thread. The settings of earlier calls stay in force.
+    /// If a file can't be written, a signal is taken already or can't be, or the system starts no
+    /// thread. Then nothing of this call counts, except that there is a dump at the signals that
+    /// come before the one in the error. The settings of earlier calls stay in force.
     ///
     /// ```
     /// let error = tk_watch::install().to_file("/no/such/directory/file").start().unwrap_err();
     /// assert!(error.to_string().starts_with("cannot write to /no/such/directory/file: "));
     /// ```
-    pub fn start(mut self) -> Result<(), InstallError> {
-        let signals = environment::add_to(&mut self);
-        self.start_as_is()?;
-        environment::handle(signals);
-        environment::note_done();
-        Ok(())
+    pub fn start(self) -> Result<(), InstallError> {
+        let started = self.start_as_is();
+        // Also if that has failed: the variable is for whoever runs the program.
+        environment::start();
+        started
     }
 
-    /// Adds the settings of the other one.
-    pub(crate) fn add(&mut self, other: Install) {
-        self.finds_deadlocks |= other.finds_deadlocks;
-        self.reaction = other.reaction.or(self.reaction);
-        self.hooks.extend(other.hooks);
-        self.signals.extend(other.signals);
-        self.at_panic |= other.at_panic;
-        self.after.extend(other.after);
-        self.to_stderr |= other.to_stderr;
-        self.to_log |= other.to_log;
-        self.files.extend(other.files);
-    }
-
-    /// Without the environment variable.
-    fn start_as_is(self) -> Result<(), InstallError> {
-        let mut settings = (*Settings::current()).clone();
-        for path in self.files {
-            match Destination::file(&path) {
-                Ok(file) => settings.destinations.push(file),
-                Err(error) => return Err(InstallError::File(path, error)),
-            }
-        }
-        let has = |settings: &Settings, wanted: fn(&Destination) -> bool| {
-            settings.destinations.iter().any(wanted)
-        };
-        if self.to_stderr && !has(&settings, |it| matches!(it, Destination::Stderr)) {
-            settings.destinations.push(Destination::Stderr);
-        }
-        if self.to_log && !has(&settings, |it| matches!(it, Destination::Log)) {
-            settings.destinations.push(Destination::Log);
-        }
-        settings.finds_deadlocks |= self.finds_deadlocks;
-        settings.reaction = self.reaction.unwrap_or(settings.reaction);
-        settings.hooks.extend(self.hooks);
-        let now = Instant::now();
-        let times = self.after.into_iter();
-        settings.after.extend(times.filter_map(|time| {
-            let at = tk_park::checked_add_instant(now, time)?;
-            let is_done = AtomicBool::new(false);
-            Some(Arc::new(Timed { at, is_done }))
-        }));
-        settings.replace();
+    /// Without the environment variable. What can fail comes first.
+    pub(crate) fn start_as_is(self) -> Result<(), InstallError> {
+        let files = self.files.into_iter().map(Destination::file);
+        let mut destinations = files
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|(path, error)| InstallError::File(path, error))?;
         watcher::start().map_err(InstallError::Thread)?;
         for number in self.signals {
             signal::dump_at(number)?;
         }
+
+        destinations.extend(self.to_stderr.then_some(Destination::Stderr));
+        destinations.extend(self.to_log.then_some(Destination::Log));
+        let now = Instant::now();
+        let times = self.after.into_iter();
+        let after = times.filter_map(|time| {
+            let at = tk_park::checked_add_instant(now, time)?;
+            let is_done = AtomicBool::new(false);
+            Some(Arc::new(Timed { at, is_done }))
+        });
+        let after: Vec<_> = after.collect();
+        Settings::change(|settings| {
+            settings.finds_deadlocks |= self.finds_deadlocks;
+            settings.reaction = self.reaction.unwrap_or(settings.reaction);
+            settings.hooks.extend(self.hooks.iter().cloned());
+            settings.after.retain(|timed| !timed.is_done.load(Relaxed));
+            settings.after.extend(after.iter().cloned());
+            for new in &destinations {
+                // The new one replaces the old: the file may have been moved away since.
+                settings.destinations.retain(|old| !old.is_same(new));
+                settings.destinations.push(new.clone());
+            }
+        });
         if self.at_panic {
             dump_at_panics();
         }
+        watcher::look_again();
         Ok(())
     }
 }
@@ -338,19 +373,37 @@ impl fmt::Debug for Install {
     }
 }
 
+/// Adds the dump to the panic hook, once.
 fn dump_at_panics() {
     static IS_SET: AtomicBool = AtomicBool::new(false);
+    static SETTERS: Line = Line::new();
+
     if IS_SET.swap(true, Relaxed) {
         return;
     }
+    if !std::thread::panicking() {
+        set_panic_hook();
+    } else if call(&SETTERS, set_panic_hook).is_err() {
+        // A thread that panics may not set the hook, and nobody waits for the one that does: the
+        // thread may be in the hook. The next call tries again.
+        IS_SET.store(false, Relaxed);
+    }
+}
+
+fn set_panic_hook() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         report(info);
+        // The one is how a thread ends itself. The other is a panic of the logger, which would get
+        // the dump, or of a hook.
+        if info.payload().is::<Exit>() || call::is_within() {
+            return;
+        }
         let thread = tk_core::current();
         let name = thread.name();
         let name = crate::text::Escaped(&name);
         let reason = format!("a dump at the panic of {name} (thread {})", thread.id());
-        Settings::current().dump(&reason);
+        Settings::current().dump_and_wait(&reason);
     }));
 }
 

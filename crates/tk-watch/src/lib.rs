@@ -88,6 +88,7 @@
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod call;
 mod deadlock;
 mod detect;
 mod dump;

@@ -1,8 +1,6 @@
 //! Watching a program that has no call of this crate in it, if `TK_WATCH` is set.
 
-use std::io::Write as _;
-
-use crate::environment::VARIABLE;
+use crate::environment::{VARIABLE, complain};
 
 /// Starts the watcher, if the variable is set.
 fn start() {
@@ -10,7 +8,7 @@ fn start() {
         return;
     }
     if let Err(error) = crate::install().without_deadlocks().start() {
-        let _ = writeln!(std::io::stderr(), "{VARIABLE}: {error}");
+        complain(&error.to_string());
     }
 }
 

@@ -143,7 +143,7 @@ pub(crate) fn bark(settings: &Settings, now: Instant) -> Option<Instant> {
         if end > now {
             next = Some(next.map_or(end, |next: Instant| next.min(end)));
         } else if dog.barked.swap(petted, Relaxed) != petted {
-            settings.dump(&dog.complaint(now));
+            settings.dump_aside(&dog.complaint(now));
             // A pet that comes now does not wake the watcher.
         }
         if end <= now {

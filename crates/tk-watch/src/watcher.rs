@@ -21,28 +21,30 @@
 //! 3. The watcher parks. The bit is set, so no report unparks it any more.
 //!
 //! **No wait of the watcher.** The program's code, which is a hook or a logger, may wait for one of
-//! the threads that hang. So it runs in a thread of its own. The watcher does not wait for that,
-//! except before an abort, and then for a second at most.
+//! the threads that hang, and so may a write to a pipe. So both run in threads of their own (see
+//! `call.rs`). The watcher does not wait for them, except before an abort, and then for a second
+//! for the report and one for the hooks at most.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::*};
-use std::sync::mpsc;
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
+use log::Level;
 use tk_core::__private::fork::{Mutex, generation};
-use tk_core::__private::{RegistrationExt, ThreadRecordExt, call_guarded, log_guarded};
+use tk_core::__private::{RegistrationExt, ThreadRecordExt, call_guarded};
 use tk_core::Registration;
 use tk_park::__private::{Report, break_wait, watch};
 
+use crate::call::{self, Call, call};
 use crate::detect::{self, Completeness, Found, Outlook, Reported};
 use crate::dump::Describer;
-use crate::install::{Reaction, Settings};
-use crate::output::{Destination, write_to};
+use crate::install::{Hook, Reaction, Settings};
+use crate::output::{Destination, write_aside};
 use crate::scan::{Scan, Seen};
 use crate::snapshot::{ForeignThreads, foreign_threads};
-use crate::watchdog;
+use crate::{Deadlock, watchdog};
 
 /// The name of the thread, and the beginning of those of others that serve this crate.
 pub(crate) const NAME: &str = "tk-watch";
@@ -66,8 +68,6 @@ const BETWEEN_SCANS: Duration = Duration::from_millis(40);
 const LONGEST_REST: Duration = Duration::from_millis(400);
 /// How often the watcher looks at most whether all threads wait.
 const BETWEEN_SUSPICIONS: Duration = Duration::from_secs(1);
-/// How long the program's code may take before the process aborts.
-const LONGEST_CALL: Duration = Duration::from_secs(1);
 
 /// Called by a thread that waits: allocates nothing.
 fn hear(report: Report) {
@@ -122,9 +122,12 @@ pub(crate) fn start() -> io::Result<()> {
         handle.thread().unpark();
     }
     watch(hear);
-    // Threads may have waited for long before.
-    ring(HELD | FREE);
     Ok(())
+}
+
+/// Makes the watcher look at all: threads may have waited for long before it was told to.
+pub(crate) fn look_again() {
+    ring(HELD | FREE);
 }
 
 /// Whether the calling thread is the watcher of this process. Another thread may have started one
@@ -209,35 +212,55 @@ fn run() {
 
 fn react(settings: &Settings, scan: &Scan, found: &Found) {
     let deadlock = Describer::new(scan).deadlock(found);
-    let text = format!("deadlock: {deadlock}");
-    let is_broken = settings.reaction() == Reaction::Panic && break_last(scan, found, &text);
-    write_to(&places(settings), &text);
-    let hooks = settings.hooks();
-    let could_not_break = settings.reaction() == Reaction::Panic && !is_broken;
-    let is_done = call_program(move || {
-        log_guarded(|| log::error!("{text}"));
-        if could_not_break {
-            log_guarded(|| log::error!("no thread of the deadlock is in a call that can panic"));
-        }
-        for hook in hooks {
-            call_guarded(|| hook(&deadlock));
-        }
-    });
+    let mut text = format!("deadlock: {deadlock}");
+    if settings.reaction() == Reaction::Panic && !break_last(scan, found, &text) {
+        text.push_str("\nno thread of the deadlock is in a call that can panic");
+    }
+    let report = write_aside(places(settings), Level::Error, Arc::from(text));
+    let deadlock = Arc::new(deadlock);
+    let calls: Vec<Call> = settings
+        .hooks()
+        .iter()
+        .filter_map(|hook| call_hook(hook, &deadlock, report.clone()))
+        .collect();
     if settings.reaction() == Reaction::Abort {
-        let _ = is_done.recv_timeout(LONGEST_CALL);
+        if let Some(report) = report {
+            report.wait_until(Instant::now() + call::PATIENCE);
+        }
+        let end = Instant::now() + call::PATIENCE;
+        calls.iter().for_each(|call| call.wait_until(end));
         std::process::abort();
     }
 }
 
-/// Returns the destinations of reports, beside the logger. The standard error is one of them if
-/// there is no logger, or if the process is about to abort, which the logger may not survive.
+/// Calls a hook when the report has been written, or does not get anywhere.
+fn call_hook(hook: &Arc<Hook>, deadlock: &Arc<Deadlock>, report: Option<Call>) -> Option<Call> {
+    let (called, deadlock) = (Arc::clone(hook), Arc::clone(deadlock));
+    let call = call(Arc::clone(&hook.line), move || {
+        if let Some(report) = report {
+            report.wait_until(Instant::now() + call::PATIENCE);
+        }
+        call_guarded(|| (called.f)(&deadlock));
+        // The program's code too, if it is the last of its kind.
+        call_guarded(|| drop(called));
+    });
+    if let Err(refused) = &call {
+        let text = format!("tk-watch: no call of a hook for a deadlock: {refused}");
+        write_aside(vec![Destination::Stderr], Level::Error, Arc::from(text));
+    }
+    call.ok()
+}
+
+/// Where reports are written: to the logger, if there is one, and to the standard error if there is
+/// none, or if the process is about to abort, which the logger may not survive.
 fn places(settings: &Settings) -> Vec<Destination> {
     let mut places = settings.report_destinations();
     let is_silent = log::max_level() == log::LevelFilter::Off;
+    if !is_silent {
+        places.push(Destination::Log);
+    }
     if (is_silent || settings.reaction() == Reaction::Abort)
-        && !places
-            .iter()
-            .any(|place| matches!(place, Destination::Stderr))
+        && !places.iter().any(Destination::is_stderr)
     {
         places.push(Destination::Stderr);
     }
@@ -253,24 +276,6 @@ fn break_last(scan: &Scan, found: &Found, text: &str) -> bool {
         let record = &scan.threads[link.position].record;
         break_wait(record, link.wait.look.number, Arc::from(text))
     })
-}
-
-/// Calls the program's code: *No wait of the watcher*. Nothing is sent: the channel is closed when
-/// the code has returned.
-fn call_program(f: impl FnOnce() + Send + 'static) -> mpsc::Receiver<()> {
-    let (done, is_done) = mpsc::channel::<()>();
-    let registration = Registration::unlisted("tk-watch-tell");
-    let builder = thread::Builder::new().name("tk-watch-tell".into());
-    let spawned = builder.spawn(move || {
-        registration.begin();
-        f();
-        drop(done);
-    });
-    if let Err(error) = spawned {
-        let text = format!("tk-watch: cannot start a thread for the logger and the hooks: {error}");
-        write_to(&[Destination::Stderr], &text);
-    }
-    is_done
 }
 
 /// Says that all threads wait without a limit, if that is so and has not been said.
@@ -311,6 +316,5 @@ fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u
         crate::dump()
     );
     *suspected = Some(state);
-    write_to(&places(settings), &text);
-    call_program(move || log_guarded(|| log::warn!("{text}")));
+    write_aside(places(settings), Level::Warn, Arc::from(text));
 }

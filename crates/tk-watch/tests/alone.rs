@@ -6,6 +6,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
 use tk_event::Event;
@@ -53,6 +54,87 @@ fn main() {
             }
             std::process::exit(0);
         }),
+        Ok("unwinding") => {
+            // The hook is set while this thread panics, when it may not set one itself.
+            let panic = || {
+                let _install = Installs;
+                panic!("first");
+            };
+            assert!(std::panic::catch_unwind(panic).is_err());
+            let path = own_file();
+            tk_testing::until("the hook is set", || {
+                assert!(std::panic::catch_unwind(|| panic!("second")).is_err());
+                let dumps = std::fs::read_to_string(&path).unwrap();
+                dumps.contains("a dump at the panic of MainThread")
+            });
+            std::fs::remove_file(&path).unwrap();
+        }
+        #[cfg(unix)]
+        Ok("fifo") => {
+            let path = own_file();
+            let made = Command::new("mkfifo").arg(&path).status().unwrap();
+            assert!(made.success());
+            let install = || tk_watch::install().to_file(&path).at_panic().start();
+            assert!(install().is_err(), "nobody reads");
+            let mut options = std::fs::OpenOptions::new();
+            let reader = options.read(true).write(true).open(&path).unwrap();
+            install().unwrap();
+            // More than it has room for.
+            tk_core::current().set_name("x".repeat(1 << 20));
+            assert!(std::panic::catch_unwind(|| panic!("on purpose")).is_err());
+            drop(reader);
+            std::fs::remove_file(&path).unwrap();
+        }
+        Ok("bad-logger") => {
+            log_as(Behavior::Panics);
+            tk_watch::install().at_panic().to_log().start().unwrap();
+            assert!(std::panic::catch_unwind(|| panic!("first")).is_err());
+            log_as(Behavior::Locks);
+            let panic = || {
+                let _guard = OF_LOGGER.lock();
+                panic!("second");
+            };
+            assert!(std::panic::catch_unwind(panic).is_err());
+            println!("over");
+        }
+        Ok("deaf-logger") => {
+            log_as(Behavior::Refuses);
+            tk_watch::install().start().unwrap();
+            deadlock();
+        }
+        Ok("hanging-logger") => tk_thread::main(hanging_logger),
+        Ok("locked-stderr") => {
+            let install = tk_watch::install().deadlocks(tk_watch::Reaction::Abort);
+            install.start().unwrap();
+            // Its holder hangs.
+            std::mem::forget(std::io::stderr().lock());
+            deadlock();
+        }
+        Ok("failed") => {
+            let calls = Arc::new(AtomicU32::new(0));
+            let hook = || {
+                let calls = Arc::clone(&calls);
+                move |_: &tk_watch::Deadlock| _ = calls.fetch_add(1, Relaxed)
+            };
+            // Nothing of the first call counts.
+            let failed = tk_watch::install().on_deadlock(hook()).signal(-1).start();
+            assert!(failed.is_err());
+            let (send, called) = std::sync::mpsc::channel();
+            let (send, calls_so_far) = (std::sync::Mutex::new(send), hook());
+            tk_watch::install()
+                .deadlocks(tk_watch::Reaction::Panic)
+                .on_deadlock(move |deadlock| {
+                    calls_so_far(deadlock);
+                    send.lock().unwrap().send(()).unwrap();
+                })
+                .start()
+                .unwrap();
+            for rounds in 1..=2 {
+                let _ = deadlock_of_two().map(|thread| thread.join());
+                called.recv().unwrap();
+                assert_eq!(calls.load(Relaxed), rounds);
+            }
+        }
         #[cfg(unix)]
         Ok("taken") => {
             let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -83,6 +165,111 @@ fn main() {
         Ok("fork") => fork(),
         Ok(other) => panic!("unknown mode {other}"),
     }
+}
+
+/// What the logger does.
+#[derive(Clone, Copy)]
+enum Behavior {
+    Panics,
+    Refuses,
+    Hangs,
+    /// It takes a lock of the program.
+    Locks,
+}
+
+static BEHAVIOR: std::sync::Mutex<Behavior> = std::sync::Mutex::new(Behavior::Refuses);
+static OF_LOGGER: Lock<()> = Lock::new(());
+
+struct Logger;
+
+impl log::Log for Logger {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        !matches!(*BEHAVIOR.lock().unwrap(), Behavior::Refuses)
+    }
+
+    fn log(&self, _: &log::Record<'_>) {
+        let behavior = *BEHAVIOR.lock().unwrap();
+        match behavior {
+            Behavior::Panics => panic!("the logger"),
+            Behavior::Refuses => {}
+            Behavior::Hangs => loop {
+                std::thread::park();
+            },
+            Behavior::Locks => drop(OF_LOGGER.lock()),
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+fn log_as(behavior: Behavior) {
+    let _ = log::set_logger(&Logger);
+    log::set_max_level(log::LevelFilter::Error);
+    *BEHAVIOR.lock().unwrap() = behavior;
+}
+
+/// Has dumps at panics when it is dropped.
+struct Installs;
+
+impl Drop for Installs {
+    fn drop(&mut self) {
+        let install = tk_watch::install().at_panic().to_file(own_file());
+        install.start().unwrap();
+        // As this does, if the variable says so.
+        tk_thread::spawn(|| ()).join().unwrap();
+    }
+}
+
+/// A file of this process.
+fn own_file() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("tk-watch-alone-{}", std::process::id()))
+}
+
+/// No call of the logger returns. Deadlocks are found and broken, hooks are called, and the other
+/// destination gets its dumps.
+fn hanging_logger() {
+    log_as(Behavior::Hangs);
+    let path = own_file();
+    let calls = Arc::new(AtomicU32::new(0));
+    let in_hook = Arc::clone(&calls);
+    tk_watch::install()
+        .deadlocks(tk_watch::Reaction::Panic)
+        .on_deadlock(|_| {
+            loop {
+                std::thread::park();
+            }
+        })
+        .on_deadlock(move |_| _ = in_hook.fetch_add(1, Relaxed))
+        .after(Duration::from_millis(1))
+        .at_panic()
+        .to_log()
+        .to_file(&path)
+        .start()
+        .unwrap();
+    let dumps = |reason: &str| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        text.matches(reason).count()
+    };
+    tk_testing::until("the dump is there", || {
+        dumps("after the time that was set") == 1
+    });
+    let dog = tk_watch::watchdog("dog", Duration::from_millis(1)).unwrap();
+    tk_testing::until("the watchdog barks", || {
+        dumps("\"dog\" was not petted") == 1
+    });
+    for round in 1..=12 {
+        let results = deadlock_of_two().map(|thread| thread.join());
+        assert_eq!(results.iter().filter(|result| result.is_err()).count(), 1);
+        tk_testing::until("the hook is called", || calls.load(Relaxed) == round);
+    }
+    drop(dog);
+    std::fs::remove_file(&path).unwrap();
+    if let Ok(threads) = std::fs::read_dir("/proc/self/task") {
+        // Eight for the logger, eight for its writers, and eight for the hook, at most.
+        let count = threads.count();
+        assert!(count <= 32, "{count}");
+    }
+    std::process::exit(0);
 }
 
 /// Two threads with names wait for each other, and the main thread for both.
@@ -279,6 +466,56 @@ fn run_tests() {
             let (output, stderr) = run("hooks", None);
             assert_eq!(output.stdout, b"round 1\nround 2\n", "{stderr}");
             assert!(stderr.contains("a hook"), "{stderr}");
+        }),
+        (
+            "dumps at panics can be asked for while a thread panics",
+            || {
+                for variable in [None, Some("panic")] {
+                    let (output, stderr) = run("unwinding", variable);
+                    assert!(output.status.success(), "{stderr}");
+                }
+            },
+        ),
+        (
+            "a logger that panics or waits at a panic aborts nothing",
+            || {
+                let (output, stderr) = run("bad-logger", None);
+                assert!(output.status.success(), "{stderr}");
+                assert_eq!(output.stdout, b"over\n");
+                // The one that the logger did not take.
+                assert_eq!(stderr.matches("a dump at the panic").count(), 1, "{stderr}");
+            },
+        ),
+        ("a report that the logger does not take is written", || {
+            let seen = run_until("deaf-logger", None, "held by knife");
+            assert!(seen.contains("deadlock: 2 threads"), "{seen}");
+        }),
+        (
+            "a logger and a hook that hang keep nobody else from its work",
+            || {
+                let (output, stderr) = run("hanging-logger", None);
+                assert!(output.status.success(), "{stderr}");
+                assert!(stderr.contains("no call of a hook"), "{stderr}");
+            },
+        ),
+        #[cfg(unix)]
+        ("a report needs no lock of the standard error", || {
+            use std::os::unix::process::ExitStatusExt;
+
+            let (output, stderr) = run("locked-stderr", None);
+            assert_eq!(output.status.signal(), Some(signal_hook::consts::SIGABRT));
+            assert!(stderr.contains("knife (thread "), "{stderr}");
+        }),
+        ("nothing of a call that has failed counts", || {
+            let (output, stderr) = run("failed", None);
+            assert!(output.status.success(), "{stderr}");
+        }),
+        #[cfg(unix)]
+        ("a FIFO blocks nobody", || {
+            let (output, stderr) = run("fifo", None);
+            assert!(output.status.success(), "{stderr}");
+            assert!(stderr.contains("tk-watch: cannot write: "));
+            assert!(stderr.contains("a dump at the panic of xxx"));
         }),
         #[cfg(unix)]
         ("the child of a fork watches itself", || {

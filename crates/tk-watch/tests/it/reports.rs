@@ -7,11 +7,25 @@ use tk_watch::{Deadlock, Reaction};
 
 static REPORTS: Mutex<Vec<(Instant, Deadlock)>> = Mutex::new(Vec::new());
 
+/// A logger that takes all and writes nothing.
+struct Silent;
+
+impl log::Log for Silent {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, _: &log::Record<'_>) {}
+
+    fn flush(&self) {}
+}
+
 /// Starts the watcher, which ends each deadlock by a panic of its last thread.
 pub fn watch() {
     static START: Once = Once::new();
     START.call_once(|| {
-        // There is no logger, and the reports need not go to the standard error.
+        // The reports need not go to the standard error.
+        log::set_logger(&Silent).unwrap();
         log::set_max_level(log::LevelFilter::Error);
         // The reports of panics that are meant to be.
         let report = std::panic::take_hook();
