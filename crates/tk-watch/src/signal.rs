@@ -27,39 +27,66 @@ mod imp {
     /// does not show it as running.
     const BACK_TO_SLEEP: Duration = Duration::from_millis(10);
 
-    /// The signals that have a handler of this crate, and the process that has made it.
-    struct Signals([Option<(i32, u32, SigId)>; 8]);
+    /// No system has more signals.
+    const MOST: usize = 128;
+
+    /// What is known of a signal.
+    #[derive(Clone, Copy)]
+    enum Known {
+        /// It has no handler of this crate.
+        No,
+        /// A thread of this process is about to make the handler.
+        BeingMade { process: u32 },
+        /// The handler, and the process that has made it.
+        Handled { process: u32, id: SigId },
+    }
+
+    /// The signals, by their numbers.
+    struct Signals([Known; MOST + 1]);
 
     impl Inherit for Signals {
         fn anew() -> Signals {
-            Signals([None; 8])
+            Signals([Known::No; MOST + 1])
         }
     }
 
-    static SIGNALS: Mutex<Signals> = Mutex::constant(Signals([None; 8]));
+    static SIGNALS: Mutex<Signals> = Mutex::constant(Signals([Known::No; MOST + 1]));
 
     /// Makes the process write a dump when it gets this signal.
     pub(crate) fn dump_at(signal: i32) -> Result<(), InstallError> {
-        let refused = |error| InstallError::Signal(signal, error);
-        if FORBIDDEN.contains(&signal) {
-            return Err(refused(io::ErrorKind::InvalidInput.into()));
+        let place = usize::try_from(signal).unwrap_or(0);
+        if !(1..=MOST).contains(&place) || FORBIDDEN.contains(&signal) {
+            let error = io::ErrorKind::InvalidInput.into();
+            return Err(InstallError::Signal(signal, error));
         }
-        let known = {
+        let here = generation();
+        let before = loop {
             let mut signals = SIGNALS.lock();
-            let known = signals
-                .0
-                .iter_mut()
-                .find(|entry| entry.is_some_and(|(known, ..)| known == signal));
-            match known {
-                Some(Some((_, process, _))) if *process == generation() => return Ok(()),
-                known => known.and_then(Option::take),
+            match signals.0[place] {
+                Known::Handled { process, .. } if process == here => return Ok(()),
+                // It has a handler, or has failed, in a moment.
+                Known::BeingMade { process } if process == here => {}
+                before => {
+                    signals.0[place] = Known::BeingMade { process: here };
+                    break before;
+                }
             }
+            drop(signals);
+            thread::sleep(Duration::from_millis(1));
         };
-        match known {
-            // The pipe of the parent.
-            Some((.., id)) => _ = unregister(id),
-            None if is_caught(signal) => return Err(InstallError::SignalTaken(signal)),
-            None => {}
+        let made = handle(signal, before);
+        SIGNALS.lock().0[place] = match made {
+            Ok(id) => Known::Handled { process: here, id },
+            Err(_) => before,
+        };
+        made.map(drop)
+    }
+
+    /// Makes the handler, and removes that of the parent.
+    fn handle(signal: i32, before: Known) -> Result<SigId, InstallError> {
+        let refused = |error| InstallError::Signal(signal, error);
+        if matches!(before, Known::No) && is_caught(signal) {
+            return Err(InstallError::SignalTaken(signal));
         }
         let (mut receiver, sender) = UnixStream::pair().map_err(refused)?;
         let name = format!("tk-watch-{signal}");
@@ -84,11 +111,11 @@ mod imp {
         reader.map_err(InstallError::Thread)?;
         // If this fails, the sender is dropped, and the thread ends.
         let id = pipe::register(signal, sender).map_err(refused)?;
-        let mut signals = SIGNALS.lock();
-        if let Some(free) = signals.0.iter_mut().find(|entry| entry.is_none()) {
-            *free = Some((signal, generation(), id));
+        if let Known::Handled { id, .. } = before {
+            // The pipe of the parent.
+            unregister(id);
         }
-        Ok(())
+        Ok(id)
     }
 
     /// Whether the process has a handler for this signal. False where the system does not say.

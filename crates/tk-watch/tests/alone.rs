@@ -135,6 +135,25 @@ fn main() {
                 assert_eq!(calls.load(Relaxed), rounds);
             }
         }
+        #[cfg(target_os = "linux")]
+        Ok("signals") => {
+            // Real-time signals, each by four threads at the same time, and once more.
+            let signals = 40..60;
+            for signal in signals.clone() {
+                let barrier = std::sync::Barrier::new(4);
+                let install = || {
+                    barrier.wait();
+                    tk_watch::install().signal(signal).start().unwrap();
+                };
+                std::thread::scope(|s| (0..4).for_each(|_| _ = s.spawn(install)));
+                tk_watch::install().signal(signal).start().unwrap();
+            }
+            // This one, the watcher, and a reader for each signal.
+            tk_testing::until("the others have ended", || {
+                let threads = std::fs::read_dir("/proc/self/task").unwrap();
+                threads.count() == 2 + signals.len()
+            });
+        }
         #[cfg(unix)]
         Ok("taken") => {
             let flag = Arc::new(std::sync::atomic::AtomicBool::new(false));
@@ -461,6 +480,11 @@ fn run_tests() {
                 "{}",
                 lines[1]
             );
+        }),
+        #[cfg(target_os = "linux")]
+        ("each signal has one handler of any number", || {
+            let (output, stderr) = run("signals", None);
+            assert!(output.status.success(), "{stderr}");
         }),
         ("the watcher survives hooks that hang and panic", || {
             let (output, stderr) = run("hooks", None);
