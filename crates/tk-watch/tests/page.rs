@@ -2,12 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tk_core::__private::slots;
-use tk_core::{Slot, thread_at};
+use tk_core::{Slot, ThreadRecord, thread_at};
 use tk_event::Event;
 use tk_testing::{start_parked, until};
 use tk_watch::page::{Options, Page, serve};
@@ -40,13 +41,15 @@ fn state(page: &Page) -> Value {
     serde_json::from_str(&body).unwrap()
 }
 
-/// The number of threads that serve pages.
-fn threads_of_pages() -> usize {
+/// The threads that serve pages.
+fn records_of_pages() -> impl Iterator<Item = ThreadRecord> {
     let slots = (1..=slots()).filter_map(|number| Slot::new(number.try_into().unwrap()));
     let records = slots.filter_map(thread_at);
-    records
-        .filter(|record| record.is_alive() && record.name().starts_with("tk-watch page"))
-        .count()
+    records.filter(|record| record.is_alive() && record.name().starts_with("tk-watch page"))
+}
+
+fn threads_of_pages() -> usize {
+    records_of_pages().count()
 }
 
 /// Sets the event when it is dropped, so that a test that fails ends its threads.
@@ -211,6 +214,56 @@ fn an_address_that_is_taken_or_can_be_reached_from_elsewhere_is_an_error() {
     let remote = Options::new().allow_remote().serve("0.0.0.0:0").unwrap();
     let local = SocketAddr::from(([127, 0, 0, 1], remote.address().port()));
     assert!(TcpStream::connect(local).is_ok());
+}
+
+#[test]
+fn the_profile_and_the_trace_are_on_until_the_last_page_ends() {
+    let _alone = alone();
+    let is_on = || (tk_watch::profile::is_on(), tk_watch::trace::is_on());
+    let pages = [(); 2].map(|()| serve("127.0.0.1:0").unwrap());
+    let [first, second] = pages;
+    drop(first);
+    assert_eq!(is_on(), (true, true));
+    drop(second);
+    assert_eq!(is_on(), (false, false));
+
+    // What the program has started goes on.
+    tk_watch::profile::start();
+    drop(serve("127.0.0.1:0").unwrap());
+    assert_eq!(is_on(), (true, false));
+    tk_watch::profile::stop();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_in_a_thread_of_the_page_ends_no_request() {
+    use signal_hook::consts::SIGUSR1;
+
+    let _alone = alone();
+    let handled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&handled);
+    let count = move || _ = count.fetch_add(1, Relaxed);
+    // SAFETY: the handler only counts.
+    unsafe { signal_hook::low_level::register(SIGUSR1, count) }.unwrap();
+
+    let page = serve("127.0.0.1:0").unwrap();
+    let mut stream = TcpStream::connect(page.address()).unwrap();
+    stream.write_all(b"HEAD / HTTP/1.1\r\n").unwrap();
+    let ids: Vec<_> = records_of_pages().filter_map(|it| it.native_id()).collect();
+    for round in 1..=20 {
+        for id in &ids {
+            // SAFETY: it sends a signal to a thread of this process.
+            let sent = unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), *id, SIGUSR1) };
+            assert_eq!(sent, 0);
+        }
+        until("the signals are there", || {
+            handled.load(Relaxed) >= round * ids.len()
+        });
+    }
+    stream.write_all(b"Host: localhost\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }
 
 #[cfg(unix)]

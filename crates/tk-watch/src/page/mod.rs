@@ -51,7 +51,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tk_core::__private::RegistrationExt;
-use tk_core::__private::fork::generation;
+use tk_core::__private::fork::{Inherit, Mutex, generation};
 use tk_core::Registration;
 
 use crate::{profile, trace};
@@ -141,7 +141,7 @@ impl Options {
             shared: Arc::clone(&shared),
             threads: Vec::new(),
             generation: generation(),
-            started: [false; 2],
+            observes: false,
         };
         for number in 0..THREADS {
             let shared = Arc::clone(&shared);
@@ -149,9 +149,8 @@ impl Options {
             page.threads.push(start(number, shared)?);
         }
         if self.observes {
-            page.started = [!profile::is_on(), !trace::is_on()];
-            profile::start();
-            trace::start();
+            page.observes = true;
+            start_observing();
         }
         Ok(page)
     }
@@ -182,8 +181,8 @@ pub struct Page {
     threads: Vec<JoinHandle<()>>,
     /// The process that serves it.
     generation: u32,
-    /// Whether the profile and the trace were started for the page.
-    started: [bool; 2],
+    /// Whether the profile and the trace are on for the page.
+    observes: bool,
 }
 
 impl Page {
@@ -209,12 +208,8 @@ impl Drop for Page {
         }
         // Release: pairs with the Acquire in `serve_connections`.
         self.shared.is_closed.store(true, Release);
-        let [profile, trace] = self.started;
-        if profile {
-            profile::stop();
-        }
-        if trace {
-            trace::stop();
+        if self.observes {
+            stop_observing();
         }
         for thread in std::mem::take(&mut self.threads) {
             while !thread.is_finished() {
@@ -249,7 +244,59 @@ impl fmt::Debug for Page {
     }
 }
 
-/// The state that the threads of a page share.
+/// The pages for which the profile and the trace are on.
+struct Observing {
+    pages: usize,
+    /// Whether the first of them has started the profile, and the trace.
+    started: [bool; 2],
+}
+
+impl Inherit for Observing {
+    /// The pages are the parent's.
+    fn inherit(&mut self) {
+        *self = Observing::anew();
+    }
+
+    fn anew() -> Observing {
+        Observing {
+            pages: 0,
+            started: [false; 2],
+        }
+    }
+}
+
+static OBSERVING: Mutex<Observing> = Mutex::constant(Observing {
+    pages: 0,
+    started: [false; 2],
+});
+
+fn start_observing() {
+    let mut observing = OBSERVING.lock();
+    if observing.pages == 0 {
+        observing.started = [!profile::is_on(), !trace::is_on()];
+    }
+    observing.pages += 1;
+    drop(observing);
+    profile::start();
+    trace::start();
+}
+
+/// Stops what the first page has started, if this is the last one.
+fn stop_observing() {
+    let mut observing = OBSERVING.lock();
+    observing.pages -= 1;
+    let is_last = observing.pages == 0;
+    let [profile, trace] = observing.started.map(|started| started && is_last);
+    drop(observing);
+    if profile {
+        profile::stop();
+    }
+    if trace {
+        trace::stop();
+    }
+}
+
+/// What the threads of a page share.
 struct Shared {
     listener: TcpListener,
     hosts: Vec<String>,

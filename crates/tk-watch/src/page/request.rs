@@ -48,18 +48,24 @@ pub(super) fn read(stream: &TcpStream, hosts: &[String]) -> Result<Request, Refu
     }
 }
 
-/// Reads once, before the deadline of the whole.
+/// Reads once, before the deadline of the whole. A signal does not end it: the system starts no
+/// call again that has a time limit, whatever the handler asks for.
 pub(super) fn read_before(
     mut stream: &TcpStream,
     bytes: &mut [u8],
     deadline: Instant,
 ) -> io::Result<usize> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(Some(left))?;
+        match stream.read(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => return read,
+        }
     }
-    stream.set_read_timeout(Some(left))?;
-    stream.read(bytes)
 }
 
 /// Parses the beginning of a request. `None`: more is needed.
