@@ -159,18 +159,15 @@ pub fn start() {
     tables.clear();
     STARTED.store(tables.now(), Relaxed);
     STOPPED.store(u64::MAX, Relaxed);
-    // Relaxed: a thread that reads the switch reads the tables through their own synchronization.
-    IS_ON.store(true, Relaxed);
-    observer::set(User::Profile, true);
+    observer::set(User::Profile, &IS_ON, true);
 }
 
 /// Stops the profile. The counts can still be [`read`].
 pub fn stop() {
-    if IS_ON.swap(false, Relaxed) {
-        observer::set(User::Profile, false);
-        if let Some(tables) = TABLES.get() {
-            STOPPED.store(tables.now(), Relaxed);
-        }
+    if observer::set(User::Profile, &IS_ON, false)
+        && let Some(tables) = TABLES.get()
+    {
+        STOPPED.store(tables.now(), Relaxed);
     }
 }
 
@@ -186,7 +183,7 @@ pub fn read() -> Profile {
 
 /// Counts a wait. Follows the rules of an observer.
 pub(crate) fn waited(wait: &Wait, now: Instant) {
-    // Relaxed: see `start`.
+    // Relaxed: see `observer::set`. The tables have a synchronization of their own.
     if !IS_ON.load(Relaxed) {
         return;
     }
@@ -208,7 +205,8 @@ pub(crate) fn waited(wait: &Wait, now: Instant) {
     };
 
     let (slot, id) = peek_slot_and_id();
-    let thread = id.max(1);
+    // Not zero, and not the main thread's: a thread without an id is being registered.
+    let thread = if id == 0 { u64::MAX } else { id };
     let mut is_known = true;
     tables.threads.count(thread, counted, |label| {
         let label = label.get_or_insert(ThreadLabel { id, record: None });

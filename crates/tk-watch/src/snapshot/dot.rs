@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
 use super::{Activity, Snapshot};
+use crate::text::Escaped;
 
 /// A text in quotes. Backslashes would begin escapes of Graphviz, and a newline would break the
 /// line, so the text is escaped first.
@@ -70,7 +71,7 @@ impl Snapshot {
             } else {
                 ""
             };
-            let label = quoted(&format!("{name} ({id})"));
+            let label = quoted(&format!("{} ({id})", Escaped(&name)));
             let _ = writeln!(graph, "  t{id} [shape=box, label={label}{color}];");
         }
         for (object, label) in objects {

@@ -135,7 +135,7 @@ impl Trace {
                 self.arrows.push(Arrow {
                     from: (from as u64, event.at),
                     // Within the slice, not at its end.
-                    to: (row as u64, (end - 1).max(event.at)),
+                    to: (row as u64, end.saturating_sub(1).max(event.at)),
                 });
             }
         }

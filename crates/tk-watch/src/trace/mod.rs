@@ -121,7 +121,8 @@ impl Options {
         self
     }
 
-    /// Starts a trace of these sizes, with empty rings. Does nothing if a trace is on.
+    /// Starts a trace of these sizes, with empty rings. Does nothing if a trace is on. If there is
+    /// too little memory, some rings have no room, and what they should hold counts as lost.
     pub fn start(&self) {
         if IS_ON.load(Relaxed) {
             return;
@@ -140,10 +141,7 @@ impl Options {
         ];
         let old = HOOKS.lock().replace(hooks);
         drop(old);
-        // Relaxed: a thread that reads the switch reads the rings through their own
-        // synchronization.
-        IS_ON.store(true, Relaxed);
-        observer::set(User::Trace, true);
+        observer::set(User::Trace, &IS_ON, true);
     }
 }
 
@@ -154,8 +152,7 @@ pub fn start() {
 
 /// Stops the trace. It can still be written.
 pub fn stop() {
-    if IS_ON.swap(false, Relaxed) {
-        observer::set(User::Trace, false);
+    if observer::set(User::Trace, &IS_ON, false) {
         STOPPED.store(nanos(Instant::now()), Relaxed);
         let hooks = HOOKS.lock().take();
         drop(hooks);
@@ -213,7 +210,7 @@ fn nanos(at: Instant) -> u64 {
 
 /// Writes the end of a wait. Follows the rules of an observer.
 pub(crate) fn waited(wait: &Wait, now: Instant) {
-    // Relaxed: see `Options::start`.
+    // Relaxed: see `observer::set`. The rings have a synchronization of their own.
     if IS_ON.load(Relaxed)
         && let Some(rings) = ring::rings()
     {

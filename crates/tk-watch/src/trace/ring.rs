@@ -146,7 +146,9 @@ impl Rings {
     /// Replaces the contents of each ring by room for so many events.
     fn empty(&self, room: impl Fn(usize) -> usize) {
         for (at, ring) in self.rings.iter().enumerate() {
-            let mut events = Vec::with_capacity(room(at));
+            let mut events = Vec::new();
+            // Without the memory, the ring has no room: the program must not end for a trace.
+            let _ = events.try_reserve_exact(room(at));
             let mut ring = ring.lock();
             std::mem::swap(&mut ring.events, &mut events);
             (ring.written, ring.last, ring.last_end) = (0, 0, 0);

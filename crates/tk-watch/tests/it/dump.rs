@@ -176,7 +176,7 @@ fn names_with_anything_in_them_stay_in_their_row() {
     );
     let dot = snapshot.to_dot();
     assert!(
-        dot.contains("evil \\\\u{1b}[31m\\\\n<script>\\\"&"),
+        dot.contains(r#"evil \\u{1b}[31m\\n<script>\\\"&\\u{202e}"#),
         "{dot}"
     );
     event.set();
