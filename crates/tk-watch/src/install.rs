@@ -155,7 +155,7 @@ fn dump_for(reason: &str) -> String {
 /// Begins to say what is to be watched. [`start`](Install::start) starts the watcher.
 ///
 /// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no
-/// logger is there, to the standard error. The environment variable `TK_WATCH` adds to what the
+/// logger takes that, to the standard error. The environment variable `TK_WATCH` adds to what the
 /// program says: see [the crate](crate#the-environment-variable).
 ///
 /// The watcher is one thread, which sleeps until a wait without a limit has lasted for a tenth of a
@@ -321,7 +321,7 @@ impl Install {
     /// ```
     pub fn start(self) -> Result<(), InstallError> {
         let started = self.start_as_is();
-        // Also if that has failed: the variable is for whoever runs the program.
+        // Also if that has failed: the variable is for those who run the program.
         environment::start();
         started
     }
