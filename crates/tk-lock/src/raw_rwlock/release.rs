@@ -174,10 +174,11 @@ impl RawRwLock {
         }
     }
 
-    /// The same for the upgradable lock.
+    /// The same for the upgradable lock. Does nothing if this thread reads too: a thread that got
+    /// the lock might upgrade it, and wait for that read.
     #[track_caller]
     pub(super) fn bump_upgradable_read_as(&self, me: Owner) {
-        if self.word.load().is_parked() {
+        if self.word.load().is_parked() && !self.is_read_by_me() {
             self.open_fair(Step::Undrained);
             let taken = self.upgradable_as(me, Limit::never(), false);
             debug_assert_eq!(taken, Ok(()));

@@ -546,6 +546,23 @@ fn a_bump_lets_a_waiting_thread_have_it() {
     });
 }
 
+/// A thread that got the upgradable lock might upgrade it, and wait for this one's read.
+#[test]
+fn a_bump_of_the_upgradable_lock_under_the_own_read_does_nothing() {
+    in_both_modes(|lock| {
+        let read = lock.read();
+        let mut upgradable = lock.upgradable_read();
+        std::thread::scope(|s| {
+            let other = start_parked(s, "upgradable lock", || drop(lock.upgradable_read()));
+            RwLockUpgradableReadGuard::bump(&mut upgradable);
+            assert_eq!(lock.upgradable_reader(), Some(current_owner()));
+            drop(upgradable);
+            other.join();
+        });
+        drop(read);
+    });
+}
+
 #[test]
 fn a_bump_of_one_read_of_two_does_nothing() {
     in_both_modes(|lock| {
