@@ -96,9 +96,11 @@
 //! - `arc_lock`: guards that own an `Arc` of their lock, and so borrow nothing.
 //! - `serde`: a lock serializes as the value inside, and a `OnceLock` as an `Option` of it.
 //! - `lock_api_04`: the raw locks and [`RawThreadId`] have the traits of `lock_api` 0.4 beside
-//!   those of 0.5, for a crate that takes its lock as a parameter and is still on 0.4. A
-//!   [`RawRLock`] has neither, because these traits are for locks that exclude their owner too.
-//!   `lock_api` makes its reentrant mutex of a `RawLock` and a `RawThreadId`.
+//!   those of 0.5, for a crate that takes its lock as a parameter and is still on 0.4. Where a wait
+//!   without a limit panics in 0.5, it prints the same message in 0.4 and aborts the program,
+//!   because a guard of 0.4 may exist meanwhile (`MutexGuard::unlocked`). A [`RawRLock`] has
+//!   neither, because these traits are for locks that exclude their owner too. `lock_api` makes its
+//!   reentrant mutex of a `RawLock` and a `RawThreadId`.
 
 // Shows which items need a feature.
 #![cfg_attr(docsrs, feature(doc_cfg))]

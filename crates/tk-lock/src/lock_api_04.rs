@@ -8,14 +8,41 @@
 //! | a mutex, and any write or upgradable read | has no state |
 //! | a read of [`RawRwLock`] | a read of the calling thread, whichever it finds first: its guards stay with it |
 //! | a read of [`RawSendRwLock`] | has no state: all its reads are counted in the lock |
+//!
+//! # Panics beside a guard
+//!
+//! In 0.5, a guard is gone, or the program ends, when a step panics that takes its lock away from
+//! it. In 0.4 the guard stays. If it did not hold its lock any more, this could happen:
+//!
+//! 1. A thread calls `MutexGuard::unlocked` with a closure that locks the same mutex, and keeps
+//!    that second guard.
+//! 2. `unlocked` locks the mutex again. The thread holds it already, so that panics.
+//! 3. The caller catches the panic, and has two guards of one mutex, with a `&mut` of each.
+//!
+//! So these steps don't unwind without the lock ([`NoUnwind`]). `lock` does not know who calls it,
+//! so it ends the program in all cases in which the one of 0.5 panics. An upgrade that panics keeps
+//! the upgradable lock, because its guard is dropped by the unwinding, or is borrowed.
 
+use std::mem;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use lock_api::{GuardNoSend, GuardSend};
+use tk_park::Limit;
 use tk_park::sync::Instant;
 
 use crate::{RawLock, RawRwLock, RawSendLock, RawSendRwLock, RawThreadId};
+
+/// Ends the program if a panic drops it: see *Panics beside a guard*.
+struct NoUnwind;
+
+impl Drop for NoUnwind {
+    #[cold]
+    fn drop(&mut self) {
+        // The first panic has been reported. A second one while it unwinds aborts the program.
+        panic!("a panic while a guard of lock_api 0.4 may have lost its lock");
+    }
+}
 
 /// Implements the traits of a mutex, given the marker of both versions.
 macro_rules! impl_mutex {
@@ -33,7 +60,10 @@ macro_rules! impl_mutex {
             #[inline]
             #[track_caller]
             fn lock(&self) {
-                lock_api::RawMutex::lock(self);
+                // No closure, which would hide the caller's line.
+                let unwinding = NoUnwind;
+                self.acquire_beside_guard();
+                mem::forget(unwinding);
             }
 
             #[inline]
@@ -117,7 +147,9 @@ macro_rules! impl_rwlock {
             #[inline]
             #[track_caller]
             fn lock_shared(&self) {
-                lock_api::RawRwLock::lock_shared(self);
+                let unwinding = NoUnwind;
+                self.read_beside_guard();
+                mem::forget(unwinding);
             }
 
             #[inline]
@@ -135,7 +167,9 @@ macro_rules! impl_rwlock {
             #[inline]
             #[track_caller]
             fn lock_exclusive(&self) {
-                lock_api::RawRwLock::lock_exclusive(self);
+                let unwinding = NoUnwind;
+                self.write_beside_guard();
+                mem::forget(unwinding);
             }
 
             #[inline]
@@ -224,7 +258,9 @@ macro_rules! impl_rwlock {
             #[inline]
             #[track_caller]
             fn lock_upgradable(&self) {
-                lock_api::RawRwLockUpgrade::lock_upgradable(self);
+                let unwinding = NoUnwind;
+                self.upgradable_beside_guard();
+                mem::forget(unwinding);
             }
 
             #[inline]
@@ -240,8 +276,8 @@ macro_rules! impl_rwlock {
 
             #[track_caller]
             unsafe fn upgrade(&self) {
-                // SAFETY: as above.
-                unsafe { lock_api::RawRwLockUpgrade::upgrade(self, $marker::new()) };
+                let upgraded = self.upgrade_beside_guard(Limit::never());
+                debug_assert_eq!(upgraded, Ok(()));
             }
 
             unsafe fn try_upgrade(&self) -> bool {
@@ -297,18 +333,12 @@ macro_rules! impl_rwlock {
 
             #[track_caller]
             unsafe fn try_upgrade_for(&self, timeout: Duration) -> bool {
-                let token = $marker::new();
-                // SAFETY: as above.
-                unsafe { lock_api::RawRwLockUpgradeTimed::try_upgrade_for(self, token, timeout) }
-                    .is_ok()
+                self.upgrade_beside_guard(Limit::after(timeout)).is_ok()
             }
 
             #[track_caller]
             unsafe fn try_upgrade_until(&self, deadline: Instant) -> bool {
-                let token = $marker::new();
-                // SAFETY: as above.
-                unsafe { lock_api::RawRwLockUpgradeTimed::try_upgrade_until(self, token, deadline) }
-                    .is_ok()
+                self.upgrade_beside_guard(Limit::until(deadline)).is_ok()
             }
         }
     };

@@ -7,6 +7,7 @@ use tk_park::Limit;
 use tk_park::sync::{Instant, current_owner};
 
 use crate::RawLock;
+use crate::raw_lock::Taking;
 
 // SAFETY: by *Mutual exclusion* (see `word.rs`), one thread at a time holds the lock, and sees what
 // the owners before it have done. A guard has no state, so if it is leaked, the lock stays held and
@@ -26,7 +27,7 @@ unsafe impl lock_api::RawMutex for RawLock {
     #[inline]
     #[track_caller]
     fn lock(&self) -> GuardNoSend {
-        self.acquire_once(current_owner());
+        self.acquire_once(current_owner(), Taking::Guarded);
         GuardNoSend::new()
     }
 
@@ -84,5 +85,15 @@ unsafe impl lock_api::RawMutexFair for RawLock {
     #[track_caller]
     unsafe fn bump(&self, _: &mut GuardNoSend) {
         self.bump_as(current_owner());
+    }
+}
+
+#[cfg(feature = "lock_api_04")]
+impl RawLock {
+    /// As `lock`. A guard may exist meanwhile.
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_beside_guard(&self) {
+        self.acquire_once(current_owner(), Taking::Again);
     }
 }

@@ -38,6 +38,15 @@ impl RawSendLock {
     pub const fn new() -> RawSendLock {
         RawSendLock(RawLock::new())
     }
+
+    /// As `lock`. A guard may exist meanwhile.
+    #[cfg(feature = "lock_api_04")]
+    #[inline]
+    #[track_caller]
+    pub(crate) fn acquire_beside_guard(&self) {
+        // No watcher breaks the wait, because any thread may release the lock.
+        self.0.acquire();
+    }
 }
 
 impl fmt::Debug for RawSendLock {

@@ -36,8 +36,10 @@
 //!   the lock.
 //! - Readers of an [`RwLock`] that is read often don't slow each other down.
 //! - No thread starves: a thread that has been first in a queue for a millisecond gets the lock.
-//! - A thread that locks its own [`Mutex`] again, or wants to write under its own read, panics with
-//!   a message, where parking_lot's blocks forever. So does a [`Once`] that calls itself.
+//! - A thread that locks its own [`Mutex`] again, or wants to write under its own read, ends the
+//!   program with a message, where parking_lot's blocks forever. It can't panic, because a guard of
+//!   `lock_api` 0.4 may take that lock (`MutexGuard::unlocked`), and would live on without it. An
+//!   upgrade under an own read panics, and so does a [`Once`] that calls itself.
 //!
 //! # What differs
 //!

@@ -219,12 +219,28 @@ fn a_guard_is_released_by_another_thread() {
 
 #[cfg(not(feature = "send_guard"))]
 #[test]
-fn a_thread_that_waits_for_itself_panics() {
+fn a_thread_that_waits_for_itself_ends_the_program() {
+    const WAIT: &str = "TK_TEST_WAIT";
     let (mutex, rwlock) = (Mutex::new(()), RwLock::new(()));
-    let panics = |f: &(dyn Fn() + Sync)| scope(|s| start(s, f).outcome().is_err());
-    assert!(panics(&|| drop((mutex.lock(), mutex.lock()))));
-    assert!(panics(&|| drop((rwlock.read(), rwlock.write()))));
-    assert!(mutex.try_lock().is_some() && rwlock.try_write().is_some());
+    match std::env::var(WAIT).as_deref() {
+        Ok("mutex") => return drop((mutex.lock(), mutex.lock())),
+        Ok("rwlock") => return drop((rwlock.read(), rwlock.write())),
+        _ => {}
+    }
+    for (wait, words) in [
+        ("mutex", "this thread holds the lock already"),
+        ("rwlock", "this thread reads under the lock"),
+    ] {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture"])
+            .arg("a_thread_that_waits_for_itself_ends_the_program")
+            .env(WAIT, wait)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && text.contains(words), "{text}");
+        assert!(text.contains("abort"), "{text}");
+    }
 }
 
 #[cfg(feature = "arc_lock")]

@@ -103,9 +103,9 @@ impl RawLock {
     /// Takes the lock without a limit. Panics if the calling thread, which is `me`, holds it.
     #[inline]
     #[track_caller]
-    pub(crate) fn acquire_once(&self, me: Owner) {
+    pub(crate) fn acquire_once(&self, me: Owner, taking: Taking) {
         if self.word.take_unqueued(me).is_err() {
-            self.acquire_once_slow(me);
+            self.acquire_once_slow(me, taking);
             return;
         }
         self.traffic.count();
@@ -125,11 +125,11 @@ impl RawLock {
     #[cold]
     #[inline(never)]
     #[track_caller]
-    fn acquire_once_slow(&self, me: Owner) {
+    fn acquire_once_slow(&self, me: Owner, taking: Taking) {
         if me.is_known() && self.holder() == Some(me) {
             relocked();
         }
-        self.acquire_unlimited_slow(me, Taking::Guarded);
+        self.acquire_unlimited_slow(me, taking);
     }
 
     // The limit is made here, so that the fast path has nothing on its stack.

@@ -72,9 +72,21 @@ impl RawRwLock {
     #[inline]
     #[track_caller]
     pub(crate) fn read(&self, limit: Limit<'_>) -> Result<ReadToken, WaitError> {
+        self.read_as(limit, true)
+    }
+
+    /// The same. Says whether the wait may panic, as it may unless a guard of the thread exists
+    /// meanwhile.
+    #[inline]
+    #[track_caller]
+    pub(super) fn read_as(
+        &self,
+        limit: Limit<'_>,
+        may_panic: bool,
+    ) -> Result<ReadToken, WaitError> {
         match self.read_through_cell() {
             Some(token) => Ok(token),
-            None => self.read_otherwise(limit, true),
+            None => self.read_otherwise(limit, may_panic),
         }
     }
 

@@ -103,6 +103,34 @@ impl RawSendRwLock {
     }
 }
 
+/// For `lock_api` 0.4, where a guard may exist during each of these.
+#[cfg(feature = "lock_api_04")]
+impl RawSendRwLock {
+    #[inline]
+    #[track_caller]
+    pub(crate) fn read_beside_guard(&self) {
+        unlimited(self.0.read_unnoted(Limit::never()));
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn write_beside_guard(&self) {
+        unlimited(self.0.write_as(ANYONE, Limit::never(), false));
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn upgradable_beside_guard(&self) {
+        unlimited(self.0.upgradable_as(ANYONE, Limit::never(), false));
+    }
+
+    /// If this panics, the upgradable lock is held as before.
+    #[track_caller]
+    pub(crate) fn upgrade_beside_guard(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+        self.0.upgrade_to_write(limit, Keep::Upgradable)
+    }
+}
+
 impl Default for RawSendRwLock {
     fn default() -> RawSendRwLock {
         RawSendRwLock::new()
@@ -257,7 +285,7 @@ unsafe impl lock_api::RawRwLockUpgrade for RawSendRwLock {
 
     #[track_caller]
     unsafe fn upgrade(&self, guard: GuardSend) -> GuardSend {
-        unlimited(self.0.upgrade_to_write(Limit::never()));
+        unlimited(self.0.upgrade_to_write(Limit::never(), Keep::Nothing));
         guard
     }
 
@@ -319,7 +347,10 @@ unsafe impl lock_api::RawRwLockUpgradeTimed for RawSendRwLock {
         guard: GuardSend,
         timeout: Duration,
     ) -> Result<GuardSend, GuardSend> {
-        match self.0.upgrade_to_write(Limit::after(timeout)) {
+        let upgraded = self
+            .0
+            .upgrade_to_write(Limit::after(timeout), Keep::Nothing);
+        match upgraded {
             Ok(()) => Ok(guard),
             Err(_) => Err(guard),
         }
@@ -331,7 +362,10 @@ unsafe impl lock_api::RawRwLockUpgradeTimed for RawSendRwLock {
         guard: GuardSend,
         deadline: Instant,
     ) -> Result<GuardSend, GuardSend> {
-        match self.0.upgrade_to_write(Limit::until(deadline)) {
+        let upgraded = self
+            .0
+            .upgrade_to_write(Limit::until(deadline), Keep::Nothing);
+        match upgraded {
             Ok(()) => Ok(guard),
             Err(_) => Err(guard),
         }

@@ -138,7 +138,8 @@ unsafe impl lock_api::RawRwLockTimed for RawRwLock {
 }
 
 // SAFETY: as above. By *One door*, one thread has the upgradable lock. By *An upgrade is one step*,
-// nobody writes before it does.
+// nobody writes before it does. An upgrade that panics has used up the guard, and gives the lock
+// back.
 unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
     type UpgradableGuard = GuardNoSend;
 
@@ -161,7 +162,7 @@ unsafe impl lock_api::RawRwLockUpgrade for RawRwLock {
 
     #[track_caller]
     unsafe fn upgrade(&self, _: GuardNoSend) -> GuardNoSend {
-        unlimited(self.upgrade_to_write(Limit::never()));
+        unlimited(self.upgrade_to_write(Limit::never(), Keep::Nothing));
         GuardNoSend::new()
     }
 
@@ -219,7 +220,8 @@ unsafe impl lock_api::RawRwLockUpgradeTimed for RawRwLock {
         guard: GuardNoSend,
         timeout: Duration,
     ) -> Result<GuardNoSend, GuardNoSend> {
-        match self.upgrade_to_write(Limit::after(timeout)) {
+        let upgraded = self.upgrade_to_write(Limit::after(timeout), Keep::Nothing);
+        match upgraded {
             Ok(()) => Ok(GuardNoSend::new()),
             Err(_) => Err(guard),
         }
@@ -231,9 +233,38 @@ unsafe impl lock_api::RawRwLockUpgradeTimed for RawRwLock {
         guard: GuardNoSend,
         deadline: Instant,
     ) -> Result<GuardNoSend, GuardNoSend> {
-        match self.upgrade_to_write(Limit::until(deadline)) {
+        let upgraded = self.upgrade_to_write(Limit::until(deadline), Keep::Nothing);
+        match upgraded {
             Ok(()) => Ok(GuardNoSend::new()),
             Err(_) => Err(guard),
         }
+    }
+}
+
+/// For `lock_api` 0.4, where a guard may exist during each of these.
+#[cfg(feature = "lock_api_04")]
+impl RawRwLock {
+    #[inline]
+    #[track_caller]
+    pub(crate) fn read_beside_guard(&self) {
+        unlimited(self.read_as(Limit::never(), false));
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn write_beside_guard(&self) {
+        unlimited(self.write_as(current_owner(), Limit::never(), false));
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn upgradable_beside_guard(&self) {
+        unlimited(self.upgradable_as(current_owner(), Limit::never(), false));
+    }
+
+    /// If this panics, the thread has the upgradable lock as before.
+    #[track_caller]
+    pub(crate) fn upgrade_beside_guard(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+        self.upgrade_to_write(limit, Keep::Upgradable)
     }
 }

@@ -299,26 +299,31 @@ impl RawRwLock {
     }
 
     /// Makes the upgradable lock, which this thread has, one for writing. Blocks while there are
-    /// readers. If the limit is reached, the thread has the upgradable lock as before.
+    /// readers. If the limit is reached, the thread has the upgradable lock as before. If the wait
+    /// panics, it keeps `after_panic`, which is what the unwinding gives back.
     #[track_caller]
-    pub(super) fn upgrade_to_write(&self, limit: Limit<'_>) -> Result<(), WaitError> {
+    pub(super) fn upgrade_to_write(
+        &self,
+        limit: Limit<'_>,
+        after_panic: Keep,
+    ) -> Result<(), WaitError> {
         let mut drain = self.readers_inside(self.word.close_to_upgrade());
         if self.first_inside(&mut drain).is_none() {
             return Ok(());
         }
         if self.is_read_by_me() {
-            self.open(Step::Undrained, Keep::Upgradable);
-            if limit.is_unlimited() {
-                // The guard is gone with the panic, so nobody else would give it back.
-                self.open(Step::Undrained, Keep::Nothing);
-            }
+            let keep = if limit.is_unlimited() {
+                after_panic
+            } else {
+                Keep::Upgradable
+            };
+            self.open(Step::Undrained, keep);
             return Err(self.wait_in_vain(Wish::Write, limit));
         }
         self.drain(drain, limit, true).map_err(|failed| {
             let keep = match failed {
                 Undrained::Limit(_) => Keep::Upgradable,
-                // The guard is gone with the panic, so nobody else would give it back.
-                Undrained::Hopeless(_) | Undrained::Deadlock(_) => Keep::Nothing,
+                Undrained::Hopeless(_) | Undrained::Deadlock(_) => after_panic,
             };
             self.open(Step::Undrained, keep);
             failed.into_error()

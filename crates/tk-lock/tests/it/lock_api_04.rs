@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread::scope;
 use std::time::{Duration, Instant};
@@ -48,12 +49,93 @@ fn a_mutex_is_exclusive_timed_and_fair() {
     assert!(!lock.is_locked());
 }
 
+/// Runs `f`, which ends the program, in a process of its own: the test of this name. Returns what
+/// that has printed.
+fn last_words(test: &str, f: impl FnOnce()) -> String {
+    const ENDS: &str = "TK_TEST_ENDS";
+    if std::env::var_os(ENDS).is_some() {
+        f();
+        std::process::exit(0);
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", test])
+        .env(ENDS, "1")
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 #[test]
-fn a_relock_panics_instead_of_a_hang() {
-    let lock = Mutex::<RawLock, _>::new(());
-    let _guard = lock.lock();
-    let panic = catch_unwind(AssertUnwindSafe(|| drop(lock.lock()))).unwrap_err();
-    assert!(message(&*panic).contains("this thread holds the lock already"));
+fn a_relock_ends_the_program_instead_of_a_hang() {
+    let text = last_words(
+        "lock_api_04::a_relock_ends_the_program_instead_of_a_hang",
+        || {
+            let lock = Mutex::<RawLock, _>::new(());
+            let _guard = lock.lock();
+            drop(lock.lock());
+        },
+    );
+    assert!(
+        text.contains("this thread holds the lock already"),
+        "{text}"
+    );
+}
+
+#[test]
+fn no_two_guards_have_a_mutex_after_a_relock_in_unlocked() {
+    let text = last_words(
+        "lock_api_04::no_two_guards_have_a_mutex_after_a_relock_in_unlocked",
+        || {
+            let lock = Mutex::<RawLock, _>::new(0);
+            let (mut first, mut second) = (lock.lock(), None);
+            let relock = || MutexGuard::unlocked(&mut first, || second = Some(lock.lock()));
+            assert!(catch_unwind(AssertUnwindSafe(relock)).is_err());
+            // Two `&mut` of one value.
+            eprintln!("{:p} {:p}", &mut *first, &mut *second.unwrap());
+        },
+    );
+    assert!(text.contains("may have lost its lock"), "{text}");
+}
+
+#[test]
+fn no_two_guards_have_an_rwlock_after_a_relock_in_unlocked() {
+    let text = last_words(
+        "lock_api_04::no_two_guards_have_an_rwlock_after_a_relock_in_unlocked",
+        || {
+            let lock = RwLock::<RawRwLock, _>::new(0);
+            let (mut first, mut second) = (lock.read(), None);
+            let relock = || RwLockReadGuard::unlocked(&mut first, || second = Some(lock.write()));
+            assert!(catch_unwind(AssertUnwindSafe(relock)).is_err());
+            // A `&mut` beside a `&`.
+            eprintln!("{:p} {:p}", &*first, &mut *second.unwrap());
+        },
+    );
+    assert!(text.contains("may have lost its lock"), "{text}");
+}
+
+#[test]
+fn an_upgrade_that_panics_leaves_the_guard_its_lock() {
+    for read_before in [0, 100] {
+        let lock = RwLock::<RawRwLock, _>::new(0);
+        (0..read_before).for_each(|_| drop(lock.read()));
+        let others = || scope(|s| start(s, || lock.try_upgradable_read().is_some()).join());
+        let read = lock.read();
+        let mut guard = lock.upgradable_read();
+        let upgrade = || guard.with_upgraded(|_| ());
+        let panic = catch_unwind(AssertUnwindSafe(upgrade)).unwrap_err();
+        assert!(message(&*panic).contains("this thread reads under the lock"));
+        assert!(!others());
+        let upgrade = || guard.try_with_upgraded_for(Duration::MAX, |_| ());
+        assert!(catch_unwind(AssertUnwindSafe(upgrade)).is_err());
+        assert!(!others());
+        // The unwinding drops the guard.
+        let upgrade = || drop(RwLockUpgradableReadGuard::upgrade(guard));
+        assert!(catch_unwind(AssertUnwindSafe(upgrade)).is_err());
+        assert!(others());
+        drop(read);
+        assert!(lock.try_write().is_some());
+    }
 }
 
 #[test]
