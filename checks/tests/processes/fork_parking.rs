@@ -272,6 +272,27 @@ cases! {
         assert!(locks.iter().all(|lock| lock.try_write().is_some()));
     }) => |ended| ended.printed(&[]);
 
+    a_lost_reader_is_found_behind_another: || tk_thread::main(|| {
+        // Both reads are counted, and the count says how many there are, and not whose.
+        let (lock, done) = (Arc::new(RwLock::new(())), Arc::new(Event::new()));
+        let read = lock.read();
+        let holder = asleep({
+            let (lock, done) = (Arc::clone(&lock), Arc::clone(&done));
+            move || {
+                let _read = lock.read();
+                done.wait();
+            }
+        });
+        child_of_fork(|| {
+            let other = Arc::clone(&lock);
+            assert!(spawn(move || drop(other.write())).join().is_err());
+        });
+        done.set();
+        holder.join().unwrap();
+        drop(read);
+        assert!(lock.try_write().is_some());
+    }) => |ended| ended.complained(&["a thread that the fork has left behind"]);
+
     the_child_of_a_child_waits_too: || tk_thread::main(|| {
         fn generation(left: u32) {
             let objects = Objects::new();

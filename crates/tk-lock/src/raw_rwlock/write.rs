@@ -96,10 +96,14 @@ impl RawRwLock {
         }
     }
 
-    /// The thread that a writer waits for, for its record.
+    /// The thread that a writer waits for, for its record. It is one that a fork has left behind,
+    /// if there is one, because the others may leave without waking the writer.
     fn reader_inside(&self, inside: Inside) -> Option<Owner> {
         match inside {
-            Inside::Counted => self.each_reader().next(),
+            Inside::Counted => {
+                let lost = self.each_reader().find(|reader| is_lost(*reader));
+                lost.or_else(|| self.each_reader().next())
+            }
             Inside::At(cell, _) => Rows::of(self.identity.load())
                 .find(|row| row.cells().iter().any(|other| std::ptr::eq(other, cell)))?
                 .owner(),
