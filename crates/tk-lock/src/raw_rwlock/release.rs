@@ -120,18 +120,24 @@ impl RawRwLock {
     /// Lets others in, for the thread that has the door or the upgradable lock.
     #[inline]
     pub(super) fn open(&self, step: Step, keep: Keep) {
-        if keep != Keep::Upgradable {
-            self.set_owner(None);
-        }
-        if !self.word.release_unqueued(step, keep) {
+        // At the last moment, also in `open_slow`: in the child of a fork, a wait for an owner that
+        // was lost without its number never ends.
+        let before = || self.clear_owner_unless_kept(keep);
+        if !self.word.release_unqueued(step, keep, before) {
             self.open_slow(step, keep, false);
         }
     }
 
     /// As [`open`](RawRwLock::open), and hands over to the first thread in the queue.
     pub(super) fn open_fair(&self, step: Step) {
-        self.set_owner(None);
         self.open_slow(step, Keep::Nothing, true);
+    }
+
+    #[inline]
+    fn clear_owner_unless_kept(&self, keep: Keep) {
+        if keep != Keep::Upgradable {
+            self.set_owner(None);
+        }
     }
 
     #[cold]
@@ -143,9 +149,11 @@ impl RawRwLock {
         unpark_filter(self.word.queue(), filter, |unparked| {
             let batch = batch.borrow();
             let token = batch.token();
+            // Before the word says so.
             if token == TOKEN_OWNER {
-                // Before the word says so.
                 self.set_owner(batch.other);
+            } else {
+                self.clear_owner_unless_kept(keep);
             }
             self.word.replace(|state| {
                 // Parked bit.

@@ -387,11 +387,13 @@ impl RwWord {
         self.0.fetch_and(!DRAINING, Relaxed);
     }
 
-    /// Lets others in after this step, if no thread is parked. Returns whether it did.
+    /// Lets others in after this step, if no thread is parked. Returns whether it did. Calls
+    /// `before` first if it is about to.
     #[inline]
-    pub(super) fn release_unqueued(&self, step: Step, keep: Keep) -> bool {
+    pub(super) fn release_unqueued(&self, step: Step, keep: Keep, before: impl Fn()) -> bool {
         let mut state = self.load();
         while !state.is_parked() {
+            before();
             // Release: pairs with the Acquire of the threads that enter.
             if self.change(state, state.released(step, keep), Release) {
                 return true;
