@@ -15,6 +15,10 @@ mod litmus;
 #[cfg(tk_loom)]
 mod model;
 #[cfg(not(tk_loom))]
+mod nap;
+#[cfg(not(tk_loom))]
+mod on_drop;
+#[cfg(not(tk_loom))]
 mod panic;
 #[cfg(not(tk_loom))]
 mod random;
@@ -31,6 +35,10 @@ pub use fork::{fork, is_child_of_fork};
 pub use litmus::rounds_missed;
 #[cfg(tk_loom)]
 pub use model::explore;
+#[cfg(not(tk_loom))]
+pub use nap::{nap, while_others_nap};
+#[cfg(not(tk_loom))]
+pub use on_drop::OnDrop;
 #[cfg(not(tk_loom))]
 pub use panic::message;
 #[cfg(not(tk_loom))]

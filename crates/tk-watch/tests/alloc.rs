@@ -4,9 +4,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
-use std::time::Duration;
 
-use tk_park::{Limit, Parked, WaitError, WaitInfo, park, unpark_all, unpark_one};
+use tk_park::{Limit, Parked, WaitInfo, park, unpark_all, unpark_one};
+use tk_testing::nap;
 use tk_watch::{profile, trace};
 
 /// Calls the system's allocator, one thread at a time. The others park.
@@ -63,11 +63,6 @@ static ALLOCATOR: OneByOne = OneByOne {
     word: AtomicU32::new(0),
     parked: AtomicUsize::new(0),
 };
-
-fn nap(word: &AtomicU32) {
-    let parked = park(word, || true, &WaitInfo::new("nap"), Duration::ZERO.into());
-    assert_eq!(parked, Err(WaitError::TimedOut));
-}
 
 /// One test, because the profile and the trace are one for the program.
 #[test]

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tk_core::__private::slots;
 use tk_core::{Slot, ThreadRecord, thread_at};
 use tk_event::Event;
-use tk_testing::{start_parked, until};
+use tk_testing::{OnDrop, start_parked, until};
 use tk_watch::page::{Options, Page, serve};
 
 /// The tests look at the threads of their page, so one page is served at a time.
@@ -52,15 +52,6 @@ fn threads_of_pages() -> usize {
     records_of_pages().count()
 }
 
-/// Sets the event when it is dropped, so that a test that fails ends its threads.
-struct SetOnDrop<'a>(&'a Event);
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.set();
-    }
-}
-
 #[test]
 fn the_state_has_threads_whatever_they_are_called_and_the_page_does_not() {
     let _alone = alone();
@@ -68,7 +59,7 @@ fn the_state_has_threads_whatever_they_are_called_and_the_page_does_not() {
     let event = Event::new();
     std::thread::scope(|s| {
         const NAME: &str = "<script>alert(\"1\")</script>\n\u{202e}";
-        let _set = SetOnDrop(&event);
+        let _set = OnDrop(|| event.set());
         let waiter = start_parked(s, "event", || {
             tk_core::current().set_name(NAME);
             event.wait();

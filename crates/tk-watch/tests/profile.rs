@@ -1,15 +1,17 @@
 //! The contention profile. It is one for the program, so each test takes a lock first.
 
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
 use tk_event::Event;
 use tk_lock::Lock;
-use tk_park::{Limit, StopSource, WaitError, WaitInfo, park, park_while, unpark_all};
-use tk_testing::{start, start_parked, until};
+use tk_park::{Limit, StopSource, WaitInfo, park, park_while, unpark_all};
+#[cfg(unix)]
+use tk_testing::while_others_nap;
+use tk_testing::{nap, start, start_parked, until};
 use tk_watch::profile::{self, Profile};
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -27,40 +29,6 @@ fn read_when(enough: impl Fn(&Profile) -> bool) -> Profile {
 
 fn total_waits(profile: &Profile) -> u64 {
     profile.lines.iter().map(|line| line.waits.count).sum()
-}
-
-/// Waits for a moment, and always sleeps: a limit that has been reached does not keep `park` from
-/// the queue.
-#[track_caller]
-fn sleep_briefly(word: &AtomicU32) {
-    let parked = park(word, || true, &WaitInfo::new("nap"), Duration::ZERO.into());
-    assert_eq!(parked, Err(WaitError::TimedOut));
-}
-
-/// Sets the flag when it is dropped, so that a test that fails ends its threads.
-struct SetOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
-}
-
-/// Calls `f` while two threads take naps.
-fn while_others_wait(f: impl FnOnce()) {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|s| {
-        let _stop = SetOnDrop(&stop);
-        for _ in 0..2 {
-            s.spawn(|| {
-                let word = AtomicU32::new(0);
-                while !stop.load(Relaxed) {
-                    sleep_briefly(&word);
-                }
-            });
-        }
-        f();
-    });
 }
 
 #[test]
@@ -118,7 +86,7 @@ fn timeouts_and_stops_are_counted_as_such() {
     let _alone = alone();
     profile::start();
     let event = Event::new();
-    sleep_briefly(&AtomicU32::new(0));
+    nap(&AtomicU32::new(0));
     let source = StopSource::new();
     let token = source.token();
     std::thread::scope(|s| {
@@ -142,8 +110,7 @@ fn a_wait_that_parks_again_and_again_is_one() {
     park_again_and_again(1);
     std::thread::scope(|s| {
         for _ in 0..profile::THREADS * 2 {
-            let nap = || sleep_briefly(&AtomicU32::new(0));
-            s.spawn(nap).join().unwrap();
+            s.spawn(|| nap(&AtomicU32::new(0))).join().unwrap();
         }
     });
     assert!(profile::read().other_threads.is_some());
@@ -208,7 +175,7 @@ fn names_of_threads_are_escaped_in_the_table_and_in_json() {
     std::thread::scope(|s| {
         let waiter = start(s, || {
             tk_core::current().set_name(NAME);
-            sleep_briefly(&AtomicU32::new(0));
+            nap(&AtomicU32::new(0));
         });
         waiter.join();
     });
@@ -229,11 +196,11 @@ fn names_of_threads_are_escaped_in_the_table_and_in_json() {
 fn the_child_of_a_fork_can_count() {
     let _alone = alone();
     profile::start();
-    while_others_wait(|| {
+    while_others_nap(|| {
         for _ in 0..20 {
             tk_testing::fork(|| {
                 let before = total_waits(&profile::read());
-                sleep_briefly(&AtomicU32::new(0));
+                nap(&AtomicU32::new(0));
                 assert_eq!(total_waits(&profile::read()), before + 1);
             });
         }
@@ -247,7 +214,7 @@ fn pprof_opens_the_file() {
     let _alone = alone();
     profile::start();
     let line = line!() + 1;
-    sleep_briefly(&AtomicU32::new(0));
+    nap(&AtomicU32::new(0));
     profile::stop();
     let mut file = Vec::new();
     profile::read().write_pprof(&mut file).unwrap();

@@ -1,15 +1,15 @@
 //! The trace. It is one for the program, so each test takes a lock first.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::*};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use serde_json::Value;
 use tk_event::Event;
 use tk_lock::Lock;
-use tk_park::{WaitError, WaitInfo, park};
-use tk_testing::{start, start_parked};
+#[cfg(unix)]
+use tk_testing::while_others_nap;
+use tk_testing::{OnDrop, nap, start, start_parked};
 use tk_watch::trace;
 
 fn alone() -> MutexGuard<'static, ()> {
@@ -86,40 +86,6 @@ fn check(trace: &Value) {
     }
 }
 
-/// Waits for a moment, and always sleeps: a limit that has been reached does not keep `park` from
-/// the queue.
-#[track_caller]
-fn sleep_briefly(word: &AtomicU32) {
-    let parked = park(word, || true, &WaitInfo::new("nap"), Duration::ZERO.into());
-    assert_eq!(parked, Err(WaitError::TimedOut));
-}
-
-/// Sets the flag when it is dropped, so that a test that fails ends its threads.
-struct SetOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Relaxed);
-    }
-}
-
-/// Calls `f` while two threads take naps.
-fn while_others_wait(f: impl FnOnce()) {
-    let stop = AtomicBool::new(false);
-    std::thread::scope(|s| {
-        let _stop = SetOnDrop(&stop);
-        for _ in 0..2 {
-            s.spawn(|| {
-                let word = AtomicU32::new(0);
-                while !stop.load(Relaxed) {
-                    sleep_briefly(&word);
-                }
-            });
-        }
-        f();
-    });
-}
-
 #[test]
 fn a_wait_has_a_slice_with_its_line_and_holder_and_an_arrow_from_the_waker() {
     let _alone = alone();
@@ -180,7 +146,7 @@ fn threads_of_the_kit_have_a_life_and_stops_and_timeouts_are_named() {
     });
     let thread = tk_thread::spawn(|| {
         tk_core::current().set_name("<script>\u{7}");
-        sleep_briefly(&AtomicU32::new(0));
+        nap(&AtomicU32::new(0));
     });
     let id = thread.id().get();
     thread.join().unwrap();
@@ -202,21 +168,13 @@ fn threads_of_the_kit_have_a_life_and_stops_and_timeouts_are_named() {
     assert!(names.iter().any(|event| event["args"]["name"] == name));
 }
 
-struct SetEventOnDrop<'a>(&'a Event);
-
-impl Drop for SetEventOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.set();
-    }
-}
-
 #[test]
 fn a_wait_that_goes_on_is_in_the_file() {
     let _alone = alone();
     trace::start();
     let event = Event::new();
     std::thread::scope(|s| {
-        let _set = SetEventOnDrop(&event);
+        let _set = OnDrop(|| event.set());
         let waiter = start_parked(s, "event", || event.wait());
         let trace = written();
         let id = waiter.record.id().get();
@@ -237,7 +195,7 @@ fn what_does_not_fit_is_counted() {
         .start();
     let word = AtomicU32::new(0);
     for _ in 0..100 {
-        sleep_briefly(&word);
+        nap(&word);
     }
     trace::stop();
     let trace = written();
@@ -262,7 +220,7 @@ fn any_number_of_threads_gives_a_file_in_order() {
         for _ in 0..30 {
             s.spawn(|| {
                 gate.wait();
-                sleep_briefly(&AtomicU32::new(0));
+                nap(&AtomicU32::new(0));
                 for _ in 0..20 {
                     *lock.lock() += 1;
                     std::thread::yield_now();
@@ -287,9 +245,9 @@ fn threads_that_take_turns_in_one_ring_are_noted_once() {
         .start();
     let word = AtomicU32::new(0);
     std::thread::scope(|s| {
-        let other = s.spawn(|| (0..5_000).for_each(|_| sleep_briefly(&word)));
+        let other = s.spawn(|| (0..5_000).for_each(|_| nap(&word)));
         while !other.is_finished() {
-            sleep_briefly(&word);
+            nap(&word);
         }
     });
     trace::stop();
@@ -321,10 +279,10 @@ fn a_file_that_cannot_be_written_is_an_error() {
 fn the_child_of_a_fork_has_a_trace_of_its_own() {
     let _alone = alone();
     trace::start();
-    while_others_wait(|| {
+    while_others_nap(|| {
         for _ in 0..20 {
             tk_testing::fork(|| {
-                sleep_briefly(&AtomicU32::new(0));
+                nap(&AtomicU32::new(0));
                 let trace = written();
                 let me = tk_core::current_id().get();
                 let slices = events(&trace, "X");

@@ -8,7 +8,7 @@ use tk_park::{
     FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter, park, park_with,
     requeue, unpark_all, unpark_filter, unpark_n, unpark_one,
 };
-use tk_testing::{Random, until};
+use tk_testing::{OnDrop, Random, until};
 
 fn sleep_on(word: &AtomicU32, limit: Limit<'_>) -> Result<Parked, WaitError> {
     park(word, || true, &WaitInfo::new("test"), limit)
@@ -176,20 +176,12 @@ fn nobody_is_asked_about_an_empty_queue() {
     assert_eq!(told, Some(UnparkResult::default()));
 }
 
-/// Unparks on its word when it is dropped. With the word's bucket locked that would wait forever.
-struct Unparks<'a>(&'a AtomicU32);
-
-impl Drop for Unparks<'_> {
-    fn drop(&mut self) {
-        unpark_all(self.0, 0);
-    }
-}
-
 #[test]
 fn what_the_closures_have_captured_is_dropped_with_nothing_locked() {
     let word = AtomicU32::new(0);
     let wait = WaitInfo::new("test");
-    let unparks = || Unparks(&word);
+    // The drop would wait forever if the word's bucket were locked.
+    let unparks = || OnDrop(|| _ = unpark_all(&word, 0));
 
     for answer in [false, true] {
         let captured = unparks();

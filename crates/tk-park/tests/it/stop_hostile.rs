@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Mutex};
 
 use tk_park::{Limit, StopCallback, StopSource, StopToken, WaitError, WaitInfo, park};
-use tk_testing::{message, start, start_parked, until};
+use tk_testing::{OnDrop, message, start, start_parked, until};
 
 /// Does all that can be done with a stopped token. It hangs if anything of it is locked.
 fn use_all(token: &StopToken, source: &StopSource) {
@@ -23,15 +23,6 @@ fn use_all(token: &StopToken, source: &StopSource) {
     let parked = park(&word, || true, &WaitInfo::new("test"), Limit::from(token));
     assert_eq!(parked, Err(WaitError::Stopped));
     _ = format!("{token:?} {source:?}");
-}
-
-/// Calls a function when it is dropped.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
 }
 
 #[test]

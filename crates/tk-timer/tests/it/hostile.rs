@@ -6,20 +6,11 @@ use std::time::{Duration, Instant};
 
 use crate::{LONG, never};
 use tk_event::Event;
-use tk_testing::until;
+use tk_testing::{OnDrop, until};
 use tk_timer::{
     CancelOutcome, Limit, OnPanic, Schedule, StopSource, Timer, TimerHandle, TimerService,
     WaitError,
 };
-
-/// A value whose drop does something.
-struct OnDrop<F: FnMut()>(F);
-
-impl<F: FnMut()> Drop for OnDrop<F> {
-    fn drop(&mut self) {
-        (self.0)();
-    }
-}
 
 fn panics() {
     std::panic::resume_unwind(Box::new("expected"));
