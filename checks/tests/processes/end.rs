@@ -13,7 +13,7 @@ use tk_thread::{
     stop_token,
 };
 
-use crate::{cases, say};
+use crate::{cases, say, until_waits};
 
 /// A time in which a program that does not wait would have ended.
 const A_WHILE: Duration = Duration::from_millis(50);
@@ -269,9 +269,7 @@ cases! {
             }).unwrap();
             daemon(|| sleep(Duration::MAX));
             runner.wait_started();
-            while waiter.blocked_on().is_none() {
-                std::thread::yield_now();
-            }
+            until_waits(&waiter);
             "value"
         });
         let expired = result.unwrap_err();
@@ -301,9 +299,7 @@ cases! {
     a_worker_may_end_the_program_while_the_main_thread_waits: || tk_thread::main(|| {
         holder(|| sleep(Duration::MAX));
         holder(|| {
-            while main_thread().blocked_on().is_none() {
-                std::thread::yield_now();
-            }
+            until_waits(&main_thread());
             exit(3);
         });
     }) => |ended| assert_eq!(ended.status.code(), Some(3), "{ended:#?}");

@@ -1,15 +1,59 @@
 //! The threads that the child of a fork has, and its handles of those that it has not.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tk_core::KeepAlive;
 use tk_event::Event;
-use tk_testing::fork;
-use tk_thread::{Builder, active_count, current, enumerate, get_native_id, main_thread, spawn};
+use tk_testing::{fork, message, until};
+use tk_thread::{
+    Builder, JoinHandle, Thread, active_count, current, enumerate, get_native_id, main_thread,
+    spawn,
+};
 
-use crate::{cases, say};
+use crate::{cases, say, until_waits};
+
+/// How many seconds a child may take before a signal ends it. The parent may take longer
+/// ([`crate::PATIENCE`]).
+const PATIENCE: u32 = 50;
+
+/// Makes a signal end this process, which is a child, if it hangs.
+pub fn set_alarm() {
+    // SAFETY: it is always possible to set an alarm.
+    unsafe { libc::alarm(PATIENCE) };
+}
+
+/// Forks. The child calls `child`, and a signal ends it if it hangs.
+pub fn child_of_fork(child: impl FnOnce()) {
+    fork(|| {
+        set_alarm();
+        child();
+    });
+}
+
+/// Starts a daemon. Returns when it waits.
+pub fn waiter<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    let thread = Builder::new().daemon(true).spawn(wait).unwrap();
+    until_waits(&thread);
+    thread
+}
+
+/// Returns when the thread is in a wait for a thing of this kind.
+pub fn until_waits_for(thread: &Thread, kind: &str) {
+    until("the thread waits for it", || {
+        thread
+            .blocked_on()
+            .is_some_and(|blocked| blocked.kind() == kind)
+    });
+}
+
+/// Returns the message of the panic of this function.
+pub fn told<R>(f: impl FnOnce() -> R) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(f)).err();
+    message(&*payload.expect("this panics")).to_owned()
+}
 
 /// Waits until so many threads have counted themselves.
 ///
@@ -61,9 +105,7 @@ cases! {
             let thread = Builder::new().daemon(daemon).spawn(move || done.wait()).unwrap();
             // Asleep: a thread that is about to sleep may hold a lock of the parking lot, which the
             // child would miss.
-            while thread.blocked_on().is_none() {
-                std::thread::yield_now();
-            }
+            until_waits(&thread);
             thread
         };
         let threads = [started(false), started(true)];

@@ -1,29 +1,24 @@
 //! Initializations that run at a fork, in its child.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tk_event::Event;
 use tk_lock::{LazyLock, Once, OnceError, OnceLock, OnceState};
-use tk_testing::{fork, is_child_of_fork};
+use tk_testing::is_child_of_fork;
 use tk_thread::{Builder, JoinHandle, spawn};
 
 use crate::cases;
-use crate::fork::wait_until_begun;
+use crate::fork::{child_of_fork, told, until_waits_for, wait_until_begun};
 
 /// A time that does not come.
 const MINUTE: Duration = Duration::from_secs(60);
 
 const MOMENT: Duration = Duration::from_millis(5);
 
-/// A signal ends a child that hangs, after this number of seconds.
-const PATIENCE: u32 = 50;
-
-fn child_of_fork(child: impl FnOnce()) {
-    fork(|| {
-        // SAFETY: it is always possible to set an alarm.
-        unsafe { libc::alarm(PATIENCE) };
+/// Forks. The child reports no panics.
+fn quiet_child_of_fork(child: impl FnOnce()) {
+    child_of_fork(|| {
         std::panic::set_hook(Box::new(|_| ()));
         child();
     });
@@ -32,19 +27,8 @@ fn child_of_fork(child: impl FnOnce()) {
 /// Starts a daemon. Returns when it waits for a thing of this kind.
 fn waiter<T: Send + 'static>(kind: &str, f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
     let thread = Builder::new().name("keeper").daemon(true).spawn(f).unwrap();
-    while thread
-        .blocked_on()
-        .is_none_or(|blocked| blocked.kind() != kind)
-    {
-        std::thread::yield_now();
-    }
+    until_waits_for(&thread, kind);
     thread
-}
-
-/// Returns the message of the panic of this function.
-fn told<R>(f: impl FnOnce() -> R) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(f)).err();
-    tk_testing::message(&*payload.expect("this panics")).to_owned()
 }
 
 const LOST: &str = "the initialization was run by keeper, a thread that the fork has left behind";
@@ -57,7 +41,7 @@ cases! {
         // This thread leaves the flag for parked threads in the word, although the child does not
         // have it.
         let lost_waiter = waiter("once", || ONCE.wait());
-        child_of_fork(|| {
+        quiet_child_of_fork(|| {
             assert_eq!(ONCE.state(), OnceState::Poisoned);
             let waits: [&dyn Fn(); 4] = [
                 &|| ONCE.call_once(|| ()),
@@ -99,7 +83,7 @@ cases! {
             })
         };
         let runners = [&CELL, &OTHER].map(initialize);
-        child_of_fork(|| {
+        quiet_child_of_fork(|| {
             assert_eq!(CELL.get(), None);
             assert_eq!(CELL.wait_for(MOMENT), None);
             assert_eq!(CELL.try_get_or_init(|| "child".to_owned()), Ok(&"child".to_owned()));
@@ -118,7 +102,7 @@ cases! {
         static MAY_RETURN: Event = Event::new();
         static LAZY: LazyLock<u32> = LazyLock::new(|| u32::from(MAY_RETURN.wait()));
         let runner = waiter("event", || *LAZY);
-        child_of_fork(|| {
+        quiet_child_of_fork(|| {
             assert_eq!(told(|| *LAZY), LOST);
             assert_eq!(LazyLock::force_with(&LAZY, MINUTE), Err(OnceError::Poisoned));
             assert_eq!(LazyLock::get(&LAZY), None);
@@ -167,7 +151,7 @@ cases! {
         }));
         wait_until_begun(&BEGUN, 2);
         for _ in 0..30 {
-            child_of_fork(|| {
+            quiet_child_of_fork(|| {
                 // Threads of the parent were initializing some of these cells.
                 let next = NEXT.load(Relaxed);
                 for n in (next.saturating_sub(10)..next + 10).map(|n| n % CELLS.len()) {

@@ -10,32 +10,10 @@ use tk_condvar::{Condition, Condvar, Monitor};
 use tk_event::Event;
 use tk_lock::{Lock, RLock, RawLock, RwLock};
 use tk_semaphore::Semaphore;
-use tk_testing::fork;
-use tk_thread::{Builder, JoinHandle, active_count, enumerate, spawn};
+use tk_thread::{JoinHandle, active_count, enumerate, spawn};
 
 use crate::cases;
-
-use crate::fork::wait_until_begun;
-
-/// How many seconds a child may take before a signal ends it.
-const PATIENCE: u32 = 50;
-
-fn child_of_fork(child: impl FnOnce()) {
-    fork(|| {
-        // SAFETY: it is always possible to set an alarm.
-        unsafe { libc::alarm(PATIENCE) };
-        child();
-    });
-}
-
-/// Starts a daemon. Returns when it sleeps.
-fn asleep<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let thread = Builder::new().daemon(true).spawn(f).unwrap();
-    while thread.blocked_on().is_none() {
-        std::thread::yield_now();
-    }
-    thread
-}
+use crate::fork::{child_of_fork, wait_until_begun, waiter};
 
 /// One object of each kind in which threads sleep until another thread wakes them.
 struct Objects {
@@ -68,7 +46,7 @@ impl Objects {
     fn occupy(self: &Arc<Objects>) -> Vec<JoinHandle<()>> {
         let start = |f: fn(&Objects)| {
             let objects = Arc::clone(self);
-            asleep(move || f(&objects))
+            waiter(move || f(&objects))
         };
         vec![
             start(|objects| _ = objects.event.wait()),
@@ -216,7 +194,7 @@ cases! {
     a_lost_thread_keeps_its_lock: || tk_thread::main(|| {
         let lock = Arc::new(Lock::new(()));
         let (held, done) = (Arc::new(Event::new()), Arc::new(Event::new()));
-        let holder = asleep({
+        let holder = waiter({
             let (lock, held, done) = (Arc::clone(&lock), Arc::clone(&held), Arc::clone(&done));
             move || {
                 let _guard = lock.lock();
@@ -246,7 +224,7 @@ cases! {
             drop(locks[1].read());
         }
         let done = Arc::new(Event::new());
-        let holder = asleep({
+        let holder = waiter({
             let (locks, done) = (Arc::clone(&locks), Arc::clone(&done));
             move || {
                 let _guards = (locks[0].read(), locks[1].read(), locks[2].write());
@@ -316,7 +294,7 @@ cases! {
         let sleepers = || -> Vec<_> {
             (0..THREADS).map(|_| {
                 let event = Arc::clone(&event);
-                asleep(move || event.wait())
+                waiter(move || event.wait())
             }).collect()
         };
         let threads = sleepers();

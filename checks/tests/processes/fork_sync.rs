@@ -8,34 +8,12 @@ use std::time::Duration;
 use tk_barrier::{Barrier, BarrierError};
 use tk_event::Event;
 use tk_semaphore::{Limit, Semaphore};
-use tk_testing::fork;
-use tk_thread::{Builder, JoinHandle, spawn};
+use tk_thread::spawn;
 
 use crate::cases;
-
-use crate::fork::wait_until_begun;
-
-/// A signal ends a child that hangs, after this number of seconds.
-const PATIENCE: u32 = 50;
+use crate::fork::{child_of_fork, wait_until_begun, waiter};
 
 const MOMENT: Duration = Duration::from_millis(5);
-
-fn child_of_fork(child: impl FnOnce()) {
-    fork(|| {
-        // SAFETY: it is always possible to set an alarm.
-        unsafe { libc::alarm(PATIENCE) };
-        child();
-    });
-}
-
-/// Starts a daemon. Returns when it waits.
-fn waiter<T: Send + 'static>(wait: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
-    let thread = Builder::new().daemon(true).spawn(wait).unwrap();
-    while thread.blocked_on().is_none() {
-        std::thread::yield_now();
-    }
-    thread
-}
 
 /// Lets two threads of this process pass the barrier.
 fn two_pass(barrier: &Arc<Barrier>) {

@@ -9,15 +9,8 @@ use tk_event::Event;
 use tk_testing::fork;
 use tk_thread::{ScopedJoinHandle, Thread, current, spawn};
 
-use crate::{Ended, cases, say};
-
-/// How many seconds a child may take before a signal ends it.
-const PATIENCE: u32 = 50;
-
-fn set_alarm() {
-    // SAFETY: it is always possible to set an alarm.
-    unsafe { libc::alarm(PATIENCE) };
-}
+use crate::fork::set_alarm;
+use crate::{Ended, cases, say, until_waits};
 
 /// Ends the child.
 fn end_child(status: i32) -> ! {
@@ -44,12 +37,6 @@ fn status_of(child: libc::pid_t) -> libc::c_int {
     status
 }
 
-fn until_asleep(thread: &Thread) {
-    while thread.blocked_on().is_none() {
-        std::thread::yield_now();
-    }
-}
-
 /// Forks in a scope with a thread that is asleep. The child leaves the scope by `leave`, and must
 /// be aborted.
 fn forks_in_scope(leave: impl Fn()) {
@@ -59,7 +46,7 @@ fn forks_in_scope(leave: impl Fn()) {
             .name("lost")
             .spawn_scoped(s, || done.wait())
             .unwrap();
-        until_asleep(&thread);
+        until_waits(&thread);
         let child = fork_here();
         if child == 0 {
             leave();
@@ -119,7 +106,7 @@ fn eight<H>(
 ) -> Vec<H> {
     let handles: Vec<_> = (0..8).map(|_| spawn(done.clone())).collect();
     for handle in &handles {
-        until_asleep(thread(handle));
+        until_waits(thread(handle));
     }
     handles
 }
@@ -156,7 +143,7 @@ cases! {
         let done = Event::new();
         tk_thread::scope(|s| {
             let lost = s.spawn(|| done.wait());
-            until_asleep(&lost);
+            until_waits(&lost);
             let child = fork_here();
             if child == 0 {
                 // These operations work without the lost thread.

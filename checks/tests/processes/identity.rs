@@ -17,6 +17,7 @@ use tk_core::{
 use tk_testing::fork;
 
 use crate::cases;
+use crate::fork::child_of_fork;
 
 /// Checks what holds in every child: it has one thread, which is the main one, and can start
 /// others.
@@ -82,11 +83,7 @@ fn fork_while_others(times: u32, work: fn(u32), child: fn()) {
         std::thread::yield_now();
     }
     for _ in 0..times {
-        fork(|| {
-            // SAFETY: a child that hangs is ended by the signal, which the parent sees.
-            unsafe { libc::alarm(60) };
-            child();
-        });
+        child_of_fork(child);
     }
     done.store(true, Ordering::Relaxed);
     for thread in threads {

@@ -1,51 +1,28 @@
 //! Locks and conditions in the child of a fork, and waits for a lock that no thread will release.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use tk_condvar::{Condition, Condvar, Monitor};
 use tk_lock::{Limit, Lock, LockExt, RLock, RawLock, StopSource, WaitError};
 use tk_park::asymmetric_fence::{heavy, is_available, light};
 use tk_testing::fork;
-use tk_thread::{Builder, Thread, spawn};
+use tk_thread::{Builder, spawn};
 
+use crate::fork::{told, until_waits_for};
 use crate::{cases, say};
 
 /// A time that does not come.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Returns the message of the panic of this function.
-fn told<R>(f: impl FnOnce() -> R) -> String {
-    let payload = catch_unwind(AssertUnwindSafe(f))
-        .err()
-        .expect("this panics");
-    payload
-        .downcast_ref::<String>()
-        .cloned()
-        .or_else(|| payload.downcast_ref::<&str>().map(ToString::to_string))
-        .expect("a panic has a text")
-}
-
 /// Starts a daemon of this name that does this, and then sleeps until the program ends. Returns
 /// when it sleeps.
-fn keeper(name: &str, f: impl FnOnce() + Send + 'static) -> Thread {
+fn keeper(name: &str, f: impl FnOnce() + Send + 'static) {
     let keeps = move || {
         f();
         Condition::new(()).lock().wait();
     };
     let keeper = Builder::new().name(name).daemon(true).spawn(keeps).unwrap();
-    asleep(keeper.thread().clone(), "condition")
-}
-
-/// Returns when the thread sleeps in a wait of this kind.
-fn asleep(thread: Thread, kind: &str) -> Thread {
-    while thread
-        .blocked_on()
-        .is_none_or(|waiting| waiting.kind() != kind)
-    {
-        std::thread::yield_now();
-    }
-    thread
+    until_waits_for(&keeper, "condition");
 }
 
 cases! {
@@ -68,7 +45,7 @@ cases! {
         for _ in 0..10 {
             let guard = LOCK.lock();
             let sleeper = spawn(|| *LOCK.lock() += 1);
-            asleep(sleeper.thread().clone(), "lock");
+            until_waits_for(&sleeper, "lock");
             drop(guard);
             sleeper.join().unwrap();
         }
@@ -87,7 +64,7 @@ cases! {
             for _ in 0..10 {
                 let guard = LOCK.lock();
                 let sleeper = spawn(|| *LOCK.lock() += 1);
-                asleep(sleeper.thread().clone(), "lock");
+                until_waits_for(&sleeper, "lock");
                 drop(guard);
                 sleeper.join().unwrap();
                 (0..1000).for_each(|_| *LOCK.lock() += 1);
@@ -159,13 +136,16 @@ cases! {
         static LOCK: Lock<u32> = Lock::new(0);
         let guard = LOCK.lock();
         let waits = || Builder::new().daemon(true).spawn(|| *LOCK.lock() += 1).unwrap();
-        let waiters = [waits(), waits()].map(|waiter| asleep(waiter.thread().clone(), "lock"));
+        let waiters = [waits(), waits()];
+        for waiter in &waiters {
+            until_waits_for(waiter, "lock");
+        }
         fork(|| {
             drop(guard);
             for n in 0..20 {
                 let mut guard = LOCK.lock();
                 let next = spawn(|| *LOCK.lock() += 1);
-                asleep(next.thread().clone(), "lock");
+                until_waits_for(&next, "lock");
                 assert_eq!(*guard, 2 * n);
                 *guard += 1;
                 drop(guard);
@@ -189,7 +169,7 @@ cases! {
             CONDVAR.wait(&mut lock.lock());
         };
         let waiter = Builder::new().daemon(true).spawn(waits).unwrap();
-        asleep(waiter.thread().clone(), "condition");
+        until_waits_for(&waiter, "condition");
         for first in [
             || assert_eq!(CONDVAR.notify_all(), 0),
             || assert!(!CONDVAR.notify_one()),
@@ -204,7 +184,7 @@ cases! {
                         let waited = CONDVAR.wait_while_with(&mut guard, |last| *last < n, MINUTE);
                         assert!(waited.is_ok());
                     });
-                    asleep(waiter.thread().clone(), "condition");
+                    until_waits_for(&waiter, "condition");
                     *LOCK.lock() = n;
                     assert_eq!(CONDVAR.notify_all(), 1);
                     waiter.join().unwrap();

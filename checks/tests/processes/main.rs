@@ -34,6 +34,7 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
+use tk_thread::Thread;
 use wait_timeout::ChildExt;
 
 /// A test: the body of the process, and a check of its result.
@@ -155,6 +156,11 @@ fn can_ask_after_threads() -> bool {
     return unsafe { libc::syscall(libc::SYS_getpriority, libc::PRIO_PROCESS, libc::getpid()) > 0 };
     #[cfg(not(all(target_os = "linux", not(tk_blind))))]
     false
+}
+
+/// Returns when the thread is in a wait.
+fn until_waits(thread: &Thread) {
+    tk_testing::until("the thread waits", || thread.blocked_on().is_some());
 }
 
 /// Prints a line, in one piece.
