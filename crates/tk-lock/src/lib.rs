@@ -112,6 +112,7 @@ mod lazy_lock;
 mod lock;
 #[cfg(feature = "lock_api_04")]
 mod lock_api_04;
+mod lost_thread;
 mod mode;
 mod once;
 mod once_lock;

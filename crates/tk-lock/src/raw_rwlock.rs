@@ -47,6 +47,7 @@ use tk_park::sync::{AtomicU32, Ordering::Relaxed};
 use self::cells::{Cell, Identity};
 use self::rows::Rows;
 use self::word::RwWord;
+use crate::lost_thread::LostThread;
 
 pub use self::send::RawSendRwLock;
 
@@ -335,15 +336,7 @@ impl Hopeless {
                 "this thread reads under the lock, and could wait for itself forever if it waited \
                  for the upgradable lock: end the read first"
             ),
-            Hopeless::Lost(owner) => match tk_core::thread_by_owner(owner) {
-                Some(thread) => panic!(
-                    "a wait for a lock that is held by {}, a thread that the fork has left behind",
-                    thread.name()
-                ),
-                None => panic!(
-                    "a wait for a lock that is held by a thread that the fork has left behind"
-                ),
-            },
+            Hopeless::Lost(owner) => LostThread(owner).refuse_wait(),
         }
     }
 }

@@ -27,7 +27,7 @@ use std::panic::Location;
 use std::ptr;
 
 use tk_core::__private::fork::is_lost;
-use tk_core::{Owner, thread_by_owner};
+use tk_core::Owner;
 use tk_park::__private::{Failed, Held, Holders, Holds, mark_and_park_while_held};
 use tk_park::sync::current_owner;
 use tk_park::{Limit, Pace, Poll, WaitInfo, spin_until};
@@ -37,6 +37,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::word::State;
 use super::{Once, OnceError, OnceState};
+use crate::lost_thread::LostThread;
 
 /// The reaction of a call to an initialization that has panicked.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -192,15 +193,9 @@ impl Once {
     pub(crate) fn refuse(&self, error: OnceError) -> ! {
         let runner = self.word.load().runner();
         match (error, runner.filter(|runner| is_lost(*runner))) {
-            (OnceError::Poisoned, Some(lost)) => match thread_by_owner(lost) {
-                Some(thread) => panic!(
-                    "the initialization was run by {}, a thread that the fork has left behind",
-                    thread.name()
-                ),
-                None => {
-                    panic!("the initialization was run by a thread that the fork has left behind")
-                }
-            },
+            (OnceError::Poisoned, Some(lost)) => {
+                panic!("the initialization was run by {}", LostThread(lost))
+            }
             (error, _) => panic!("{error}"),
         }
     }

@@ -24,11 +24,12 @@
 use std::cell::Cell;
 
 use tk_core::__private::fork::is_lost;
-use tk_core::{Owner, thread_by_owner};
+use tk_core::Owner;
 use tk_park::__private::{Failed, Held, Holders, Holds, park_held};
 use tk_park::{Limit, Pace, Parked, Poll, WaitError, WaitInfo, spin_until, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF};
+use crate::lost_thread::LostThread;
 use crate::word::State;
 
 /// The way in which a thread takes the lock, for a watcher that looks for deadlocks.
@@ -263,7 +264,7 @@ impl RawLock {
         if let Some(holder) = self.holder()
             && is_lost(holder)
         {
-            lost_holder(holder);
+            LostThread(holder).refuse_wait();
         }
     }
 }
@@ -273,17 +274,4 @@ impl RawLock {
 #[track_caller]
 fn relocked() -> ! {
     panic!("this thread holds the lock already, and would wait for itself forever");
-}
-
-#[cold]
-#[inline(never)]
-#[track_caller]
-fn lost_holder(holder: Owner) -> ! {
-    match thread_by_owner(holder) {
-        Some(thread) => panic!(
-            "a wait for a lock that is held by {}, a thread that the fork has left behind",
-            thread.name()
-        ),
-        None => panic!("a wait for a lock that is held by a thread that the fork has left behind"),
-    }
 }
