@@ -256,17 +256,7 @@ pub unsafe fn park_with(
     limit: Limit<'_>,
 ) -> Result<Parked, WaitError> {
     // SAFETY: by the caller's promise.
-    let parked = unsafe {
-        park_as(
-            current_owner(),
-            word,
-            validate,
-            before_sleep,
-            info,
-            limit,
-            None,
-        )
-    };
+    let parked = unsafe { park_with_held(word, validate, before_sleep, info, limit, None) };
     parked.map_err(Failed::into_error)
 }
 
