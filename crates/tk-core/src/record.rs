@@ -411,33 +411,24 @@ impl ThreadRecord {
     /// Between the two, destructors may run that the kit cannot see. Where the system cannot be
     /// asked, they are ignored.
     pub(crate) fn is_gone(&self) -> bool {
-        if self.is_alive() {
-            return false;
-        }
-        if self.was_seen_gone() {
-            return true;
-        }
-        let left = *self.0.left_at.lock();
-        let (Some(id), Some(left)) = (self.native_id(), left) else {
-            return true;
-        };
-        self.is_lost() || !exit::can_detect_exit() || exit::has_exited_since(id, left)
+        !self.is_alive() && (self.is_lost() || self.was_seen_to_exit().unwrap_or(true))
     }
 
     /// Whether the OS thread has exited, as far as the system can say: not merely the identity that
     /// this record stands for, and not a thread of another process.
     pub(crate) fn has_exited(&self) -> bool {
-        if self.is_alive() || self.is_lost() {
-            return false;
-        }
+        !self.is_alive() && !self.is_lost() && self.was_seen_to_exit().unwrap_or(false)
+    }
+
+    /// Whether the OS thread has exited, for a record that has ended. `None` where the system
+    /// cannot be asked.
+    fn was_seen_to_exit(&self) -> Option<bool> {
         if self.was_seen_gone() {
-            return true;
+            return Some(true);
         }
         let left = *self.0.left_at.lock();
-        let (Some(id), Some(left)) = (self.native_id(), left) else {
-            return false;
-        };
-        exit::can_detect_exit() && exit::has_exited_since(id, left)
+        let (id, left) = (self.native_id()?, left?);
+        exit::can_detect_exit().then(|| exit::has_exited_since(id, left))
     }
 
     /// Notes that the OS thread is gone: another thread has joined it.
