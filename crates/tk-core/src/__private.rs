@@ -21,6 +21,7 @@ pub use crate::id::skip_ids;
 pub use crate::program::Program;
 pub use crate::registry::{ending, slots};
 pub use crate::run_as::run_as;
+pub use crate::text::{HolderName, Rounded};
 
 use crate::{BlockedGuard, BlockedOn, Holder, KeepAlive, Registration, ShuttingDown, ThreadRecord};
 

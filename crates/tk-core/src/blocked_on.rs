@@ -28,7 +28,8 @@ use std::time::Instant;
 
 use crate::current::current_unless_registering;
 use crate::fork::Inherit;
-use crate::{Owner, ThreadRecord, thread_by_owner};
+use crate::text::HolderName;
+use crate::{Owner, ThreadRecord};
 
 /// The wait that a thread is blocked on. The thread writes it into its record before it goes to
 /// sleep.
@@ -237,7 +238,7 @@ impl BlockedOn {
     }
 
     /// Returns the thread that held the thing when the wait started, if that is known. Pass it to
-    /// [`thread_by_owner`] for the thread's record.
+    /// [`thread_by_owner`](crate::thread_by_owner) for the thread's record.
     ///
     /// ```
     /// # use std::{panic::Location, time::Instant};
@@ -333,13 +334,9 @@ impl BlockedOn {
 impl fmt::Debug for BlockedOn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:#x} at {}", self.kind, self.address, self.location)?;
-        let Some(holder) = self.holder else {
-            return Ok(());
-        };
-        match thread_by_owner(holder) {
-            Some(thread) => write!(f, " held by {} (thread {holder})", thread.name()),
-            None if holder.is_known() => write!(f, " held by thread {holder}"),
-            None => f.write_str(" held by an unknown thread"),
+        match self.holder {
+            Some(holder) => write!(f, " held by {}", HolderName(holder)),
+            None => Ok(()),
         }
     }
 }

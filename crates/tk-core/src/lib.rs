@@ -70,6 +70,7 @@ mod record;
 mod registration;
 mod registry;
 mod run_as;
+mod text;
 
 pub use blocked_on::{BlockedGuard, BlockedOn};
 pub use current::{at_thread_exit, current, current_id, current_owner, current_slot};

@@ -1,9 +1,9 @@
 //! A dump: all threads and their waits, in one call.
 
 use std::fmt;
-use std::time::Duration;
 
-use tk_core::{BlockedOn, ThreadId, thread_by_owner};
+use tk_core::__private::{HolderName, Rounded};
+use tk_core::{BlockedOn, ThreadId};
 
 use crate::{current, enumerate};
 
@@ -153,47 +153,9 @@ impl fmt::Display for ThreadDump {
             Rounded(blocked_on.since().elapsed()),
             blocked_on.location(),
         )?;
-        let Some(holder) = blocked_on.holder() else {
-            return Ok(());
-        };
-        match thread_by_owner(holder) {
-            Some(holder) => {
-                let name = holder.name();
-                write!(
-                    f,
-                    ", held by {} (thread {})",
-                    name.escape_debug(),
-                    holder.id()
-                )
-            }
-            None if holder.is_known() => write!(f, ", held by thread {holder}"),
-            None => f.write_str(", held by an unknown thread"),
+        match blocked_on.holder() {
+            Some(holder) => write!(f, ", held by {}", HolderName(holder)),
+            None => Ok(()),
         }
-    }
-}
-
-/// A time in seconds, with one digit behind the point below a minute.
-struct Rounded(Duration);
-
-impl fmt::Display for Rounded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < Duration::from_secs(60) {
-            return write!(f, "{:.1} s", self.0.as_secs_f64());
-        }
-        let seconds = self.0.as_secs();
-        write!(f, "{} min {} s", seconds / 60, seconds % 60)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_shown_in_seconds_and_minutes() {
-        let shown = |millis| Rounded(Duration::from_millis(millis)).to_string();
-        assert_eq!(shown(40), "0.0 s");
-        assert_eq!(shown(1_260), "1.3 s");
-        assert_eq!(shown(3_725_000), "62 min 5 s");
     }
 }

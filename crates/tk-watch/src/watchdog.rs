@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use tk_core::__private::Rounded;
 use tk_core::__private::fork::{Inherit, Mutex};
 
 use crate::install::Settings;
-use crate::text::{Escaped, Rounded};
+use crate::text::Escaped;
 use crate::{InstallError, watcher};
 
 /// A part of the program that says again and again that it makes progress.

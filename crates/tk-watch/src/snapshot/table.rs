@@ -5,8 +5,10 @@
 
 use std::fmt::{self, Write as _};
 
+use tk_core::__private::Rounded;
+
 use super::{Activity, ForeignThreads, Snapshot, ThreadSnapshot};
-use crate::text::{Count, Escaped, Rounded};
+use crate::text::{Count, Escaped};
 
 /// A text in a column of this width: cut if it is longer, filled if it is shorter.
 struct Cell<'a>(&'a str, usize);

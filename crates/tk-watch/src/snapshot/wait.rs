@@ -4,7 +4,9 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::text::{Escaped, Rounded};
+use tk_core::__private::Rounded;
+
+use crate::text::Escaped;
 
 /// A wait of a thread, in a [`Snapshot`](crate::Snapshot).
 ///
