@@ -1,6 +1,8 @@
 //! Models of the lot itself: these run over the real one.
 
-use crate::{Plain, sleep_on, word};
+use crate::{
+    Plain, change_against_park, sleep_on, stop_against_unpark, timeout_against_unpark, word,
+};
 use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance, set_threads, use_the_real_lot};
@@ -30,24 +32,7 @@ fn move_one(from: &AtomicU32, to: &AtomicU32) -> usize {
 
 #[test]
 fn a_change_of_the_word_is_not_missed_in_the_lot() {
-    explore_lot("change and unpark against park", 3, || {
-        let word = word();
-        let value = Plain::new();
-        let opener = thread::spawn({
-            let (word, value) = (word.clone(), value.clone());
-            move || {
-                value.add();
-                word.store(1, Release);
-                unpark_all(&*word, 0);
-            }
-        });
-        while word.load(Acquire) == 0 {
-            let closed = || word.load(Relaxed) == 0;
-            park(&*word, closed, &WaitInfo::new("model"), Limit::never()).unwrap();
-        }
-        assert_eq!(value.get(), 1);
-        opener.join().unwrap();
-    });
+    explore_lot("change and unpark against park", 3, change_against_park);
 }
 
 /// The sleeper finds the wake-up before it goes to sleep, so that nothing but the wake-up itself
@@ -84,40 +69,12 @@ fn a_thread_that_is_unparked_sees_what_came_before() {
 
 #[test]
 fn of_a_timeout_and_an_unpark_exactly_one_wins_in_the_lot() {
-    explore_lot("timeout against unpark", 3, || {
-        let word = word();
-        let sleeper = thread::spawn({
-            let word = word.clone();
-            move || sleep_on(&word, until_1())
-        });
-        let clock = thread::spawn(|| advance(1));
-        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
-        clock.join().unwrap();
-        let expected = match unparked {
-            1 => Ok(Parked::Unparked(3)),
-            _ => Err(WaitError::TimedOut),
-        };
-        assert_eq!(sleeper.join().unwrap(), expected);
-    });
+    explore_lot("timeout against unpark", 3, timeout_against_unpark);
 }
 
 #[test]
 fn of_a_stop_and_an_unpark_exactly_one_wins_in_the_lot() {
-    explore_lot("stop against unpark", 3, || {
-        let (word, source) = (word(), StopSource::new());
-        let sleeper = thread::spawn({
-            let (word, token) = (word.clone(), source.token());
-            move || sleep_on(&word, Limit::from(&token))
-        });
-        let stopper = thread::spawn(move || assert!(source.request_stop()));
-        let unparked = unpark_one(&*word, |_| 3).unparked_threads;
-        stopper.join().unwrap();
-        let expected = match unparked {
-            1 => Ok(Parked::Unparked(3)),
-            _ => Err(WaitError::Stopped),
-        };
-        assert_eq!(sleeper.join().unwrap(), expected);
-    });
+    explore_lot("stop against unpark", 3, stop_against_unpark);
 }
 
 #[test]
