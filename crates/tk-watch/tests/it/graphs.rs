@@ -209,8 +209,7 @@ fn check(seed: u64) -> Option<Duration> {
         last.saturating_duration_since(all_wait)
     });
     if expected.is_empty() {
-        // Long enough for the threads to report that they wait, and to be looked at.
-        std::thread::sleep(Duration::from_millis(250));
+        reports::until_all_are_looked_at();
     }
     source.request_stop();
     end.set();

@@ -242,7 +242,7 @@ fn a_reader_behind_a_writer_that_will_give_up_is_no_deadlock() {
     });
     let waits = |thread: &JoinHandle<()>| thread.blocked_on().is_some();
     tk_testing::until("all wait", || waits(&a) && waits(&b) && waits(&c));
-    std::thread::sleep(Duration::from_millis(300));
+    reports::until_all_are_looked_at();
     source.request_stop();
     [a, b, c].into_iter().for_each(|it| it.join().unwrap());
     assert!(reports::of("give-up-").is_empty());
@@ -325,8 +325,8 @@ fn a_thread_that_takes_its_lock_again_after_a_notification() {
         }
     });
     tk_testing::until("a waits", || waits_for(&a, "condition"));
-    // So long that a has reported its wait before it is moved.
-    std::thread::sleep(Duration::from_millis(150));
+    reports::until_all_are_looked_at();
+    // By now a has reported its wait, because threads that began to wait later have.
     let b = spawn("nested-b", move || {
         let mut value = condition.lock();
         *value = 1;
@@ -431,7 +431,9 @@ fn a_move_to_the_queue_of_a_lock_closes_the_cycle() {
         drop(other.lock());
     });
     tk_testing::until("b waits", || waits_for(&b, "lock"));
-    std::thread::sleep(Duration::from_millis(250));
+    reports::until_all_are_looked_at();
+    // By now both have reported their waits, because threads that began to wait later have. So only
+    // the move is left to be reported.
     assert!(reports::of("moved-").is_empty());
     assert!(things.1.notify_one());
     let expected = ["moved-a", "moved-b"].map(String::from);
@@ -587,7 +589,7 @@ fn a_lock_that_any_thread_may_release_is_no_deadlock() {
     for thread in &threads {
         tk_testing::until("the thread waits", || waits_for(thread, "lock"));
     }
-    std::thread::sleep(Duration::from_millis(300));
+    reports::until_all_are_looked_at();
     assert!(reports::of("baton-").is_empty());
     let found = tk_watch::dump().deadlocks;
     assert!(
@@ -619,7 +621,7 @@ fn a_wait_with_a_limit_is_no_deadlock_and_is_one_when_it_has_none() {
     tk_testing::until("both wait", || {
         a.blocked_on().is_some() && b.blocked_on().is_some()
     });
-    std::thread::sleep(Duration::from_millis(300));
+    reports::until_all_are_looked_at();
     assert!(reports::of("limit-").is_empty());
     source.request_stop();
     let expected = ["limit-a", "limit-b"].map(String::from);

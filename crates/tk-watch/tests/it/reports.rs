@@ -1,8 +1,11 @@
 //! The reports of the watcher, for the tests of this program, which run at the same time.
 
-use std::sync::{Mutex, Once};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::{Arc, Barrier, Mutex, Once};
 use std::time::{Duration, Instant};
 
+use tk_lock::Lock;
+use tk_thread::Builder;
 use tk_watch::{Deadlock, Reaction};
 
 static REPORTS: Mutex<Vec<(Instant, Deadlock)>> = Mutex::new(Vec::new());
@@ -75,6 +78,33 @@ pub fn wait_for(prefix: &str, count: usize) -> Vec<Vec<String>> {
         .iter()
         .map(|(_, deadlock)| names(deadlock))
         .collect()
+}
+
+/// Returns when the watcher has looked at all threads since this call.
+///
+/// It makes two deadlocks, one after the other. The look that finds the first one may have begun
+/// before the call, but the look that finds the second one begins after it.
+#[track_caller]
+pub fn until_all_are_looked_at() {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    watch();
+    for _ in 0..2 {
+        let name = format!("look-{}-", NEXT.fetch_add(1, Relaxed));
+        let two = Arc::new([Lock::new(()), Lock::new(())]);
+        let both = Arc::new(Barrier::new(2));
+        let threads = [0, 1].map(|own| {
+            let (two, both) = (Arc::clone(&two), Arc::clone(&both));
+            let body = move || {
+                let _mine = two[own].lock();
+                both.wait();
+                drop(two[1 - own].lock());
+            };
+            Builder::new().name(format!("{name}{own}")).spawn(body)
+        });
+        wait_for(&name, 1);
+        let ends = threads.map(|thread| thread.unwrap().join());
+        assert_eq!(ends.iter().filter(|end| end.is_err()).count(), 1);
+    }
 }
 
 /// The names of the threads of a deadlock, sorted.
