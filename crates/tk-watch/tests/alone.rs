@@ -33,13 +33,7 @@ fn main() {
             let thread = Builder::new().name("panics").spawn(|| panic!("on purpose"));
             assert!(thread.unwrap().join().is_err());
         }),
-        Ok("watchdog") => tk_thread::main(|| {
-            let dog = tk_watch::watchdog("main \"loop\"", Duration::from_millis(50)).unwrap();
-            dog.pet();
-            std::thread::sleep(Duration::from_millis(400));
-            dog.pet();
-            println!("over");
-        }),
+        Ok("watchdog") => tk_thread::main(watchdog),
         Ok("hooks") => tk_thread::main(|| {
             tk_watch::install()
                 .deadlocks(tk_watch::Reaction::Panic)
@@ -316,6 +310,32 @@ fn deadlock_of_two() -> [tk_thread::JoinHandle<()>; 2] {
     })
 }
 
+/// Runs a watchdog that barks, is petted, and barks again.
+fn watchdog() {
+    const PATIENCE: Duration = Duration::from_millis(50);
+    let path = std::env::temp_dir().join(format!("tk-watch-dog-{}.txt", std::process::id()));
+    tk_watch::install().to_file(&path).start().unwrap();
+    let dumps = || std::fs::read_to_string(&path).unwrap_or_default();
+    let barks = |name: &str| {
+        let bark = format!("the watchdog \"{name}\" was not petted for");
+        dumps().matches(&bark).count()
+    };
+    let dog = tk_watch::watchdog("main \"loop\"", PATIENCE).unwrap();
+    let barks_of_dog = || barks("main \\\"loop\\\"");
+    tk_testing::until("it barks", || barks_of_dog() > 0);
+    // The watcher looks at all watchdogs. So whenever another one barks, it has looked at this one.
+    let other = tk_watch::watchdog("other", PATIENCE).unwrap();
+    for times in 1..=3 {
+        tk_testing::until("the other barks", || barks("other") == times);
+        other.pet();
+    }
+    assert_eq!(barks_of_dog(), 1);
+    dog.pet();
+    tk_testing::until("it barks again", || barks_of_dog() > 1);
+    println!("{}", dumps());
+    std::fs::remove_file(&path).unwrap();
+}
+
 /// The child of a fork watches itself after it has called `install`.
 #[cfg(unix)]
 fn fork() {
@@ -455,12 +475,13 @@ fn run_tests() {
                 "{stderr}"
             );
         }),
-        ("a watchdog barks once", || {
+        ("a watchdog barks once each time", || {
             let (output, stderr) = run("watchdog", None);
-            assert_eq!(output.stdout, b"over\n");
+            assert!(output.status.success(), "{stderr}");
+            let dumps = String::from_utf8_lossy(&output.stdout);
             let bark = "the watchdog \"main \\\"loop\\\"\" was not petted for";
-            assert_eq!(stderr.matches(bark).count(), 1, "{stderr}");
-            assert!(stderr.contains("last by MainThread (thread 1)"), "{stderr}");
+            assert_eq!(dumps.matches(bark).count(), 2, "{dumps}");
+            assert!(dumps.contains("last by MainThread (thread 1)"), "{dumps}");
         }),
         ("a dump after a time", || {
             let seen = run_until("deadlock", Some("after=0.1"), "HELD BY");
