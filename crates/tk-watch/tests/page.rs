@@ -176,21 +176,24 @@ fn silent_clients_do_not_keep_others_out() {
 #[test]
 fn the_drop_ends_the_threads_and_frees_the_port_also_while_clients_are_connected() {
     let _alone = alone();
-    let page = serve("127.0.0.1:0").unwrap();
-    let address = page.address();
-    let silent: Vec<_> = (0..6)
-        .map(|_| TcpStream::connect(address).unwrap())
-        .collect();
-    let start = Instant::now();
-    drop(page);
-    assert!(
-        start.elapsed() < Duration::from_secs(2),
-        "it has not waited for the clients"
-    );
-    assert_eq!(threads_of_pages(), 0);
-    drop(silent);
-    until("the port is free", || TcpListener::bind(address).is_ok());
-    assert!(!tk_watch::profile::is_on() && !tk_watch::trace::is_on());
+    let is_quick = |_| {
+        let page = serve("127.0.0.1:0").unwrap();
+        let address = page.address();
+        let silent: Vec<_> = (0..6)
+            .map(|_| TcpStream::connect(address).unwrap())
+            .collect();
+        let start = Instant::now();
+        drop(page);
+        let took = start.elapsed();
+        assert_eq!(threads_of_pages(), 0);
+        drop(silent);
+        until("the port is free", || TcpListener::bind(address).is_ok());
+        assert!(!tk_watch::profile::is_on() && !tk_watch::trace::is_on());
+        took < Duration::from_secs(2)
+    };
+    // A drop that waits for the clients takes three seconds each time. A busy machine may hold up
+    // one or two.
+    assert!((0..5).any(is_quick));
 }
 
 #[test]
