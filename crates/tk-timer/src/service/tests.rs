@@ -3,20 +3,14 @@
 use std::collections::HashSet;
 use std::sync::mpsc;
 
+use tk_testing::until;
+
 use super::*;
 use crate::Timer;
 
 impl TimerService {
     fn threads(&self) -> u32 {
         self.service.scheduler().state.lock().staff.threads()
-    }
-}
-
-fn until(what: &str, mut reached: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !reached() {
-        assert!(start.elapsed() < Duration::from_secs(60), "never: {what}");
-        std::thread::yield_now();
     }
 }
 
@@ -43,6 +37,8 @@ fn threads_without_work_end_after_a_while() {
 fn while_a_timer_is_pending_three_threads_stay() {
     let service = TimerService::new();
     Timer::new(Duration::from_secs(3600), || ()).start_on(&service);
+    until("they are there", || service.threads() == 3);
+    // In this time they would end, as threads without work do.
     std::thread::sleep(crate::scheduler::IDLE * 2);
     assert_eq!(service.threads(), 3);
 }

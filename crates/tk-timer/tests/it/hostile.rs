@@ -189,11 +189,19 @@ fn a_bound_is_kept_and_the_others_wait() {
     let service = TimerService::new();
     service.set_max_threads(Some(3));
     let (inside, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let two_are_inside = Arc::new(Event::new());
     let handles: Vec<_> = (0..8)
         .map(|_| {
             let (inside, most) = (inside.clone(), most.clone());
+            let two_are_inside = two_are_inside.clone();
             let call = move || {
-                most.fetch_max(inside.fetch_add(1, SeqCst) + 1, SeqCst);
+                let now_inside = inside.fetch_add(1, SeqCst) + 1;
+                most.fetch_max(now_inside, SeqCst);
+                if now_inside == 2 {
+                    two_are_inside.set();
+                }
+                two_are_inside.wait();
+                // In this time a third one would come.
                 std::thread::sleep(Duration::from_millis(5));
                 inside.fetch_sub(1, SeqCst);
             };

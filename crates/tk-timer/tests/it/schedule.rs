@@ -59,13 +59,15 @@ fn ticks_that_are_missed_are_left_out() {
 fn ticks_that_are_missed_are_made_up_for() {
     let schedule = Schedule::every(PERIOD).missed_ticks(MissedTicks::CatchUp);
     let calls = Calls::new(schedule, PERIOD * 20);
-    for n in 1..=20 {
+    assert!(calls.next() >= PERIOD);
+    // After the first call, all missed calls come immediately, until there are as many calls as
+    // ticks. If they were not made up for, the calls would stay twenty behind.
+    let is_on_time = |n| {
         let at = calls.next();
         assert!(at >= PERIOD * n);
-        // After the first call, all missed calls come immediately. If they were not made up for,
-        // they would take 19 periods more.
-        assert!(n < 20 || at < PERIOD * 39, "{at:?}");
-    }
+        at < PERIOD * (n + 1)
+    };
+    assert!((2..500).any(is_on_time));
 }
 
 #[test]
