@@ -235,44 +235,51 @@ fn slow_barrier(parties: usize) -> (Barrier, Arc<AtomicBool>, Arc<AtomicBool>) {
 
 #[test]
 fn a_limit_that_is_reached_while_the_action_runs_breaks_the_round_immediately() {
-    for by_stop in [false, true] {
-        let (barrier, runs, may_end) = slow_barrier(3);
-        let source = StopSource::new();
-        let token = source.token();
-        let (own, others) = if by_stop {
-            (BarrierError::Stopped, BROKEN_BY_STOP)
-        } else {
-            (BarrierError::TimedOut, BROKEN_BY_TIME)
-        };
-        std::thread::scope(|s| {
-            let patient = start_parked(s, "barrier", || barrier.wait());
-            // Long enough for the last party to come on a busy machine, and otherwise the round
-            // breaks before it does.
-            let limited = start_parked(s, "barrier", || {
-                if by_stop {
-                    barrier.wait_with(&token)
-                } else {
-                    barrier.wait_for(Duration::from_millis(200))
-                }
-            });
-            let last = start(s, || barrier.wait());
-            until("the action runs", || {
-                runs.load(Acquire) || last.is_finished()
-            });
-            if by_stop {
-                assert_eq!(barrier.n_waiting(), 3);
-                source.request_stop();
-            }
-            // The action still runs.
-            assert_eq!(limited.join(), Err(own));
-            assert_eq!(patient.join(), Err(others));
-            assert!(barrier.is_broken());
-            assert_eq!(barrier.n_waiting(), 0);
-            may_end.store(true, Release);
-            assert_eq!(last.join(), Err(others));
-            assert!(barrier.is_broken());
-        });
+    assert!(is_left_while_the_action_runs(None));
+    // The time doubles until the last party comes before it is up.
+    let mut timeout = Duration::from_millis(5);
+    while !is_left_while_the_action_runs(Some(timeout)) {
+        timeout *= 2;
     }
+}
+
+/// Lets one of three parties leave, by a stop if there is no timeout. Returns whether the action
+/// ran when it left. If not, its time was up before the last party came.
+fn is_left_while_the_action_runs(timeout: Option<Duration>) -> bool {
+    let (barrier, runs, may_end) = slow_barrier(3);
+    let source = StopSource::new();
+    let token = source.token();
+    let (own, others) = match timeout {
+        None => (BarrierError::Stopped, BROKEN_BY_STOP),
+        Some(_) => (BarrierError::TimedOut, BROKEN_BY_TIME),
+    };
+    std::thread::scope(|s| {
+        let patient = start_parked(s, "barrier", || barrier.wait());
+        let limited = start(s, || match timeout {
+            None => barrier.wait_with(&token),
+            Some(timeout) => barrier.wait_for(timeout),
+        });
+        until("it waits, or its time is up", || {
+            barrier.n_waiting() == 2 || limited.is_finished()
+        });
+        let last = start(s, || barrier.wait());
+        until("the action runs", || {
+            runs.load(Acquire) || last.is_finished()
+        });
+        if timeout.is_none() {
+            assert_eq!(barrier.n_waiting(), 3);
+            source.request_stop();
+        }
+        // The action still runs.
+        assert_eq!(limited.join(), Err(own));
+        assert_eq!(patient.join(), Err(others));
+        assert!(barrier.is_broken());
+        assert_eq!(barrier.n_waiting(), 0);
+        may_end.store(true, Release);
+        assert_eq!(last.join(), Err(others));
+        assert!(barrier.is_broken());
+    });
+    runs.load(Acquire)
 }
 
 #[test]
