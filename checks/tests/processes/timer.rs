@@ -1,5 +1,7 @@
 //! Timers of a whole program: its end, its forks, its limit of threads.
 
+#[cfg(target_os = "linux")]
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
@@ -140,6 +142,27 @@ fn three_threads_asleep() {
     far.cancel();
 }
 
+/// Returns the standard error, and a flag that is set when something has been written to it.
+#[cfg(target_os = "linux")]
+fn watched_stderr() -> (impl Write + Send, Arc<AtomicBool>) {
+    struct Watched(Arc<AtomicBool>);
+
+    impl Write for Watched {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let written = io::stderr().write(bytes)?;
+            self.0.store(true, SeqCst);
+            Ok(written)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            io::stderr().flush()
+        }
+    }
+
+    let is_written = Arc::new(AtomicBool::new(false));
+    (Watched(Arc::clone(&is_written)), is_written)
+}
+
 cases! {
     main_returns_after_the_last_timer_has_ended: || {
         for _ in 0..500 {
@@ -244,12 +267,15 @@ cases! {
 
     a_stop_of_all_threads_reaches_no_timer_that_is_yet_to_fire: || tk_thread::main(|| {
         soon(|| ()).start().join().unwrap();
-        Timer::new(A_WHILE, || {
+        let timer = Timer::new(LONG, || {
             let limit = ms(1);
             let error = sleep_with(Limit::after(limit).or_stop(&stop_token()));
             say(&format!("{error:?}"));
         }).daemon(false).start();
-        at_exit(|| enumerate().iter().for_each(|thread| _ = thread.request_stop())).unwrap();
+        at_exit(move || {
+            enumerate().iter().for_each(|thread| _ = thread.request_stop());
+            assert!(timer.reschedule(Duration::ZERO).is_moved());
+        }).unwrap();
     }) => |ended| ended.printed(&["TimedOut"]);
 
     an_end_while_daemon_timers_fire_logs_nothing: || {
@@ -406,7 +432,8 @@ cases! {
 
     #[cfg(target_os = "linux")]
     a_warning_at_the_limit_of_threads_is_one_line: || {
-        basic_config().format("%(levelname)s %(message)s").init();
+        let (stream, is_warned) = watched_stderr();
+        basic_config().format("%(levelname)s %(message)s").stream(stream).init();
         let go_on = Arc::new(Event::new());
         let running = Arc::new(AtomicUsize::new(0));
         let fired = Arc::new(AtomicUsize::new(0));
@@ -426,9 +453,10 @@ cases! {
         }).start();
         refuse_threads();
         TimerService::global().set_max_threads(None);
-        while running.load(SeqCst) < 2 {
+        while running.load(SeqCst) < 2 || !is_warned.load(SeqCst) {
             std::thread::yield_now();
         }
+        // In this time a third one would run, or another warning would come.
         std::thread::sleep(ms(300));
         assert_eq!(running.load(SeqCst), 2);
         allow_threads();
