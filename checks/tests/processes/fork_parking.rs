@@ -254,7 +254,7 @@ cases! {
         // Both reads are counted, and the count says how many there are, and not whose.
         let (lock, done) = (Arc::new(RwLock::new(())), Arc::new(Event::new()));
         let read = lock.read();
-        let holder = asleep({
+        let holder = waiter({
             let (lock, done) = (Arc::clone(&lock), Arc::clone(&done));
             move || {
                 let _read = lock.read();
