@@ -176,7 +176,7 @@ impl Waiter {
     ///
     /// ```
     /// use std::sync::atomic::AtomicU32;
-    /// use tk_park::{FilterOp, Limit, RequeueOp, WaitInfo, park, requeue, unpark_filter};
+    /// use tk_park::{FilterOp, Limit, RequeueOp, WaitInfo, Waiter, park, requeue, unpark_filter};
     ///
     /// let (from, to) = (AtomicU32::new(0), AtomicU32::new(0));
     /// std::thread::scope(|s| {
