@@ -60,6 +60,9 @@ fn a_recursive_lock_is_built_of_its_parts() {
 #[cfg(not(feature = "send_guard"))]
 #[test]
 fn a_thread_that_waits_for_itself_panics() {
+    use tk_parking_lot::{Mutex, RwLock};
+    use tk_testing::start;
+
     let (mutex, rwlock) = (Mutex::new(()), RwLock::new(()));
     let panics = |f: &(dyn Fn() + Sync)| scope(|s| start(s, f).outcome().is_err());
     assert!(panics(&|| drop((mutex.lock(), mutex.lock()))));

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 #[cfg(not(feature = "send_guard"))]
 use static_assertions::assert_not_impl_any;
-use tk_testing::{start, start_parked};
+#[cfg(feature = "send_guard")]
+use tk_testing::start;
+use tk_testing::start_parked;
 
 #[cfg(feature = "arc_lock")]
 use crate::parking_lot::{
