@@ -139,8 +139,9 @@ impl ReleaseMode {
     }
 }
 
-/// The fence of a light release. The mode was light, so heavy fences interrupt this thread, or wait
-/// long enough (*Refused*, in `asymmetric_fence.rs`). So it need not ask which it is.
+/// The fence of a light release, or of a light reader. The mode was light, so heavy fences
+/// interrupt this thread, or wait long enough (*Refused*, in `asymmetric_fence.rs`). So it need not
+/// ask which it is.
 #[inline]
 pub(crate) fn light_fence() {
     #[cfg(not(tk_loom))]

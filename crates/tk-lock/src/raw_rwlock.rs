@@ -21,9 +21,9 @@
 //! | visible | two steps on a cell that only this thread writes | the same, and a look at the cells of all threads that have read the lock | after 63 counted reads in a row |
 //! | light | two stores to that cell | the same, and a fence of microseconds | after two milliseconds and some thirty thousand reads without a write |
 //!
-//! In the mode visible, one read in sixteen of each thread looks whether the lock has noted reads
+//! In the mode visible, one read in thirteen of each thread looks whether the lock has noted reads
 //! since the last write, and notes them if not. So readers write to the lock a few times between
-//! two writes at most, and a lock with fewer than about sixteen reads to a write returns to the
+//! two writes at most, and a lock with fewer than about thirteen reads to a write returns to the
 //! mode counted. Then readers and writers take turns at one word, as at a mutex, which is faster
 //! than a scan for each write.
 

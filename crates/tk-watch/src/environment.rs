@@ -65,7 +65,7 @@ const WORDS: &str = "deadlocks, deadlocks=panic, deadlocks=abort, deadlocks=off,
 /// A word of the value.
 struct Word {
     text: String,
-    /// What stands behind the equals sign. A path may have any bytes in it.
+    /// The value behind the equals sign. A path may have any bytes in it.
     path: PathBuf,
 }
 

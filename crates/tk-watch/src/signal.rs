@@ -30,7 +30,7 @@ mod imp {
     /// No system has more signals.
     const MOST: usize = 128;
 
-    /// What is known of a signal.
+    /// The state of a signal.
     #[derive(Clone, Copy)]
     enum Known {
         /// It has no handler of this crate.

@@ -62,6 +62,8 @@ const CELLS: usize = 1;
 
 // A cell or note: the id, the levels, the tick.
 const TICK: u64 = 0xf;
+/// A prime, so that of two locks that are read in turn, each has its share of the samples.
+const TICKS: u64 = 13;
 const LEVEL: u64 = TICK + 1;
 const LEVELS: u64 = 0xfff * LEVEL;
 const ID_SHIFT: u32 = 16;
@@ -203,8 +205,9 @@ impl Cell {
     #[cfg(not(tk_loom))]
     #[inline]
     fn is_free(&self) -> bool {
-        // Relaxed: an exchange confirms it, or it is a note of this thread.
-        !is_live(self.0.load(Relaxed))
+        // Acquire: pairs with the Release of the thread whose read was here, so that a writer which
+        // sees what this thread stores sees that that read has ended.
+        !is_live(self.0.load(Acquire))
     }
 
     /// Whether the cell is that lock's. For the writer: SeqCst, by *Publish, then look*. Acquire in
@@ -217,7 +220,7 @@ impl Cell {
     }
 
     /// Takes the cell, if it is free, for a reader of that lock, who then looks at the word.
-    /// Returns whether the tick has come round, as for one in sixteen reads; `None` if the cell is
+    /// Returns whether the tick has come round, as for one in thirteen reads; `None` if the cell is
     /// not free.
     #[inline]
     pub(super) fn enter(&self, id: Id) -> Option<bool> {
@@ -225,7 +228,7 @@ impl Cell {
         if is_live(before) {
             return None;
         }
-        let tick = (before + 1) & TICK;
+        let tick = ((before & TICK) + 1) % TICKS;
         let after = (id.0 << ID_SHIFT) | LEVEL | tick;
         // SeqCst: Publish, then look.
         let entered = self.0.compare_exchange(before, after, SeqCst, Relaxed);
@@ -237,12 +240,16 @@ impl Cell {
     /// light. Returns whether it did.
     #[inline]
     pub(super) fn store_entered(&self, id: Id) -> bool {
-        // Relaxed: *The thread's own*, and the fences order the store.
-        let is_free = !is_live(self.0.load(Relaxed));
-        if is_free {
-            self.0.store((id.0 << ID_SHIFT) | LEVEL, Relaxed);
+        // Relaxed: *The thread's own*.
+        let before = self.0.load(Relaxed);
+        if is_live(before) {
+            return false;
         }
-        is_free
+        let after = (id.0 << ID_SHIFT) | LEVEL | (before & TICK);
+        // Release: a writer that waits for another lock, which was in this cell before, may see
+        // this store only. It pairs with the Acquire in `holds`.
+        self.0.store(after, Release);
+        true
     }
 
     /// Takes a level off, with a plain store: for the mode light.

@@ -18,14 +18,17 @@
 //! # Invariants
 //!
 //! *Light* stands in `word.rs`: `LIGHT` is cleared only by a thread that has the door and has made
-//! a heavy fence since it closed it. *Publish, then look* stands in `cells.rs`, for the mode
+//! a heavy fence since it was closed. *Publish, then look* stands in `cells.rs`, for the mode
 //! visible.
 //!
 //! **A light reader is seen.** A reader is inside only if its look, after its store and the light
 //! fence, finds the door open and the mode light. Let W be the first step after the value of that
-//! look that closes the door. No step in between clears `LIGHT`, so W finds it set, and its thread
-//! makes a heavy fence. That fence interrupts the reader after its look, because the look did not
-//! see W. So the store is visible to the writer when it looks at the cells.
+//! look that closes the door. No step in between clears `LIGHT`, so W finds it set. The thread that
+//! gets the door makes a heavy fence after W: W is its own step, or one of the thread that hands
+//! the door over, which the lock of the queue orders before. That fence interrupts the reader after
+//! its look, because the look did not see W. So all that the reader did before its look is visible
+//! to the writer: the store, and the steps by which a scan finds the cell (*Known block*, and *In
+//! place before the cell* in `rows.rs`).
 //!
 //! The look must find the mode light, and not only the door open, or this happens:
 //!
@@ -40,14 +43,13 @@
 //! writer may have seen the cell before, and may be about to sleep. Then the reader makes a fence
 //! and looks once more, which is *Publish, then look*.
 //!
-//! **The thread's own.** A cell is stored by the thread that reads alone. Its token is not sent to
-//! other threads.
+//! A cell is stored by one thread alone: *The thread's own*, in `cells.rs`.
 
 #[cfg(not(tk_loom))]
 use std::time::SystemTime;
 
 use tk_park::asymmetric_fence;
-use tk_park::sync::{Ordering::SeqCst, fence};
+use tk_park::sync::{Ordering::*, fence};
 
 use super::cells::{Cell, Id, model_fence};
 use super::word::State;
@@ -55,7 +57,7 @@ use super::{RawRwLock, ReadToken};
 use crate::mode::{is_one_in, light_fence};
 
 /// One in so many samples looks at the clock, and the second one may make the lock light. A sample
-/// is one read in sixteen.
+/// is one read in thirteen.
 const SAMPLES: u32 = 1024;
 
 /// The fence of a thread that has closed the door: what comes after it sees the readers inside.
@@ -102,7 +104,10 @@ impl RawRwLock {
         }
         light_fence();
         // A light reader is seen.
-        if self.word.look_lightly().is_open_to_light() {
+        if self.word.load().is_open_to_light() {
+            // Pairs with the Release of the last writer. Apart from the load, which would otherwise
+            // wait for the store on some processors.
+            fence(Acquire);
             Some(ReadToken::visible(cell))
         } else {
             self.leave_lightly(cell);
@@ -116,7 +121,7 @@ impl RawRwLock {
         cell.store_left();
         light_fence();
         // A light reader is awaited no longer.
-        if !self.word.look_lightly().is_open_to_light() {
+        if !self.word.load().is_open_to_light() {
             self.look_for_writer(cell);
         }
     }
@@ -170,6 +175,25 @@ mod tests {
         unsafe { lock.unlock_exclusive(write) };
         assert!(!lock.word.load().is_light());
         assert!(lighten(&lock), "once more");
+    }
+
+    #[test]
+    fn each_of_two_locks_that_are_read_in_turn_becomes_light() {
+        let locks = [RawRwLock::new(), RawRwLock::new()];
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !locks.iter().all(|lock| lock.word.load().is_light()) {
+            if !asymmetric_fence::is_available() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "one of the locks has no samples");
+            for _ in 0..1000 {
+                for lock in &locks {
+                    let token = lock.lock_shared();
+                    // SAFETY: this thread has that read.
+                    unsafe { lock.unlock_shared(token) };
+                }
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@
 //!
 //! # Invariants
 //!
-//! **One thread, one row.** A thread enters only through rows of its present slot, which no other
-//! thread has at that time. Where a thread loses its slot before its last destructors have run
+//! **One thread, one row.** A thread enters only through rows that it has adopted with its present
+//! identity. It adopts a row of its slot, which no other thread has at that time, and only if no
+//! read is in the row. Where a thread loses its slot before its last destructors have run
 //! (see [`tk_core`]), it reads through the row of another slot from then on. If two threads shared
 //! a row, one could take the other's read, which is still to look at the word, for its own, and add
 //! a level to it.
@@ -40,11 +41,12 @@ mod real {
 
     use super::{Known, ROWS_PER_BLOCK, Row};
 
-    /// A row, and the slot to which it belongs.
+    /// A row, and the slot and the thread's id for which it was adopted.
     #[derive(Clone, Copy)]
     struct Mine {
         row: Option<&'static Row>,
         slot: u32,
+        id: u64,
         owner: Option<Owner>,
         /// The row and the number that the thread had before, if it has lost a slot.
         past: Option<(&'static Row, Owner)>,
@@ -54,7 +56,7 @@ mod real {
         /// The row of the calling thread, once it has read. It has no destructor, so it works until
         /// the end of the thread.
         static MINE: Cell<Mine> = const {
-            Cell::new(Mine { row: None, slot: 0, owner: None, past: None })
+            Cell::new(Mine { row: None, slot: 0, id: 0, owner: None, past: None })
         };
     }
 
@@ -83,8 +85,9 @@ mod real {
     #[inline]
     pub(crate) fn mine() -> Option<&'static Row> {
         let mine = MINE.get();
-        // One thread, one row.
-        if mine.slot == peek_slot_and_id().0 {
+        // One thread, one row. The id too: if the thread has had another identity (`run_as`), the
+        // slot of that may be another thread's by now, or this thread's again.
+        if (mine.slot, mine.id) == peek_slot_and_id() {
             mine.row
         } else {
             None
@@ -99,7 +102,7 @@ mod real {
             return Some(row);
         }
         ensure_registered();
-        let slot = peek_slot_and_id().0;
+        let (slot, id) = peek_slot_and_id();
         let index = (slot as usize).checked_sub(1)?;
         let block = index / ROWS_PER_BLOCK;
         // Segment n has 2^n blocks, after 2^n - 1 others.
@@ -119,6 +122,7 @@ mod real {
         MINE.set(Mine {
             row: Some(row),
             slot,
+            id,
             owner: Some(me),
             past: before.row.zip(before.owner).or(before.past),
         });

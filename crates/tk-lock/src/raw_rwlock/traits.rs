@@ -15,10 +15,11 @@ pub(super) fn unlimited<T>(result: Result<T, WaitError>) -> T {
 }
 
 // SAFETY: by *Drained means exclusive* (see `write.rs`), a writer is alone until it opens the door,
-// and sees what all before it have done. By *Mode* and *Publish, then look*, a reader is seen by
-// each writer until it leaves. A token that is leaked leaves its read in place, under an id that no
-// other lock ever has. The lock can be moved only when no reference to it is left, and then no
-// thread is parked on it. A call that panics has taken nothing, or gives it back first.
+// and sees what all before it have done. By *Mode*, *Publish, then look* and *A light reader is
+// seen*, a reader is seen by each writer until it leaves. A token that is leaked leaves its read in
+// place, under an id that no other lock ever has. The lock can be moved only when no reference to
+// it is left, and then no thread is parked on it. A call that panics has taken nothing, or gives it
+// back first.
 unsafe impl lock_api::RawRwLock for RawRwLock {
     #[allow(
         clippy::declare_interior_mutable_const,

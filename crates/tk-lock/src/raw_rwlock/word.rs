@@ -30,9 +30,9 @@
 //! **Mode.** `VISIBLE` is cleared only by a writer that has drained the lock. So while a reader is
 //! inside through its cell, `VISIBLE` is set, and each writer looks at the cells.
 //!
-//! **Light.** `LIGHT` is set only in a step from an open, visible word, and cleared only by the
-//! thread that has the door, when it opens it. If it is set when a thread closes the door, that
-//! thread makes a heavy fence before it looks at the cells (see `light.rs`).
+//! **Light.** `LIGHT` is set only in a step from an open, visible word, and cleared only when the
+//! thread that has the door opens it, or hands it over. If it is set when the door is closed, the
+//! thread that gets the door makes a heavy fence before it looks at the cells (see `light.rs`).
 //!
 //! **Parked bit.** While the queue is not locked and has a thread in it, `PARKED` is set. It is set
 //! and cleared with the queue locked, as in `word.rs` of the plain lock.
@@ -61,9 +61,10 @@ const LONG_STREAK: u32 = 2 * STREAK_ONE;
 // In the mode visible: 0 without a read since the last write, 1 with reads, or one more than a time
 // in milliseconds, which is from 1 to 62 and begins again.
 const TIMES: u32 = 62;
-/// How many milliseconds of reads without a write make the lock light: see `light.rs`.
+/// How many milliseconds of reads without a write make the lock light, and one more for the part
+/// that the clock leaves out: see `light.rs`.
 #[cfg(not(tk_loom))]
-const LONG_TIME: u32 = 2;
+const LONG_TIME: u32 = 3;
 #[cfg(tk_loom)]
 const LONG_TIME: u32 = 0;
 
@@ -204,8 +205,12 @@ impl State {
             // cells do not pay.
             Step::Written if self.has_streak() => self.0 & VISIBLE,
             Step::Written => 0,
-            // Light: this thread has the door.
-            Step::Undrained if self.is_closed() => self.0 & (VISIBLE | STREAK | COUNT),
+            // Light: this thread has the door. The time begins anew, because the next writer may
+            // have to make a fence too.
+            Step::Undrained if self.is_closed() && self.has_streak() => {
+                self.0 & (VISIBLE | COUNT) | STREAK_ONE
+            }
+            Step::Undrained if self.is_closed() => self.0 & (VISIBLE | COUNT),
             Step::Undrained => self.0 & (VISIBLE | LIGHT | STREAK | COUNT),
         };
         match keep {
@@ -265,14 +270,6 @@ impl RwWord {
     #[inline]
     pub(super) fn load_acquire(&self) -> State {
         State(self.0.load(Acquire))
-    }
-
-    /// The look of a reader after it has changed its cell with a plain store, and made a light
-    /// fence.
-    #[inline]
-    pub(super) fn look_lightly(&self) -> State {
-        // Acquire: pairs with the Release of the writer.
-        self.load_acquire()
     }
 
     /// The look of a reader after it has changed its cell: *Publish, then look*.
@@ -448,5 +445,37 @@ impl RwWord {
     #[cfg(tk_loom)]
     pub(super) fn loom_almost_lighten(&self) {
         self.0.fetch_or(3 * STREAK_ONE, Relaxed);
+    }
+}
+
+#[cfg(all(test, not(tk_loom)))]
+mod tests {
+    use super::*;
+
+    const TIME: u32 = 7 * STREAK_ONE;
+
+    #[test]
+    fn a_lock_with_reads_for_a_long_time_is_light() {
+        let noted = State(VISIBLE | STREAK_ONE | COUNT_ONE);
+        for now in 0..2 * TIMES {
+            let begun = noted.with_many_reads(now);
+            assert!(!begun.is_light() && begun != noted && begun.count() == 1);
+            for passed in 0..TIMES {
+                let next = begun.with_many_reads(now + passed);
+                assert_eq!(next.is_light(), passed >= LONG_TIME, "{now}, {passed}");
+                assert_eq!(next.0 & !LIGHT, begun.0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_time_begins_anew_when_a_writer_has_made_a_fence() {
+        let inside = VISIBLE | LIGHT | TIME | COUNT_ONE;
+        let gives_up = State(inside | WRITER | DRAINING).released(Step::Undrained, Keep::Nothing);
+        assert_eq!(gives_up.0, VISIBLE | STREAK_ONE | COUNT_ONE);
+        let written = State(VISIBLE | LIGHT | TIME | WRITER).released(Step::Written, Keep::Nothing);
+        assert_eq!(written.0, VISIBLE);
+        let upgradable = State(inside | UPGRADABLE).released(Step::Undrained, Keep::Nothing);
+        assert_eq!(upgradable.0, inside);
     }
 }

@@ -1,11 +1,13 @@
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use static_assertions::{assert_impl_all, assert_not_impl_any};
-use tk_core::current_owner;
+use tk_core::__private::run_as;
+use tk_core::{Registration, current_owner};
 use tk_lock::{
     MappedRwLockReadGuard, MappedRwLockWriteGuard, RawRwLock, ReadToken, RwLock, RwLockExt,
     RwLockReadGuard, RwLockUpgradableReadGuard, RwLockWriteGuard,
@@ -830,4 +832,36 @@ fn a_release_that_wakes_an_upgradable_reader_forgets_no_writer_behind_it() {
         writer.join();
     });
     assert_eq!(lock.into_inner(), 1);
+}
+
+/// The functions of timers have an identity of their own for each call, in a slot that is used
+/// again and again.
+#[test]
+fn identities_that_follow_each_other_in_a_slot_read_through_rows_of_their_own() {
+    let lock = RwLock::new(0);
+    make_visible(&lock);
+    // SAFETY: nothing is released.
+    let readers = || unsafe { lock.raw() }.readers();
+    let guest = || Registration::new("guest", false);
+    run_as(guest(), || drop(lock.read()));
+    let (reads, done) = (Barrier::new(2), Barrier::new(2));
+    std::thread::scope(|s| {
+        let other = s.spawn(|| {
+            // The guard outlives the identity, and so does the read.
+            let (_read, me) = run_as(guest(), || (lock.read(), current_owner()));
+            reads.wait();
+            done.wait();
+            me
+        });
+        reads.wait();
+        let (mine, seen) = run_as(guest(), || {
+            let _read = lock.read();
+            (current_owner(), readers())
+        });
+        done.wait();
+        let other = other.join().unwrap();
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert!(seen.contains(&mine) && seen.contains(&other), "{seen:?}");
+    });
+    assert!(readers().is_empty());
 }

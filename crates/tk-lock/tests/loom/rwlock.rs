@@ -21,7 +21,7 @@ struct Guarded {
 /// How many reads in a row make readers visible in a model, and one more.
 const STREAK: usize = 3;
 /// One read in so many is a sample.
-const SAMPLE: usize = 16;
+const SAMPLE: usize = 13;
 
 impl Guarded {
     /// In the mode counted.

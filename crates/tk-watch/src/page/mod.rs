@@ -296,7 +296,7 @@ fn stop_observing() {
     }
 }
 
-/// What the threads of a page share.
+/// The state that the threads of a page share.
 struct Shared {
     listener: TcpListener,
     hosts: Vec<String>,
