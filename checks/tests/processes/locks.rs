@@ -26,6 +26,18 @@ fn keeper(name: &str, f: impl FnOnce() + Send + 'static) {
 }
 
 cases! {
+    #[cfg(target_os = "linux")] a_program_that_binds_its_threads_to_processors_spins: || {
+        let is_one = std::thread::available_parallelism().unwrap().get() == 1;
+        // SAFETY: an empty set is all zeros, and the calls look at what they are given.
+        unsafe {
+            let mut set: libc::cpu_set_t = std::mem::zeroed();
+            libc::CPU_SET(libc::sched_getcpu().try_into().unwrap(), &mut set);
+            assert_eq!(libc::sched_setaffinity(0, size_of_val(&set), &set), 0);
+        }
+        // The first spin of the process, which measures.
+        assert_eq!(tk_park::Spin::new().once(), !is_one);
+    } => |ended| ended.printed(&[]);
+
     #[cfg(target_os = "linux")] a_filter_that_comes_late_makes_no_fence_miss_a_thread: || {
         tk_checks::filter::answer(&[libc::SYS_membarrier], libc::EPERM as u16).unwrap();
         assert_eq!(tk_testing::rounds_missed(30, light, heavy), 0);

@@ -134,6 +134,7 @@ mod imp {
 
     /// Uses nothing of the standard library that is not there before `main`.
     extern "C" fn register() {
+        crate::processors::note();
         if call(MembarrierCommand::RegisterPrivateExpedited) {
             // Release: pairs with the Acquire in `is_available`. The registration comes first.
             STATE.store(AVAILABLE, Release);
@@ -187,7 +188,8 @@ mod imp {
 
 /// Steps on one word stand for the interruption: if `heavy` comes after `light`, it sees what that
 /// thread wrote before, and if it comes before, that thread sees what was written before `heavy`.
-/// Unlike fences, `light` orders nothing for threads that make a fence and not `heavy`.
+/// Unlike fences, `light` orders nothing for threads that make a fence and not `heavy`. Two `light`
+/// are ordered here, though they need not be: a word for each thread would multiply the executions.
 #[cfg(tk_loom)]
 mod imp {
     use crate::sync::{AtomicU32, Ordering::*, fence, lazy_static};

@@ -86,6 +86,8 @@ mod limit;
 mod lot;
 mod observer;
 mod park;
+#[cfg(not(tk_loom))]
+mod processors;
 mod spin;
 mod stop;
 #[doc(hidden)]

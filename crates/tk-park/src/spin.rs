@@ -16,6 +16,8 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::park::park_in_order;
+#[cfg(not(tk_loom))]
+use crate::processors;
 use crate::{Limit, Parked, WaitError, WaitInfo, Waiter, Word};
 
 /// A bounded wait without sleeping, for a state that is likely to change soon.
@@ -385,24 +387,6 @@ fn budget() -> u32 {
     1
 }
 
-/// Whether the thread that asks has no other processor to wait for.
-///
-/// It allocates nothing, because the lock that the thread waits for may be the global allocator's.
-/// On Linux, `available_parallelism` reads the quotas of control groups into a buffer: the
-/// allocation would wait for the same lock, ask again how many processors there are, and so on
-/// until the stack is full.
-#[cfg(all(not(tk_loom), any(target_os = "linux", target_os = "android")))]
-fn has_one_processor() -> bool {
-    // It fails where there are more processors than the set has room for.
-    rustix::thread::sched_getaffinity(None).is_ok_and(|set| set.count() == 1)
-}
-
-/// As above. The other systems' `available_parallelism` allocates nothing.
-#[cfg(not(any(tk_loom, target_os = "linux", target_os = "android")))]
-fn has_one_processor() -> bool {
-    std::thread::available_parallelism().is_ok_and(|n| n.get() == 1)
-}
-
 /// How many pauses there are in the time that it takes to fall asleep and be woken.
 #[cfg(not(tk_loom))]
 #[cold]
@@ -410,7 +394,7 @@ fn measure() -> u32 {
     use std::hint::{black_box, spin_loop};
     const PAUSES: u32 = 64;
 
-    if has_one_processor() {
+    if processors::is_one() {
         return 0;
     }
     // The least of a few measurements: an interruption makes a pause look longer than it is, never
