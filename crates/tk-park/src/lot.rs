@@ -380,7 +380,8 @@ pub(crate) unsafe fn requeue(
                 RequeueOp::UnparkSomeRequeueRest(n) => (n, usize::MAX),
                 RequeueOp::RequeueAll => (0, usize::MAX),
             };
-            let now = Instant::now();
+            // The clock is read only if a waiter is moved.
+            let now = (moves > 0).then(Instant::now);
             // SAFETY: all are in the queue, until they are taken or moved. Both buckets are locked.
             unsafe {
                 let last = Waiter::links(waiter).previous;
@@ -389,7 +390,9 @@ pub(crate) unsafe fn requeue(
                     if done.unparked_threads < unparks {
                         taken.take(pair.from(), waiter);
                         done.unparked_threads += 1;
-                    } else if done.requeued_threads < moves {
+                    } else if let Some(now) = now
+                        && done.requeued_threads < moves
+                    {
                         (*waiter).note_moved(now);
                         must_report |= is_watched && !(*waiter).will_report();
                         pair.from().requeue(waiter, pair.to(), to);

@@ -241,9 +241,11 @@ impl AdaptiveSpin {
         crate::sync::count_spin();
         let misses = self.misses.load(Relaxed);
         let bound = bound(misses, budget);
+        // The change may come at any time, and each pause that is too long delays the answer to it.
+        let steps = Pace::Frequent.steps(budget);
         let mut spin = Spin::new();
         let mut is_over = false;
-        while !is_over && spin.once_within(bound, &STEPS) {
+        while !is_over && spin.once_within(bound, &steps) {
             is_over = !condition();
             // A spin that was cut short says nothing about whether spinning pays.
             if !is_over && limit.is_expired() {
