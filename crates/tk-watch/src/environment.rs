@@ -18,7 +18,7 @@ pub(crate) const VARIABLE: &str = "TK_WATCH";
 /// Whether the words of the variable have taken effect.
 static IS_DONE: AtomicBool = AtomicBool::new(false);
 
-/// Does what the variable says, unless that has been done.
+/// Applies the words of the variable, unless that has been done.
 pub(crate) fn start() {
     if IS_DONE.load(Relaxed) {
         return;
@@ -65,7 +65,7 @@ const WORDS: &str = "deadlocks, deadlocks=panic, deadlocks=abort, deadlocks=off,
 /// A word of the value.
 struct Word {
     text: String,
-    /// The value behind the equals sign. A path may have any bytes in it.
+    /// The part behind the equals sign. A path may have any bytes in it.
     path: PathBuf,
 }
 

@@ -27,9 +27,9 @@ pub enum Reaction {
     /// Nothing more.
     #[default]
     Report,
-    /// The thread of the deadlock that began to wait last panics in its call, with the report as
-    /// the message, and so releases what it holds. If one thread alone can free all others, such as
-    /// a writer for which many readers wait, it is that one.
+    /// One thread of the deadlock panics in its call, with the report as the message, and so
+    /// releases the locks that it holds. It is the thread that frees all others, such as a writer
+    /// for which many readers wait, or else the one that began to wait last.
     ///
     /// Threads that must not panic there are left out: those that take a lock again after a wait
     /// for a condition variable, scopes, threads that are panicking already, and threads of the kit
@@ -115,7 +115,8 @@ impl Settings {
         write_to(&self.dump_destinations(), Level::Error, &dump_for(reason));
     }
 
-    /// Does the same, and gives the logger a second: the process may be about to end.
+    /// Does the same, and waits for the logger for up to a second, because the process may be about
+    /// to end.
     fn dump_and_wait(&self, reason: &str) {
         write_and_wait(&self.dump_destinations(), Level::Error, &dump_for(reason));
     }
@@ -152,7 +153,7 @@ fn dump_for(reason: &str) -> String {
     format!("{reason}\n{}", crate::dump())
 }
 
-/// Begins to say what is to be watched. [`start`](Install::start) starts the watcher.
+/// Returns the default settings of a watcher. [`start`](Install::start) starts it.
 ///
 /// By default, the watcher looks for deadlocks, and reports them through `log::error!`; if no
 /// logger takes that, to the standard error. The environment variable `TK_WATCH` adds to what the
@@ -293,15 +294,15 @@ impl Install {
     }
 
     /// Writes dumps through `log::error!`. Deadlocks are reported there anyway. The logger is
-    /// called in a thread of its own, for which a panic waits a second at most. What it does not
-    /// take goes to the standard error.
+    /// called in a thread of its own, for which a panic waits a second at most. If the logger does
+    /// not take a dump, it goes to the standard error.
     pub fn to_log(mut self) -> Install {
         self.to_log = true;
         self
     }
 
-    /// Adds dumps and reports at the end of this file, which is made if it is not there. A FIFO
-    /// must have a reader already, and loses what it has no room for to the standard error.
+    /// Appends dumps and reports to this file, which is created if it does not exist. A FIFO must
+    /// have a reader already, and loses what it has no room for to the standard error.
     pub fn to_file(mut self, path: impl Into<PathBuf>) -> Install {
         self.files.push(path.into());
         self
@@ -311,9 +312,10 @@ impl Install {
     ///
     /// # Errors
     ///
-    /// If a file can't be written, a signal is taken already or can't be, or the system starts no
-    /// thread. Then nothing of this call counts, except that there is a dump at the signals that
-    /// come before the one in the error. The settings of earlier calls stay in force.
+    /// If a file can't be written, if the program already has a handler for a signal, or if the
+    /// system allows no handler or starts no thread. Then nothing of this call counts, except that
+    /// there is a dump at the signals that come before the one in the error. The settings of
+    /// earlier calls stay in force.
     ///
     /// ```
     /// let error = tk_watch::install().to_file("/no/such/directory/file").start().unwrap_err();
@@ -326,7 +328,7 @@ impl Install {
         started
     }
 
-    /// Without the environment variable. What can fail comes first.
+    /// Without the environment variable. The steps that can fail come first.
     pub(crate) fn start_as_is(self) -> Result<(), InstallError> {
         let files = self.files.into_iter().map(Destination::file);
         let mut destinations = files
@@ -394,8 +396,8 @@ fn set_panic_hook() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         report(info);
-        // The one is how a thread ends itself. The other is a panic of the logger, which would get
-        // the dump, or of a hook.
+        // The first is the panic by which a thread ends itself. The second is a panic of a hook, or
+        // of the logger, which would get the dump.
         if info.payload().is::<Exit>() || call::is_within() {
             return;
         }

@@ -40,7 +40,7 @@ static LOGGER: Line = Line::new();
 static WRITERS: Line = Line::new();
 
 impl Destination {
-    /// Opens the file, which is made if it is not there, and otherwise made longer.
+    /// Opens the file to append to it. It is created if it does not exist.
     pub(crate) fn file(path: PathBuf) -> Result<Destination, (PathBuf, io::Error)> {
         let mut options = OpenOptions::new();
         options.create(true).append(true);
@@ -56,7 +56,7 @@ impl Destination {
         }
     }
 
-    /// Whether what is written to the one is in the other.
+    /// Whether the two are the same place.
     pub(crate) fn is_same(&self, other: &Destination) -> bool {
         match (self, other) {
             (Destination::Stderr, Destination::Stderr) | (Destination::Log, Destination::Log) => {
@@ -72,9 +72,9 @@ impl Destination {
     }
 }
 
-/// Writes the text to all of the destinations, to the logger at this level. What can't be written
-/// goes to the standard error, and so does an error that the logger does not take. Returns the call
-/// of the logger, if it has begun.
+/// Writes the text to all of the destinations, to the logger at this level. If a destination can't
+/// be written to, the text goes to the standard error. So does an error that the logger does not
+/// take. Returns the call of the logger, if it has begun.
 pub(crate) fn write_to(destinations: &[Destination], level: Level, text: &str) -> Option<Call> {
     let with_stderr = destinations.iter().any(Destination::is_stderr);
     let logs = destinations.iter().any(|it| matches!(it, Destination::Log));
@@ -84,7 +84,7 @@ pub(crate) fn write_to(destinations: &[Destination], level: Level, text: &str) -
     for destination in destinations {
         let written = match destination {
             Destination::Log => Ok(()),
-            // It has nowhere else to go.
+            // If this fails, there is no other place for the text.
             Destination::Stderr => Ok(_ = write_to_stderr(&text)),
             Destination::File(file) => (&file.1).write_all(text.as_bytes()),
         };
@@ -111,7 +111,7 @@ pub(crate) fn write_aside(
     let (places, copy) = (destinations.clone(), Arc::clone(&text));
     match call(&WRITERS, move || write_and_wait(&places, level, &copy)) {
         Ok(call) => Some(call),
-        // Nothing that is written gets anywhere.
+        // The earlier writes hang, so this one would, too.
         Err(Refused::Busy) => None,
         Err(Refused::NoThread(_)) => {
             write_to(&destinations, level, &text);

@@ -251,8 +251,8 @@ fn call_hook(hook: &Arc<Hook>, deadlock: &Arc<Deadlock>, report: Option<Call>) -
     call.ok()
 }
 
-/// Where reports are written: to the logger, if there is one, and to the standard error if there is
-/// none, or if the process is about to abort, which the logger may not survive.
+/// Returns the destinations of reports: the logger, if there is one, and the standard error if
+/// there is none, or if the process is about to abort, which the logger may not survive.
 fn places(settings: &Settings) -> Vec<Destination> {
     let mut places = settings.report_destinations();
     let is_silent = log::max_level() == log::LevelFilter::Off;

@@ -180,7 +180,7 @@ fn main() {
     }
 }
 
-/// What the logger does.
+/// The behavior of the logger.
 #[derive(Clone, Copy)]
 enum Behavior {
     Panics,

@@ -221,7 +221,7 @@ fn the_profile_and_the_trace_are_on_until_the_last_page_ends() {
     drop(second);
     assert_eq!(is_on(), (false, false));
 
-    // What the program has started goes on.
+    // A profile that the program has started goes on.
     tk_watch::profile::start();
     drop(serve("127.0.0.1:0").unwrap());
     assert_eq!(is_on(), (true, false));
