@@ -8,12 +8,15 @@
 #![allow(missing_docs)]
 
 use std::hint::black_box;
+use std::time::{Duration, Instant};
 
 use gungraun::prelude::*;
 use gungraun::{Callgrind, EventKind};
 use log::{Level, Record};
 use tk_benches::adapter::tk;
-use tk_benches::kind::{Event, Line, Local, Logger, Monitor, Mutex, Reentrant, Semaphore};
+use tk_benches::kind::{
+    Event, Line, Local, Logger, Monitor, Mutex, ReadWrite, Reentrant, Semaphore,
+};
 
 /// One count is over so many operations that the cost of a call does not show.
 const OPERATIONS: u64 = 1000;
@@ -49,6 +52,23 @@ fn new_lock() -> tk::Lock {
 /// A lock that has been used for a while releases with a plain store.
 fn lock() -> tk::Lock {
     ready(new_lock(), |lock| repeat(|| lock.with(|count| *count += 1)))
+}
+
+fn rwlock() -> tk::RwLock {
+    ready(tk::RwLock::new(), |lock| {
+        lock.write(|_| ());
+        repeat(|| _ = lock.read(|numbers| numbers[0]));
+    })
+}
+
+/// A lock that has been read for a while, and not written, is read with plain stores.
+fn read_rwlock() -> tk::RwLock {
+    ready(rwlock(), |lock| {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_millis(200) {
+            repeat(|| _ = lock.read(|numbers| numbers[0]));
+        }
+    })
 }
 
 fn rlock() -> tk::RLock {
@@ -101,6 +121,21 @@ fn logger() -> tk::Logging {
 #[bench::pair(args = (), config = limit(19), setup = lock)]
 fn lock_pair(lock: tk::Lock) -> tk::Lock {
     repeat(|| black_box(&lock).with(|count| *count += 1));
+    lock
+}
+
+#[library_benchmark]
+#[bench::of_a_lock_with_writes(args = (), config = limit(77), setup = rwlock)]
+#[bench::pair(args = (), config = limit(68), setup = read_rwlock)]
+fn read_pair(lock: tk::RwLock) -> tk::RwLock {
+    repeat(|| _ = black_box(black_box(&lock).read(|numbers| numbers[0])));
+    lock
+}
+
+#[library_benchmark(setup = rwlock)]
+#[bench::pair(config = limit(39))]
+fn write_pair(lock: tk::RwLock) -> tk::RwLock {
+    repeat(|| black_box(&lock).write(|numbers| numbers[0] += 1));
     lock
 }
 
@@ -194,6 +229,8 @@ library_benchmark_group!(
     name = fast_paths,
     benchmarks = [
         lock_pair,
+        read_pair,
+        write_pair,
         rlock_pair,
         rlock_again,
         event_set_and_clear,

@@ -4,6 +4,8 @@
 //! varies between nothing and twice that. Which of its operations are writes is drawn by lot, so
 //! that threads do not fall into step. Each thread does the same number of operations.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_utils::CachePadded;
 
 use crate::adapter::{crossbeam, parking_lot, standard, tk};
@@ -57,7 +59,7 @@ fn read_and_write(threads: usize, one_write_in: u64, inside: u64) -> Case {
         .goal(1.0)
         .floor(floor)
         .threads(threads)
-        .length(std::time::Duration::from_millis(length));
+        .length(Duration::from_millis(length));
     enter!(case, proof::read_write, L => {
         let work = Work::of(inside);
         move |operations| measure::<L>(threads, one_write_in, work, operations)
@@ -65,8 +67,22 @@ fn read_and_write(threads: usize, one_write_in: u64, inside: u64) -> Case {
     case
 }
 
+/// How long a lock is read before a measurement, which is shorter than a program's life. A lock may
+/// have to find out how it is used.
+const WARM_UP: Duration = Duration::from_millis(5);
+
+fn warm_up<L: ReadWrite>(lock: &L) {
+    let begin = Instant::now();
+    while begin.elapsed() < WARM_UP {
+        for _ in 0..1000 {
+            std::hint::black_box(lock.read(|numbers| numbers[0]));
+        }
+    }
+}
+
 fn measure<L: ReadWrite>(threads: usize, one_write_in: u64, work: Work, operations: u64) -> Sample {
     let lock = CachePadded::new(L::new());
+    warm_up(&*lock);
     let each = operations.div_ceil(threads as u64);
     let ran = together(threads, |number| {
         let mut outside = VariedWork::new(work, number as u64);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use crate::blocked_on::Seat;
 pub use crate::current::{
-    ensure_registered, has_unregistered_threads, peek_slot_and_id, reserve_owner,
+    attach, attached, ensure_registered, has_unregistered_threads, peek_slot_and_id, reserve_owner,
 };
 pub use crate::exit::can_detect_exit;
 pub use crate::first_thread::{at_first_thread, note_thread};

@@ -43,6 +43,10 @@ thread_local! {
     /// The calling thread's slot, or zero.
     static SLOT: Cell<u32> = const { Cell::new(0) };
 
+    /// What another crate keeps for the thread as long as it has this slot and this id. Null before
+    /// that, and when one of them changes.
+    static ATTACHED: Cell<*const ()> = const { Cell::new(std::ptr::null()) };
+
     /// The calling thread's id, or zero.
     static ID: Cell<u64> = const { Cell::new(0) };
 
@@ -88,7 +92,7 @@ pub(crate) fn finish(record: &ThreadRecord) {
     registry::retire(record, can_detect_exit);
     if !can_detect_exit {
         // The slot may go to another thread from now on.
-        SLOT.set(0);
+        set_slot(0);
     }
     record.run_on_finish();
 }
@@ -187,6 +191,21 @@ pub fn peek_slot_and_id() -> (u32, u64) {
     (SLOT.get(), ID.get())
 }
 
+/// Returns the pointer of the last call of [`attach`], or null if the thread's slot or id has
+/// changed since, or if there was none.
+///
+/// For the one crate that keeps more than a value per slot: one load of a thread-local without a
+/// destructor.
+#[inline]
+pub fn attached() -> *const () {
+    ATTACHED.get()
+}
+
+/// Keeps the pointer for the calling thread, which has a slot, until its slot or id changes.
+pub fn attach(pointer: *const ()) {
+    ATTACHED.set(pointer);
+}
+
 /// Returns the calling thread's record. Registers the thread if it is not registered.
 ///
 /// The main thread is called `MainThread`. A thread that tk did not start has the name that the
@@ -207,7 +226,7 @@ pub fn current() -> ThreadRecord {
         // The thread has forked in a late destructor while another thread had the registry locked,
         // so its record is lost. The slot stays with what is kept there, and the thread registers
         // again.
-        SLOT.set(0);
+        set_slot(0);
     }
 }
 
@@ -391,6 +410,12 @@ fn ensure_numbered() -> ThreadId {
 /// Whether the main thread has its id, so that no other thread need ask whether it is the main one.
 static MAIN_IS_NUMBERED: AtomicBool = AtomicBool::new(false);
 
+/// Sets the slot. The id that goes with it is there already.
+fn set_slot(slot: u32) {
+    ATTACHED.set(std::ptr::null());
+    SLOT.set(slot);
+}
+
 fn set_id(id: ThreadId) {
     ID.set(id.get());
     OWNER.set(Owner::of(id).get());
@@ -405,7 +430,7 @@ pub(crate) fn become_current(record: ThreadRecord) {
     }
     record.program().note();
     // Last of the numbers: a thread with a slot counts as registered.
-    SLOT.set(record.slot().get());
+    set_slot(record.slot().get());
     // Without a guard, nothing will retire the record. It is not in `enumerate` then.
     let _ = GUARD.try_with(|guard| guard.0.replace(Some(record)));
 }
@@ -424,12 +449,14 @@ pub(crate) fn suspend() -> Suspended {
     if let Some(record) = guard_record() {
         record.run_at_exit_so_far();
     }
-    Suspended {
+    let suspended = Suspended {
         record: take_guard_record(),
-        slot: SLOT.replace(0),
+        slot: SLOT.get(),
         id: ID.replace(0),
         owner: OWNER.replace(0),
-    }
+    };
+    set_slot(0);
+    suspended
 }
 
 impl Suspended {
@@ -441,9 +468,9 @@ impl Suspended {
             // While the inner identity is current.
             record.run_at_exit();
         }
-        SLOT.set(self.slot);
         ID.set(self.id);
         OWNER.set(self.owner);
+        set_slot(self.slot);
         if let Some(record) = &self.record {
             record.restore_os_name();
         }

@@ -102,14 +102,15 @@ impl Known {
     }
 
     #[inline]
-    pub(super) fn has_block(self, block: u32) -> bool {
-        self.0 & block_bit(block) != 0
+    pub(super) fn has_block(self, bit: u32) -> bool {
+        (self.0 >> ID_BITS) as u32 & bit != 0
     }
 }
 
+/// The bit of this block in an identity, above the id.
 #[inline]
-fn block_bit(block: u32) -> u64 {
-    1 << (ID_BITS + block % BLOCK_BITS)
+pub(super) fn block_bit(block: u32) -> u32 {
+    1 << (block % BLOCK_BITS)
 }
 
 impl Identity {
@@ -127,11 +128,8 @@ impl Identity {
     #[inline]
     pub(super) fn known_to(&self, row: &Row) -> Option<Id> {
         let known = self.load();
-        if known.has_block(row.block()) {
-            known.id()
-        } else {
-            None
-        }
+        // No bit is set without the id.
+        known.has_block(row.block_bit()).then_some(Id(known.0 & ID))
     }
 
     /// The id, for a reader of this row. `None` if the numbers are used up.
@@ -139,7 +137,7 @@ impl Identity {
         let mut known = self.load();
         let mut fresh = None;
         loop {
-            if known.has_block(row.block()) {
+            if known.has_block(row.block_bit()) {
                 return known.id();
             }
             // A fresh one is kept for the next turn, if another thread changes the identity.
@@ -148,7 +146,7 @@ impl Identity {
                 None => next_id()?,
             };
             fresh = Some(id);
-            let next = (known.0 & !ID) | id.0 | block_bit(row.block());
+            let next = (known.0 & !ID) | id.0 | (u64::from(row.block_bit()) << ID_BITS);
             // SeqCst: as in `load`.
             match self.0.compare_exchange(known.0, next, SeqCst, SeqCst) {
                 Ok(_) => return Some(id),
@@ -327,8 +325,8 @@ pub(crate) struct Row {
     // The second, which belongs to the thread.
     /// The number of the thread, or zero.
     owner: AtomicU32,
-    /// The number of the block. It never changes once the row is in use.
-    block: AtomicU32,
+    /// The bit of the block. It never changes once the row is in use.
+    block_bit: AtomicU32,
     notes: [Cell; CELLS],
 }
 
@@ -341,7 +339,7 @@ impl Row {
         Row {
             cells: [const { Cell::new() }; CELLS],
             owner: AtomicU32::new(0),
-            block: AtomicU32::new(0),
+            block_bit: AtomicU32::new(0),
             notes: [const { Cell::new() }; CELLS],
         }
     }
@@ -355,16 +353,16 @@ impl Row {
     }
 
     #[inline]
-    pub(super) fn block(&self) -> u32 {
+    pub(super) fn block_bit(&self) -> u32 {
         // Relaxed: the thread has written it itself.
-        self.block.load(Relaxed)
+        self.block_bit.load(Relaxed)
     }
 
     /// Makes the row that of this thread.
-    pub(super) fn adopt(&self, owner: Owner, block: u32) {
+    pub(super) fn adopt(&self, owner: Owner, block_bit: u32) {
         // Relaxed: the thread's own, and a snapshot for others.
         self.owner.store(owner.get(), Relaxed);
-        self.block.store(block, Relaxed);
+        self.block_bit.store(block_bit, Relaxed);
     }
 
     pub(super) fn owner(&self) -> Option<Owner> {

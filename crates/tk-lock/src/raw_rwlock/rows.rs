@@ -21,7 +21,7 @@
 //! it is written. A scan that begins after the cell was written finds it: all of these steps are
 //! SeqCst, in the order of *Publish, then look* (see `cells.rs`).
 
-use super::cells::{Known, Row};
+use super::cells::{Known, Row, block_bit};
 
 /// How many neighbors are in one block.
 #[cfg(not(tk_loom))]
@@ -36,27 +36,24 @@ mod real {
     use std::ptr;
     use std::sync::atomic::{AtomicPtr, Ordering::*};
 
-    use tk_core::__private::{ensure_registered, peek_slot_and_id};
+    use tk_core::__private::{attach, attached, ensure_registered, peek_slot_and_id};
     use tk_core::{Owner, current_owner};
 
-    use super::{Known, ROWS_PER_BLOCK, Row};
+    use super::{Known, ROWS_PER_BLOCK, Row, block_bit};
 
-    /// A row, and the slot and the thread's id for which it was adopted.
+    /// A row, and the number for which it was adopted.
     #[derive(Clone, Copy)]
-    struct Mine {
-        row: Option<&'static Row>,
-        slot: u32,
-        id: u64,
-        owner: Option<Owner>,
-        /// The row and the number that the thread had before, if it has lost a slot.
+    struct Adopted {
+        last: Option<(&'static Row, Owner)>,
+        /// The ones before, if the thread has lost a slot.
         past: Option<(&'static Row, Owner)>,
     }
 
     thread_local! {
-        /// The row of the calling thread, once it has read. It has no destructor, so it works until
+        /// The rows of the calling thread, once it has read. It has no destructor, so it works until
         /// the end of the thread.
-        static MINE: Cell<Mine> = const {
-            Cell::new(Mine { row: None, slot: 0, id: 0, owner: None, past: None })
+        static ADOPTED: Cell<Adopted> = const {
+            Cell::new(Adopted { last: None, past: None })
         };
     }
 
@@ -84,14 +81,11 @@ mod real {
     /// The row of the calling thread, if it has one.
     #[inline]
     pub(crate) fn mine() -> Option<&'static Row> {
-        let mine = MINE.get();
-        // One thread, one row. The id too: if the thread has had another identity (`run_as`), the
-        // slot of that may be another thread's by now, or this thread's again.
-        if (mine.slot, mine.id) == peek_slot_and_id() {
-            mine.row
-        } else {
-            None
-        }
+        // One thread, one row: nothing is attached any more when the slot or the id changes. If the
+        // thread has had another identity (`run_as`), the slot of that may be another thread's by
+        // now, or this thread's again.
+        // SAFETY: `mine_or_new` has attached a row, or there is none. Rows are never freed.
+        unsafe { attached().cast::<Row>().as_ref() }
     }
 
     /// The row of the calling thread. `None` if the thread is just being registered, which it is if
@@ -102,7 +96,7 @@ mod real {
             return Some(row);
         }
         ensure_registered();
-        let (slot, id) = peek_slot_and_id();
+        let slot = peek_slot_and_id().0;
         let index = (slot as usize).checked_sub(1)?;
         let block = index / ROWS_PER_BLOCK;
         // Segment n has 2^n blocks, after 2^n - 1 others.
@@ -117,15 +111,13 @@ mod real {
         let own = || chain_from(first).find(|row| row.owner() == Some(me));
         let free = || chain_from(first).find(|row| row.is_free());
         let row = own().or_else(free).or_else(|| push(first))?;
-        row.adopt(me, block as u32);
-        let before = MINE.get();
-        MINE.set(Mine {
-            row: Some(row),
-            slot,
-            id,
-            owner: Some(me),
-            past: before.row.zip(before.owner).or(before.past),
+        row.adopt(me, block_bit(block as u32));
+        let before = ADOPTED.get();
+        ADOPTED.set(Adopted {
+            last: Some((row, me)),
+            past: before.last.or(before.past),
         });
+        attach((&raw const *row).cast());
         Some(row)
     }
 
@@ -133,10 +125,8 @@ mod real {
     /// is never reused, so a row with the thread's number is the thread's.
     #[cfg(feature = "lock_api_04")]
     pub(crate) fn ever_mine() -> impl Iterator<Item = &'static Row> {
-        let Mine {
-            row, owner, past, ..
-        } = MINE.get();
-        let all = [row.zip(owner), past].into_iter().flatten();
+        let Adopted { last, past } = ADOPTED.get();
+        let all = [last, past].into_iter().flatten();
         all.flat_map(|(first, owner)| {
             chain_from(first).filter(move |row| row.owner() == Some(owner))
         })
@@ -205,7 +195,7 @@ mod real {
     pub(crate) fn lengthen(mine: &'static Row) -> Option<&'static Row> {
         let free = chain_from(mine).find(|row| row.is_free());
         let row = free.or_else(|| push(mine))?;
-        row.adopt(current_owner(), mine.block());
+        row.adopt(current_owner(), mine.block_bit());
         Some(row)
     }
 
@@ -252,7 +242,7 @@ mod real {
                 }
                 let blocks_before = (1 << self.segment) - 1;
                 let block = blocks_before + self.at / ROWS_PER_BLOCK;
-                if !self.known.has_block(block as u32) {
+                if !self.known.has_block(block_bit(block as u32)) {
                     self.at += ROWS_PER_BLOCK;
                     continue;
                 }
@@ -271,7 +261,7 @@ mod model {
     use tk_core::Owner;
     use tk_park::sync::{current_slot, lazy_static};
 
-    use super::{Known, ROWS_PER_BLOCK, Row};
+    use super::{Known, ROWS_PER_BLOCK, Row, block_bit};
 
     const THREADS: usize = 4;
 
@@ -279,7 +269,7 @@ mod model {
         static ref ROWS: [Row; THREADS] = std::array::from_fn(|index| {
             let row = Row::new();
             let owner = Owner::new(index as u32 + 1).expect("the slot of a model's thread");
-            row.adopt(owner, (index / ROWS_PER_BLOCK) as u32);
+            row.adopt(owner, block_bit((index / ROWS_PER_BLOCK) as u32));
             row.loom_register();
             row
         });
@@ -327,7 +317,7 @@ mod model {
             while self.1 < THREADS {
                 let index = self.1;
                 self.1 += 1;
-                if self.0.has_block((index / ROWS_PER_BLOCK) as u32) {
+                if self.0.has_block(block_bit((index / ROWS_PER_BLOCK) as u32)) {
                     return Some(at(index));
                 }
             }
