@@ -4,6 +4,7 @@ pub mod contention;
 pub mod independent;
 pub mod locals;
 pub mod logging;
+pub mod many_locks;
 pub mod once;
 pub mod queue;
 pub mod readers;
@@ -50,6 +51,7 @@ pub fn all(scale: Scale) -> Vec<Case> {
         wakeup::cases(),
         queue::cases(),
         readers::cases(),
+        many_locks::cases(scale),
         timeouts::cases(),
         timers::cases(scale),
         locals::cases(),
