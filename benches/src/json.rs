@@ -81,6 +81,15 @@ pub struct Detail {
     pub longest: Option<f64>,
     /// Quantiles of the latencies, at 1, 2, … 99 %.
     pub percentiles: Vec<f64>,
+    /// The latency below which 99.9 % of those of all rounds are.
+    #[serde(default)]
+    pub nearly_all: Option<f64>,
+    /// The time of one read over all threads, where threads read and write.
+    #[serde(default)]
+    pub read: Option<f64>,
+    /// The time of one write over all threads, there.
+    #[serde(default)]
+    pub write: Option<f64>,
     /// How many operations a measurement had.
     pub operations: u64,
 }

@@ -27,8 +27,19 @@ pub struct Sample {
     pub fairness: Option<f64>,
     /// The longest that a thread had to wait.
     pub longest: Option<f64>,
+    /// The times by kind, where threads read and write.
+    pub per_kind: Option<PerKind>,
     /// All latencies, if the case is about their distribution.
     pub latencies: Vec<f64>,
+}
+
+/// The time of one operation of each kind, over all threads: one divided by the throughput.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PerKind {
+    /// Of a read.
+    pub read: f64,
+    /// Of a write.
+    pub write: f64,
 }
 
 impl Sample {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::case::{Case, Measure, OURS, Unproven};
 use crate::json::{Detail, Figures, FloorFigures};
 use crate::machine::Machine;
-use crate::measure::Sample;
+use crate::measure::{PerKind, Sample};
 use crate::statistics::{median, percentiles, quantile};
 
 /// How much time is spent on a case.
@@ -160,6 +160,11 @@ impl Entrant {
             .filter_map(|sample| sample.fairness)
             .collect();
         let longest = self.samples.iter().filter_map(|sample| sample.longest);
+        let by_kind = |time: fn(PerKind) -> f64| {
+            let times = self.samples.iter().filter_map(|sample| sample.per_kind);
+            let times: Vec<_> = times.map(time).collect();
+            (!times.is_empty()).then(|| median(&times))
+        };
         let latencies: Vec<_> = self
             .samples
             .iter()
@@ -173,6 +178,9 @@ impl Entrant {
             fairness: (!fairness.is_empty()).then(|| median(&fairness)),
             longest: longest.reduce(f64::max),
             percentiles: percentiles(&latencies),
+            nearly_all: (!latencies.is_empty()).then(|| quantile(&latencies, 0.999)),
+            read: by_kind(|times| times.read),
+            write: by_kind(|times| times.write),
             operations: self.operations,
         }
     }

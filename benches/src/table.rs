@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::case::OURS;
-use crate::json::Figures;
+use crate::json::{Detail, Figures};
 
 /// The head of the table.
 pub const HEAD: [&str; 11] = [
@@ -94,7 +94,7 @@ pub fn details(figures: &Figures) -> Vec<[String; 8]> {
         OURS => figures.ours,
         peer => figures.peers.get(peer).copied().unwrap_or(f64::NAN),
     };
-    let line = |(name, detail): (&String, &crate::json::Detail)| {
+    let line = |(name, detail): (&String, &Detail)| {
         [
             figures.case.clone(),
             name.clone(),
@@ -109,6 +109,31 @@ pub fn details(figures: &Figures) -> Vec<[String; 8]> {
         ]
     };
     figures.details.iter().map(line).collect()
+}
+
+/// The head of the table of waits.
+pub const WAIT_HEAD: [&str; 6] = [
+    "case",
+    "contender",
+    "99.9 % wait",
+    "longest wait",
+    "per read",
+    "per write",
+];
+
+/// A line of it for each contender that has both kinds of threads.
+pub fn waits(figures: &Figures) -> Vec<[String; 6]> {
+    let line = |(name, detail): (&String, &Detail)| {
+        Some([
+            figures.name().to_owned(),
+            name.clone(),
+            time(detail.nearly_all?),
+            time(detail.longest?),
+            time(detail.read?),
+            time(detail.write?),
+        ])
+    };
+    figures.details.iter().filter_map(line).collect()
 }
 
 /// Lines in columns, each as wide as it has to be.
@@ -160,6 +185,28 @@ mod tests {
         assert_eq!(time(2500.0), "2.5 µs");
         assert_eq!(time(2.5e6), "2.5 ms");
         assert_eq!(time(2.5e9), "2.5 s");
+    }
+
+    #[test]
+    fn waits_are_those_of_contenders_that_have_both_kinds() {
+        let both = Detail {
+            longest: Some(9000.0),
+            nearly_all: Some(700.0),
+            read: Some(50.0),
+            write: Some(2500.0),
+            ..Detail::default()
+        };
+        let neither = Detail {
+            longest: Some(9000.0),
+            ..Detail::default()
+        };
+        let figures = Figures {
+            case: "waits/a writer".to_owned(),
+            details: [(OURS.to_owned(), both), ("std".to_owned(), neither)].into(),
+            ..Figures::default()
+        };
+        let line = ["a writer", OURS, "700.0 ns", "9.0 µs", "50.0 ns", "2.5 µs"];
+        assert_eq!(waits(&figures), [line.map(str::to_owned)]);
     }
 
     #[test]

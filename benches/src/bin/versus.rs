@@ -124,6 +124,10 @@ fn measure(cases: Vec<Case>, options: &Options) -> ExitCode {
     println!("{}", table::columns(table::HEAD, &rows));
     let details: Vec<_> = figures.iter().flat_map(table::details).collect();
     println!("{}", table::columns(table::DETAIL_HEAD, &details));
+    let waits: Vec<_> = figures.iter().flat_map(table::waits).collect();
+    if !waits.is_empty() {
+        println!("{}", table::columns(table::WAIT_HEAD, &waits));
+    }
     // A missed goal is no failure. A case that could not be measured or written is one.
     if failed {
         ExitCode::FAILURE

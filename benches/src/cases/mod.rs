@@ -12,12 +12,13 @@ pub mod threads;
 pub mod timeouts;
 pub mod timers;
 pub mod uncontended;
+pub mod waits;
 pub mod wakeup;
 
 use crate::case::Case;
 
 /// The groups, in the order of the tables.
-pub const GROUPS: [&str; 12] = [
+pub const GROUPS: [&str; 13] = [
     "uncontended",
     "once",
     "contention",
@@ -25,6 +26,7 @@ pub const GROUPS: [&str; 12] = [
     "wakeup",
     "queue",
     "readers",
+    "waits",
     "timeouts",
     "timers",
     "locals",
@@ -52,6 +54,7 @@ pub fn all(scale: Scale) -> Vec<Case> {
         queue::cases(),
         readers::cases(),
         many_locks::cases(scale),
+        waits::cases(),
         timeouts::cases(),
         timers::cases(scale),
         locals::cases(),

@@ -38,6 +38,7 @@ pub fn page(figures: &[Figures], pictures: &[Picture], on: &Machine) -> String {
     }
     put("origin", origin(figures, on));
     put("queue", queues(figures));
+    put("waits", waits(figures));
     put("goals", goals(figures));
     put("cases", by_area(figures, cases_of));
     put("contenders", by_area(figures, contenders_of));
@@ -170,6 +171,17 @@ fn queue_row(shape: Shape, figures: &Figures, peers: &BTreeSet<&String>) -> Vec<
     .chain(peers.iter().map(time_of))
     .chain([format!("{:.2}", figures.ratio), table::range(figures)])
     .collect()
+}
+
+/// A line for each contender of the cases in which a thread waits for others that read or write all
+/// the time.
+fn waits(figures: &[Figures]) -> String {
+    let rows: Vec<_> = figures.iter().flat_map(table::waits).collect();
+    if rows.is_empty() {
+        String::new()
+    } else {
+        table::markdown(table::WAIT_HEAD, &rows)
+    }
 }
 
 /// How many goals are met, area by area, and all that are missed.
