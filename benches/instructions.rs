@@ -125,7 +125,7 @@ fn lock_pair(lock: tk::Lock) -> tk::Lock {
 }
 
 #[library_benchmark]
-#[bench::of_a_lock_with_writes(args = (), config = limit(77), setup = rwlock)]
+#[bench::of_a_lock_with_writes(args = (), config = limit(79), setup = rwlock)]
 #[bench::pair(args = (), config = limit(68), setup = read_rwlock)]
 fn read_pair(lock: tk::RwLock) -> tk::RwLock {
     repeat(|| _ = black_box(black_box(&lock).read(|numbers| numbers[0])));

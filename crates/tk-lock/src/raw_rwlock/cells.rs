@@ -208,6 +208,13 @@ impl Cell {
         !is_live(self.0.load(Acquire))
     }
 
+    /// Whether the cell is free. For its own thread.
+    #[inline]
+    pub(super) fn is_vacant(&self) -> bool {
+        // Relaxed: *The thread's own*.
+        !is_live(self.0.load(Relaxed))
+    }
+
     /// Whether the cell is that lock's. For the writer: SeqCst, by *Publish, then look*. Acquire in
     /// it: pairs with the Release of the reader that has left.
     #[inline]
@@ -234,20 +241,16 @@ impl Cell {
         entered.is_ok().then_some(tick == 0)
     }
 
-    /// Takes the cell, if it is free, for a reader of that lock, with a plain store: for the mode
-    /// light. Returns whether it did.
+    /// Takes the cell, which is free, for a reader of that lock, with a plain store: for the mode
+    /// light.
     #[inline]
-    pub(super) fn store_entered(&self, id: Id) -> bool {
+    pub(super) fn store_entered(&self, id: Id) {
         // Relaxed: *The thread's own*.
         let before = self.0.load(Relaxed);
-        if is_live(before) {
-            return false;
-        }
         let after = (id.0 << ID_SHIFT) | LEVEL | (before & TICK);
         // Release: a writer that waits for another lock, which was in this cell before, may see
         // this store only. It pairs with the Acquire in `holds`.
         self.0.store(after, Release);
-        true
     }
 
     /// Takes a level off, with a plain store: for the mode light.
@@ -398,7 +401,9 @@ impl Row {
             .chain(&self.notes)
             .any(|cell| cell.holds(id))
     }
+}
 
+impl Row {
     /// The first cell: the only one, for a thread with one lock at a time.
     #[inline]
     pub(super) fn first(&self) -> &Cell {
@@ -408,6 +413,13 @@ impl Row {
 
 /// All rows of a thread that reads: its own, by [`rows::mine`], and those behind it.
 impl Row {
+    /// A vacant cell, if there is one.
+    pub(super) fn vacant_cell(&'static self) -> Option<&'static Cell> {
+        rows::chain(self)
+            .flat_map(Row::cells)
+            .find(|cell| cell.is_vacant())
+    }
+
     /// Takes a free cell: see [`Cell::enter`]. `None` if there is no memory for another row.
     pub(super) fn enter(&'static self, id: Id) -> Option<(&'static Cell, bool)> {
         let free = |cell: &'static Cell| Some((cell, cell.enter(id)?));

@@ -96,12 +96,10 @@ impl RawRwLock {
         }
     }
 
-    /// Enters through this cell, if it is free, and the lock is still light.
+    /// Enters through this vacant cell, if the lock is still light.
     #[inline]
     pub(super) fn enter_lightly(&self, cell: &'static Cell, id: Id) -> Option<ReadToken> {
-        if !cell.store_entered(id) {
-            return None;
-        }
+        cell.store_entered(id);
         light_fence();
         // A light reader is seen.
         if self.word.load().is_open_to_light() {

@@ -117,11 +117,28 @@ impl RawRwLock {
         let row = rows::mine()?;
         let id = self.identity.known_to(row)?;
         let cell = row.first();
-        if state.is_light() {
-            return self.enter_lightly(cell, id);
+        if cell.is_vacant() {
+            self.read_through(cell, id, state)
+        } else {
+            self.read_through_cell_behind(row, id)
         }
-        let is_sample = cell.enter(id)?;
-        self.look(cell, is_sample)
+    }
+
+    /// As `read_through_cell`, for a thread with another read in its first cell.
+    #[inline(never)]
+    fn read_through_cell_behind(&self, row: &'static Row, id: Id) -> Option<ReadToken> {
+        self.read_through(row.vacant_cell()?, id, self.word.load())
+    }
+
+    /// Enters through a vacant cell, in this state.
+    #[inline]
+    fn read_through(&self, cell: &'static Cell, id: Id, state: State) -> Option<ReadToken> {
+        if state.is_light() {
+            self.enter_lightly(cell, id)
+        } else {
+            let is_sample = cell.enter(id)?;
+            self.look(cell, is_sample)
+        }
     }
 
     /// The look of a reader that has taken a cell: *Publish, then look*.

@@ -50,8 +50,8 @@ mod real {
     }
 
     thread_local! {
-        /// The rows of the calling thread, once it has read. It has no destructor, so it works until
-        /// the end of the thread.
+        /// The rows of the calling thread, once it has read. Without a destructor, so that it works
+        /// until the end of the thread.
         static ADOPTED: Cell<Adopted> = const {
             Cell::new(Adopted { last: None, past: None })
         };
