@@ -37,7 +37,7 @@ pub const LIMIT: Duration = Duration::from_millis(500);
 /// The part of the waits that is below the figure.
 const MOST: f64 = 0.999;
 
-/// What a thread does.
+/// The operations of a thread.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Reader,
@@ -122,7 +122,7 @@ fn per(operations: u64, elapsed: Duration) -> f64 {
     elapsed.as_nanos() as f64 / operations.max(1) as f64
 }
 
-/// What a thread has got done.
+/// The work that a thread has done.
 enum Done {
     /// The waits in nanoseconds, when the first of them began, and when the last was over.
     Alone(Vec<f64>, Instant, Instant),

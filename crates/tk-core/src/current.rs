@@ -43,7 +43,7 @@ thread_local! {
     /// The calling thread's slot, or zero.
     static SLOT: Cell<u32> = const { Cell::new(0) };
 
-    /// What another crate keeps for the thread as long as it has this slot and this id. Null before
+    /// A pointer of another crate, for as long as the thread has this slot and this id. Null before
     /// that, and when one of them changes.
     static ATTACHED: Cell<*const ()> = const { Cell::new(std::ptr::null()) };
 
