@@ -9,7 +9,7 @@
 //! | cell | reader enters | reads again | reader leaves | the writer's scan |
 //! |---|---|---|---|---|
 //! | free | the lock, one level | | | goes on |
-//! | the lock, n levels | n + 1 levels | n + 1 levels | n - 1 levels; none: free | waits |
+//! | the lock, n levels | takes another cell | n + 1 levels, if the door is closed | n - 1 levels; none: free | waits |
 //! | another lock | takes another cell | | | goes on |
 //!
 //! A note says that its thread has a read that is counted in the lock's word. It protects nothing:

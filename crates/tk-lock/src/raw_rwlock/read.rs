@@ -2,8 +2,8 @@
 //!
 //! | state | `try` | `read` | recursive read |
 //! |---|---|---|---|
-//! | open, visible | takes a cell, looks again | the same | adds a level |
-//! | open, visible, light | takes its first cell with a store, looks again | the same | adds a level |
+//! | open, visible | takes a vacant cell, looks again | the same | the same |
+//! | open, visible, light | takes a vacant cell with a store, looks again | the same | the same |
 //! | open, counted | counts itself | the same | the same |
 //! | closed | fails | spins, yields, parks | adds a level, or counts itself |
 //!

@@ -32,29 +32,27 @@ const ROWS_PER_BLOCK: usize = 1;
 #[cfg(not(tk_loom))]
 mod real {
     use std::alloc::{GlobalAlloc, Layout, System};
+    #[cfg(feature = "lock_api_04")]
     use std::cell::Cell;
     use std::ptr;
     use std::sync::atomic::{AtomicPtr, Ordering::*};
 
     use tk_core::__private::{attach, attached, ensure_registered, peek_slot_and_id};
-    use tk_core::{Owner, current_owner};
+    #[cfg(feature = "lock_api_04")]
+    use tk_core::Owner;
+    use tk_core::current_owner;
 
     use super::{Known, ROWS_PER_BLOCK, Row, block_bit};
 
-    /// A row, and the number for which it was adopted.
-    #[derive(Clone, Copy)]
-    struct Adopted {
-        last: Option<(&'static Row, Owner)>,
-        /// The ones before, if the thread has lost a slot.
-        past: Option<(&'static Row, Owner)>,
-    }
+    /// The rows of a thread with reads, one for each number that it has had: the first of a chain.
+    /// A guard without a state is released through them, and may outlive a number.
+    #[cfg(feature = "lock_api_04")]
+    type Adopted = [Option<(&'static Row, Owner)>; 4];
 
+    #[cfg(feature = "lock_api_04")]
     thread_local! {
-        /// The rows of the calling thread, once it has read. Without a destructor, so that it works
-        /// until the end of the thread.
-        static ADOPTED: Cell<Adopted> = const {
-            Cell::new(Adopted { last: None, past: None })
-        };
+        /// Without a destructor, so that it works until the end of the thread.
+        static ADOPTED: Cell<Adopted> = const { Cell::new([None; 4]) };
     }
 
     /// The first segment has the rows of one block.
@@ -111,25 +109,41 @@ mod real {
         let own = || chain_from(first).find(|row| row.owner() == Some(me));
         let free = || chain_from(first).find(|row| row.is_free());
         let row = own().or_else(free).or_else(|| push(first))?;
+        #[cfg(feature = "lock_api_04")]
+        remember(row, me)?;
         row.adopt(me, block_bit(block as u32));
-        let before = ADOPTED.get();
-        ADOPTED.set(Adopted {
-            last: Some((row, me)),
-            past: before.last.or(before.past),
-        });
         attach((&raw const *row).cast());
         Some(row)
+    }
+
+    /// Remembers the row of a number. `None` if there are too many with reads already. Then the
+    /// thread's reads are counted, and their guards need no row.
+    #[cfg(feature = "lock_api_04")]
+    fn remember(row: &'static Row, me: Owner) -> Option<()> {
+        let mut adopted = ADOPTED.get();
+        let is_mine = |it: &Option<(&'static Row, Owner)>| it.is_some_and(|(_, owner)| owner == me);
+        let is_over = |it: &Option<(&'static Row, Owner)>| {
+            it.is_none_or(|(first, owner)| rows_of(first, owner).all(Row::is_free))
+        };
+        let mine = adopted.iter().position(is_mine);
+        let place = mine.or_else(|| adopted.iter().position(is_over))?;
+        adopted[place] = Some((row, me));
+        ADOPTED.set(adopted);
+        Some(())
+    }
+
+    /// The rows that have this number, from the first one on.
+    #[cfg(feature = "lock_api_04")]
+    fn rows_of(first: &'static Row, owner: Owner) -> impl Iterator<Item = &'static Row> {
+        chain_from(first).filter(move |row| row.owner() == Some(owner))
     }
 
     /// All rows with reads of the calling thread, also those of a slot that it has lost. A number
     /// is never reused, so a row with the thread's number is the thread's.
     #[cfg(feature = "lock_api_04")]
     pub(crate) fn ever_mine() -> impl Iterator<Item = &'static Row> {
-        let Adopted { last, past } = ADOPTED.get();
-        let all = [last, past].into_iter().flatten();
-        all.flat_map(|(first, owner)| {
-            chain_from(first).filter(move |row| row.owner() == Some(owner))
-        })
+        let adopted = ADOPTED.get().into_iter().flatten();
+        adopted.flat_map(|(first, owner)| rows_of(first, owner))
     }
 
     fn segment_at(segment: usize) -> Option<&'static [Row]> {

@@ -315,3 +315,33 @@ fn a_recursive_read_waits_for_a_writer_that_writes() {
         assert_eq!(reader.join(), 7);
     });
 }
+
+/// The functions of timers have an identity of their own for each call.
+#[test]
+fn a_guard_outlives_the_identities_of_its_thread() {
+    use tk_core::__private::run_as;
+    use tk_core::Registration;
+
+    let (lock, other) = (
+        RwLock::<RawRwLock, _>::new(0),
+        RwLock::<RawRwLock, _>::new(0),
+    );
+    read_often(&lock);
+    read_often(&other);
+    let guest = || Registration::new("guest", false);
+    std::thread::scope(|s| {
+        s.spawn(|| {
+            let mut guards = Vec::new();
+            for _ in 0..10 {
+                guards.push(run_as(guest(), || lock.read()));
+                run_as(guest(), || drop(other.read()));
+                run_as(guest(), || drop(other.read()));
+            }
+            while let Some(guard) = guards.pop() {
+                assert!(lock.try_write().is_none());
+                run_as(guest(), || drop(guard));
+            }
+            assert!(lock.try_write().is_some() && other.try_write().is_some());
+        });
+    });
+}
