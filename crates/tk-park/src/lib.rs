@@ -88,6 +88,7 @@ mod observer;
 mod park;
 #[cfg(not(tk_loom))]
 mod processors;
+mod queue_word;
 mod spin;
 mod stop;
 #[doc(hidden)]
@@ -115,7 +116,10 @@ pub use word::{SecondQueue, WideWord, Word};
 pub mod __private {
     #[cfg(not(tk_loom))]
     pub use crate::observer::{Observer, Wait, WaitEnd, report_wait, set_observer};
-    pub use crate::park::{mark_and_park_while_held, park_held, park_while_held, park_with_held};
+    pub use crate::park::{
+        mark_and_park_while_held, park_held, park_in_word, park_while_held, park_with_held,
+    };
+    pub use crate::queue_word::{Alone, QueueState, QueueWord};
     pub use crate::watch::{Broken, Failed, Held, Holders, Holds};
     #[cfg(not(tk_loom))]
     pub use crate::watch::{

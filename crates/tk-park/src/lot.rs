@@ -9,7 +9,7 @@
 //!
 //! | operation | with the bucket locked | after |
 //! |---|---|---|
-//! | `park` | calls `validate`; enters the queue | calls `before_sleep`; sleeps |
+//! | `park` | calls `admit`; enters the queue | calls `before_sleep`; sleeps |
 //! | `park`, at the deadline | leaves the queue, unless another thread has taken the waiter out | |
 //! | `unpark_filter` | calls `filter`; takes the chosen waiters out; calls `callback` | wakes them |
 //! | `requeue` | calls `decide`; takes waiters out, and moves others to the other queue; calls `callback` | wakes those that it took out |
@@ -49,7 +49,7 @@
 //!
 //! # User code
 //!
-//! `validate`, `filter`, `decide` and `callback` run with buckets locked, and `before_sleep` with
+//! `admit`, `filter`, `decide` and `callback` run with buckets locked, and `before_sleep` with
 //! the waiter in a queue. A panic in one of them would leave a bucket locked, or a waiter in a
 //! queue without its stack, so it aborts the program. The closures are passed by reference: what
 //! they have captured is dropped in the frame of the caller, with nothing locked.
@@ -78,7 +78,7 @@ use waiter::NO_KEY;
 pub(crate) enum Outcome {
     /// The thread was unparked, with this token.
     Unparked(u32),
-    /// `validate` said no.
+    /// `admit` said no.
     Invalid,
     /// The deadline was reached, and the waiter was in the queue of this key.
     TimedOut(usize),
@@ -95,36 +95,54 @@ impl Drop for NoPanic {
     }
 }
 
-fn no_panic<R>(f: impl FnOnce() -> R) -> R {
+pub(crate) fn no_panic<R>(f: impl FnOnce() -> R) -> R {
     let bomb = NoPanic;
     let result = f();
     std::mem::forget(bomb);
     result
 }
 
-/// Enters the queue of the key if `validate` agrees, calls `before_sleep`, and sleeps until it is
+/// Puts a waiter into the queue, which is locked. The waiter is in no queue, belongs to the calling
+/// thread, and is there until it has been taken out of the queue.
+pub(crate) type Push<'a> = dyn Fn(*const Waiter) + 'a;
+
+/// What `admit` says about a thread that is about to enter a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It enters.
+    Enters,
+    /// It does not park.
+    Refused,
+    /// Another thread has put it into the queue already, and may have taken it out again. See
+    /// `queue_word.rs`.
+    IsIn,
+}
+
+/// Enters the queue of the key if `admit` agrees, calls `before_sleep`, and sleeps until it is
 /// unparked or the deadline is reached.
 ///
 /// # Safety
 ///
-/// The waiter is new. The key belongs to the caller: other code that parks or unparks there
-/// knows what to expect.
+/// The waiter is new, or was taken by another thread (`queue_word.rs`). The key belongs to the
+/// caller: other code that parks or unparks there knows what to expect.
 pub(crate) unsafe fn park(
     waiter: &Waiter,
     key: usize,
-    validate: &mut dyn FnMut() -> bool,
+    admit: &mut dyn FnMut(&Push<'_>) -> Admission,
     before_sleep: &mut dyn FnMut(),
     deadline: Option<Instant>,
 ) -> Outcome {
     no_panic(|| {
         table::fit();
         let bucket = table::lock(key);
-        if !validate() {
-            return Outcome::Invalid;
+        // SAFETY: as `Push` asks for.
+        let push = |waiter: *const Waiter| unsafe { bucket.push(waiter, key) };
+        match admit(&push) {
+            // The waiter is new, and this function does not return before it is out of the queue.
+            Admission::Enters => push(waiter),
+            Admission::Refused => return Outcome::Invalid,
+            Admission::IsIn => {}
         }
-        // SAFETY: the waiter is new, and this function does not return before it is out of the
-        // queue.
-        unsafe { bucket.push(waiter, key) };
         drop(bucket);
 
         before_sleep();
@@ -319,6 +337,22 @@ pub(crate) unsafe fn unpark_one_of(waiter: &Waiter, key: usize, token: u32) {
         drop(bucket);
         taken.wake(token);
     });
+}
+
+/// Wakes a waiter that was taken out of the word of its queue (`queue_word.rs`). Its wait has not
+/// begun yet, and no observer hears of it.
+///
+/// # Safety
+///
+/// It belongs to the calling thread.
+pub(crate) unsafe fn wake_taken(waiter: *const Waiter, token: u32) {
+    // SAFETY: by the caller's promise.
+    unsafe { Parker::wake(&raw const (*waiter).parker, token) }
+}
+
+/// The token with which the waiter was woken, if it was.
+pub(crate) fn token_of(waiter: &Waiter) -> Option<u32> {
+    waiter.parker.token()
 }
 
 /// Wakes this waiter, if it is in a queue. Returns whether it was.

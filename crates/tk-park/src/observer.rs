@@ -5,6 +5,9 @@
 //! | a parked thread is awake again, and in no queue | in that thread | the [`Wait`] that has ended |
 //! | a thread is about to be woken, and in no queue | in the thread that wakes it | which thread that is |
 //!
+//! A wait begins when the thread has spun (`queue_word.rs`). So if a thread is woken while it
+//! spins, a wake-up may be observed without a wait, or a wait without its wake-up.
+//!
 //! Without an observer, each of the two costs one load, on a path on which a thread sleeps or is
 //! woken.
 //!

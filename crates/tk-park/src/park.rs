@@ -6,6 +6,7 @@
 //! | [`mark_and_park_while`] | the same, and marks the word first | a waker that skips the queue if no thread is parked |
 //! | [`park`] | once | a handoff: the token says what the thread has got |
 //! | [`park_with`] | once, after a last step in the queue | releasing a lock and blocking in one step |
+//! | [`park_in_word`] | the same, and spins in the word of the queue | the same, where the wake-up comes soon |
 //!
 //! # Invariants
 //!
@@ -14,6 +15,10 @@
 //! the token's flag, then unparks the waiter of each ticket. The thread reads the flag and enters
 //! the queue in one step, with the queue locked. So it either sees the flag and does not park, or
 //! the request finds it in the queue.
+//!
+//! The same holds for a thread that stands in the word of its queue (`queue_word.rs`). It looks for
+//! a request when it leaves the word, with the queue locked. If another thread has put it into the
+//! queue by then, it does to itself what the request would have done.
 //!
 //! **Queued before published.** The thread's record is written after the thread has entered the
 //! queue, and cleared when it is awake. So if another thread reads the record and then unparks, it
@@ -27,12 +32,14 @@
 //!
 //! [`AdaptiveSpin::park`]: crate::AdaptiveSpin::park
 
+use std::cell::Cell;
 use std::pin::pin;
 
 use tk_core::Owner;
 
-use crate::lot::{Outcome, Waiter};
+use crate::lot::{self, Admission, Outcome, Push, Waiter};
 use crate::observer;
+use crate::queue_word::QueueWord;
 use crate::stop::StopWaits;
 use crate::sync::{current_owner, ensure_registered, parking, reserve_owner};
 use crate::unpark::{DEADLOCK, STOPPED};
@@ -278,6 +285,7 @@ pub unsafe fn park_with_held(
         park_as(
             current_owner(),
             word,
+            None,
             validate,
             before_sleep,
             info,
@@ -322,6 +330,46 @@ pub fn mark_and_park_while_held(
     park_until(word, condition, mark, info, limit, Some(held))
 }
 
+/// As [`park_with_held`], in the queue of this word. Calls `release` when the thread is in the
+/// queue, then spins there, and sleeps. All threads enter with the same mark. [`Parked::Invalid`]
+/// means that the queue has another one: its threads are there, or have left without clearing it
+/// ([`QueueWord::leave_lot`]).
+///
+/// If the queue is empty, the thread stands in the word while it spins. The wait that others see
+/// begins afterwards.
+///
+/// # Safety
+///
+/// As for [`park_with`]. The mark is even and more than two: it is not taken for another state.
+pub unsafe fn park_in_word(
+    queue: &QueueWord,
+    mark: usize,
+    mut release: impl FnMut(),
+    info: &WaitInfo,
+    limit: Limit<'_>,
+    held: Option<Held<'_>>,
+) -> Result<Parked, Failed> {
+    debug_assert!(mark > 2 && mark.is_multiple_of(2));
+    let release_and_spin = |me: &Waiter| {
+        release();
+        // A notification counts the thread already.
+        queue.spin(me).spin_while(|| !me.is_unparked(), limit);
+    };
+    // SAFETY: by the caller's promise.
+    unsafe {
+        park_as(
+            current_owner(),
+            queue.word(),
+            Some((queue, mark)),
+            || true,
+            release_and_spin,
+            info,
+            limit,
+            held,
+        )
+    }
+}
+
 /// As [`park_with`]. A thread that is not registered yet gets its number before it enters the
 /// queue, and its record afterwards, when the wait is published: *Queued before registered*.
 ///
@@ -340,6 +388,7 @@ pub(crate) unsafe fn park_in_order(
         park_as(
             reserve_owner(),
             word,
+            None,
             validate,
             before_sleep,
             info,
@@ -353,56 +402,100 @@ pub(crate) unsafe fn park_in_order(
     parked.map_err(Failed::into_error)
 }
 
+/// All waits in the lot. With `in_word`, the thread enters the queue of that word, with that mark,
+/// and may stand in the word at first.
+#[allow(clippy::too_many_arguments, reason = "each caller has its own")]
 unsafe fn park_as(
     me: Owner,
     word: &impl Word,
+    in_word: Option<(&QueueWord, usize)>,
     mut validate: impl FnMut() -> bool,
     mut before_sleep: impl FnMut(&Waiter),
     info: &WaitInfo,
     limit: Limit<'_>,
     held: Option<Held<'_>>,
 ) -> Result<Parked, Failed> {
-    let (tag, since) = info.tag_and_start();
+    let mut info = *info;
     // SAFETY: what is held is borrowed until this function returns, and the waiter is in no queue
     // by then.
-    let waiter = unsafe { Waiter::new(tag, me, since).seen_by_watchers(&limit, held) };
+    let waiter = unsafe { Waiter::new(&info, me).seen_by_watchers(&limit, held) }
+        .with_mark(in_word.map_or(0, |(_, mark)| mark));
     let key = word.key();
     registering::refuse(key);
     // Dropped before `waiter`: from then on, no stop request finds the ticket.
     let stops = pin!(StopWaits::new());
     stops.enlist(&limit, key, waiter.ticket());
 
-    let mut stopped = false;
+    // SAFETY: the waiter is new, and *Awake* is kept below.
+    let stands_in =
+        in_word.filter(|(queue, _)| !limit.stop_requested() && unsafe { queue.stand(&waiter) });
+    if stands_in.is_some() {
+        lot::no_panic(|| before_sleep(&waiter));
+        if let Some(token) = parking::token_of(&waiter) {
+            return unparked(token);
+        }
+    }
+
+    let since = info.begin();
+    let stopped = Cell::new(false);
     let mut published = None;
-    let mut validate = || {
+    let mut admit = |push: &Push<'_>| {
         // Stops are seen.
-        stopped = limit.stop_requested();
-        !stopped && validate()
+        stopped.set(limit.stop_requested());
+        let enters = match (stands_in, in_word) {
+            (Some((queue, _)), _) if !queue.leave(&waiter, !stopped.get()) => {
+                return Admission::IsIn;
+            }
+            _ if stopped.get() => false,
+            (Some(_), _) => true,
+            (None, Some((queue, mark))) => queue.enter(mark, since, push),
+            (None, None) => validate(),
+        };
+        if !enters {
+            return Admission::Refused;
+        }
+        // SAFETY: the waiter is in no queue, and has left the word.
+        unsafe { Waiter::begin(&waiter, since) };
+        Admission::Enters
     };
     let mut before_sleep = || {
-        published = Some(registering::publish(info, key, waiter.ticket()));
-        before_sleep(&waiter);
+        if stands_in.is_some() && stopped.get() {
+            // Stops are seen: the request may have looked before another thread put the waiter into
+            // the queue.
+            // SAFETY: the waiter is there.
+            unsafe { parking::unpark_one_of(&waiter, key, STOPPED) };
+        }
+        published = Some(registering::publish(&info, key, waiter.ticket()));
+        if stands_in.is_none() {
+            before_sleep(&waiter);
+        }
     };
-    // SAFETY: the waiter is new. A `Word` gives the caller its queue.
+    // SAFETY: the waiter is new, or *Awake* holds. A `Word` gives the caller its queue.
     let outcome = unsafe {
         parking::park(
             &waiter,
             key,
-            &mut validate,
+            &mut admit,
             &mut before_sleep,
             limit.deadline(),
         )
     };
     drop(published);
-    observer::ended(info, key, &outcome);
+    observer::ended(&info, key, &outcome);
     match outcome {
-        Outcome::Unparked(STOPPED) => Err(Failed::Limit(WaitError::Stopped)),
-        Outcome::Unparked(DEADLOCK) => Err(Failed::Deadlock(Broken(()))),
-        Outcome::Unparked(token) => Ok(Parked::Unparked(token as u16)),
-        Outcome::Invalid if stopped => Err(Failed::Limit(WaitError::Stopped)),
+        Outcome::Unparked(token) => unparked(token),
+        Outcome::Invalid if stopped.get() => Err(Failed::Limit(WaitError::Stopped)),
         Outcome::Invalid => Ok(Parked::Invalid),
         Outcome::TimedOut(last_key) if last_key != key => Ok(Parked::Requeued),
         Outcome::TimedOut(_) => Err(Failed::Limit(WaitError::TimedOut)),
+    }
+}
+
+fn unparked(token: u32) -> Result<Parked, Failed> {
+    match token {
+        STOPPED => Err(Failed::Limit(WaitError::Stopped)),
+        DEADLOCK => Err(Failed::Deadlock(Broken(()))),
+        token => Ok(Parked::Unparked(token as u16)),
     }
 }
 

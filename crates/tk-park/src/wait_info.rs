@@ -27,7 +27,8 @@ pub struct WaitInfo {
     kind: &'static str,
     holder: Option<Owner>,
     location: &'static Location<'static>,
-    since: Instant,
+    /// When the wait began, if it has begun.
+    since: Option<Instant>,
     tag: usize,
 }
 
@@ -49,13 +50,29 @@ impl WaitInfo {
     /// ```
     #[track_caller]
     pub fn new(kind: &'static str) -> WaitInfo {
+        let mut info = WaitInfo::of_spin(kind);
+        info.begin();
+        info
+    }
+
+    /// As [`new`](WaitInfo::new), for a wait that begins when the thread has spun: see
+    /// [`park_in_word`](crate::__private::park_in_word). A look at the clock takes as long as a
+    /// short spin.
+    #[doc(hidden)]
+    #[track_caller]
+    pub fn of_spin(kind: &'static str) -> WaitInfo {
         WaitInfo {
             kind,
             holder: None,
             location: Location::caller(),
-            since: Instant::now(),
+            since: None,
             tag: 0,
         }
+    }
+
+    /// Begins the wait, if it has not begun. Returns when it has.
+    pub(crate) fn begin(&mut self) -> Instant {
+        *self.since.get_or_insert_with(Instant::now)
     }
 
     /// Adds the thread that holds the thing.
@@ -175,7 +192,7 @@ impl WaitInfo {
     ) -> tk_core::BlockedGuard {
         use tk_core::__private::BlockedOnExt;
 
-        tk_core::BlockedOn::new(self.kind, key, self.since, self.location)
+        tk_core::BlockedOn::new(self.kind, key, self.since(), self.location)
             .held_by(self.holder)
             .enter_in(seat)
     }
@@ -186,7 +203,7 @@ impl WaitInfo {
             kind: self.kind,
             address: key,
             location: self.location,
-            since: self.since,
+            since: self.since(),
             holder: self.holder,
             end,
         }
@@ -202,7 +219,12 @@ impl WaitInfo {
         Box::new((self.holder, self.location))
     }
 
-    pub(crate) fn tag_and_start(&self) -> (usize, Instant) {
+    #[cfg(not(tk_loom))]
+    fn since(&self) -> Instant {
+        self.since.unwrap_or_else(Instant::now)
+    }
+
+    pub(crate) fn tag_and_begin(&self) -> (usize, Option<Instant>) {
         (self.tag, self.since)
     }
 }

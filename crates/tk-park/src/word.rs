@@ -90,7 +90,7 @@ impl SecondQueue {
     /// assert_eq!(unpark_all(SecondQueue::of(&AtomicUsize::new(0)), 0), 0);
     /// ```
     #[inline]
-    pub fn of(word: &impl WideWord) -> &SecondQueue {
+    pub fn of(word: &(impl WideWord + ?Sized)) -> &SecondQueue {
         let second: *const SecondQueue = (&raw const *word).cast::<u8>().wrapping_add(1).cast();
         // SAFETY: a reference to no bytes needs an address that is not null and aligned to one
         // byte, and that is the address of the word's second byte.
@@ -98,8 +98,9 @@ impl SecondQueue {
     }
 }
 
-/// A [`Word`] of more than one byte, which has a [`SecondQueue`].
-pub trait WideWord: Word + Sized {}
+/// A [`Word`] of more than one byte, which has a [`SecondQueue`]. Its address is a multiple of its
+/// size.
+pub trait WideWord: Word {}
 
 impl WideWord for AtomicU32 {}
 impl WideWord for AtomicUsize {}

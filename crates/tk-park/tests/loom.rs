@@ -10,6 +10,8 @@ use tk_testing::explore;
 
 #[path = "loom/lot.rs"]
 mod lot;
+#[path = "loom/queue_word.rs"]
+mod queue_word;
 #[path = "loom/stop.rs"]
 mod stop;
 

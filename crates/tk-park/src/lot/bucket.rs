@@ -254,7 +254,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::sync::Instant;
+    use crate::WaitInfo;
 
     /// As many keys as queues fit next to each other.
     const KEYS: usize = 4;
@@ -287,7 +287,7 @@ mod tests {
     fn neighbor_queues_are_what_has_been_done_to_them() {
         let owner = tk_core::current_owner();
         let waiters: [_; WAITERS] =
-            std::array::from_fn(|mark| Waiter::new(mark, owner, Instant::now()));
+            std::array::from_fn(|mark| Waiter::new(&WaitInfo::new("test").tag(mark), owner));
         let buckets = [Bucket::new(), Bucket::new(), Bucket::new(), Bucket::new()];
         // The even keys are in the one, the odd keys in the other.
         let (mut old, mut new) = (0, 2);

@@ -44,6 +44,13 @@ impl Parker {
     pub(super) fn is_woken(&self) -> bool {
         token(self.state.load(Relaxed)).is_some()
     }
+
+    /// Returns the token, if the thread has been woken.
+    pub(super) fn token(&self) -> Option<u32> {
+        // Acquire: pairs with the Release in `wake`. The unparking thread's earlier writes are
+        // visible here.
+        token(self.state.load(Acquire))
+    }
 }
 
 with_futexes! {

@@ -13,7 +13,7 @@ use crate::sync::Instant;
 use crate::sync::Ordering::{AcqRel, Relaxed};
 use crate::sync::lot::{AtomicUsize, UnsafeCell};
 use crate::watch::Held;
-use crate::{Limit, checked_add_instant};
+use crate::{Limit, WaitInfo, checked_add_instant};
 
 /// A parked thread, as the thread that unparks sees it.
 ///
@@ -26,8 +26,12 @@ use crate::{Limit, checked_add_instant};
 /// ```
 pub struct Waiter {
     tag: usize,
+    /// See `queue_word.rs`.
+    mark: usize,
     owner: Owner,
-    since: Instant,
+    /// When the wait began. `None` before that, while the thread stands in a word. Belongs to the
+    /// same thread as `links`.
+    since: UnsafeCell<Option<Instant>>,
     deadline: Option<Instant>,
     has_stop: bool,
     /// The thing that the thread waits for, for a watcher. It is there while the waiter is in a
@@ -51,6 +55,8 @@ pub struct Waiter {
     links: UnsafeCell<Links>,
     #[cfg(tk_loom)]
     unparked_by_twin: std::sync::atomic::AtomicBool,
+    #[cfg(tk_loom)]
+    sleeper: std::sync::OnceLock<std::sync::Arc<crate::sync::parking::Sleeper>>,
 }
 
 /// No word is at this address.
@@ -79,11 +85,13 @@ impl UnwindSafe for Waiter {}
 impl RefUnwindSafe for Waiter {}
 
 impl Waiter {
-    pub(crate) fn new(tag: usize, owner: Owner, since: Instant) -> Waiter {
+    pub(crate) fn new(info: &WaitInfo, owner: Owner) -> Waiter {
+        let (tag, since) = info.tag_and_begin();
         Waiter {
             tag,
+            mark: 0,
             owner,
-            since,
+            since: UnsafeCell::new(since),
             deadline: None,
             has_stop: false,
             held: None,
@@ -101,7 +109,18 @@ impl Waiter {
             }),
             #[cfg(tk_loom)]
             unparked_by_twin: std::sync::atomic::AtomicBool::new(false),
+            #[cfg(tk_loom)]
+            sleeper: std::sync::OnceLock::new(),
         }
+    }
+
+    /// Adds the mark with which the thread enters the queue of a word.
+    pub(crate) fn with_mark(self, mark: usize) -> Waiter {
+        Waiter { mark, ..self }
+    }
+
+    pub(crate) fn mark(&self) -> usize {
+        self.mark
     }
 
     /// Adds what a watcher wants to know.
@@ -168,7 +187,9 @@ impl Waiter {
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), starving, |_| 0);
     /// ```
     pub fn since(&self) -> Instant {
-        self.since
+        // SAFETY: as for `links`: whoever sees a waiter has its queue locked.
+        let since = self.since.with(|since| unsafe { *since });
+        since.unwrap_or_else(Instant::now)
     }
 
     /// Returns the time since which the thread waits in this queue: [`since`](Waiter::since), or
@@ -194,15 +215,16 @@ impl Waiter {
     pub fn queued_since(&self) -> Instant {
         // Relaxed: the queue is locked.
         match self.moved.load(Relaxed) {
-            NOT_MOVED => self.since,
+            NOT_MOVED => self.since(),
             nanos => {
-                checked_add_instant(self.since, Duration::from_nanos(nanos)).unwrap_or(self.since)
+                let since = self.since();
+                checked_add_instant(since, Duration::from_nanos(nanos)).unwrap_or(since)
             }
         }
     }
 
     pub(crate) fn note_moved(&self, now: Instant) {
-        let nanos = now.saturating_duration_since(self.since).as_nanos();
+        let nanos = now.saturating_duration_since(self.since()).as_nanos();
         // Five hundred years are enough.
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).min(NOT_MOVED - 1);
         self.moved.store(nanos, Relaxed);
@@ -273,10 +295,22 @@ impl Waiter {
         self.parker.is_woken()
     }
 
+    /// For the twin of the lot: where the thread sleeps.
+    #[cfg(tk_loom)]
+    pub(crate) fn sleeper(&self) -> std::sync::Arc<crate::sync::parking::Sleeper> {
+        let sleeper = self.sleeper.get_or_init(crate::sync::parking::Sleeper::new);
+        std::sync::Arc::clone(sleeper)
+    }
+
     /// For the twin of the lot, which does not use the parker.
     #[cfg(tk_loom)]
     pub(crate) fn note_unparked(&self) {
         self.unparked_by_twin.store(true, Relaxed);
+    }
+
+    /// Returns whether the thread is in a queue of the lot, for itself.
+    pub(crate) fn is_in_lot(&self) -> bool {
+        self.key.load(Relaxed) != NO_KEY
     }
 
     /// Returns a number by which [`Waiter::of_ticket`] finds this waiter.
@@ -290,6 +324,16 @@ impl Waiter {
     pub(crate) unsafe fn of_ticket<'a>(ticket: usize) -> &'a Waiter {
         // SAFETY: by the caller's promise.
         unsafe { &*ptr::with_exposed_provenance(ticket) }
+    }
+
+    /// Notes when the wait began.
+    ///
+    /// # Safety
+    ///
+    /// As for `links`.
+    pub(crate) unsafe fn begin(this: *const Waiter, since: Instant) {
+        // SAFETY: by the caller's promise.
+        unsafe { (*this).since.with_mut(|place| *place = Some(since)) }
     }
 
     /// # Safety
@@ -351,7 +395,7 @@ impl fmt::Debug for Waiter {
         f.debug_struct("Waiter")
             .field("tag", &self.tag)
             .field("owner", &self.owner)
-            .field("since", &self.since)
+            .field("since", &self.since())
             .finish_non_exhaustive()
     }
 }

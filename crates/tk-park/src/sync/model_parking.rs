@@ -7,13 +7,14 @@
 //! The twin's queue is one list in the order of arrival. A sleeper has a seat with a condition of
 //! its own; it is gone from the list once it has been woken, and finds the token in its seat.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use loom::sync::{Condvar, Mutex, MutexGuard};
 
 use super::{Instant, futex};
-use crate::lot::{self, Outcome, Waiter};
+use crate::lot::{self, Admission, Outcome, Push, Waiter};
 use crate::unpark::{FilterOp, RequeueOp, UnparkResult};
 
 loom::lazy_static! {
@@ -32,10 +33,35 @@ struct Seat {
 // SAFETY: a waiter is shared, and is there while its seat is in the list.
 unsafe impl Send for Seat {}
 
+impl Seat {
+    /// # Safety
+    ///
+    /// The waiter is there until the seat is gone.
+    unsafe fn new(waiter: *const Waiter, key: usize) -> Seat {
+        // SAFETY: by the caller's promise.
+        let (deadline, sleeper) = unsafe { ((*waiter).limit().0, (*waiter).sleeper()) };
+        Seat {
+            key,
+            waiter,
+            deadline,
+            sleeper,
+        }
+    }
+}
+
 /// Where a sleeping thread finds what woke it. Read and written with the lot locked.
-struct Sleeper {
+pub(crate) struct Sleeper {
     woken: std::sync::Mutex<Option<u32>>,
     wake: Condvar,
+}
+
+impl Sleeper {
+    pub(crate) fn new() -> Arc<Sleeper> {
+        Arc::new(Sleeper {
+            woken: std::sync::Mutex::new(None),
+            wake: Condvar::new(),
+        })
+    }
 }
 
 /// From here on, this execution of a model is one of the real lot.
@@ -76,29 +102,24 @@ fn wake(seat: &Seat, token: u32) {
 pub(crate) unsafe fn park(
     waiter: &Waiter,
     key: usize,
-    validate: &mut dyn FnMut() -> bool,
+    admit: &mut dyn FnMut(&Push<'_>) -> Admission,
     before_sleep: &mut dyn FnMut(),
     deadline: Option<Instant>,
 ) -> Outcome {
     if is_real() {
         // SAFETY: by the caller's promise.
-        return unsafe { lot::park(waiter, key, validate, before_sleep, deadline) };
+        return unsafe { lot::park(waiter, key, admit, before_sleep, deadline) };
     }
-    let sleeper = Arc::new(Sleeper {
-        woken: std::sync::Mutex::new(None),
-        wake: Condvar::new(),
-    });
+    let sleeper = waiter.sleeper();
     {
-        let mut lot = lot();
-        if !validate() {
-            return Outcome::Invalid;
+        let lot = RefCell::new(lot());
+        // SAFETY: as `Push` asks for.
+        let push = |waiter| lot.borrow_mut().push(unsafe { Seat::new(waiter, key) });
+        match admit(&push) {
+            Admission::Enters => push(waiter),
+            Admission::Refused => return Outcome::Invalid,
+            Admission::IsIn => {}
         }
-        lot.push(Seat {
-            key,
-            waiter,
-            deadline,
-            sleeper: Arc::clone(&sleeper),
-        });
     }
     before_sleep();
     let mut lot = lot();
@@ -106,15 +127,36 @@ pub(crate) unsafe fn park(
         if let Some(token) = *sleeper.woken.lock().unwrap() {
             return Outcome::Unparked(token);
         }
-        if deadline.is_some_and(|deadline| deadline.0 <= futex::now()) {
-            let here = lot
+        if deadline.is_some_and(|deadline| deadline.0 <= futex::now())
+            && let Some(here) = lot
                 .iter()
                 .position(|seat| Arc::ptr_eq(&seat.sleeper, &sleeper))
-                .expect("a thread that was not woken has a seat");
+        {
             return Outcome::TimedOut(lot.remove(here).key);
         }
         lot = sleeper.wake.wait(lot).unwrap();
     }
+}
+
+pub(crate) unsafe fn wake_taken(waiter: *const Waiter, token: u32) {
+    if is_real() {
+        // SAFETY: by the caller's promise.
+        return unsafe { lot::wake_taken(waiter, token) };
+    }
+    let _lot = lot();
+    // SAFETY: by the caller's promise.
+    wake(&unsafe { Seat::new(waiter, 0) }, token);
+}
+
+pub(crate) fn token_of(waiter: &Waiter) -> Option<u32> {
+    if is_real() {
+        return lot::token_of(waiter);
+    }
+    if !waiter.is_unparked() {
+        return None;
+    }
+    let _lot = lot();
+    *waiter.sleeper().woken.lock().unwrap()
 }
 
 pub(crate) unsafe fn unpark_filter(

@@ -7,8 +7,8 @@ use loom::sync::Arc;
 use loom::thread;
 use tk_park::sync::{AtomicU32, Instant, Ordering::*, advance, set_threads, use_the_real_lot};
 use tk_park::{
-    FilterOp, Limit, Parked, RequeueOp, StopSource, WaitError, WaitInfo, Waiter, park, park_with,
-    requeue, unpark_all, unpark_filter, unpark_one,
+    FilterOp, Limit, Parked, RequeueOp, WaitError, WaitInfo, Waiter, park, park_with, requeue,
+    unpark_all, unpark_filter, unpark_one,
 };
 use tk_testing::explore;
 
