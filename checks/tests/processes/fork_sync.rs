@@ -1,12 +1,14 @@
-//! Events, semaphores and barriers in the child of a fork. Threads that the child does not have
-//! waited there.
+//! Condition variables, events, semaphores and barriers in the child of a fork. Threads that the
+//! child does not have waited there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use tk_barrier::{Barrier, BarrierError};
+use tk_condvar::Condvar;
 use tk_event::Event;
+use tk_lock::Lock;
 use tk_semaphore::{Limit, Semaphore};
 use tk_thread::spawn;
 
@@ -214,6 +216,36 @@ cases! {
             semaphore.release(1).unwrap();
             next.join().unwrap();
             assert_eq!(semaphore.available(), 0);
+        });
+    }) => |ended| ended.printed(&[]);
+
+    a_fork_while_a_condition_variable_is_in_use: || tk_thread::main(|| {
+        let pair = Arc::new((Lock::new(()), Condvar::new()));
+        let work = {
+            let pair = Arc::clone(&pair);
+            move || {
+                let mut guard = pair.0.lock();
+                pair.1.notify_one();
+                pair.1.wait_for(&mut guard, Duration::from_micros(200));
+            }
+        };
+        fork_beside(work, || {
+            let condvar = &pair.1;
+            // A lost thread may own the lock.
+            let lock = Arc::new(Lock::new(false));
+            // Lost threads are met by a notification first, or by a wait.
+            if std::process::id().is_multiple_of(2) {
+                assert_eq!(condvar.notify_all(), 0);
+            }
+            assert!(!condvar.wait_for(&mut lock.lock(), Duration::from_micros(50)));
+            let here = waiter({
+                let (pair, lock) = (Arc::clone(&pair), Arc::clone(&lock));
+                move || pair.1.wait_while(&mut lock.lock(), |over| !*over)
+            });
+            *lock.lock() = true;
+            assert_eq!(condvar.notify_all(), 1);
+            here.join().unwrap();
+            assert_eq!(condvar.notify_all(), 0);
         });
     }) => |ended| ended.printed(&[]);
 

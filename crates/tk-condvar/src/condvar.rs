@@ -237,6 +237,13 @@ impl Condvar {
     pub fn knows_a_lock(&self) -> bool {
         self.raw.knows_a_lock()
     }
+
+    /// Whether threads wait in the lot, so that a notification moves them if the lock is held.
+    #[cfg(tk_loom)]
+    #[doc(hidden)]
+    pub fn has_waiters_in_the_lot(&self) -> bool {
+        self.raw.has_waiters_in_the_lot()
+    }
 }
 
 impl fmt::Debug for Condvar {

@@ -1,22 +1,30 @@
 //! The algorithm of the condition variable.
 //!
-//! | state | `key` | wait | notify |
+//! | state | `queue` | wait | notify |
 //! |---|---|---|---|
-//! | idle | `0` | stores the key of the lock's queue, enters the queue | counts none |
-//! | waited on, lock held | the key | enters the queue if the key is the same, panics if not | moves threads into the lock's queue |
-//! | waited on, lock free | the key | the same | wakes the first thread, or a few; moves the others |
+//! | idle | empty | stands in the word, releases the lock, and spins | counts none |
+//! | one waits, and spins | alone | puts it into the lot, and follows | wakes the thread |
+//! | in the lot, lock held | the key of the lock's queue | enters the queue if the key is the same, panics if not | moves them into the lock's queue |
+//! | in the lot, lock free | the same | the same | wakes the first thread, or a few; moves the others |
+//!
+//! How a thread stands in the word is described in `queue_word.rs` of tk-park. In what follows,
+//! such a thread is in the queue.
 //!
 //! # Invariants
 //!
 //! **Queued before released.** A thread enters the queue while it holds the lock. It releases the
-//! lock when it is in the queue and its record is written. So a thread that takes the lock after
-//! that, and notifies, finds it there.
+//! lock when it is in the queue, and, in the lot, its record is written. So a thread that takes the
+//! lock after that, and notifies, finds it there.
 //!
-//! **One lock.** While a thread is in the queue, `key` is the key of the queue of the lock that all
-//! threads in the queue have released. The first thread stores it when it enters the queue. A
+//! **One lock.** While a thread is in the queue in the lot, the mark of the queue is the key of the
+//! queue of the lock that all threads in the queue have released. The first thread brings it. A
 //! thread that finds the queue empty clears it. Both happen with the queue locked. In the child of
 //! a fork the queue is empty, so a key from before the fork is cleared by the first wait or
 //! notification.
+//!
+//! **Alone is awake.** A thread that stands in the word spins, so a notification wakes it even if
+//! the lock is held, and does not move it: it costs no system call, and the thread waits for the
+//! lock as it would in any case, spinning.
 //!
 //! **The lock is alive.** The tag of a waiter is the address of a reference to its lock, which lies
 //! on the stack of the thread that waits, beside the borrow of the lock itself. The thread does not
@@ -44,11 +52,11 @@ use std::time::Duration;
 
 use lock_api::GuardNoSend;
 use tk_lock::{CondvarLock, RawLock};
-use tk_park::__private::{Failed, Held, park_with_held};
-use tk_park::sync::{AtomicUsize, Instant, Ordering::*};
+use tk_park::__private::{Failed, Held, QueueState, QueueWord, park_in_word};
+use tk_park::sync::Instant;
 use tk_park::{
-    AdaptiveSpin, FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter,
-    Word, deadline_after, requeue, unpark_filter, unpark_n,
+    FilterOp, Limit, Parked, RequeueOp, UnparkResult, WaitError, WaitInfo, Waiter, WideWord,
+    deadline_after, requeue, unpark_filter, unpark_n,
 };
 
 /// A condition variable for every lock that implements [`CondvarLock`].
@@ -74,9 +82,8 @@ use tk_park::{
 /// ```
 #[derive(Default)]
 pub struct RawCondvar {
-    /// The key of the queue of the lock that the threads in the queue have released, or zero.
-    key: AtomicUsize,
-    spin: AdaptiveSpin,
+    /// The mark is the key of the queue of the lock that the threads have released.
+    queue: QueueWord,
 }
 
 #[cfg(not(tk_loom))]
@@ -100,8 +107,7 @@ impl RawCondvar {
     /// ```
     pub const fn new() -> RawCondvar {
         RawCondvar {
-            key: AtomicUsize::new(0),
-            spin: AdaptiveSpin::new(),
+            queue: QueueWord::new(),
         }
     }
 
@@ -148,27 +154,23 @@ impl RawCondvar {
     ) -> Result<(), WaitError> {
         // The lock is alive: the tag is followed only while this call lasts.
         let tagged: &dyn CondvarLock = lock;
-        let info = WaitInfo::new("condition").tag((&raw const tagged).expose_provenance());
+        let info = WaitInfo::of_spin("condition").tag((&raw const tagged).expose_provenance());
         let key = key_of(lock.word());
         // Nobody holds a condition variable. A notification may move this thread to the lock's
         // queue.
         let held = lock.held(has_guard).map(Held::when_moved);
         let mut saved = None;
         let parked = loop {
-            let enter = || self.enter(key);
-            let release_and_spin = |waiter: &Waiter| {
+            let release = || {
                 // SAFETY: by the caller's promise. `acquire_restore` follows below.
                 saved = Some(unsafe { lock.release_save() });
-                // The thread is in the queue already, so a notification counts it.
-                self.spin.spin_while(|| !waiter.is_unparked(), limit);
             };
             // Queued before released.
             // SAFETY: by the promises of `CondvarLock`, a release neither parks, panics nor forks.
-            let parked =
-                unsafe { park_with_held(&self.key, enter, release_and_spin, &info, limit, held) };
+            let parked = unsafe { park_in_word(&self.queue, key, release, &info, limit, held) };
             match parked {
                 // The threads of another lock have given up, and are about to clear its key.
-                Ok(Parked::Invalid) if self.clear_key_if_empty() => {}
+                Ok(Parked::Invalid) if self.leave_lot_if_empty() => {}
                 Ok(Parked::Invalid) => panic_two_locks(),
                 parked => break parked,
             }
@@ -186,7 +188,7 @@ impl RawCondvar {
         };
         if result.is_err() {
             // So that the next notification is one load, if this was the last thread.
-            self.clear_key_if_empty();
+            self.leave_lot_if_empty();
         }
         // SAFETY: `release_save` has returned `saved`. The token is that of a release of the lock,
         // if the thread was moved into its queue, and zero if not.
@@ -200,35 +202,21 @@ impl RawCondvar {
         result
     }
 
-    /// Lets the calling thread enter the queue with the lock of this key, unless threads wait with
-    /// another lock. With the queue locked.
-    fn enter(&self, key: usize) -> bool {
-        // One lock. Relaxed: the queue is locked.
-        match self.key.load(Relaxed) {
-            0 => {
-                self.key.store(key, Relaxed);
-                true
-            }
-            other => other == key,
-        }
-    }
-
-    /// Clears the key if the queue is empty. Returns whether it is.
-    fn clear_key_if_empty(&self) -> bool {
+    /// Clears the key if no thread is in the lot. Returns whether none is.
+    fn leave_lot_if_empty(&self) -> bool {
         let result = unpark_filter(
-            &self.key,
+            self.queue.word(),
             |_| FilterOp::Stop,
-            |unparked| self.clear_key_after(unparked),
+            |unparked| self.leave_lot_after(unparked),
         );
         !result.have_more_threads
     }
 
-    /// Clears the key if no thread is left, and returns the token for those that are woken. With
-    /// the queue locked.
-    fn clear_key_after(&self, unparked: UnparkResult) -> u16 {
+    /// Clears the key if no thread is left in the lot, and returns the token for those that are
+    /// woken. With the queue locked.
+    fn leave_lot_after(&self, unparked: UnparkResult) -> u16 {
         if !unparked.have_more_threads {
-            // Relaxed: the queue is locked.
-            self.key.store(0, Relaxed);
+            self.queue.leave_lot();
         }
         TOKEN_NOTIFIED
     }
@@ -241,12 +229,10 @@ impl RawCondvar {
     /// ```
     #[inline]
     pub fn notify(&self, n: usize) -> usize {
-        // Relaxed: the lock, or another way in which the caller knows that a thread waits, orders
-        // this after that thread's entry.
-        match (self.key.load(Relaxed), n) {
-            (0, _) | (_, 0) => 0,
-            (_, 1) => self.notify_requeue(Notify::One),
-            _ => self.notify_unpark(n),
+        match (self.queue.state(), n) {
+            (QueueState::Empty, _) | (_, 0) => 0,
+            (_, 1) => self.notify_queue(Notify::One),
+            (_, n) => self.notify_queue(Notify::Some(n)),
         }
     }
 
@@ -258,71 +244,90 @@ impl RawCondvar {
     #[doc(alias = "notifyAll")]
     #[inline]
     pub fn notify_all(&self) -> usize {
-        // Relaxed: as in `notify`.
-        match self.key.load(Relaxed) {
-            0 => 0,
-            _ => self.notify_requeue(Notify::All),
+        match self.queue.state() {
+            QueueState::Empty => 0,
+            _ => self.notify_queue(Notify::All),
         }
     }
 
-    /// Wakes `n` threads. They are not moved, because a requeue moves one thread or all.
     #[cold]
-    fn notify_unpark(&self, n: usize) -> usize {
-        unpark_n(&self.key, n, |unparked| self.clear_key_after(unparked)).unparked_threads
+    fn notify_queue(&self, notify: Notify) -> usize {
+        loop {
+            match self.queue.state() {
+                QueueState::Empty => return 0,
+                // Alone is awake.
+                QueueState::Alone(alone) => {
+                    if self.queue.wake(alone, TOKEN_NOTIFIED) {
+                        return 1;
+                    }
+                }
+                QueueState::InLot(key) => {
+                    if let Some(notified) = self.notify_lot(key, notify) {
+                        return notified;
+                    }
+                }
+            }
+        }
     }
 
-    #[cold]
-    fn notify_requeue(&self, notify: Notify) -> usize {
-        loop {
-            // Relaxed: compared again with the queue locked.
-            let key = self.key.load(Relaxed);
-            if key == 0 {
-                return 0;
+    /// Notifies threads in the lot, which have released the lock with this key. Returns how many;
+    /// or `None` if the state is another one by now.
+    fn notify_lot(&self, key: usize, notify: Notify) -> Option<usize> {
+        let is_the_same = || self.queue.state() == QueueState::InLot(key);
+        let (lock, was_the_same) = (Cell::new(None), Cell::new(false));
+        let callback = |unparked: UnparkResult| {
+            was_the_same.set(is_the_same());
+            if unparked.unparked_threads > 0
+                && unparked.requeued_threads > 0
+                && let Some(lock) = lock.get()
+            {
+                // A release is to come, by a thread that is woken now.
+                CondvarLock::mark_parked(lock);
             }
-            let lock = Cell::new(None);
+            self.leave_lot_after(unparked)
+        };
+        let unparked = if let Notify::Some(n) = notify {
+            // They are not moved, because a requeue moves one thread or all.
+            unpark_n(self.queue.word(), n, callback)
+        } else {
             let decide = |first: &Waiter| {
-                // The threads of this key have left, and others with another lock have come.
-                if self.key.load(Relaxed) != key {
-                    return None;
-                }
-                // SAFETY: the waiter is in the queue of this condition variable, so `wait_with` has
-                // tagged it. The lock is alive: the reference is not used after `callback`, and
-                // until then a waiter that leaves the queue is not woken.
-                let locked = unsafe { lock_of(first) };
-                lock.set(Some(locked));
-                Some(notify.operation(first, locked.mark_parked_if_locked()))
-            };
-            let callback = |unparked: UnparkResult| {
-                if unparked.unparked_threads > 0
-                    && unparked.requeued_threads > 0
-                    && let Some(lock) = lock.get()
-                {
-                    // A release is to come, by a thread that is woken now.
-                    lock.mark_parked();
-                }
-                self.clear_key_after(unparked)
+                // Otherwise the threads of this key have left, and others with another lock have
+                // come.
+                is_the_same().then(|| {
+                    // SAFETY: the waiter is in the queue of this condition variable, so `wait_with`
+                    // has tagged it. The lock is alive: the reference is not used after `callback`,
+                    // and until then a waiter that leaves the queue is not woken.
+                    let locked = unsafe { lock_of(first) };
+                    lock.set(Some(locked));
+                    notify.operation(first, locked.mark_parked_if_locked())
+                })
             };
             // SAFETY: One lock: the key is that of the queue of the lock which the threads here
             // have released, and they take its tokens, by `acquire_restore`.
-            if let Some(unparked) = unsafe { requeue(&self.key, key, decide, callback) } {
-                return unparked.unparked_threads + unparked.requeued_threads;
-            }
-        }
+            unsafe { requeue(self.queue.word(), key, decide, callback) }?
+        };
+        let notified = unparked.unparked_threads + unparked.requeued_threads;
+        (was_the_same.get() || notified > 0).then_some(notified)
     }
 
     #[cfg(tk_loom)]
     pub(crate) fn loom_register(&self) {
-        self.key.loom_register();
+        self.queue.loom_register();
+    }
+
+    #[cfg(tk_loom)]
+    pub(crate) fn has_waiters_in_the_lot(&self) -> bool {
+        matches!(self.queue.state(), QueueState::InLot(_))
     }
 
     #[cfg(tk_loom)]
     pub(crate) fn knows_a_lock(&self) -> bool {
-        self.key.load(Relaxed) != 0
+        self.queue.state() != QueueState::Empty
     }
 }
 
 /// Returns the key of the queue in which threads wait for this word: its address.
-fn key_of(word: &dyn Word) -> usize {
+fn key_of(word: &dyn WideWord) -> usize {
     (&raw const *word).cast::<()>().addr()
 }
 
@@ -357,6 +362,7 @@ unsafe fn lock_of<'a>(waiter: &Waiter) -> &'a dyn CondvarLock {
 #[derive(Clone, Copy)]
 enum Notify {
     One,
+    Some(usize),
     All,
 }
 
@@ -364,14 +370,14 @@ impl Notify {
     /// With the queues locked.
     fn operation(self, first: &Waiter, lock_is_held: bool) -> RequeueOp {
         match (self, lock_is_held) {
-            (Notify::One, true) => RequeueOp::RequeueOne,
-            (Notify::One, false) => RequeueOp::UnparkOne,
             // A few at a time.
             (Notify::All, true) => {
                 first.set_companions(COMPANIONS);
                 RequeueOp::RequeueAll
             }
             (Notify::All, false) => RequeueOp::UnparkSomeRequeueRest(COMPANIONS.into()),
+            (_, true) => RequeueOp::RequeueOne,
+            (_, false) => RequeueOp::UnparkOne,
         }
     }
 }

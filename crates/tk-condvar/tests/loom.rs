@@ -82,7 +82,9 @@ fn a_moved_waiter_that_starves_is_handed_the_lock() {
         });
         let mut ready = pair.lock.lock();
         *ready = 1;
-        let moved = pair.condvar.notify_one();
+        // A waiter that spins in the word is not moved.
+        let moved = pair.condvar.has_waiters_in_the_lot();
+        pair.condvar.notify_one();
         // Two milliseconds after the notification.
         advance(2_000_000);
         drop(ready);

@@ -1,7 +1,7 @@
 //! The methods that a condition variable needs from a lock.
 
 use tk_park::__private::Held;
-use tk_park::Word;
+use tk_park::WideWord;
 use tk_park::sync::current_owner;
 
 use crate::raw_lock::Taking;
@@ -44,7 +44,7 @@ use crate::{RawLock, RawRLock};
 /// ```
 /// use std::sync::atomic::{AtomicU32, Ordering::*};
 /// use tk_lock::CondvarLock;
-/// use tk_park::{Limit, WaitInfo, Word, park, unpark_one};
+/// use tk_park::{Limit, WaitInfo, WideWord, park, unpark_one};
 ///
 /// const LOCKED: u32 = 1;
 /// const PARKED: u32 = 2;
@@ -77,7 +77,7 @@ use crate::{RawLock, RawRLock};
 /// // SAFETY: threads wait in `acquire` alone, which parks on the one word. `release` unparks the
 /// // first waiter if it finds the mark, and clears the mark if there is no other waiter.
 /// unsafe impl CondvarLock for SimpleLock {
-///     fn word(&self) -> &dyn Word {
+///     fn word(&self) -> &dyn WideWord {
 ///         &self.0
 ///     }
 ///
@@ -115,7 +115,7 @@ use crate::{RawLock, RawRLock};
 /// ```
 pub unsafe trait CondvarLock: Sync {
     /// Returns the word on which threads wait for this lock.
-    fn word(&self) -> &dyn Word;
+    fn word(&self) -> &dyn WideWord;
 
     /// Marks the lock as one with parked threads, if a thread holds it. Returns whether one does.
     ///
@@ -194,7 +194,7 @@ fn again(has_guard: bool) -> Taking {
 //   panics if a fork has lost the holder, but `acquire_woken` does not call it: the child of a fork
 //   has no thread that waits.
 unsafe impl CondvarLock for RawLock {
-    fn word(&self) -> &dyn Word {
+    fn word(&self) -> &dyn WideWord {
         self.word.queue()
     }
 
@@ -231,7 +231,7 @@ unsafe impl CondvarLock for RawLock {
 // saved: by the caller's promises, this thread owns the lock when it is read, and again when it is
 // written.
 unsafe impl CondvarLock for RawRLock {
-    fn word(&self) -> &dyn Word {
+    fn word(&self) -> &dyn WideWord {
         self.lock().word()
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use lock_api::{GuardNoSend, GuardSend};
-use tk_park::Word;
+use tk_park::WideWord;
 use tk_park::sync::Instant;
 
 use crate::{CondvarLock, RawLock};
@@ -126,7 +126,7 @@ unsafe impl lock_api::RawMutexTimed for RawSendLock {
 
 // SAFETY: that of the lock inside, which has the queue.
 unsafe impl CondvarLock for RawSendLock {
-    fn word(&self) -> &dyn Word {
+    fn word(&self) -> &dyn WideWord {
         self.0.word()
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tk_condvar::{CondvarLock, RawCondvar};
 use tk_lock::{RawLock, RawRLock};
-use tk_park::{Limit, StopSource, WaitError, WaitInfo, Word, park, unpark_one};
+use tk_park::{Limit, StopSource, WaitError, WaitInfo, WideWord, park, unpark_one};
 use tk_testing::{is_parked, message, start_parked, until};
 
 const LOCKED: u32 = 1;
@@ -65,7 +65,7 @@ impl FifoLock {
 // SAFETY: threads wait in `acquire` alone, which parks on the word. `release` hands the lock to the
 // first waiter, and leaves the mark if there are others.
 unsafe impl CondvarLock for FifoLock {
-    fn word(&self) -> &dyn Word {
+    fn word(&self) -> &dyn WideWord {
         &self.word
     }
 
