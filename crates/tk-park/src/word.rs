@@ -90,7 +90,7 @@ impl SecondQueue {
     /// assert_eq!(unpark_all(SecondQueue::of(&AtomicUsize::new(0)), 0), 0);
     /// ```
     #[inline]
-    pub fn of(word: &(impl WideWord + ?Sized)) -> &SecondQueue {
+    pub fn of(word: &impl WideWord) -> &SecondQueue {
         let second: *const SecondQueue = (&raw const *word).cast::<u8>().wrapping_add(1).cast();
         // SAFETY: a reference to no bytes needs an address that is not null and aligned to one
         // byte, and that is the address of the word's second byte.
