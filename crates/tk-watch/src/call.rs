@@ -14,10 +14,14 @@
 //! If a thread called it that panics, a second panic in it would abort the process, because it
 //! comes out of the panic hook, where nothing catches it.
 //!
-//! **Bounded.** Of each logger, hook and writer so many calls are under way at a time. If none of
-//! them returns, the next is refused. Otherwise each report would leave a thread behind.
+//! **Bounded.** Of each logger, hook and writer so many calls are under way at a time. Otherwise
+//! each report would leave a thread behind, if none of them returned. What more there is to call is
+//! refused ([`call`]), or waits until one has returned ([`call_in_turn`]). Several deadlocks may be
+//! found at a time, before the first call has had a processor, so a hook that hangs can't be told
+//! from one that is about to be called.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::io;
 use std::ops::Deref;
@@ -34,6 +38,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How many calls of one line are under way at most.
 const MOST: u32 = 8;
+/// How many more wait for their turn at most.
+const MOST_WAITING: usize = 1_000;
 
 thread_local! {
     /// Whether the thread is one of those that call.
@@ -48,24 +54,40 @@ pub(crate) fn is_within() -> bool {
 /// Something that is called, one of a few at a time: *Bounded*.
 pub(crate) struct Line(Mutex<UnderWay>);
 
-/// The number of calls that have not returned.
-struct UnderWay(u32);
+/// What is called, and what says that it has returned.
+type Job = (Box<dyn FnOnce() + Send>, Call);
+
+struct UnderWay {
+    /// The number of threads whose calls have not returned.
+    threads: u32,
+    /// What they call next.
+    waiting: VecDeque<Job>,
+}
 
 impl Inherit for UnderWay {
     /// The child of a fork has none of the threads.
     fn inherit(&mut self) {
-        self.0 = 0;
+        self.threads = 0;
+        // Dropping the jobs could run the program's code.
+        std::mem::forget(std::mem::take(&mut self.waiting));
     }
 
     fn anew() -> UnderWay {
-        UnderWay(0)
+        UnderWay::NONE
     }
+}
+
+impl UnderWay {
+    const NONE: UnderWay = UnderWay {
+        threads: 0,
+        waiting: VecDeque::new(),
+    };
 }
 
 /// Why something is not called.
 #[derive(Debug)]
 pub(crate) enum Refused {
-    /// None of the calls before has returned.
+    /// Too many calls before it have not returned.
     Busy,
     /// The system starts no thread.
     NoThread(io::Error),
@@ -102,7 +124,7 @@ impl Call {
 
 impl Line {
     pub(crate) const fn new() -> Line {
-        Line(Mutex::constant(UnderWay(0)))
+        Line(Mutex::constant(UnderWay::NONE))
     }
 }
 
@@ -111,36 +133,79 @@ pub(crate) fn call(
     line: impl Deref<Target = Line> + Send + 'static,
     f: impl FnOnce() + Send + 'static,
 ) -> Result<Call, Refused> {
-    struct Place<L: Deref<Target = Line>>(L);
+    start(line, (Box::new(f), Call::default()), 0)
+}
 
-    impl<L: Deref<Target = Line>> Drop for Place<L> {
-        fn drop(&mut self) {
-            let mut under_way = self.0.0.lock();
-            // Zero in the child of a fork within `f`.
-            under_way.0 = under_way.0.saturating_sub(1);
-        }
-    }
+/// Does the same. If too many calls have not returned, `f` is called when one has.
+pub(crate) fn call_in_turn(
+    line: impl Deref<Target = Line> + Send + 'static,
+    f: impl FnOnce() + Send + 'static,
+) -> Result<Call, Refused> {
+    start(line, (Box::new(f), Call::default()), MOST_WAITING)
+}
 
+fn start(
+    line: impl Deref<Target = Line> + Send + 'static,
+    job: Job,
+    most_waiting: usize,
+) -> Result<Call, Refused> {
+    let call = job.1.clone();
     let mut under_way = line.0.lock();
-    if under_way.0 >= MOST {
-        return Err(Refused::Busy);
+    if under_way.threads >= MOST {
+        if under_way.waiting.len() >= most_waiting {
+            return Err(Refused::Busy);
+        }
+        under_way.waiting.push_back(job);
+        return Ok(call);
     }
-    under_way.0 += 1;
+    under_way.threads += 1;
     drop(under_way);
-    let place = Place(line);
-    let call = Call::default();
-    let end = call.clone();
+    let place = Place(Some(line));
     let name = "tk-watch-tell";
     let registration = Registration::unlisted(name);
     let body = move || {
+        let mut place = place;
         registration.begin();
         IS_CALL.set(true);
-        f();
-        drop(place);
-        end.end();
+        let mut next = Some(job);
+        while let Some((f, call)) = next {
+            f();
+            // The place is free when others learn of the end.
+            next = place.next();
+            call.end();
+        }
     };
     let started = thread::Builder::new().name(name.into()).spawn(body);
     started.map(|_| call).map_err(Refused::NoThread)
+}
+
+/// A thread among those that call, until there is nothing left to call, or it is dropped.
+struct Place<L: Deref<Target = Line>>(Option<L>);
+
+impl<L: Deref<Target = Line>> Place<L> {
+    fn next(&mut self) -> Option<Job> {
+        let line = self.0.take()?;
+        let mut under_way = line.0.lock();
+        let next = under_way.waiting.pop_front();
+        if next.is_none() {
+            // Zero in the child of a fork within the call.
+            under_way.threads = under_way.threads.saturating_sub(1);
+        }
+        drop(under_way);
+        if next.is_some() {
+            self.0 = Some(line);
+        }
+        next
+    }
+}
+
+impl<L: Deref<Target = Line>> Drop for Place<L> {
+    fn drop(&mut self) {
+        if let Some(line) = &self.0 {
+            let mut under_way = line.0.lock();
+            under_way.threads = under_way.threads.saturating_sub(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -170,5 +235,29 @@ mod tests {
             call.wait_until(Instant::now() + tk_testing::PATIENCE);
         }
         wait().unwrap();
+    }
+
+    #[test]
+    fn what_is_called_in_turn_waits_for_an_end_and_is_not_lost() {
+        let line = Arc::new(Line::new());
+        let (end, is_over) = mpsc::channel::<()>();
+        let is_over = Arc::new(StdMutex::new(is_over));
+        let (called, calls) = mpsc::channel();
+        let many = MOST + 3;
+        for number in 0..many {
+            let (is_over, called) = (Arc::clone(&is_over), called.clone());
+            let call = call_in_turn(Arc::clone(&line), move || {
+                _ = is_over.lock().unwrap().recv();
+                called.send(number).unwrap();
+            });
+            call.unwrap();
+        }
+        assert!(calls.try_recv().is_err());
+        drop(end);
+        let mut all: Vec<_> = (0..many)
+            .map(|_| calls.recv_timeout(tk_testing::PATIENCE).unwrap())
+            .collect();
+        all.sort_unstable();
+        assert!(all.into_iter().eq(0..many));
     }
 }

@@ -230,8 +230,7 @@ impl Install {
 
     /// Calls this function for each deadlock, after it has been reported. The function runs in a
     /// thread of its own, for which neither the watcher nor another function waits. If it panics,
-    /// the panic is reported. If eight calls of it have not returned, it is not called again before
-    /// one of them has.
+    /// the panic is reported. If eight calls of it have not returned, the next waits until one has.
     ///
     /// ```
     /// tk_watch::install()

@@ -26,7 +26,7 @@ use std::time::Instant;
 use log::Level;
 use tk_core::__private::log_guarded;
 
-use crate::call::{self, Call, Line, Refused, call};
+use crate::call::{self, Call, Line, Refused, call, call_in_turn};
 
 /// A place for dumps and reports.
 #[derive(Clone, Debug)]
@@ -109,7 +109,7 @@ pub(crate) fn write_aside(
     text: Arc<str>,
 ) -> Option<Call> {
     let (places, copy) = (destinations.clone(), Arc::clone(&text));
-    match call(&WRITERS, move || write_and_wait(&places, level, &copy)) {
+    match call_in_turn(&WRITERS, move || write_and_wait(&places, level, &copy)) {
         Ok(call) => Some(call),
         // The earlier writes hang, so this one would, too.
         Err(Refused::Busy) => None,

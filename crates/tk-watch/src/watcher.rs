@@ -37,7 +37,7 @@ use tk_core::__private::{RegistrationExt, ThreadRecordExt, call_guarded};
 use tk_core::Registration;
 use tk_park::__private::{Report, break_wait, watch};
 
-use crate::call::{self, Call, call};
+use crate::call::{self, Call, call_in_turn};
 use crate::detect::{self, Completeness, Found, Outlook, Reported};
 use crate::dump::Describer;
 use crate::install::{Hook, Reaction, Settings};
@@ -236,7 +236,7 @@ fn react(settings: &Settings, scan: &Scan, found: &Found) {
 /// Calls a hook when the report has been written, or does not get anywhere.
 fn call_hook(hook: &Arc<Hook>, deadlock: &Arc<Deadlock>, report: Option<Call>) -> Option<Call> {
     let (called, deadlock) = (Arc::clone(hook), Arc::clone(deadlock));
-    let call = call(Arc::clone(&hook.line), move || {
+    let call = call_in_turn(Arc::clone(&hook.line), move || {
         if let Some(report) = report {
             report.wait_until(Instant::now() + call::PATIENCE);
         }
