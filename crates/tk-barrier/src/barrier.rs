@@ -283,7 +283,10 @@ impl Barrier {
         };
         // A party looks at its own round, whose outcome stays (One outcome). So it misses nothing,
         // whatever happens to the barrier while it spins.
-        self.spin.spin_while(|| round.outcome().is_none(), limit);
+        // If there is not a processor for each party, one that spins may keep others from arriving.
+        let others = self.parties - 1;
+        self.spin
+            .spin_while_others_run(others, || round.outcome().is_none(), limit);
         let passed = match round.outcome() {
             Some(outcome) => outcome.for_others(),
             None => {

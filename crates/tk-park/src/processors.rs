@@ -1,6 +1,6 @@
-//! Whether another processor can bring what a thread waits for.
+//! How many processors there are to bring what a thread waits for.
 //!
-//! Not if the process was started with one processor. The set of the thread that asks says less,
+//! They are those that the process was started with. The set of the thread that asks says less,
 //! because a program may bind each of its threads to a processor of its own. So on Linux the first
 //! thread asks before `main`.
 //!
@@ -11,19 +11,16 @@
 
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod imp {
-    use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    const UNKNOWN: u8 = 0;
-    const ONE: u8 = 1;
-    const SEVERAL: u8 = 2;
+    const UNKNOWN: u32 = 0;
 
-    static AT_START: AtomicU8 = AtomicU8::new(UNKNOWN);
+    static AT_START: AtomicU32 = AtomicU32::new(UNKNOWN);
 
     /// The processors of the calling thread.
-    fn here() -> u8 {
+    fn here() -> u32 {
         // It fails where there are more processors than the set has room for.
-        let is_one = rustix::thread::sched_getaffinity(None).is_ok_and(|set| set.count() == 1);
-        if is_one { ONE } else { SEVERAL }
+        rustix::thread::sched_getaffinity(None).map_or(u32::MAX, |set| set.count())
     }
 
     /// To be called before `main`. Uses nothing of the standard library that is not there by then.
@@ -33,18 +30,19 @@ mod imp {
         AT_START.store(here(), Relaxed);
     }
 
-    pub(crate) fn is_one() -> bool {
+    pub(crate) fn count() -> u32 {
         match AT_START.load(Relaxed) {
-            UNKNOWN => here() == ONE,
-            at_start => at_start == ONE,
+            UNKNOWN => here(),
+            at_start => at_start,
         }
     }
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod imp {
-    pub(crate) fn is_one() -> bool {
-        std::thread::available_parallelism().is_ok_and(|n| n.get() == 1)
+    pub(crate) fn count() -> u32 {
+        let count = std::thread::available_parallelism().map_or(usize::MAX, |n| n.get());
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 }
 

@@ -266,6 +266,30 @@ impl AdaptiveSpin {
         is_over
     }
 
+    /// As [`spin_while`](AdaptiveSpin::spin_while), for a change that comes when so many other
+    /// threads have run. If there are more of them than other processors, they need the processor
+    /// of the calling thread. Then this returns `false` without a call.
+    ///
+    /// ```
+    /// use tk_park::{AdaptiveSpin, Limit};
+    ///
+    /// let spin = AdaptiveSpin::new();
+    /// assert!(!spin.spin_while_others_run(1_000_000, || false, Limit::never()));
+    /// ```
+    pub fn spin_while_others_run(
+        &self,
+        others: usize,
+        condition: impl FnMut() -> bool,
+        limit: Limit<'_>,
+    ) -> bool {
+        #[cfg(not(tk_loom))]
+        if others >= processors::count() as usize {
+            return false;
+        }
+        let _ = others;
+        self.spin_while(condition, limit)
+    }
+
     /// As [`park`](crate::park), and spins in the queue before the thread sleeps: for waits whose
     /// order counts.
     ///
@@ -396,7 +420,7 @@ fn measure() -> u32 {
     use std::hint::{black_box, spin_loop};
     const PAUSES: u32 = 64;
 
-    if processors::is_one() {
+    if processors::count() == 1 {
         return 0;
     }
     // The least of a few measurements: an interruption makes a pause look longer than it is, never
