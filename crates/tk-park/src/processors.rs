@@ -9,41 +9,41 @@
 //! the allocation would wait for the same lock, ask again how many processors there are, and so on
 //! until the stack is full. The other systems' `available_parallelism` allocates nothing.
 
-#[cfg(any(target_os = "linux", target_os = "android"))]
-mod imp {
-    use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-    const UNKNOWN: u32 = 0;
+const UNKNOWN: u32 = 0;
 
-    static AT_START: AtomicU32 = AtomicU32::new(UNKNOWN);
+static COUNT: AtomicU32 = AtomicU32::new(UNKNOWN);
 
-    /// The processors of the calling thread.
-    fn here() -> u32 {
-        // It fails where there are more processors than the set has room for.
-        rustix::thread::sched_getaffinity(None).map_or(u32::MAX, |set| set.count())
-    }
+/// Asks, before `main`. Uses nothing of the standard library that is not there by then.
+#[cfg(all(target_os = "linux", not(miri)))]
+pub(crate) fn note() {
+    // Relaxed, here and below: the number is all there is.
+    COUNT.store(ask(), Relaxed);
+}
 
-    /// To be called before `main`. Uses nothing of the standard library that is not there by then.
-    #[cfg(all(target_os = "linux", not(miri)))]
-    pub(crate) fn note() {
-        // Relaxed: no other thread is there.
-        AT_START.store(here(), Relaxed);
-    }
-
-    pub(crate) fn count() -> u32 {
-        match AT_START.load(Relaxed) {
-            UNKNOWN => here(),
-            at_start => at_start,
+/// Returns how many there are.
+#[inline]
+pub(crate) fn count() -> u32 {
+    match COUNT.load(Relaxed) {
+        UNKNOWN => {
+            let count = ask();
+            COUNT.store(count, Relaxed);
+            count
         }
+        count => count,
     }
+}
+
+/// The processors of the calling thread.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn ask() -> u32 {
+    // It fails where there are more processors than the set has room for.
+    rustix::thread::sched_getaffinity(None).map_or(u32::MAX, |set| set.count())
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-mod imp {
-    pub(crate) fn count() -> u32 {
-        let count = std::thread::available_parallelism().map_or(usize::MAX, |n| n.get());
-        u32::try_from(count).unwrap_or(u32::MAX)
-    }
+fn ask() -> u32 {
+    let count = std::thread::available_parallelism().map_or(usize::MAX, |n| n.get());
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
-
-pub(crate) use imp::*;
