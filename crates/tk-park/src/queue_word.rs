@@ -78,7 +78,7 @@ const EMPTY: usize = 0;
 /// Flag in the address of a waiter.
 const ALONE: usize = 1;
 const _: () = assert!(align_of::<Waiter>() > ALONE);
-/// The mark while a thread puts the waiter of another one into the lot.
+/// The mark while a thread puts the waiter of another one into the lot, or lets an address go.
 const MOVING: usize = 2;
 
 impl QueueState {

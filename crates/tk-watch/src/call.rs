@@ -14,11 +14,13 @@
 //! If a thread called it that panics, a second panic in it would abort the process, because it
 //! comes out of the panic hook, where nothing catches it.
 //!
-//! **Bounded.** Of each logger, hook and writer so many calls are under way at a time. Otherwise
-//! each report would leave a thread behind, if none of them returned. What more there is to call is
-//! refused ([`call`]), or waits until one has returned ([`call_in_turn`]). Several deadlocks may be
-//! found at a time, before the first call has had a processor, so a hook that hangs can't be told
-//! from one that is about to be called.
+//! **Bounded.** Of each logger, hook and writer, at most [`MOST`] calls are under way at a time.
+//! Otherwise each report would leave a thread behind if no call returned. A further call is refused
+//! ([`call`]), or waits until one of them has returned ([`call_in_turn`]).
+//!
+//! **None is lost in a burst.** Hooks and writers are called in turn. If many deadlocks are found
+//! at a time, that many calls are under way before the first of them has had a processor. A refusal
+//! would lose the other reports, although nothing hangs.
 
 use std::cell::Cell;
 use std::collections::VecDeque;

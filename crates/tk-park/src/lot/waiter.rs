@@ -187,7 +187,8 @@ impl Waiter {
     /// # tk_park::unpark_filter(&std::sync::atomic::AtomicU32::new(0), starving, |_| 0);
     /// ```
     pub fn since(&self) -> Instant {
-        // SAFETY: as for `links`: whoever sees a waiter has its queue locked.
+        // SAFETY: as for `links`. A thread that gets a reference to the waiter of another one has
+        // the queue locked.
         let since = self.since.with(|since| unsafe { *since });
         since.unwrap_or_else(Instant::now)
     }
