@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | [`Spin`] | a state that is likely to change soon | the time that it takes to go to sleep |
 //! | [`spin_until`] | the same; how often to look depends | the same |
+//! | [`spin_briefly`] | what a thread may take before it enters a queue | an eighth of that |
 //! | [`AdaptiveSpin::spin_while`] | what a thread brings that may have to be woken first | ten times as long, after a miss |
 //! | [`yield_until`] | a thread that needs this processor | the time that it takes to sleep and wake up |
 
@@ -169,6 +170,36 @@ pub fn spin_until(pace: Pace, mut poll: impl FnMut() -> Poll) -> bool {
         }
     }
     false
+}
+
+/// Calls `poll` twice, after a quarter of a microsecond each. Returns whether it returned
+/// [`Poll::Ready`]; anything but [`Poll::Again`] ends the spin.
+///
+/// For a thread that has to be in a queue soon. So if nobody has measured yet how long a pause is,
+/// this returns `false` without a call, as on a machine with one processor: the measurement takes
+/// longer than the spin.
+#[cfg(not(tk_loom))]
+pub fn spin_briefly(mut poll: impl FnMut() -> Poll) -> bool {
+    let budget = BUDGET.load(Relaxed);
+    if matches!(budget, 0 | UNKNOWN) {
+        return false;
+    }
+    for _ in 0..2 {
+        for _ in 0..(budget / 16).max(1) {
+            std::hint::spin_loop();
+        }
+        match poll() {
+            Poll::Again => {}
+            result => return result == Poll::Ready,
+        }
+    }
+    false
+}
+
+/// Does not count as a spin of the model: the wait has not begun.
+#[cfg(tk_loom)]
+pub fn spin_briefly(mut poll: impl FnMut() -> Poll) -> bool {
+    poll() == Poll::Ready
 }
 
 /// Spins only as long as that has paid lately. A byte beside the word of a primitive.

@@ -7,9 +7,10 @@
 //! | enough | set | assigns, tries again | the same, then enters the queue | adds, assigns |
 //! | too few | set | fails | enters the queue | adds, assigns |
 //!
-//! `acquire` stands for the whole wait: it tries first, and then spins and sleeps in the queue. To
-//! assign permits ([`assign_permits`](RawSemaphore::assign_permits)) is to take them from the
-//! counter for threads in the queue, in FIFO order, and to unpark these threads.
+//! `acquire` stands for the whole wait: it tries first, and then spins and sleeps in the queue. If
+//! there are no permits at all, it tries for a moment before it enters the queue. To assign permits
+//! ([`assign_permits`](RawSemaphore::assign_permits)) is to take them from the counter for threads
+//! in the queue, in FIFO order, and to unpark these threads.
 //!
 //! # Invariants
 //!
@@ -36,14 +37,20 @@
 //! requires. So a thread that finds enough permits beside `QUEUED` assigns first. If `QUEUED` is
 //! still set afterwards, another thread is queued, and comes first.
 //!
+//! **Soon in the queue.** A thread enters the queue less than a microsecond after its call, if the
+//! system does not take the processor from it. Before that it looks twice for permits, because to
+//! pass them on through the queue takes several times as long as to find them in the word. If there
+//! are some, but too few for it, it enters the queue at once, so that no later call takes them.
+//!
 //! **Queued before registered.** [`AdaptiveSpin::park`] puts a thread into the queue before tk-park
 //! registers it. The first wait of a thread registers it, which takes some ten microseconds. If
 //! that came first, calls that begin later could take the permits, or enter the queue before it.
 
 use std::cell::Cell;
 
+use tk_park::__private::spin_briefly;
 use tk_park::sync::{AtomicUsize, Ordering::*};
-use tk_park::{AdaptiveSpin, FilterOp, Limit, WaitError, WaitInfo, Waiter, unpark_filter};
+use tk_park::{AdaptiveSpin, FilterOp, Limit, Poll, WaitError, WaitInfo, Waiter, unpark_filter};
 
 /// Threads are in the queue, or were and have given up.
 const QUEUED: usize = 1;
@@ -164,6 +171,9 @@ impl RawSemaphore {
         if let Err(error) = limit.check() {
             return self.last_try(n, error);
         }
+        if self.try_acquire_spinning(n) {
+            return Ok(());
+        }
         let info = WaitInfo::new("semaphore").tag(n);
         match self
             .spin
@@ -177,6 +187,19 @@ impl RawSemaphore {
                 self.assign_leftover();
                 self.last_try(n, error)
             }
+        }
+    }
+
+    /// Spins for permits: *soon in the queue*.
+    fn try_acquire_spinning(&self, n: usize) -> bool {
+        let look = || match self.try_take(n) {
+            Ok(()) => Poll::Ready,
+            Err(0) => Poll::Again,
+            Err(_) => Poll::GiveUp,
+        };
+        match look() {
+            Poll::Again => spin_briefly(look),
+            result => result == Poll::Ready,
         }
     }
 

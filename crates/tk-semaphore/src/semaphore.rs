@@ -50,10 +50,10 @@ pub type BoundedSemaphore = CountingSemaphore<Bounded>;
 /// # Order
 ///
 /// Permits are assigned in FIFO order, whether threads want one permit or several, so no thread
-/// starves. A thread that does not get its permits immediately enters the queue, less than a
-/// microsecond after the call, and spins or sleeps there. No call that begins after that gets a
-/// permit first. This holds for `try_` calls too, even if the available permits are too few for the
-/// first thread in the queue and enough for the call. A thread whose
+/// starves. A thread that does not get its permits enters the queue less than a microsecond after
+/// the call, unless the system interrupts it, and spins or sleeps there. No call that begins after
+/// that gets a permit first. This holds for `try_` calls too, even if the available permits are too
+/// few for the first thread in the queue and enough for the call. A thread whose
 /// [record](tk_core::ThreadRecord) shows the wait is in the queue.
 ///
 /// A global allocator must not wait for a semaphore, because a thread's first wait allocates memory
