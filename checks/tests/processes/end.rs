@@ -34,8 +34,8 @@ pub fn left_behind(f: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
     daemon(|| {
         main_thread().join().unwrap();
         // The main function has returned, so the program ends in a moment.
-        while Builder::new().daemon(true).spawn(|| ()).is_ok() {
-            std::thread::yield_now();
+        while let Ok(thread) = Builder::new().daemon(true).spawn(|| ()) {
+            thread.join().unwrap();
         }
         f();
     })
