@@ -90,8 +90,7 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     #[track_caller]
     pub fn force(this: &LazyLock<T, F>) -> &T {
         if !this.cell.once.is_completed() {
-            let initialized = this.initialize(Limit::never());
-            this.cell.once.expect(initialized);
+            this.initialize_unlimited();
         }
         // SAFETY: the `Once` is completed.
         unsafe { this.cell.get_unchecked() }
@@ -191,6 +190,15 @@ impl<T, F: FnOnce() -> T> LazyLock<T, F> {
     pub fn force_mut(this: &mut LazyLock<T, F>) -> &mut T {
         LazyLock::force(this);
         this.cell.get_mut().expect("the value has been initialized")
+    }
+
+    /// As `initialize`, without a limit. Apart from the fast path, which has nothing on its stack.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn initialize_unlimited(&self) {
+        let initialized = self.initialize(Limit::never());
+        self.cell.once.expect(initialized);
     }
 
     #[cold]

@@ -376,8 +376,7 @@ impl Once {
     #[track_caller]
     pub fn wait(&self) {
         if !self.is_completed() {
-            let waited = self.wait_slow(Poison::Fails, Limit::never());
-            self.expect(waited);
+            self.wait_unlimited(Poison::Fails);
         }
     }
 
@@ -442,8 +441,7 @@ impl Once {
     #[track_caller]
     pub fn wait_force(&self) {
         if !self.is_completed() {
-            let waited = self.wait_slow(Poison::IsIgnored, Limit::never());
-            self.expect(waited);
+            self.wait_unlimited(Poison::IsIgnored);
         }
     }
 
@@ -477,6 +475,15 @@ impl Once {
     fn call_unlimited(&self, poison: Poison, f: impl FnOnce(OnceState)) {
         let called = self.call_state(poison, Limit::never(), f);
         self.expect(called);
+    }
+
+    /// The same for a call that waits.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn wait_unlimited(&self, poison: Poison) {
+        let waited = self.wait_slow(poison, Limit::never());
+        self.expect(waited);
     }
 
     /// [`call`](Once::call) with a closure that always completes.

@@ -162,8 +162,7 @@ impl<T> OnceLock<T> {
     #[track_caller]
     pub fn get_or_init(&self, f: impl FnOnce() -> T) -> &T {
         if !self.once.is_completed() {
-            let initialized = self.initialize(Poison::IsIgnored, Limit::never(), f);
-            self.once.expect(initialized);
+            self.initialize_unlimited(f);
         }
         // SAFETY: the `Once` is completed.
         unsafe { self.get_unchecked() }
@@ -263,13 +262,7 @@ impl<T> OnceLock<T> {
     #[track_caller]
     pub fn get_or_try_init<E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         if !self.once.is_completed() {
-            let mut failed = None;
-            let initialized =
-                self.try_initialize(Poison::IsIgnored, Limit::never(), f, &mut failed);
-            self.once.expect(initialized);
-            if let Some(error) = failed {
-                return Err(error);
-            }
+            self.try_initialize_unlimited(f)?;
         }
         // SAFETY: the `Once` is completed, because the closure has not failed.
         Ok(unsafe { self.get_unchecked() })
@@ -366,6 +359,27 @@ impl<T> OnceLock<T> {
     /// ```
     pub fn take(&mut self) -> Option<T> {
         std::mem::take(self).into_inner()
+    }
+
+    /// Completes the `Once` with the value of this closure, without a limit. Apart from the fast
+    /// path, which has nothing on its stack.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn initialize_unlimited(&self, f: impl FnOnce() -> T) {
+        let initialized = self.initialize(Poison::IsIgnored, Limit::never(), f);
+        self.once.expect(initialized);
+    }
+
+    /// As `initialize_unlimited`, unless the closure returns an error.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn try_initialize_unlimited<E>(&self, f: impl FnOnce() -> Result<T, E>) -> Result<(), E> {
+        let mut failed = None;
+        let initialized = self.try_initialize(Poison::IsIgnored, Limit::never(), f, &mut failed);
+        self.once.expect(initialized);
+        failed.map_or(Ok(()), Err)
     }
 
     /// Completes the `Once` with the value of this closure, unless it is completed. Cold.
