@@ -132,6 +132,41 @@ cases! {
         assert_eq!(status, 0, "the child has not been told");
     }) => |ended| ended.printed(&[]);
 
+    an_action_that_forks_while_another_thread_asks: || tk_thread::main(|| {
+        static CHILD: AtomicBool = AtomicBool::new(false);
+        let over = Arc::new(AtomicBool::new(false));
+        let barrier = Arc::new(Barrier::new(1).action(|| {
+            // SAFETY: the child is one thread, and ends below.
+            if unsafe { libc::fork() } == 0 {
+                CHILD.store(true, Relaxed);
+            }
+        }));
+        // The state is locked at some of the forks.
+        let asks = {
+            let (barrier, over) = (Arc::clone(&barrier), Arc::clone(&over));
+            spawn(move || {
+                while !over.load(Relaxed) {
+                    let _ = (0..100).filter(|_| barrier.is_broken()).count();
+                }
+            })
+        };
+        for _ in 0..100 {
+            let passed = barrier.wait();
+            if CHILD.load(Relaxed) {
+                let is_told = passed == Err(BarrierError::Reset) && barrier.n_waiting() == 0;
+                // SAFETY: it is always possible to end.
+                unsafe { libc::_exit(if is_told { 0 } else { 1 }) }
+            }
+            assert_eq!(passed, Ok(0));
+            let mut status = 0;
+            // SAFETY: `status` is there to be written.
+            assert!(unsafe { libc::wait(&mut status) } > 0);
+            assert_eq!(status, 0, "the child has not been told");
+        }
+        over.store(true, Relaxed);
+        asks.join().unwrap();
+    }) => |ended| ended.printed(&[]);
+
     a_fork_while_a_barrier_is_in_use: || tk_thread::main(|| {
         let barrier = Arc::new(Barrier::new(2));
         let work = {

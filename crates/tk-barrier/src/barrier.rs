@@ -37,8 +37,8 @@ use tk_park::{
 };
 
 use crate::BarrierError;
-use crate::round::{Ended, Outcome, Round};
-use crate::state::{Guard, Needs, State, StateLock};
+use crate::round::{Outcome, Round};
+use crate::state::{Ended, Guard, Needs, State, StateLock};
 
 #[cfg(all(test, not(tk_loom)))]
 mod tests;
@@ -351,8 +351,8 @@ impl Barrier {
 
     /// Ends the current round as passed, and begins the next one.
     fn pass(&self, mut state: Guard<'_>) {
-        let (tag, ended) = (tag(state.current()), state.current().end(Outcome::Passed));
-        let unused = state.begin();
+        let tag = tag(state.current());
+        let (ended, unused) = state.begin(Outcome::Passed);
         self.wake(tag, ended, state);
         drop(unused);
     }
@@ -369,9 +369,7 @@ impl Barrier {
             // An expired limit means to try once, and the round is full: the try succeeded.
             let counts = !limit.is_expired();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
-                let state = self.state.lock_with(|_| Needs::Current);
-                let ended = round.end(Outcome::ActionPanicked);
-                self.wake(tag(round), ended, state);
+                let _ = self.end(round, Outcome::ActionPanicked);
                 resume_unwind(payload);
             }
             if counts && let Err(error) = limit.check() {
@@ -379,14 +377,12 @@ impl Barrier {
             }
         }
         let state = self.state.lock_with(|_| Needs::CurrentAndNext);
-        // If the round has no outcome, it is current.
-        if round.outcome().is_none() {
+        if state.is_current(round) && state.outcome().is_none() {
             self.pass(state);
             return Ok(index);
         }
         drop(state);
-        let outcome = round.outcome().expect("another came first");
-        outcome.for_others().map(|()| index)
+        outcome_of_another(round).for_others().map(|()| index)
     }
 
     /// Breaks the round of a party whose limit is reached. If the round has an outcome already,
@@ -396,14 +392,22 @@ impl Barrier {
             WaitError::TimedOut => (Outcome::TimedOut, BarrierError::TimedOut),
             WaitError::Stopped => (Outcome::Stopped, BarrierError::Stopped),
         };
-        let state = self.state.lock_with(|_| Needs::Current);
-        let ended = round.end(outcome);
-        self.wake(tag(round), ended, state);
-        if ended.is_first {
+        if self.end(round, outcome) {
             return Err(error);
         }
-        let outcome = round.outcome().expect("another came first");
-        outcome.for_others()
+        outcome_of_another(round).for_others()
+    }
+
+    /// Ends this round, unless it has an outcome, and wakes its parties. Returns whether this call
+    /// has ended it.
+    fn end(&self, round: &Arc<Round>, outcome: Outcome) -> bool {
+        let mut state = self.state.lock_with(|_| Needs::Current);
+        if !state.is_current(round) {
+            return false;
+        }
+        let ended = state.end(outcome);
+        self.wake(tag(round), ended, state);
+        ended.is_first
     }
 
     /// Wakes the threads that are parked for the round with this tag, which this thread has just
@@ -449,9 +453,8 @@ impl Barrier {
     /// assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
     /// ```
     pub fn abort(&self) {
-        let state = self.state.lock_with(|_| Needs::Current);
-        let round = state.current();
-        let (tag, ended) = (tag(round), round.end(Outcome::Aborted));
+        let mut state = self.state.lock_with(|_| Needs::Current);
+        let (tag, ended) = (tag(state.current()), state.end(Outcome::Aborted));
         self.wake(tag, ended, state);
     }
 
@@ -495,9 +498,8 @@ impl Barrier {
         let mut state = self.state.lock_with(|_| Needs::CurrentAndNext);
         let is_wanted = wanted(&state);
         if is_wanted {
-            let round = state.current();
-            let (tag, ended) = (tag(round), round.end(Outcome::Reset));
-            let unused = state.begin();
+            let tag = tag(state.current());
+            let (ended, unused) = state.begin(Outcome::Reset);
             self.wake(tag, ended, state);
             drop(unused);
         }
@@ -549,6 +551,12 @@ enum Arrival {
     },
     /// The thread is not counted.
     Refused(BarrierError),
+}
+
+/// Returns the outcome of a round that another call has ended.
+fn outcome_of_another(round: &Round) -> Outcome {
+    // In the child of a fork, a round is lost with the state, if a lost thread held that.
+    round.outcome().unwrap_or(Outcome::Reset)
 }
 
 /// The tag of the threads that wait for this round. Each has a share in the round while it waits,

@@ -20,7 +20,9 @@ use tk_park::sync::{AtomicU32, Ordering::*};
 
 use crate::BarrierError;
 
-/// A round. Its parties share it, and find the outcome there however late they look.
+/// A round. Its parties share it, and find the outcome there however late they look. On a cache
+/// line of its own: the parties look at it while others count themselves in and out of the `Arc`.
+#[repr(align(64))]
 pub(crate) struct Round {
     /// [`PENDING`], [`PENDING_PARKED`], or an [`Outcome`].
     outcome: AtomicU32,
@@ -30,16 +32,6 @@ pub(crate) struct Round {
 const PENDING: u32 = 0;
 /// The round has no outcome. Threads are in the queue, or were and have given up.
 const PENDING_PARKED: u32 = u32::MAX;
-
-/// The result of [`Round::end`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use = "parked threads have to be woken"]
-pub(crate) struct Ended {
-    /// Whether this call has ended the round.
-    pub(crate) is_first: bool,
-    /// Whether this call has ended the round and threads may be parked.
-    pub(crate) has_parked: bool,
-}
 
 /// How a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,22 +85,14 @@ impl Round {
         Outcome::of_code(self.outcome.load(Acquire))
     }
 
-    /// Sets the outcome unless the round has one. Called with the barrier's state locked, so that
-    /// no other outcome is set meanwhile.
-    pub(crate) fn end(&self, outcome: Outcome) -> Ended {
-        if self.outcome().is_some() {
-            return Ended {
-                is_first: false,
-                has_parked: false,
-            };
-        }
+    /// Sets the outcome of a round that has none. Returns whether threads may be parked. With the
+    /// barrier's state locked, so that no other outcome is set meanwhile.
+    pub(crate) fn end(&self, outcome: Outcome) -> bool {
         // Release: pairs with the Acquire in `outcome` and `mark_parked`. The state's lock has
         // passed on to this thread everything that the other parties did before.
         let before = self.outcome.swap(outcome as u32, Release);
-        Ended {
-            is_first: true,
-            has_parked: before == PENDING_PARKED,
-        }
+        debug_assert!(matches!(before, PENDING | PENDING_PARKED));
+        before == PENDING_PARKED
     }
 
     /// With the queue locked: marks that a thread parks, and returns `false` if the round has an

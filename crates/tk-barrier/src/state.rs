@@ -5,7 +5,7 @@
 //! **Reuse.** A round is used again only if the barrier alone has it. Then no thread
 //! sleeps on it, and none has yet to look at its outcome. The round before the current one is kept
 //! for that. If the same threads come in every round, all have left a round when the next one is
-//! full, so that two rounds serve forever.
+//! full, so that two rounds serve forever, and a spare one stays one.
 //!
 //! **No allocator under the lock.** The program's allocator may itself wait at a barrier.
 //! So a round that a step needs is made before the state is locked, and one that is not needed any
@@ -30,9 +30,13 @@ use crate::round::{Outcome, Round};
 pub(crate) struct State {
     /// There is none before the first is needed.
     current: Option<Arc<Round>>,
+    /// The outcome of the current round. Also here, because to look at the round costs a cache line
+    /// that its parties use.
+    outcome: Option<Outcome>,
     /// The one before it, to be used again.
     previous: Option<Arc<Round>>,
-    /// One that was never used, for when the parties of the previous round have yet to leave it.
+    /// One for when the parties of the previous round have yet to leave it. There is one whenever a
+    /// round begins: to look beforehand whether they have left costs a cache line that they use.
     spare: Option<Arc<Round>>,
     /// How many have arrived in the current round.
     pub(crate) arrived: usize,
@@ -43,6 +47,7 @@ pub(crate) struct State {
 impl State {
     const NEW: State = State {
         current: None,
+        outcome: None,
         previous: None,
         spare: None,
         arrived: 0,
@@ -50,11 +55,11 @@ impl State {
     };
 
     pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.current.as_ref()?.outcome()
+        self.outcome
     }
 
     pub(crate) fn is_broken(&self) -> bool {
-        self.outcome().is_some()
+        self.outcome.is_some()
     }
 
     pub(crate) fn n_waiting(&self) -> usize {
@@ -66,13 +71,22 @@ impl State {
         self.current.as_ref().expect("the lock provides it")
     }
 
-    /// Whether there is a round for `begin`.
-    ///
-    /// If the barrier alone has the previous round, that stays so: nobody gets a share in it any
-    /// more.
-    fn has_next(&self) -> bool {
-        let is_unused = |previous| Arc::strong_count(previous) == 1;
-        self.spare.is_some() || self.previous.as_ref().is_some_and(is_unused)
+    /// Whether this is the current round. If not, it has an outcome, or is lost in a fork.
+    pub(crate) fn is_current(&self, round: &Arc<Round>) -> bool {
+        Arc::ptr_eq(self.current(), round)
+    }
+
+    /// Ends the current round, unless it has an outcome.
+    pub(crate) fn end(&mut self, outcome: Outcome) -> Ended {
+        let is_first = self.outcome.is_none();
+        let has_parked = is_first && self.current().end(outcome);
+        if is_first {
+            self.outcome = Some(outcome);
+        }
+        Ended {
+            is_first,
+            has_parked,
+        }
     }
 
     /// Takes a new round to where one is needed. Returns it if none is.
@@ -89,9 +103,12 @@ impl State {
         None
     }
 
-    /// Begins the next round, which [`StateLock::lock_with`] has provided. Returns a round to be
-    /// dropped with the state unlocked.
-    pub(crate) fn begin(&mut self) -> Option<Arc<Round>> {
+    /// Ends the current round, unless it has an outcome, and begins the next one, which
+    /// [`StateLock::lock_with`] has provided. Also returns a round to be dropped with the state
+    /// unlocked.
+    ///
+    /// To let the parties go comes last, because the first thing that they want is the lock.
+    pub(crate) fn begin(&mut self, outcome: Outcome) -> (Ended, Option<Arc<Round>>) {
         let mut old = self.previous.take();
         let next = match old.as_mut().and_then(Arc::get_mut) {
             Some(unused) => {
@@ -101,11 +118,28 @@ impl State {
             None => self.spare.take(),
         };
         debug_assert!(next.is_some());
-        self.previous = mem::replace(&mut self.current, next);
         self.arrived = 0;
         self.acting = None;
-        old
+        let is_first = self.outcome.take().is_none();
+        let round = mem::replace(&mut self.current, next).expect("the lock provides it");
+        let round = self.previous.insert(round);
+        let has_parked = is_first && round.end(outcome);
+        let ended = Ended {
+            is_first,
+            has_parked,
+        };
+        (ended, old)
     }
+}
+
+/// The result of [`State::end`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "parked threads have to be woken"]
+pub(crate) struct Ended {
+    /// Whether this call has ended the round.
+    pub(crate) is_first: bool,
+    /// Whether this call has ended the round and threads may be parked.
+    pub(crate) has_parked: bool,
 }
 
 /// Which rounds a step needs.
@@ -136,7 +170,8 @@ impl Inherit for State {
 }
 
 /// The state, and the lock around it. The child of a fork can take it even if a lost thread held
-/// it.
+/// it. On a cache line of its own, which each party takes once per round.
+#[repr(align(64))]
 pub(crate) struct StateLock(Mutex<State>);
 
 pub(crate) type Guard<'a> = MutexGuard<'a, State>;
@@ -171,7 +206,7 @@ impl StateLock {
     pub(crate) fn lock_with(&self, needs: impl Fn(&State) -> Needs) -> Guard<'_> {
         loop {
             let state = self.lock();
-            let has_next = needs(&state) == Needs::Current || state.has_next();
+            let has_next = needs(&state) == Needs::Current || state.spare.is_some();
             if state.current.is_some() && has_next {
                 return state;
             }
