@@ -83,6 +83,23 @@ cases! {
         assert!(barrier.is_broken());
     }) => |ended| ended.printed(&[]);
 
+    a_barrier_that_others_look_at_is_broken_in_the_child: || tk_thread::main(|| {
+        let barrier = Arc::new(Barrier::new(2));
+        barrier.abort();
+        let looks = {
+            let barrier = Arc::clone(&barrier);
+            move || {
+                let _ = (0..100).filter(|_| barrier.is_broken()).count();
+            }
+        };
+        fork_beside(looks, || {
+            assert!(barrier.is_broken());
+            assert_eq!(barrier.wait(), Err(BarrierError::Aborted));
+            assert!(barrier.reset_if_broken());
+            two_pass(&barrier);
+        });
+    }) => |ended| ended.printed(&[]);
+
     a_lost_action_does_not_hold_the_barrier: || tk_thread::main(|| {
         let (runs, may_end) = (Arc::new(Event::new()), Arc::new(Event::new()));
         let barrier = Arc::new(Barrier::new(1).action({

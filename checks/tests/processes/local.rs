@@ -7,6 +7,8 @@ use tk_local::{Local, SharedLocal};
 #[cfg(unix)]
 use tk_testing::fork;
 
+#[cfg(unix)]
+use crate::fork::wait_until_begun;
 use crate::{cases, say};
 
 /// Prints which thread drops it.
@@ -86,17 +88,20 @@ static NUMBERS: SharedLocal<usize> = SharedLocal::new();
 /// Forks while other threads set values, so that the list may be locked.
 #[cfg(unix)]
 fn fork_among_setters() {
-    let end = AtomicBool::new(false);
+    let (begun, end) = (AtomicUsize::new(0), AtomicBool::new(false));
     std::thread::scope(|s| {
         for n in 1..3 {
-            let end = &end;
+            let (begun, end) = (&begun, &end);
             s.spawn(move || {
+                NUMBERS.set(n);
+                begun.fetch_add(1, SeqCst);
                 while !end.load(SeqCst) {
                     NUMBERS.set(n);
                     drop(NUMBERS.take());
                 }
             });
         }
+        wait_until_begun(&begun, 2);
         let numbers = || NUMBERS.iter().map(|n| *n).collect::<Vec<usize>>();
         for n in 3..63 {
             match n % 3 {

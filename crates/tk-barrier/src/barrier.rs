@@ -38,7 +38,7 @@ use tk_park::{
 
 use crate::BarrierError;
 use crate::round::{Outcome, Round};
-use crate::state::{Ended, Guard, Needs, State, StateLock};
+use crate::state::{Ended, Guard, Needs, StateLock};
 
 #[cfg(all(test, not(tk_loom)))]
 mod tests;
@@ -491,10 +491,10 @@ impl Barrier {
     /// assert!(!barrier.reset_if_broken());
     /// ```
     pub fn reset_if_broken(&self) -> bool {
-        self.start_over(State::is_broken)
+        self.start_over(|state| state.is_broken())
     }
 
-    fn start_over(&self, wanted: impl FnOnce(&State) -> bool) -> bool {
+    fn start_over(&self, wanted: impl FnOnce(&Guard<'_>) -> bool) -> bool {
         let mut state = self.state.lock_with(|_| Needs::CurrentAndNext);
         let is_wanted = wanted(&state);
         if is_wanted {

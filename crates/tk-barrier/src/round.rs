@@ -45,7 +45,10 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    fn of_code(code: u32) -> Option<Outcome> {
+    /// The code of no outcome.
+    pub(crate) const NONE: u8 = PENDING as u8;
+
+    pub(crate) fn of_code(code: u32) -> Option<Outcome> {
         Some(match code {
             PENDING | PENDING_PARKED => return None,
             1 => Outcome::Passed,

@@ -15,9 +15,17 @@
 //! not there. The first step in the child ends that round as reset, and the next begins empty.
 //! Otherwise the lost parties would count, and a round of the child would pass with too few.
 //! The old round stays allocated: its lost parties have shares in it.
+//!
+//! **Broken for good.** In the child of a fork, a broken barrier is broken, even if a lost thread
+//! had the state locked, so that the state is made anew. So the outcome of the current round lies
+//! beside the state, in a word of its own.
 
 use std::mem;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+// Not that of `sync`: the lock orders it.
+use std::sync::atomic::AtomicU8;
+use std::sync::atomic::Ordering::Relaxed;
 
 #[cfg(not(tk_loom))]
 use tk_core::__private::fork::{Inherit, Mutex, MutexGuard};
@@ -30,9 +38,6 @@ use crate::round::{Outcome, Round};
 pub(crate) struct State {
     /// There is none before the first is needed.
     current: Option<Arc<Round>>,
-    /// The outcome of the current round. Also here, because to look at the round costs a cache line
-    /// that its parties use.
-    outcome: Option<Outcome>,
     /// The one before it, to be used again.
     previous: Option<Arc<Round>>,
     /// One for when the parties of the previous round have yet to leave it. There is one whenever a
@@ -47,24 +52,11 @@ pub(crate) struct State {
 impl State {
     const NEW: State = State {
         current: None,
-        outcome: None,
         previous: None,
         spare: None,
         arrived: 0,
         acting: None,
     };
-
-    pub(crate) fn outcome(&self) -> Option<Outcome> {
-        self.outcome
-    }
-
-    pub(crate) fn is_broken(&self) -> bool {
-        self.outcome.is_some()
-    }
-
-    pub(crate) fn n_waiting(&self) -> usize {
-        if self.is_broken() { 0 } else { self.arrived }
-    }
 
     /// The current round, which [`StateLock::lock_with`] has provided.
     pub(crate) fn current(&self) -> &Arc<Round> {
@@ -74,19 +66,6 @@ impl State {
     /// Whether this is the current round. If not, it has an outcome, or is lost in a fork.
     pub(crate) fn is_current(&self, round: &Arc<Round>) -> bool {
         Arc::ptr_eq(self.current(), round)
-    }
-
-    /// Ends the current round, unless it has an outcome.
-    pub(crate) fn end(&mut self, outcome: Outcome) -> Ended {
-        let is_first = self.outcome.is_none();
-        let has_parked = is_first && self.current().end(outcome);
-        if is_first {
-            self.outcome = Some(outcome);
-        }
-        Ended {
-            is_first,
-            has_parked,
-        }
     }
 
     /// Takes a new round to where one is needed. Returns it if none is.
@@ -103,12 +82,9 @@ impl State {
         None
     }
 
-    /// Ends the current round, unless it has an outcome, and begins the next one, which
-    /// [`StateLock::lock_with`] has provided. Also returns a round to be dropped with the state
-    /// unlocked.
-    ///
-    /// To let the parties go comes last, because the first thing that they want is the lock.
-    pub(crate) fn begin(&mut self, outcome: Outcome) -> (Ended, Option<Arc<Round>>) {
+    /// Makes the next round, which [`StateLock::lock_with`] has provided, the current one. Returns
+    /// the one before, and a round to be dropped with the state unlocked.
+    fn replace(&mut self) -> (&Round, Option<Arc<Round>>) {
         let mut old = self.previous.take();
         let next = match old.as_mut().and_then(Arc::get_mut) {
             Some(unused) => {
@@ -120,9 +96,71 @@ impl State {
         debug_assert!(next.is_some());
         self.arrived = 0;
         self.acting = None;
-        let is_first = self.outcome.take().is_none();
         let round = mem::replace(&mut self.current, next).expect("the lock provides it");
-        let round = self.previous.insert(round);
+        (self.previous.insert(round), old)
+    }
+}
+
+/// The state, while it is locked.
+pub(crate) struct Guard<'a> {
+    state: MutexGuard<'a, State>,
+    /// *Broken for good*.
+    outcome: &'a AtomicU8,
+}
+
+impl Deref for Guard<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Guard<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+}
+
+impl Guard<'_> {
+    /// The outcome of the current round. Read here and not in the round, because a look at the
+    /// round costs a cache line that its parties use.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        Outcome::of_code(self.outcome.load(Relaxed).into())
+    }
+
+    pub(crate) fn is_broken(&self) -> bool {
+        self.outcome().is_some()
+    }
+
+    pub(crate) fn n_waiting(&self) -> usize {
+        if self.is_broken() { 0 } else { self.arrived }
+    }
+
+    /// Ends the current round, unless it has an outcome.
+    pub(crate) fn end(&mut self, outcome: Outcome) -> Ended {
+        let is_first = !self.is_broken();
+        if is_first {
+            self.outcome.store(outcome as u8, Relaxed);
+        }
+        let has_parked = is_first && self.current().end(outcome);
+        Ended {
+            is_first,
+            has_parked,
+        }
+    }
+
+    /// Ends the current round, unless it has an outcome, and begins the next one, which
+    /// [`StateLock::lock_with`] has provided. Also returns a round to be dropped with the state
+    /// unlocked.
+    ///
+    /// To let the parties go comes last, because the first thing that they want is the lock.
+    pub(crate) fn begin(&mut self, outcome: Outcome) -> (Ended, Option<Arc<Round>>) {
+        let is_first = !self.is_broken();
+        if !is_first {
+            self.outcome.store(Outcome::NONE, Relaxed);
+        }
+        let (round, old) = self.state.replace();
         let has_parked = is_first && round.end(outcome);
         let ended = Ended {
             is_first,
@@ -132,7 +170,7 @@ impl State {
     }
 }
 
-/// The result of [`State::end`].
+/// The result of [`Guard::end`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "parked threads have to be woken"]
 pub(crate) struct Ended {
@@ -152,10 +190,12 @@ pub(crate) enum Needs {
 #[cfg(not(tk_loom))]
 impl Inherit for State {
     fn inherit(&mut self) {
-        if self.arrived > 0 && !self.is_broken() {
+        if self.arrived > 0 {
             if let Some(round) = self.current.take() {
-                // Nobody of this process is parked.
-                let _ = round.end(Outcome::Reset);
+                if round.outcome().is_none() {
+                    // Nobody of this process is parked.
+                    let _ = round.end(Outcome::Reset);
+                }
                 // No lost party. Dropping it could call the allocator.
                 mem::forget(round);
             }
@@ -172,34 +212,49 @@ impl Inherit for State {
 /// The state, and the lock around it. The child of a fork can take it even if a lost thread held
 /// it. On a cache line of its own, which each party takes once per round.
 #[repr(align(64))]
-pub(crate) struct StateLock(Mutex<State>);
-
-pub(crate) type Guard<'a> = MutexGuard<'a, State>;
+pub(crate) struct StateLock {
+    state: Mutex<State>,
+    /// The code of the outcome of the current round. Changed with the state locked.
+    outcome: AtomicU8,
+}
 
 impl StateLock {
     #[cfg(not(tk_loom))]
     pub(crate) const fn new() -> StateLock {
-        StateLock(Mutex::constant(State::NEW))
+        StateLock {
+            state: Mutex::constant(State::NEW),
+            outcome: AtomicU8::new(Outcome::NONE),
+        }
     }
 
     #[cfg(tk_loom)]
     pub(crate) fn new() -> StateLock {
-        StateLock(Mutex::new(State::NEW))
+        StateLock {
+            state: Mutex::new(State::NEW),
+            outcome: AtomicU8::new(Outcome::NONE),
+        }
     }
 
     pub(crate) fn lock(&self) -> Guard<'_> {
         #[cfg(not(tk_loom))]
-        let guard = self.0.lock();
+        let state = self.state.lock();
         #[cfg(tk_loom)]
-        let guard = tk_park::sync::lock(&self.0);
-        guard
+        let state = tk_park::sync::lock(&self.state);
+        self.guard(state)
     }
 
     pub(crate) fn try_lock(&self) -> Option<Guard<'_>> {
-        let guard = self.0.try_lock();
+        let state = self.state.try_lock();
         #[cfg(tk_loom)]
-        let guard = guard.ok();
-        guard
+        let state = state.ok();
+        state.map(|state| self.guard(state))
+    }
+
+    fn guard<'a>(&'a self, state: MutexGuard<'a, State>) -> Guard<'a> {
+        Guard {
+            state,
+            outcome: &self.outcome,
+        }
     }
 
     /// Locks the state when it has the rounds that the step needs: No allocator under the lock.
