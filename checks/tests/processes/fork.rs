@@ -2,12 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use tk_core::__private::fork::{Kept, Mutex};
 use tk_core::KeepAlive;
 use tk_event::Event;
-use tk_testing::{fork, message, until};
+use tk_testing::{OnDrop, fork, message, until};
 use tk_thread::{
     Builder, JoinHandle, Thread, active_count, current, enumerate, get_native_id, main_thread,
     spawn,
@@ -128,6 +129,44 @@ cases! {
             std::thread::yield_now();
         }
     } => |ended| ended.printed(&["the thread is in the process that this one was forked from"]);
+
+    what_others_look_at_at_the_fork_is_there_in_the_child: || tk_thread::main(|| {
+        // Whose lock nobody holds for longer than a look or a change takes.
+        static KEPT: Mutex<Kept<Arc<usize>>> = Mutex::constant(Kept::none());
+
+        let main = current();
+        main.set_name("renamed");
+        main.request_stop();
+        drop(KEPT.lock().replace(Some(Arc::new(0))));
+        let (begun, over) = (AtomicUsize::new(0), AtomicBool::new(false));
+        tk_thread::scope(|s| {
+            for n in 0..3 {
+                let (main, begun, over) = (&main, &begun, &over);
+                s.spawn(move || {
+                    let mut value = Some(Arc::new(n));
+                    begun.fetch_add(1, Relaxed);
+                    while !over.load(Relaxed) {
+                        for _ in 0..100 {
+                            assert!(main.stop_token().stop_requested());
+                            assert_eq!(&*main.name(), "renamed");
+                            value = KEPT.lock().replace(value);
+                        }
+                    }
+                });
+            }
+            // A failure ends the threads too.
+            let _over = OnDrop(|| over.store(true, Relaxed));
+            wait_until_begun(&begun, 3);
+            for _ in 0..100 {
+                fork(|| {
+                    assert!(current().stop_token().stop_requested());
+                    assert_eq!(&*current().name(), "renamed");
+                    let value = KEPT.lock().replace(None);
+                    assert!(value.is_some_and(|value| *value < 3));
+                });
+            }
+        });
+    }) => |ended| ended.printed(&[]);
 
     test_main_thread_after_fork: || tk_thread::main(|| {
         spawn(|| ()).join().unwrap();

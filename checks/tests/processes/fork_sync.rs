@@ -10,6 +10,7 @@ use tk_condvar::Condvar;
 use tk_event::Event;
 use tk_lock::Lock;
 use tk_semaphore::{Limit, Semaphore};
+use tk_testing::OnDrop;
 use tk_thread::spawn;
 
 use crate::cases;
@@ -42,11 +43,13 @@ fn fork_beside(work: impl Fn() + Send + Sync + 'static, child: impl Fn()) {
             })
         })
         .collect();
+    // A failure ends the threads too.
+    let ends = OnDrop(|| over.store(true, Relaxed));
     wait_until_begun(&begun, 3);
     for _ in 0..30 {
         child_of_fork(&child);
     }
-    over.store(true, Relaxed);
+    drop(ends);
     threads
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
@@ -167,6 +170,8 @@ cases! {
                 }
             })
         };
+        // A failure ends the thread too.
+        let ends = OnDrop(|| over.store(true, Relaxed));
         for _ in 0..100 {
             let passed = barrier.wait();
             if CHILD.load(Relaxed) {
@@ -180,7 +185,7 @@ cases! {
             assert!(unsafe { libc::wait(&mut status) } > 0);
             assert_eq!(status, 0, "the child has not been told");
         }
-        over.store(true, Relaxed);
+        drop(ends);
         asks.join().unwrap();
     }) => |ended| ended.printed(&[]);
 

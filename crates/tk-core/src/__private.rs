@@ -27,7 +27,7 @@ use crate::{BlockedGuard, BlockedOn, Holder, KeepAlive, Registration, ShuttingDo
 
 /// Parts for the child of a fork: see `fork/mod.rs`.
 pub mod fork {
-    pub use crate::fork::{Inherit, Mutex, MutexGuard, generation, is_lost};
+    pub use crate::fork::{Inherit, Kept, Mutex, MutexGuard, generation, is_lost};
 }
 
 /// Methods of [`ThreadRecord`] for the kit.

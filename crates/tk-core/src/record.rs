@@ -32,7 +32,7 @@ use std::time::Instant;
 use crate::attachments::Attachments;
 use crate::blocked_on::{Blocked, Seat};
 use crate::callbacks::{Callback, Callbacks};
-use crate::fork::{Inherit, Mutex};
+use crate::fork::{Inherit, Kept, Mutex};
 use crate::guard::call_guarded;
 use crate::program::Program;
 use crate::{BlockedOn, Owner, Slot, ThreadId, current, exit, fork, name, os, registry};
@@ -87,7 +87,7 @@ struct Inner {
     /// The name that the thread was registered with. `None` until somebody asks for a default name.
     first_name: Option<Arc<str>>,
     /// The name that replaces the first one (*the system has the last name*).
-    new_name: Mutex<Option<Arc<str>>>,
+    new_name: Mutex<Kept<Arc<str>>>,
     blocked: Mutex<Blocked>,
     at_exit: Callbacks,
     on_finish: Callbacks,
@@ -132,7 +132,7 @@ impl ThreadRecord {
             has_returned: AtomicBool::new(false),
             program: Mutex::new(Program::root()),
             first_name: name,
-            new_name: Mutex::new(None),
+            new_name: Mutex::new(Kept::none()),
             blocked: Mutex::new(Blocked::anew()),
             at_exit: Callbacks::new(),
             on_finish: Callbacks::new(),
@@ -184,7 +184,7 @@ impl ThreadRecord {
     /// The name, if the thread has one already.
     fn name_so_far(&self) -> Option<Arc<str>> {
         // A statement of its own, so that the lock is held for the clone only.
-        let new_name = self.0.new_name.lock().clone();
+        let new_name = self.0.new_name.lock().get().cloned();
         new_name.or_else(|| self.0.first_name.clone())
     }
 
@@ -194,8 +194,13 @@ impl ThreadRecord {
         // Declared before the guard, so that a name that is not needed is freed after the unlock.
         let name: Arc<str> = Arc::from(name::next_dummy_name());
         let mut new_name = self.0.new_name.lock();
-        let kept = new_name.get_or_insert_with(|| Arc::clone(&name));
-        Arc::clone(kept)
+        if let Some(kept) = new_name.get() {
+            return Arc::clone(kept);
+        }
+        // There is none to drop.
+        let _ = new_name.replace(Some(Arc::clone(&name)));
+        drop(new_name);
+        name
     }
 
     /// Calls `f` with the name.
@@ -219,7 +224,7 @@ impl ThreadRecord {
     pub fn set_name(&self, name: impl Into<Arc<str>>) {
         let name = name.into();
         let mut new_name = self.0.new_name.lock();
-        let old = new_name.replace(Arc::clone(&name));
+        let old = new_name.replace(Some(Arc::clone(&name)));
         self.set_os_name(&name);
         drop(new_name);
         // The old name is freed after the unlock.
@@ -244,7 +249,7 @@ impl ThreadRecord {
     pub(crate) fn restore_os_name(&self) {
         let name = self.name();
         let new_name = self.0.new_name.lock();
-        self.set_os_name(new_name.as_deref().unwrap_or(&name));
+        self.set_os_name(new_name.get().unwrap_or(&name));
     }
 
     /// Whether threads that this thread starts have this name in the system until they get another.
@@ -494,10 +499,10 @@ impl ThreadRecord {
         let new_name = self.0.new_name.lock();
         self.set_running();
         // The library cuts a longer name in the middle of a character.
-        if is_named && new_name.is_none() && first.len() <= os::NAME_LIMIT {
+        if is_named && new_name.get().is_none() && first.len() <= os::NAME_LIMIT {
             return;
         }
-        let name = new_name.as_deref().unwrap_or(&first);
+        let name = new_name.get().unwrap_or(&first);
         os::set_current_name(name::cut(name, os::NAME_LIMIT));
     }
 

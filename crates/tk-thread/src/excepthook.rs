@@ -8,7 +8,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 
-use tk_core::__private::fork::Mutex;
+use tk_core::__private::fork::{Kept, Mutex};
 use tk_core::__private::{call_guarded, drop_guarded};
 
 use crate::Thread;
@@ -25,13 +25,13 @@ use crate::panic_hook::install_panic_hook;
 /// ```
 pub type ExceptHook = dyn Fn(&UncaughtPanic<'_>) + Send + Sync;
 
-/// The program's own hook, if it has set one.
-static HOOK: Mutex<Option<Arc<ExceptHook>>> = Mutex::constant(None);
+/// The program's own hook, if it has set one. The child of a fork has it too.
+static HOOK: Mutex<Kept<Arc<ExceptHook>>> = Mutex::constant(Kept::none());
 
 /// Returns the program's own hook, if it has set one.
 pub(crate) fn current_excepthook() -> Option<Arc<ExceptHook>> {
     // Nothing is dropped with the hook locked, so no panic comes from inside of it.
-    HOOK.lock().clone()
+    HOOK.lock().get().cloned()
 }
 
 /// The place in the program's source that panicked.
@@ -292,7 +292,7 @@ pub fn take_excepthook() -> Option<Arc<ExceptHook>> {
 
 /// The old hook is the user's, so it is returned: it must not be dropped with the lock held.
 fn replace_hook(hook: Option<Arc<ExceptHook>>) -> Option<Arc<ExceptHook>> {
-    std::mem::replace(&mut *HOOK.lock(), hook)
+    HOOK.lock().replace(hook)
 }
 
 /// Writes `Exception in thread NAME:`, the location and the message to the standard error.

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use tk_core::__private::drop_guarded;
-use tk_core::__private::fork::Mutex;
+use tk_core::__private::fork::{Kept, Mutex};
 
 use crate::{Thread, catch_panic};
 
-/// The list: *replaced, not changed*.
-static HOOKS: Mutex<Option<Arc<Vec<Entry>>>> = Mutex::constant(None);
+/// The list: *replaced, not changed*. The child of a fork has it too.
+static HOOKS: Mutex<Kept<Arc<Vec<Entry>>>> = Mutex::constant(Kept::none());
 
 /// The length of the list. A program without hooks takes no lock for them.
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -94,14 +94,14 @@ fn register(moment: Moment, function: Arc<dyn Fn(&Thread) + Send + Sync>) -> Thr
 /// Replaces the list by a changed copy. Nothing is allocated or dropped with the list locked.
 fn change(change: impl Fn(&mut Vec<Entry>)) {
     loop {
-        let old = HOOKS.lock().clone();
+        let old = HOOKS.lock().get().cloned();
         let mut list = old.as_deref().cloned().unwrap_or_default();
         change(&mut list);
         let (length, new) = (list.len(), Some(Arc::new(list)));
         let mut hooks = HOOKS.lock();
-        let is_old = hooks.as_ref().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
+        let is_old = hooks.get().map(Arc::as_ptr) == old.as_ref().map(Arc::as_ptr);
         if is_old {
-            let replaced = std::mem::replace(&mut *hooks, new);
+            let replaced = hooks.replace(new);
             COUNT.store(length, Ordering::Relaxed);
             drop(hooks);
             // The last thread that has the old list drops its functions, which are the user's.
@@ -123,7 +123,7 @@ pub(crate) fn call(moment: Moment, thread: &Thread) {
 
 #[cold]
 fn call_all(moment: Moment, thread: &Thread) {
-    let hooks = HOOKS.lock().clone();
+    let hooks = HOOKS.lock().get().cloned();
     let mut ours: Vec<_> = hooks
         .iter()
         .flat_map(|list| list.iter())

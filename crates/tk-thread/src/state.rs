@@ -45,7 +45,7 @@ use std::panic::Location;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
-use tk_core::__private::fork::{Inherit, Mutex};
+use tk_core::__private::fork::{Inherit, Kept, Mutex};
 use tk_core::__private::{Program, ThreadRecordExt, can_detect_exit};
 use tk_core::ThreadRecord;
 use tk_park::__private::{Failed, Held, is_watched, park_while_held, report_wait};
@@ -63,7 +63,7 @@ pub(crate) struct ThreadState {
     progress: AtomicU32,
     os_thread: Mutex<OsThread>,
     /// The thread's own stop source, which is made when it is first asked for.
-    stop: Mutex<Option<StopSource>>,
+    stop: Mutex<Kept<StopSource>>,
 }
 
 /// The OS handle of a thread that the kit has started.
@@ -89,7 +89,7 @@ impl ThreadState {
         Arc::new(ThreadState {
             progress: AtomicU32::new(progress),
             os_thread: Mutex::new(os_thread),
-            stop: Mutex::new(None),
+            stop: Mutex::new(Kept::none()),
         })
     }
 
@@ -193,13 +193,19 @@ impl ThreadState {
     }
 
     pub(crate) fn stop(&self) -> StopSource {
-        if let Some(stop) = &*self.stop.lock() {
+        if let Some(stop) = self.stop.lock().get() {
             return stop.clone();
         }
         // If another thread is faster, this source is dropped after the lock has been released.
         let made = StopSource::new();
         let mut stop = self.stop.lock();
-        stop.get_or_insert_with(|| made.clone()).clone()
+        if let Some(stop) = stop.get() {
+            return stop.clone();
+        }
+        // There is none to drop.
+        let _ = stop.replace(Some(made.clone()));
+        drop(stop);
+        made
     }
 
     pub(crate) fn set_running(&self) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use log::Level;
-use tk_core::__private::fork::Mutex;
+use tk_core::__private::fork::{Kept, Mutex};
 use tk_thread::Exit;
 
 use crate::call::{self, Line, call};
@@ -64,12 +64,12 @@ struct Timed {
     is_done: AtomicBool,
 }
 
-static SETTINGS: Mutex<Option<Arc<Settings>>> = Mutex::constant(None);
+static SETTINGS: Mutex<Kept<Arc<Settings>>> = Mutex::constant(Kept::none());
 
 impl Settings {
     pub(crate) fn current() -> Arc<Settings> {
         // A statement of its own, so that the lock is released before the settings are made.
-        let settings = SETTINGS.lock().clone();
+        let settings = SETTINGS.lock().get().cloned();
         settings.unwrap_or_default()
     }
 
@@ -78,14 +78,15 @@ impl Settings {
         loop {
             // A statement of its own, so that it is unlocked: nothing is allocated, and nothing of
             // the program is dropped, with the settings locked.
-            let before = SETTINGS.lock().clone();
+            let before = SETTINGS.lock().get().cloned();
             let mut settings = before.as_deref().cloned().unwrap_or_default();
             change(&mut settings);
-            let mut new = Some(Arc::new(settings));
+            let new = Arc::new(settings);
             let mut now = SETTINGS.lock();
-            if now.as_ref().map(Arc::as_ptr) == before.as_ref().map(Arc::as_ptr) {
-                std::mem::swap(&mut *now, &mut new);
+            if now.get().map(Arc::as_ptr) == before.as_ref().map(Arc::as_ptr) {
+                let old = now.replace(Some(new));
                 drop(now);
+                drop(old);
                 return;
             }
             drop(now);

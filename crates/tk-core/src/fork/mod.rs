@@ -26,6 +26,10 @@
 //! lock, or in a cell of `once_cell::race`, which nobody waits for. With a `Once`, an `OnceLock` or
 //! a `std::sync::Mutex`, the child could wait forever for a thread that exists only in the parent.
 //!
+//! **Nothing is lost to a look.** What a program has set and other threads look at, such as a name,
+//! is in a [`Kept`]. In a bare `Mutex`, a thread that looked at it at the fork would cost the child
+//! the value, because a lock does not tell whether its holder was looking or changing.
+//!
 //! **The handler neither allocates nor waits.** Another thread may have had the lock of the
 //! allocator at the fork.
 //!
@@ -38,12 +42,14 @@
     reason = "a handler for forks, and a lock that survives them"
 )]
 
+mod kept;
 mod mutex;
 mod sys;
 
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+pub use kept::Kept;
 pub use mutex::{Inherit, Mutex, MutexGuard};
 
 use crate::{Owner, ThreadId, ThreadRecord, current, registry, thread_by_owner};
