@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use tk_core::__private::Program;
 use tk_core::__private::fork::{Kept, Mutex};
 use tk_core::KeepAlive;
 use tk_event::Event;
@@ -137,11 +138,13 @@ cases! {
         let main = current();
         main.set_name("renamed");
         main.request_stop();
+        tk_thread::at_exit(|| ()).unwrap();
+        let program = Program::current();
         drop(KEPT.lock().replace(Some(Arc::new(0))));
         let (begun, over) = (AtomicUsize::new(0), AtomicBool::new(false));
         tk_thread::scope(|s| {
             for n in 0..3 {
-                let (main, begun, over) = (&main, &begun, &over);
+                let (main, program, begun, over) = (&main, &program, &begun, &over);
                 s.spawn(move || {
                     let mut value = Some(Arc::new(n));
                     begun.fetch_add(1, Relaxed);
@@ -150,6 +153,7 @@ cases! {
                             assert!(main.stop_token().stop_requested());
                             assert_eq!(&*main.name(), "renamed");
                             value = KEPT.lock().replace(value);
+                            program.open_hooks();
                         }
                     }
                 });
@@ -161,6 +165,8 @@ cases! {
                 fork(|| {
                     assert!(current().stop_token().stop_requested());
                     assert_eq!(&*current().name(), "renamed");
+                    assert!(Program::current() == program);
+                    assert_eq!(program.close_hooks().count(), 1);
                     let value = KEPT.lock().replace(None);
                     assert!(value.is_some_and(|value| *value < 3));
                 });

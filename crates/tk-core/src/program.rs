@@ -38,7 +38,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::callbacks::Callback;
-use crate::fork::{Inherit, Mutex};
+use crate::fork::{Inherit, Kept, Mutex};
 use crate::{Holder, ShuttingDown, ThreadRecord, current, fork, holder};
 
 const COUNT: u64 = CLOSED - 1;
@@ -53,32 +53,26 @@ struct State {
     /// The thread that called `main`, unless that is the main thread.
     main: Option<ThreadRecord>,
     main_has_returned: AtomicBool,
-    hooks: Mutex<Hooks>,
-}
-
-/// The exit hooks. `Closed` from when they run (*hooks are closed first*).
-enum Hooks {
-    /// The hook that was added last is first.
-    Open(Option<Box<Hook>>),
-    Closed,
+    /// The exit hook that was added last. The child of a fork has the hooks too.
+    hooks: Mutex<Kept<Arc<Hook>>>,
+    /// From when the hooks run (*hooks are closed first*). Changed with the hooks locked.
+    hooks_are_closed: AtomicBool,
 }
 
 struct Hook {
-    f: Callback,
-    next: Option<Box<Hook>>,
+    /// Until it runs.
+    f: Mutex<Option<Callback>>,
+    /// The one that was added before.
+    next: Option<Arc<Hook>>,
 }
 
-impl Inherit for Hooks {
-    fn anew() -> Hooks {
-        Hooks::Open(None)
-    }
-}
-
-/// The program of a record, in the child of a fork. It is not known if another thread was reading
-/// it at the fork.
-impl Inherit for Program {
-    fn anew() -> Program {
-        Program::root()
+impl Drop for Hook {
+    fn drop(&mut self) {
+        // A loop, because recursion could overflow the stack.
+        let mut next = self.next.take();
+        while let Some(mut hook) = next.and_then(Arc::into_inner) {
+            next = hook.next.take();
+        }
     }
 }
 
@@ -108,7 +102,8 @@ impl State {
             word: AtomicU64::new(0),
             main: None,
             main_has_returned: AtomicBool::new(false),
-            hooks: Mutex::constant(Hooks::Open(None)),
+            hooks: Mutex::constant(Kept::none()),
+            hooks_are_closed: AtomicBool::new(false),
         }
     }
 }
@@ -296,41 +291,50 @@ impl Program {
 
     /// Opens the list of exit hooks again if it is closed.
     pub fn open_hooks(&self) {
-        let mut hooks = self.state().hooks.lock();
-        if matches!(*hooks, Hooks::Closed) {
-            *hooks = Hooks::Open(None);
-        }
+        let _hooks = self.state().hooks.lock();
+        // Relaxed, here and below: the hooks are locked.
+        self.state()
+            .hooks_are_closed
+            .store(false, Ordering::Relaxed);
     }
 
     /// Adds an exit hook. Returns it if the hooks are running or have run.
     pub fn at_exit(&self, f: Callback) -> Result<(), Callback> {
-        // Allocated before the list is locked, and freed after it is unlocked.
-        let mut hook = Box::new(Hook { f, next: None });
-        let mut hooks = self.state().hooks.lock();
-        match &mut *hooks {
-            Hooks::Open(latest) => {
-                hook.next = latest.take();
-                *latest = Some(hook);
-                Ok(())
-            }
-            Hooks::Closed => {
+        let state = self.state();
+        let mut f = Some(f);
+        loop {
+            // Nothing is allocated or freed with the hooks locked.
+            let latest = state.hooks.lock().get().cloned();
+            let hook = Arc::new(Hook {
+                f: Mutex::new(f.take()),
+                next: latest.clone(),
+            });
+            let mut hooks = state.hooks.lock();
+            let is_closed = state.hooks_are_closed.load(Ordering::Relaxed);
+            if !is_closed && hooks.get().map(Arc::as_ptr) == latest.as_ref().map(Arc::as_ptr) {
+                let before = hooks.replace(Some(hook));
                 drop(hooks);
-                Err(hook.f)
+                drop(before);
+                return Ok(());
+            }
+            drop(hooks);
+            f = hook.f.lock().take();
+            if is_closed {
+                return Err(f.expect("it has not run"));
             }
         }
     }
 
     /// Closes the list of exit hooks, and returns them. The one that was added last is first.
     pub fn close_hooks(&self) -> impl Iterator<Item = Callback> + use<> {
-        let hooks = std::mem::replace(&mut *self.state().hooks.lock(), Hooks::Closed);
-        let mut latest = match hooks {
-            Hooks::Open(latest) => latest,
-            Hooks::Closed => None,
-        };
+        let mut hooks = self.state().hooks.lock();
+        self.state().hooks_are_closed.store(true, Ordering::Relaxed);
+        let mut latest = hooks.replace(None);
+        drop(hooks);
         std::iter::from_fn(move || {
             let hook = latest.take()?;
-            latest = hook.next;
-            Some(hook.f)
+            latest = hook.next.clone();
+            hook.f.lock().take()
         })
     }
 

@@ -83,7 +83,7 @@ struct Inner {
     seen_gone: AtomicBool,
     /// Whether the function that the thread was started with has ended.
     has_returned: AtomicBool,
-    program: Mutex<Program>,
+    program: Mutex<Kept<Program>>,
     /// The name that the thread was registered with. `None` until somebody asks for a default name.
     first_name: Option<Arc<str>>,
     /// The name that replaces the first one (*the system has the last name*).
@@ -130,7 +130,7 @@ impl ThreadRecord {
             left_at: Mutex::new(None),
             seen_gone: AtomicBool::new(false),
             has_returned: AtomicBool::new(false),
-            program: Mutex::new(Program::root()),
+            program: Mutex::new(Kept::none()),
             first_name: name,
             new_name: Mutex::new(Kept::none()),
             blocked: Mutex::new(Blocked::anew()),
@@ -317,11 +317,13 @@ impl ThreadRecord {
 
     /// The program that the thread belongs to.
     pub(crate) fn program(&self) -> Program {
-        self.0.program.lock().clone()
+        let program = self.0.program.lock().get().cloned();
+        program.unwrap_or_else(Program::root)
     }
 
     pub(crate) fn set_program(&self, program: Program) -> Program {
-        std::mem::replace(&mut *self.0.program.lock(), program)
+        let before = self.0.program.lock().replace(Some(program));
+        before.unwrap_or_else(Program::root)
     }
 
     /// The value of the type `T` that another crate keeps in this record. If there is none, `make`
