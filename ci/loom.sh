@@ -20,7 +20,7 @@ for crate in "${crates[@]}"; do
 done
 awk '{
     # The harness may have begun the line.
-    if (match($0, /model [^:]*: .*: [0-9]+ executions/)) {
+    if (match($0, /model .*: [0-9]+ executions/)) {
         models++
         executions += $(NF - 1)
     }
