@@ -94,10 +94,26 @@ fn parse(bytes: &[u8], hosts: &[String]) -> Result<Option<Request>, Refused> {
         Some("HEAD") => true,
         _ => return Err(Refused::With(Status::MethodNotAllowed)),
     };
-    // A query changes nothing.
     let target = request.path.unwrap_or_default();
-    let path = target.split('?').next().unwrap_or_default().to_owned();
+    let Some(path) = path_of(target, hosts) else {
+        return Err(Refused::With(Status::Forbidden));
+    };
+    let path = path.to_owned();
     Ok(Some(Request { path, is_head }))
+}
+
+/// Returns the path of a target, which may have the absolute form: `http://localhost/threads`.
+/// `None` if that names a foreign site.
+fn path_of<'a>(target: &'a str, hosts: &[String]) -> Option<&'a str> {
+    // A query changes nothing.
+    let target = target.split('?').next().unwrap_or_default();
+    let Some((scheme, rest)) = target.split_once("://") else {
+        return Some(target);
+    };
+    let end = rest.find('/').unwrap_or(rest.len());
+    let (host, path) = rest.split_at(end);
+    let is_ours = scheme.eq_ignore_ascii_case("http") && is_allowed(host, hosts);
+    is_ours.then_some(if path.is_empty() { "/" } else { path })
 }
 
 /// Whether the value of a `Host` header names no foreign site. The port doesn't matter: it may have
@@ -172,6 +188,35 @@ mod tests {
         for headers in ["", "Host: localhost\r\nhost: localhost\r\n"] {
             let answer = parsed(&format!("GET / HTTP/1.1\r\n{headers}\r\n"));
             assert_eq!(answer, Err(Refused::With(Status::BadRequest)));
+        }
+    }
+
+    #[test]
+    fn a_target_may_name_the_host() {
+        let answer = |target| parsed(&format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+        for (target, path) in [
+            ("http://localhost/x", "/x"),
+            ("HTTP://127.0.0.1:80/x/y?z=://", "/x/y"),
+            ("http://build-box", "/"),
+            ("http://[::1]?x", "/"),
+            ("/x?http://evil.example/", "/x"),
+        ] {
+            let path = path.to_owned();
+            let is_head = false;
+            assert_eq!(
+                answer(target),
+                Ok(Some(Request { path, is_head })),
+                "{target}"
+            );
+        }
+        for target in [
+            "http://evil.example/",
+            "https://localhost/",
+            "http:///",
+            "x://localhost",
+        ] {
+            let refused = Err(Refused::With(Status::Forbidden));
+            assert_eq!(answer(target), refused, "{target}");
         }
     }
 
