@@ -14,8 +14,8 @@
 //! **One outcome.** A round's outcome is set once, and stays. A limit, the end of the
 //! action, an abort and a reset compete for it, and the first wins, with the state locked.
 //!
-//! **Current.** A round without an outcome is the current one: a round is ended before the
-//! next begins, in one step.
+//! **Current.** A round without an outcome is the current one: a round ends and the next begins in
+//! one step. The exception is a round that a fork has lost with the state: see `state.rs`.
 //!
 //! **Outside.** A thread that finds the round full is not counted and breaks nothing. It
 //! waits for that round's outcome, and then arrives anew, unless its limit was reached meanwhile
@@ -66,7 +66,7 @@ mod tests;
 ///
 /// In the child of a fork, a round that had begun in the parent starts over, because its parties
 /// do not exist there. A barrier that was broken stays broken. If the action itself forks, its
-/// thread gets [`BarrierError::Reset`] in the child.
+/// thread gets [`BarrierError::Reset`] in the child, unless the round was broken before.
 ///
 /// ```
 /// use tk_barrier::Barrier;
@@ -553,9 +553,8 @@ enum Arrival {
     Refused(BarrierError),
 }
 
-/// Returns the outcome of a round that another call has ended.
+/// Returns the outcome of a round that another call has ended, or a fork has lost.
 fn outcome_of_another(round: &Round) -> Outcome {
-    // In the child of a fork, a round is lost with the state, if a lost thread held that.
     round.outcome().unwrap_or(Outcome::Reset)
 }
 

@@ -14,7 +14,8 @@
 //! **No lost party.** In the child of a fork, a round that had begun has parties that are
 //! not there. The first step in the child ends that round as reset, and the next begins empty.
 //! Otherwise the lost parties would count, and a round of the child would pass with too few.
-//! The old round stays allocated: its lost parties have shares in it.
+//! The old round stays allocated: its lost parties have shares in it. If a lost thread had the
+//! state locked, the state is made anew, and the round is lost without an outcome.
 //!
 //! **Broken for good.** In the child of a fork, a broken barrier is broken, even if a lost thread
 //! had the state locked, so that the state is made anew. So the outcome of the current round lies

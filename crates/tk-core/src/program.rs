@@ -39,6 +39,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::callbacks::Callback;
 use crate::fork::{Inherit, Kept, Mutex};
+use crate::guard::drop_guarded;
 use crate::{Holder, ShuttingDown, ThreadRecord, current, fork, holder};
 
 const COUNT: u64 = CLOSED - 1;
@@ -291,11 +292,16 @@ impl Program {
 
     /// Opens the list of exit hooks again if it is closed.
     pub fn open_hooks(&self) {
-        let _hooks = self.state().hooks.lock();
+        let state = self.state();
+        let mut hooks = state.hooks.lock();
         // Relaxed, here and below: the hooks are locked.
-        self.state()
-            .hooks_are_closed
-            .store(false, Ordering::Relaxed);
+        if state.hooks_are_closed.load(Ordering::Relaxed) {
+            // A thread that was about to run these was lost in a fork.
+            let lost = hooks.replace(None);
+            state.hooks_are_closed.store(false, Ordering::Relaxed);
+            drop(hooks);
+            drop_guarded(lost);
+        }
     }
 
     /// Adds an exit hook. Returns it if the hooks are running or have run.
@@ -332,9 +338,14 @@ impl Program {
         let mut latest = hooks.replace(None);
         drop(hooks);
         std::iter::from_fn(move || {
-            let hook = latest.take()?;
-            latest = hook.next.clone();
-            hook.f.lock().take()
+            loop {
+                let hook = latest.take()?;
+                latest = hook.next.clone();
+                let f = hook.f.lock().take();
+                if f.is_some() {
+                    return f;
+                }
+            }
         })
     }
 

@@ -108,6 +108,8 @@ fn change(change: impl Fn(&mut Vec<Entry>)) {
             drop_guarded((replaced, old));
             return;
         }
+        drop(hooks);
+        drop_guarded((new, old));
     }
 }
 

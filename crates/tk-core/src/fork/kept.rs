@@ -3,12 +3,12 @@
 //! # Invariants
 //!
 //! **Whole.** The value at `current` is whole at any moment, because a change happens in the other
-//! place, and one store makes that the current one. The old value leaves its place afterwards.
-//! The pages of a fork are copied as they are at one moment, so the child sees the stores of a lost
-//! thread in the order in which that has made them.
+//! place, and one store makes that the current one. The old value leaves its place afterwards. The
+//! pages of a fork are copied as they are at one moment, so the child sees the stores of a lost
+//! thread in the order of its program.
 
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, compiler_fence};
 
 use super::Inherit;
 
@@ -37,8 +37,10 @@ impl<T> Kept<T> {
         let now = self.current();
         // Nothing is dropped: the other place is empty.
         self.values[1 - now] = value;
-        // Release: *whole*.
-        self.current.store(1 - now as u8, Ordering::Release);
+        // *Whole*. For the compiler: the child sees what its processor did, in that order.
+        compiler_fence(Ordering::SeqCst);
+        self.current.store(1 - now as u8, Ordering::Relaxed);
+        compiler_fence(Ordering::SeqCst);
         self.values[now].take()
     }
 

@@ -28,7 +28,8 @@
 //!
 //! **Nothing is lost to a look.** What a program has set and other threads look at, such as a name,
 //! is in a [`Kept`]. In a bare `Mutex`, a thread that looked at it at the fork would cost the child
-//! the value, because a lock does not tell whether its holder was looking or changing.
+//! the value, because a lock does not tell whether its holder was looking or changing. The names of
+//! objects and the watchdogs of tk-watch are not kept so: the child has no watcher.
 //!
 //! **The handler neither allocates nor waits.** Another thread may have had the lock of the
 //! allocator at the fork.

@@ -66,8 +66,8 @@ impl Traffic {
     pub(super) fn look(&self) -> Look {
         let acquisitions = self.acquisitions.load(Relaxed);
         let is_dense = self.estimate.load(Relaxed) & SCORE >= DENSE_SCORE;
-        // The product with an odd number is as good as chance. The count itself is not: if two
-        // threads take turns, each sees every second number.
+        // The product with an odd number is as good as chance. The count itself is not: if two or
+        // four threads take turns, each sees every second or fourth number.
         let is_probe = acquisitions.wrapping_mul(0x9D) < PROBES;
         Look {
             pace: if is_dense || is_probe {
