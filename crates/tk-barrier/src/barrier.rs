@@ -338,7 +338,7 @@ impl Barrier {
         }
         let index = state.arrived;
         if ends_round(is_last) {
-            self.pass(state);
+            self.begin_next(state, Outcome::Passed);
             return Arrival::Passed(index);
         }
         state.arrived += 1;
@@ -349,10 +349,10 @@ impl Barrier {
         Arrival::Counted(Arc::clone(state.current()), index)
     }
 
-    /// Ends the current round as passed, and begins the next one.
-    fn pass(&self, mut state: Guard<'_>) {
+    /// Ends the current round, unless it has an outcome, and begins the next one.
+    fn begin_next(&self, mut state: Guard<'_>, outcome: Outcome) {
         let tag = tag(state.current());
-        let (ended, unused) = state.begin(Outcome::Passed);
+        let (ended, unused) = state.begin(outcome);
         self.wake(tag, ended, state);
         drop(unused);
     }
@@ -369,7 +369,7 @@ impl Barrier {
             // An expired limit means to try once, and the round is full: the try succeeded.
             let counts = !limit.is_expired();
             if let Err(payload) = catch_unwind(AssertUnwindSafe(action)) {
-                let _ = self.end(round, Outcome::ActionPanicked);
+                self.end(round, Outcome::ActionPanicked);
                 resume_unwind(payload);
             }
             if counts && let Err(error) = limit.check() {
@@ -378,7 +378,7 @@ impl Barrier {
         }
         let state = self.state.lock_with(|_| Needs::CurrentAndNext);
         if state.is_current(round) && state.outcome().is_none() {
-            self.pass(state);
+            self.begin_next(state, Outcome::Passed);
             return Ok(index);
         }
         drop(state);
@@ -495,13 +495,10 @@ impl Barrier {
     }
 
     fn start_over(&self, wanted: impl FnOnce(&Guard<'_>) -> bool) -> bool {
-        let mut state = self.state.lock_with(|_| Needs::CurrentAndNext);
+        let state = self.state.lock_with(|_| Needs::CurrentAndNext);
         let is_wanted = wanted(&state);
         if is_wanted {
-            let tag = tag(state.current());
-            let (ended, unused) = state.begin(Outcome::Reset);
-            self.wake(tag, ended, state);
-            drop(unused);
+            self.begin_next(state, Outcome::Reset);
         }
         is_wanted
     }

@@ -5,7 +5,7 @@
 //! **Reuse.** A round is used again only if the barrier alone has it. Then no thread
 //! sleeps on it, and none has yet to look at its outcome. The round before the current one is kept
 //! for that. If the same threads come in every round, all have left a round when the next one is
-//! full, so that two rounds serve forever, and a spare one stays one.
+//! full, so that two rounds serve forever, and the spare one is never used.
 //!
 //! **No allocator under the lock.** The program's allocator may itself wait at a barrier.
 //! So a round that a step needs is made before the state is locked, and one that is not needed any
@@ -17,9 +17,9 @@
 //! The old round stays allocated: its lost parties have shares in it. If a lost thread had the
 //! state locked, the state is made anew, and the round is lost without an outcome.
 //!
-//! **Broken for good.** In the child of a fork, a broken barrier is broken, even if a lost thread
-//! had the state locked, so that the state is made anew. So the outcome of the current round lies
-//! beside the state, in a word of its own.
+//! **Broken in the child too.** In the child of a fork, a broken barrier is broken, even if a lost
+//! thread had the state locked, so that the state is made anew. So the outcome of the current round
+//! lies beside the state, in a byte of its own.
 
 use std::mem;
 use std::ops::{Deref, DerefMut};
@@ -105,7 +105,7 @@ impl State {
 /// The state, while it is locked.
 pub(crate) struct Guard<'a> {
     state: MutexGuard<'a, State>,
-    /// *Broken for good*.
+    /// *Broken in the child too*.
     outcome: &'a AtomicU8,
 }
 

@@ -194,13 +194,8 @@ impl ThreadRecord {
         // Declared before the guard, so that a name that is not needed is freed after the unlock.
         let name: Arc<str> = Arc::from(name::next_dummy_name());
         let mut new_name = self.0.new_name.lock();
-        if let Some(kept) = new_name.get() {
-            return Arc::clone(kept);
-        }
-        // There is none to drop.
-        let _ = new_name.replace(Some(Arc::clone(&name)));
-        drop(new_name);
-        name
+        let kept = new_name.get_or_insert_with(|| Arc::clone(&name));
+        Arc::clone(kept)
     }
 
     /// Calls `f` with the name.

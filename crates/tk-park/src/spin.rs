@@ -157,13 +157,16 @@ impl Pace {
 ///
 /// assert!(!spin_until(Pace::Frequent, || Poll::Again)); // Gives up after a few microseconds.
 /// ```
-pub fn spin_until(pace: Pace, mut poll: impl FnMut() -> Poll) -> bool {
+pub fn spin_until(pace: Pace, poll: impl FnMut() -> Poll) -> bool {
     let budget = budget();
+    spin_within(budget, &pace.steps(budget), poll)
+}
+
+fn spin_within(bound: u32, steps: &RangeInclusive<u32>, mut poll: impl FnMut() -> Poll) -> bool {
     #[cfg(tk_loom)]
     crate::sync::count_spin();
-    let steps = pace.steps(budget);
     let mut spin = Spin::new();
-    while spin.once_within(budget, &steps) {
+    while spin.once_within(bound, steps) {
         match poll() {
             Poll::Again => {}
             result => return result == Poll::Ready,
@@ -178,28 +181,15 @@ pub fn spin_until(pace: Pace, mut poll: impl FnMut() -> Poll) -> bool {
 /// For a thread that has to be in a queue soon. So if nobody has measured yet how long a pause is,
 /// this returns `false` without a call, as on a machine with one processor: the measurement takes
 /// longer than the spin.
-#[cfg(not(tk_loom))]
-pub fn spin_briefly(mut poll: impl FnMut() -> Poll) -> bool {
-    let budget = BUDGET.load(Relaxed);
-    if matches!(budget, 0 | UNKNOWN) {
+pub fn spin_briefly(poll: impl FnMut() -> Poll) -> bool {
+    let budget = budget_so_far();
+    if budget == 0 {
         return false;
     }
-    for _ in 0..2 {
-        for _ in 0..(budget / 16).max(1) {
-            std::hint::spin_loop();
-        }
-        match poll() {
-            Poll::Again => {}
-            result => return result == Poll::Ready,
-        }
-    }
-    false
-}
-
-/// Does not count as a spin of the model: the wait has not begun.
-#[cfg(tk_loom)]
-pub fn spin_briefly(mut poll: impl FnMut() -> Poll) -> bool {
-    poll() == Poll::Ready
+    // The budget stands for four microseconds.
+    let step = (budget / 16).max(1);
+    let looks = if cfg!(tk_loom) { 1 } else { 2 };
+    spin_within(looks * step, &(step..=step), poll)
 }
 
 /// Spins only as long as that has paid lately. A byte beside the word of a primitive.
@@ -427,6 +417,20 @@ fn budget() -> u32 {
         }
         budget => budget,
     }
+}
+
+/// The budget, or zero if nobody has measured yet.
+#[cfg(not(tk_loom))]
+fn budget_so_far() -> u32 {
+    match BUDGET.load(Relaxed) {
+        UNKNOWN => 0,
+        budget => budget,
+    }
+}
+
+#[cfg(tk_loom)]
+fn budget_so_far() -> u32 {
+    budget()
 }
 
 #[cfg(not(tk_loom))]

@@ -194,6 +194,7 @@ impl RawSemaphore {
     fn try_acquire_spinning(&self, n: usize) -> bool {
         let look = || match self.try_take(n) {
             Ok(()) => Poll::Ready,
+            // No permits, and no thread is queued.
             Err(0) => Poll::Again,
             Err(_) => Poll::GiveUp,
         };

@@ -335,7 +335,8 @@ fn a_wait_that_begins_later_is_served_later() {
         let second = thread::spawn({
             let semaphore = semaphore.clone();
             move || {
-                let is_second = spins.begun() == 1;
+                // A thread spins before it enters the queue, and again there.
+                let is_second = spins.begun() == 2;
                 let _permit = semaphore.acquire_many_with(1, Limit::never()).unwrap();
                 // SAFETY: there is one permit.
                 let first_is_served = first_is_served.with(|served| unsafe { *served });

@@ -199,13 +199,7 @@ impl ThreadState {
         // If another thread is faster, this source is dropped after the lock has been released.
         let made = StopSource::new();
         let mut stop = self.stop.lock();
-        if let Some(stop) = stop.get() {
-            return stop.clone();
-        }
-        // There is none to drop.
-        let _ = stop.replace(Some(made.clone()));
-        drop(stop);
-        made
+        stop.get_or_insert_with(|| made.clone()).clone()
     }
 
     pub(crate) fn set_running(&self) {

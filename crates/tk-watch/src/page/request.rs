@@ -107,7 +107,8 @@ fn parse(bytes: &[u8], hosts: &[String]) -> Result<Option<Request>, Refused> {
 fn path_of<'a>(target: &'a str, hosts: &[String]) -> Option<&'a str> {
     // A query changes nothing.
     let target = target.split('?').next().unwrap_or_default();
-    let Some((scheme, rest)) = target.split_once("://") else {
+    let absolute = target.split_once("://");
+    let Some((scheme, rest)) = absolute.filter(|_| !target.starts_with('/')) else {
         return Some(target);
     };
     let end = rest.find('/').unwrap_or(rest.len());
@@ -200,6 +201,7 @@ mod tests {
             ("http://build-box", "/"),
             ("http://[::1]?x", "/"),
             ("/x?http://evil.example/", "/x"),
+            ("/x://evil.example/", "/x://evil.example/"),
         ] {
             let path = path.to_owned();
             let is_head = false;
