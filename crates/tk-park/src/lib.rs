@@ -120,7 +120,7 @@ pub mod __private {
         mark_and_park_while_held, park_held, park_in_word, park_while_held, park_with_held,
     };
     pub use crate::queue_word::{Alone, QueueState, QueueWord};
-    pub use crate::spin::spin_briefly;
+    pub use crate::spin::{Yielded, spin_briefly, yield_to_others};
     pub use crate::watch::{Broken, Failed, Held, Holders, Holds};
     #[cfg(not(tk_loom))]
     pub use crate::watch::{

@@ -383,24 +383,50 @@ fn bound(_: u8, budget: u32) -> u32 {
 /// ```
 /// assert!(!tk_park::yield_until(|| tk_park::Poll::GiveUp));
 /// ```
-pub fn yield_until(mut poll: impl FnMut() -> Poll) -> bool {
+pub fn yield_until(poll: impl FnMut() -> Poll) -> bool {
+    yield_to_others(poll) == Yielded::Ready
+}
+
+/// How a thread's yields have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Yielded {
+    /// `poll` returned [`Poll::Ready`].
+    Ready,
+    /// The time is over, or `poll` returned [`Poll::GiveUp`]. No other thread wanted the processor.
+    Alone,
+    /// Another thread has run meanwhile.
+    OthersRan,
+}
+
+/// As [`yield_until`], and says whether another thread has run. Ends when one has.
+pub fn yield_to_others(mut poll: impl FnMut() -> Poll) -> Yielded {
     // A model's threads have called `poll` in the spin that comes before.
     if cfg!(tk_loom) || budget() == 0 {
-        return false;
+        return Yielded::Alone;
     }
     let start = Instant::now();
-    while start.elapsed() < SLEEP_AND_WAKE {
+    let mut now = start;
+    while now - start < SLEEP_AND_WAKE {
         std::thread::yield_now();
         match poll() {
+            Poll::Ready => return Yielded::Ready,
+            Poll::GiveUp => return Yielded::Alone,
             Poll::Again => {}
-            result => return result == Poll::Ready,
+        }
+        let before = std::mem::replace(&mut now, Instant::now());
+        if now - before > LONG_YIELD {
+            return Yielded::OthersRan;
         }
     }
-    false
+    Yielded::Alone
 }
 
 /// The time that it takes to go to sleep and be woken.
 const SLEEP_AND_WAKE: Duration = Duration::from_micros(4);
+
+/// A yield that takes longer has run another thread. If no other thread wants the processor, it
+/// takes a fraction of a microsecond.
+const LONG_YIELD: Duration = Duration::from_micros(2);
 
 /// The budget in pauses.
 #[cfg(not(tk_loom))]

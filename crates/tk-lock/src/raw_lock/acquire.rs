@@ -3,8 +3,8 @@
 //! | state | `try_acquire` | `acquire` | `acquire`, by a thread that was woken |
 //! |---|---|---|---|
 //! | free | takes the lock | takes the lock | takes the lock |
-//! | held | fails | busy-waits, yields, parks | the same |
-//! | held, queued | fails | yields, parks | busy-waits, yields, parks |
+//! | held | fails | busy-waits, yields if the lock is not crowded, parks | busy-waits, yields, parks |
+//! | held, queued | fails | the same | the same |
 //! | free, queued | takes the lock, keeps `PARKED` | the same | the same |
 //!
 //! The fast path is one compare-exchange from free to held, and the count of `traffic.rs`. All else
@@ -25,7 +25,7 @@ use std::cell::Cell;
 
 use tk_core::__private::fork::is_lost;
 use tk_core::Owner;
-use tk_park::__private::{Failed, Held, Holders, Holds, park_held};
+use tk_park::__private::{Failed, Held, Holders, Holds, Yielded, park_held, yield_to_others};
 use tk_park::{Limit, Pace, Parked, Poll, WaitError, WaitInfo, spin_until, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF};
@@ -163,9 +163,9 @@ impl RawLock {
 
     /// Spins for the lock: first busy-waiting, then yielding to other threads.
     ///
-    /// If threads are parked, there are more threads than the lock can serve. Then only a thread
-    /// that was woken from the queue busy-waits, because its turn has come. How often a thread
-    /// looks depends on how long the lock is held (see `traffic.rs`).
+    /// How often the thread looks depends on how long the lock is held, and whether it yields on
+    /// how many threads want to run (see `traffic.rs`). A thread that was woken yields in any case:
+    /// it would have to be woken again.
     fn try_acquire_spinning(&self, me: Owner, was_woken: bool) -> bool {
         if self.take(me).is_ok() {
             return true;
@@ -177,26 +177,28 @@ impl RawLock {
             if must_learn.take() {
                 self.traffic.learn(look);
             }
-            let Err(state) = self.take(me) else {
+            if self.take(me).is_ok() {
                 return Poll::Ready;
-            };
+            }
             // Spinning is waiting.
             self.traffic.note_spinning();
-            if state.is_parked() && !was_woken {
-                Poll::GiveUp
-            } else {
-                Poll::Again
-            }
+            Poll::Again
         };
         if spin_until(look.pace, &mut poll) {
             return true;
         }
         must_learn.set(false);
-        // A thread that yields takes nothing from the others, however many are parked.
-        yield_until(|| match poll() {
-            Poll::GiveUp => Poll::Again,
-            other => other,
-        })
+        if was_woken {
+            return yield_until(poll);
+        }
+        if self.traffic.is_crowded() {
+            return false;
+        }
+        let yielded = yield_to_others(poll);
+        if yielded == Yielded::OthersRan {
+            self.traffic.note_crowd();
+        }
+        yielded == Yielded::Ready
     }
 
     /// Takes the lock, or parks until it is released and tries again.

@@ -1,4 +1,6 @@
-//! How often a thread that spins for the lock looks at it.
+//! How often a thread that spins for the lock looks at it, and whether it yields.
+//!
+//! # How often to look
 //!
 //! | the lock is held | a thread that looks often | a thread that looks rarely |
 //! |---|---|---|
@@ -9,6 +11,15 @@
 //! lock and taken it again between two looks. So the lock counts. The thread that takes it counts
 //! one more, which is a plain store to a cache line that it has just fetched. A thread that spins
 //! compares the counts before and after its first pause of a microsecond.
+//!
+//! # Whether to yield
+//!
+//! A thread that has busy-waited in vain may yield before it parks. That saves the wake-up if the
+//! lock is released soon. But if another thread wants the processor, a yield is a switch to that
+//! thread. Threads that all yield at each lock switch all the time, while a thread that parks is
+//! out of the way of those that have work to do. So a thread that notices that its yield has run
+//! another one marks the lock as crowded, and the threads that come after it park instead. Some
+//! hundred of them later, one yields again, to find out whether that is still so.
 //!
 //! These are estimates. Threads may overwrite each other's, and they order nothing. So they are not
 //! atomics of `sync`.
@@ -31,6 +42,12 @@ const SCORE: u8 = 0b11;
 const DENSE_SCORE: u8 = 0b10;
 /// Flag: a thread has spun for the lock since the last fair release.
 const SPINNING: u8 = 0b100;
+/// The bits of `estimate` above the others: how often to go on without a yield, each for about
+/// [`WAITS_PER_STEP`] waits.
+const CROWD: u8 = 0b1111_1000;
+const CROWD_STEP: u8 = 0b1000;
+/// A power of two.
+const WAITS_PER_STEP: u8 = 4;
 
 #[derive(Default)]
 pub(super) struct Traffic {
@@ -66,9 +83,7 @@ impl Traffic {
     pub(super) fn look(&self) -> Look {
         let acquisitions = self.acquisitions.load(Relaxed);
         let is_dense = self.estimate.load(Relaxed) & SCORE >= DENSE_SCORE;
-        // The product with an odd number is as good as chance. The count itself is not: if two or
-        // four threads take turns, each sees every second or fourth number.
-        let is_probe = acquisitions.wrapping_mul(0x9D) < PROBES;
+        let is_probe = chance(acquisitions) < PROBES;
         Look {
             pace: if is_dense || is_probe {
                 Pace::Rare
@@ -95,6 +110,22 @@ impl Traffic {
             score
         };
         self.change(estimate, (estimate & !SCORE) | next);
+    }
+
+    /// Returns whether a yield would run another thread, by what is known.
+    pub(super) fn is_crowded(&self) -> bool {
+        let estimate = self.estimate.load(Relaxed);
+        let is_crowded = estimate & CROWD != 0;
+        if is_crowded && chance(self.acquisitions.load(Relaxed)) < u8::MAX / WAITS_PER_STEP {
+            self.change(estimate, estimate - CROWD_STEP);
+        }
+        is_crowded
+    }
+
+    /// Notes that a yield has run another thread.
+    pub(super) fn note_crowd(&self) {
+        let estimate = self.estimate.load(Relaxed);
+        self.change(estimate, estimate | CROWD);
     }
 
     /// Returns whether a thread has spun for the lock since the last
@@ -126,6 +157,12 @@ impl Traffic {
     }
 }
 
+/// A number that is as good as chance. The count of the acquisitions itself is not: if two or four
+/// threads take turns, each sees every second or fourth number.
+fn chance(acquisitions: u8) -> u8 {
+    acquisitions.wrapping_mul(0x9D)
+}
+
 #[cfg(all(test, not(tk_loom)))]
 mod tests {
     use super::*;
@@ -139,6 +176,24 @@ mod tests {
         pass(&traffic, 0);
         assert!(traffic.is_spinning() && traffic.forget_spinning());
         assert!(!traffic.is_spinning());
+    }
+
+    #[test]
+    fn a_crowd_is_remembered_for_some_hundred_waits() {
+        for stride in [1, 2, 4] {
+            let traffic = Traffic::new();
+            traffic.note_spinning();
+            assert!(!traffic.is_crowded());
+            traffic.note_crowd();
+            let waits = (0..1000).take_while(|_| {
+                (0..stride).for_each(|_| traffic.count());
+                traffic.is_crowded()
+            });
+            let waits = waits.count();
+            assert!((60..=250).contains(&waits), "{waits} with {stride}");
+            assert!(traffic.is_spinning());
+            assert_eq!(paces(&traffic), usize::from(PROBES));
+        }
     }
 
     fn pass(traffic: &Traffic, acquisitions: u8) {
