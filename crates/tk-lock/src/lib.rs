@@ -53,9 +53,10 @@
 //! A running thread may take a free lock before the threads in the queue (barging), because it is
 //! faster than a thread that has to wake up. But the releases that find a queue look at the
 //! clock. If the first thread in the queue has been there for a millisecond, the release hands the
-//! lock to it. The time of a thread that a condition variable has notified counts from the
-//! notification. A fair release ([`unlock_fair`](RLockGuard::unlock_fair),
-//! [`bump`](RLockGuard::bump)) hands the lock over in any case.
+//! lock to it. Between two such handoffs there are 100 µs, unless the thread has waited for 100 ms.
+//! The time of a thread that a condition variable has notified counts from the notification. A fair
+//! release ([`unlock_fair`](RLockGuard::unlock_fair), [`bump`](RLockGuard::bump)) hands the lock
+//! over in any case.
 //!
 //! A thread that waits spins for some microseconds before it enters the queue. A fair release that
 //! finds the queue empty, but a thread spinning, yields until that thread has the lock.

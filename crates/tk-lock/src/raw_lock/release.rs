@@ -29,6 +29,16 @@
 //! light release that has wiped out `PARKED` wakes the first thread without a look at the clock,
 //! once: the mode is ordinary then, and the next release looks.
 //!
+//! **Handoffs have intervals.** A thread that has waited for less than [`STARVATION_LIMIT`] is
+//! handed the lock no sooner than [`HANDOFF_INTERVAL`] after the handoff before, unless the release
+//! is fair. Until then, releases wake the first thread. The time is noted in the waiter that is first
+//! after the handoff, and each release that takes the first waiter out of the queue passes it on to
+//! the next. It is forgotten if that thread gives up, or if a light release wakes it.
+//!
+//! A thread that was woken in an interval, and lost the race, is at the end of the queue again. But
+//! after the limit, each release brings it closer to the front, and there it is handed the lock. So
+//! it waits for one release for each thread before it at most.
+//!
 //! **Spinning is waiting.** A thread that waits spins for some microseconds before it enters the
 //! queue, where a handoff would find it. It sets a flag (see `traffic.rs`). A fair release that
 //! finds the queue empty, but the flag set, yields until the spinning thread has taken the lock.
@@ -39,7 +49,8 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use tk_core::Owner;
-use tk_park::{FilterOp, Poll, Waiter, unpark_filter, yield_until};
+use tk_park::sync::Instant;
+use tk_park::{FilterOp, Poll, Waiter, checked_add_instant, unpark_filter, yield_until};
 
 use super::{RawLock, TOKEN_HANDOFF, TOKEN_NORMAL, Taking};
 use crate::NotLocked;
@@ -52,6 +63,17 @@ use crate::mode::{self, light_fence};
 /// others out. A millisecond is some ten times what a wake-up takes.
 const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 
+/// How long after a handoff the next one is, if the next thread starves too.
+///
+/// The lock is idle from a handoff until the new owner runs, which takes some ten microseconds. If
+/// all handoffs came one after the other, many starving threads would keep each other starving: 64
+/// times 16 µs is a millisecond.
+const HANDOFF_INTERVAL: Duration = Duration::from_micros(100);
+
+/// How long a thread waits at most until the intervals do not count any more. With a thousand
+/// threads that starve, each is handed the lock within this time.
+const STARVATION_LIMIT: Duration = Duration::from_millis(100);
+
 /// The way in which a release treats the first thread in the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unlock {
@@ -62,13 +84,14 @@ pub(super) enum Unlock {
 }
 
 impl Unlock {
-    fn hands_over_to(self, first: &Waiter) -> bool {
-        self == Unlock::Handoff || is_starving(first)
+    fn hands_over_to(self, first: &Waiter, now: Instant) -> bool {
+        self == Unlock::Handoff || is_starving(first, now)
     }
 }
 
-fn is_starving(waiter: &Waiter) -> bool {
-    waiter.queued_since().elapsed() >= STARVATION_THRESHOLD
+fn is_starving(first: &Waiter, now: Instant) -> bool {
+    let waited = now.saturating_duration_since(first.queued_since());
+    waited >= STARVATION_THRESHOLD && (now >= first.not_before() || waited >= STARVATION_LIMIT)
 }
 
 impl RawLock {
@@ -198,21 +221,27 @@ impl RawLock {
     #[inline(never)]
     pub(super) fn release_slow(&self, unlock: Unlock) -> Result<(), NotLocked> {
         let new_owner = Cell::new(None);
-        // How many more to unpark, when the first thread has been seen.
+        // How many more to unpark, when the first thread has been seen, and the time of the next
+        // handoff.
         let mut more = None;
         let filter = |waiter: &Waiter| match &mut more {
-            None if unlock.hands_over_to(waiter) => {
-                new_owner.set(Some(waiter.owner()));
-                // The token says that the lock is theirs, so no other thread may get it.
-                more = Some(0);
-                FilterOp::Unpark
-            }
             None => {
-                more = Some(waiter.companions());
+                let now = Instant::now();
+                more = Some(if unlock.hands_over_to(waiter, now) {
+                    new_owner.set(Some(waiter.owner()));
+                    // The token says that the lock is theirs, so no other thread may get it.
+                    (0, checked_add_instant(now, HANDOFF_INTERVAL).unwrap_or(now))
+                } else {
+                    (waiter.companions(), waiter.not_before())
+                });
                 FilterOp::Unpark
             }
-            Some(0) => FilterOp::Stop,
-            Some(more) => {
+            Some((0, next_handoff)) => {
+                // Handoffs have intervals.
+                waiter.set_not_before(*next_handoff);
+                FilterOp::Stop
+            }
+            Some((more, _)) => {
                 *more -= 1;
                 FilterOp::Unpark
             }

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
@@ -364,6 +364,46 @@ fn a_lock_that_was_handed_over_is_held_before_the_new_owner_runs() {
             assert_eq!(new_owner.join(), (Some(owner), None));
             lock.release().unwrap();
         });
+    }
+}
+
+/// Hands a lock to the first of two threads that have waited for this time. Returns whether the
+/// lock is free when that thread has released it. The second one keeps it for long enough.
+fn is_free_after_a_handoff(waited: Duration) -> bool {
+    let lock = held();
+    let has_looked = AtomicBool::new(false);
+    std::thread::scope(|s| {
+        let first = start_parked(s, "lock", || {
+            lock.acquire();
+            lock.release().unwrap();
+            let is_free = !lock.is_locked();
+            has_looked.store(true, Relaxed);
+            is_free
+        });
+        let second = start_parked(s, "lock", || {
+            lock.acquire();
+            until("the first has looked", || has_looked.load(Relaxed));
+            lock.release().unwrap();
+        });
+        let since = second.record.blocked_on().unwrap().since();
+        until("both have waited", || since.elapsed() > waited);
+        lock.release().unwrap();
+        let is_free = first.join();
+        second.join();
+        is_free
+    })
+}
+
+#[test]
+fn of_two_starving_threads_the_second_is_not_handed_the_lock_right_after_the_first() {
+    // The first may lose its processor for longer than the interval, now and then.
+    assert!((0..1000).any(|_| is_free_after_a_handoff(Duration::from_millis(2))));
+}
+
+#[test]
+fn of_two_threads_that_have_waited_for_long_the_second_is_handed_the_lock_right_after_the_first() {
+    for _ in 0..3 {
+        assert!(!is_free_after_a_handoff(Duration::from_millis(102)));
     }
 }
 

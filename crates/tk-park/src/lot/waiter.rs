@@ -46,6 +46,9 @@ pub struct Waiter {
     moved: AtomicU64,
     /// Like `moved`, not one of the atomics of `sync`.
     companions: AtomicU8,
+    /// How long after `since` is [`not_before`](Waiter::not_before), in nanoseconds. Like `moved`,
+    /// not one of the atomics of `sync`.
+    held_back: AtomicU64,
     /// The key of the queue in which the waiter is, or [`NO_KEY`]. Written with the bucket of that
     /// key locked, by the Key.
     pub(super) key: AtomicUsize,
@@ -98,6 +101,7 @@ impl Waiter {
             will_report: AtomicBool::new(false),
             moved: AtomicU64::new(NOT_MOVED),
             companions: AtomicU8::new(0),
+            held_back: AtomicU64::new(0),
             key: AtomicUsize::new(NO_KEY),
             parker: Parker::new(),
             links: UnsafeCell::new(Links {
@@ -217,18 +221,66 @@ impl Waiter {
         // Relaxed: the queue is locked.
         match self.moved.load(Relaxed) {
             NOT_MOVED => self.since(),
-            nanos => {
-                let since = self.since();
-                checked_add_instant(since, Duration::from_nanos(nanos)).unwrap_or(since)
-            }
+            nanos => self.after_since(nanos),
         }
     }
 
     pub(crate) fn note_moved(&self, now: Instant) {
-        let nanos = now.saturating_duration_since(self.since()).as_nanos();
+        self.moved.store(self.nanos_since(now), Relaxed);
+    }
+
+    fn after_since(&self, nanos: u64) -> Instant {
+        let since = self.since();
+        checked_add_instant(since, Duration::from_nanos(nanos)).unwrap_or(since)
+    }
+
+    fn nanos_since(&self, then: Instant) -> u64 {
+        let nanos = then.saturating_duration_since(self.since()).as_nanos();
         // Five hundred years are enough.
-        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX).min(NOT_MOVED - 1);
-        self.moved.store(nanos, Relaxed);
+        u64::try_from(nanos).unwrap_or(u64::MAX).min(NOT_MOVED - 1)
+    }
+
+    /// Returns the time that another thread has noted here with
+    /// [`set_not_before`](Waiter::set_not_before), or the begin of the wait.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use std::time::Instant;
+    /// use tk_park::{FilterOp, Waiter, unpark_filter};
+    ///
+    /// // The first thread, unless it is to wait for longer.
+    /// let when_it_is_time = |first: &Waiter| {
+    ///     if Instant::now() < first.not_before() { FilterOp::Stop } else { FilterOp::Unpark }
+    /// };
+    /// # unpark_filter(&AtomicU32::new(0), when_it_is_time, |_| 0);
+    /// ```
+    pub fn not_before(&self) -> Instant {
+        // Relaxed: the queue is locked.
+        self.after_since(self.held_back.load(Relaxed))
+    }
+
+    /// Notes the time from which on the thread may be preferred to others, for the thread that
+    /// unparks it. The lot itself makes no use of it. For a thread that has the queue locked. Of
+    /// times before the begin of the wait, the begin of the wait is noted.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicU32;
+    /// use std::time::{Duration, Instant};
+    /// use tk_park::{FilterOp, Waiter, unpark_filter};
+    ///
+    /// // After the first thread has been unparked, the second one waits for longer.
+    /// let mut seen_first = false;
+    /// unpark_filter(&AtomicU32::new(0), |waiter| {
+    ///     if !std::mem::replace(&mut seen_first, true) {
+    ///         return FilterOp::Unpark;
+    ///     }
+    ///     waiter.set_not_before(Instant::now() + Duration::from_millis(1));
+    ///     FilterOp::Stop
+    /// }, |_| 0);
+    /// ```
+    pub fn set_not_before(&self, time: Instant) {
+        // Relaxed: the queue is locked.
+        self.held_back.store(self.nanos_since(time), Relaxed);
     }
 
     /// Says how many threads behind this one should be unparked together with it. For a thread that
