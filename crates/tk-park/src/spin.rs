@@ -374,8 +374,9 @@ fn bound(_: u8, budget: u32) -> u32 {
     budget
 }
 
-/// Yields to other threads, for about as long as it takes to go to sleep and be woken, and calls
-/// `poll` in between. Returns whether that returned [`Poll::Ready`].
+/// Yields to other threads, and calls `poll` after each time. Returns whether that returned
+/// [`Poll::Ready`]. Ends when another thread has run, or after about the time that it takes to go
+/// to sleep and be woken.
 ///
 /// For what comes from a thread that needs a processor for it, such as the release of a lock. On a
 /// machine with one processor, returns `false` without a call.
@@ -398,7 +399,7 @@ pub enum Yielded {
     OthersRan,
 }
 
-/// As [`yield_until`], and says whether another thread has run. Ends when one has.
+/// As [`yield_until`], and says whether another thread has run.
 pub fn yield_to_others(mut poll: impl FnMut() -> Poll) -> Yielded {
     // A model's threads have called `poll` in the spin that comes before.
     if cfg!(tk_loom) || budget() == 0 {

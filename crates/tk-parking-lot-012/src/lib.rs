@@ -35,7 +35,7 @@
 //! - While a thread waits, `tk_thread::dump()` shows the line that waits, and which thread holds
 //!   the lock.
 //! - Readers of an [`RwLock`] that is read often don't slow each other down.
-//! - No thread starves: a thread that has been first in a queue for a millisecond gets the lock.
+//! - No thread starves: a lock is handed to threads that have waited for a millisecond.
 //! - A thread that locks its own [`Mutex`] again, or wants to write under its own read, ends the
 //!   program with a message, where parking_lot's blocks forever. It can't panic, because a guard of
 //!   `lock_api` 0.4 may take that lock (`MutexGuard::unlocked`), and would live on without it. An

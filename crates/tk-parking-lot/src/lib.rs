@@ -35,7 +35,7 @@
 //! - While a thread waits, `tk_thread::dump()` shows the line that waits, and which thread holds
 //!   the lock. The exception is a wait for a [`Condvar`], which shows a line of `lock_api`.
 //! - Readers of an [`RwLock`] that is read often don't slow each other down.
-//! - No thread starves: a thread that has been first in a queue for a millisecond gets the lock.
+//! - No thread starves: a lock is handed to threads that have waited for a millisecond.
 //! - A thread that locks its own [`Mutex`] again, or wants to write under its own read, panics with
 //!   a message, where parking_lot's blocks forever. So does a [`Once`] that calls itself.
 //!
