@@ -126,8 +126,8 @@ pub enum Poll {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// At first after a single pause, and at least every eighth of a microsecond: for a state that
-    /// lasts for longer than a look takes.
+    /// At first after a single pause, and at least every sixteenth of a microsecond: for a state
+    /// that lasts for longer than a look takes.
     Frequent,
     /// Every microsecond: where a look delays others by more than the state lasts.
     Rare,
@@ -138,7 +138,7 @@ impl Pace {
     /// wake-up, which stands for four microseconds.
     fn steps(self, budget: u32) -> RangeInclusive<u32> {
         match self {
-            Pace::Frequent => 1..=(budget / 32).max(1),
+            Pace::Frequent => 1..=(budget / 64).max(1),
             Pace::Rare => {
                 let step = (budget / 4).max(1);
                 step..=step
