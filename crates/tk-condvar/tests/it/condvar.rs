@@ -1,12 +1,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
-use tk_condvar::{Condvar, RawCondvar};
+use tk_condvar::{Condvar, CondvarLock as _, RawCondvar};
 use tk_lock::{Lock, RawLock};
-use tk_park::{Limit, StopSource, WaitError};
+use tk_park::{FilterOp, Limit, StopSource, WaitError, Waiter, unpark_filter};
 use tk_testing::{Running, is_parked, message, start, start_parked, until};
 
 assert_impl_all!(Condvar: std::panic::UnwindSafe, std::panic::RefUnwindSafe);
@@ -286,6 +286,66 @@ fn a_moved_waiter_is_handed_the_lock_by_the_next_release_after_a_millisecond() {
                 waiter.join();
             });
         }
+    }
+}
+
+/// Waits for the condition, once the lock is free. Keeps the lock then, for others to release.
+fn wait_raw(condvar: &RawCondvar, lock: &RawLock) {
+    lock.acquire();
+    // SAFETY: the lock is held, and guards nothing.
+    let waited = unsafe { condvar.wait_with(lock, Limit::never()) };
+    assert_eq!(waited, Ok(()));
+}
+
+#[test]
+fn a_moved_waiter_is_not_held_back_by_a_handoff_before() {
+    // Now and then, this thread is held up for longer than the interval.
+    for _ in 0..100 {
+        let (condvar, lock) = (RawCondvar::new(), RawLock::new());
+        std::thread::scope(|s| {
+            let moved = start_parked(s, "condition", || wait_raw(&condvar, &lock));
+            until("the lock is free", || lock.try_acquire());
+            let first = start_parked(s, "lock", || lock.acquire());
+            assert_eq!(condvar.notify(1), 1);
+            let notified = Instant::now();
+            until("two milliseconds have passed", || {
+                notified.elapsed() > Duration::from_millis(2)
+            });
+            for owner in [first.owner(), moved.owner()] {
+                lock.release().unwrap();
+                assert_eq!(lock.holder(), Some(owner));
+            }
+            first.join();
+            moved.join();
+        });
+    }
+}
+
+#[test]
+fn a_release_wakes_no_thread_that_was_not_notified_together_with_the_first() {
+    for _ in 0..50 {
+        let (condvar, lock) = (RawCondvar::new(), RawLock::new());
+        // SAFETY: the word of this lock is one of these.
+        let word = unsafe { &*(&raw const *lock.word()).cast::<AtomicU32>() };
+        let queued = std::thread::scope(|s| {
+            let moved = start_parked(s, "condition", || wait_raw(&condvar, &lock));
+            until("the lock is free", || lock.try_acquire());
+            assert_eq!(condvar.notify_all(), 1);
+            let other = start_parked(s, "lock", || lock.acquire());
+            lock.release().unwrap();
+            let mut queued = 0;
+            let look = |_: &Waiter| {
+                queued += 1;
+                FilterOp::Skip
+            };
+            unpark_filter(word, look, |_| 0);
+            until("both have had the lock", || {
+                let _ = lock.release();
+                moved.is_finished() && other.is_finished()
+            });
+            queued
+        });
+        assert_eq!(queued, 1);
     }
 }
 

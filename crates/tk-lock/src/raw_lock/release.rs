@@ -25,15 +25,19 @@
 //! clock. If the first thread in the queue has been there for [`STARVATION_THRESHOLD`], the release
 //! makes it the owner (a handoff), so that no running thread can take the lock first. A thread that
 //! was woken and lost the race queues again, at the end, but its time counts from the start of its
-//! wait. The time of a thread that a notification has moved here counts from the notification. A
-//! light release that has wiped out `PARKED` wakes the first thread without a look at the clock,
-//! once: the mode is ordinary then, and the next release looks.
+//! wait. The time of a thread that a notification has moved here counts from the notification, and
+//! anew if that thread was woken and lost the race. A light release that has wiped out `PARKED`
+//! wakes the first thread without a look at the clock, once: the mode is ordinary then, and the
+//! next release looks.
 //!
 //! **Handoffs have intervals.** A thread that has waited for less than [`STARVATION_LIMIT`] is
-//! handed the lock no sooner than [`HANDOFF_INTERVAL`] after the handoff before, unless the release
-//! is fair. Until then, releases wake the first thread. The time is noted in the waiter that is first
-//! after the handoff, and each release that takes the first waiter out of the queue passes it on to
-//! the next. It is forgotten if that thread gives up, or if a light release wakes it.
+//! handed the lock no sooner than [`HANDOFF_INTERVAL`] after the handoff before. Until then,
+//! releases wake the first thread. A fair release does not wait for the interval, but begins one.
+//! A thread that a notification has moved here is not held back, because its time would begin anew.
+//! The end of the interval is noted in the waiter that is first after the handoff, and each release
+//! that takes the first waiter out of the queue passes it on to the next. It is forgotten if there
+//! is none, if that thread gives up, or if a light release wakes it. Then there is a handoff more,
+//! which harms nobody.
 //!
 //! A thread that was woken in an interval, and lost the race, is at the end of the queue again. But
 //! after the limit, each release brings it closer to the front, and there it is handed the lock. So
@@ -67,12 +71,11 @@ const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 ///
 /// The lock is idle from a handoff until the new owner runs, which takes some ten microseconds. If
 /// all handoffs came one after the other, many starving threads would keep each other starving: 64
-/// times 16 µs is a millisecond.
-const HANDOFF_INTERVAL: Duration = Duration::from_micros(100);
+/// times 16 µs is a millisecond. Sections that take longer than this are handed on one by one.
+const HANDOFF_INTERVAL: Duration = Duration::from_micros(25);
 
-/// How long a thread waits at most until the intervals do not count any more. With a thousand
-/// threads that starve, each is handed the lock within this time.
-const STARVATION_LIMIT: Duration = Duration::from_millis(100);
+/// How long a thread waits until the intervals do not count any more.
+const STARVATION_LIMIT: Duration = Duration::from_millis(10);
 
 /// The way in which a release treats the first thread in the queue.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,13 +88,26 @@ pub(super) enum Unlock {
 
 impl Unlock {
     fn hands_over_to(self, first: &Waiter, now: Instant) -> bool {
-        self == Unlock::Handoff || is_starving(first, now)
+        self == Unlock::Handoff || is_due(first, now)
     }
 }
 
-fn is_starving(first: &Waiter, now: Instant) -> bool {
+fn is_due(first: &Waiter, now: Instant) -> bool {
     let waited = now.saturating_duration_since(first.queued_since());
-    waited >= STARVATION_THRESHOLD && (now >= first.not_before() || waited >= STARVATION_LIMIT)
+    let is_held_back = || {
+        let was_moved = first.queued_since() > first.since();
+        now < first.not_before() && waited < STARVATION_LIMIT && !was_moved
+    };
+    waited >= STARVATION_THRESHOLD && !is_held_back()
+}
+
+/// What a release does to the threads behind the first one.
+struct Behind {
+    /// How many of them it unparks as well: those that were moved here together with the first.
+    companions: u8,
+    first_queued_since: Instant,
+    /// For the waiter that is the first one then.
+    next_handoff: Instant,
 }
 
 impl RawLock {
@@ -221,29 +237,35 @@ impl RawLock {
     #[inline(never)]
     pub(super) fn release_slow(&self, unlock: Unlock) -> Result<(), NotLocked> {
         let new_owner = Cell::new(None);
-        // How many more to unpark, when the first thread has been seen, and the time of the next
-        // handoff.
-        let mut more = None;
-        let filter = |waiter: &Waiter| match &mut more {
+        let mut behind: Option<Behind> = None;
+        let filter = |waiter: &Waiter| match &mut behind {
             None => {
                 let now = Instant::now();
-                more = Some(if unlock.hands_over_to(waiter, now) {
+                let mut companions = waiter.companions();
+                let mut next_handoff = waiter.not_before();
+                if unlock.hands_over_to(waiter, now) {
                     new_owner.set(Some(waiter.owner()));
                     // The token says that the lock is theirs, so no other thread may get it.
-                    (0, checked_add_instant(now, HANDOFF_INTERVAL).unwrap_or(now))
-                } else {
-                    (waiter.companions(), waiter.not_before())
+                    companions = 0;
+                    next_handoff = checked_add_instant(now, HANDOFF_INTERVAL).unwrap_or(now);
+                }
+                behind = Some(Behind {
+                    companions,
+                    first_queued_since: waiter.queued_since(),
+                    next_handoff,
                 });
                 FilterOp::Unpark
             }
-            Some((0, next_handoff)) => {
-                // Handoffs have intervals.
-                waiter.set_not_before(*next_handoff);
-                FilterOp::Stop
-            }
-            Some((more, _)) => {
-                *more -= 1;
+            Some(behind)
+                if behind.companions > 0 && waiter.queued_since() == behind.first_queued_since =>
+            {
+                behind.companions -= 1;
                 FilterOp::Unpark
+            }
+            Some(behind) => {
+                // Handoffs have intervals.
+                waiter.set_not_before(behind.next_handoff);
+                FilterOp::Stop
             }
         };
         let mut result = Ok(());

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::atomic::{AtomicUsize, Ordering::*};
 use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
@@ -367,43 +367,52 @@ fn a_lock_that_was_handed_over_is_held_before_the_new_owner_runs() {
     }
 }
 
-/// Hands a lock to the first of two threads that have waited for this time. Returns whether the
-/// lock is free when that thread has released it. The second one keeps it for long enough.
-fn is_free_after_a_handoff(waited: Duration) -> bool {
+/// Releases a lock, for which `N` threads have waited for this time, once for each of them, and
+/// takes it again in between if it is free. Returns whether each release has handed it over, in
+/// which case another thread has it at once.
+fn handoffs_in_a_row<const N: usize>(waited: Duration) -> [bool; N] {
     let lock = held();
-    let has_looked = AtomicBool::new(false);
     std::thread::scope(|s| {
-        let first = start_parked(s, "lock", || {
-            lock.acquire();
+        let waiters: [_; N] = std::array::from_fn(|_| start_parked(s, "lock", || lock.acquire()));
+        let since = waiters[N - 1].record.blocked_on().unwrap().since();
+        until("all have waited", || since.elapsed() > waited);
+        let handoffs = std::array::from_fn(|_| {
             lock.release().unwrap();
-            let is_free = !lock.is_locked();
-            has_looked.store(true, Relaxed);
-            is_free
+            // A thread that is woken takes longer than this one.
+            !lock.try_acquire()
         });
-        let second = start_parked(s, "lock", || {
-            lock.acquire();
-            until("the first has looked", || has_looked.load(Relaxed));
-            lock.release().unwrap();
+        until("all have had the lock", || {
+            let _ = lock.release();
+            waiters.iter().all(|waiter| waiter.is_finished())
         });
-        let since = second.record.blocked_on().unwrap().since();
-        until("both have waited", || since.elapsed() > waited);
-        lock.release().unwrap();
-        let is_free = first.join();
-        second.join();
-        is_free
+        handoffs
     })
 }
 
-#[test]
-fn of_two_starving_threads_the_second_is_not_handed_the_lock_right_after_the_first() {
-    // The first may lose its processor for longer than the interval, now and then.
-    assert!((0..1000).any(|_| is_free_after_a_handoff(Duration::from_millis(2))));
+/// Whether this happens if the threads are not held up. Each run is over before the interval
+/// between two handoffs is, unless the system takes the processor away meanwhile.
+fn happens(run: impl Fn() -> bool) -> bool {
+    (0..1000).any(|_| run())
 }
 
 #[test]
-fn of_two_threads_that_have_waited_for_long_the_second_is_handed_the_lock_right_after_the_first() {
-    for _ in 0..3 {
-        assert!(!is_free_after_a_handoff(Duration::from_millis(102)));
+fn a_release_right_after_a_handoff_hands_the_lock_to_nobody() {
+    let starving = Duration::from_millis(2);
+    assert!(happens(|| handoffs_in_a_row(starving) == [true, false]));
+}
+
+#[test]
+fn the_interval_counts_for_the_thread_behind_one_that_was_woken_meanwhile() {
+    let starving = Duration::from_millis(2);
+    assert!(happens(
+        || handoffs_in_a_row(starving) == [true, false, false]
+    ));
+}
+
+#[test]
+fn threads_that_have_waited_for_long_are_handed_the_lock_one_after_the_other() {
+    for _ in 0..20 {
+        assert_eq!(handoffs_in_a_row(Duration::from_millis(12)), [true; 3]);
     }
 }
 
