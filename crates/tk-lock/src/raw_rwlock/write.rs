@@ -374,8 +374,9 @@ impl RawRwLock {
             // A change before the limit counts.
             return try_once().ok_or(error);
         }
-        if self.is_read_by_me() {
-            // The thread that has the door may be draining, and wait for this one.
+        if self.is_read_by_me() && (wish == Wish::Write || limit.is_unlimited()) {
+            // The thread that has the upgradable lock may upgrade it, and wait for this one. With a
+            // limit, that is for the limit to end.
             return Err(self.wait_in_vain(wish, limit));
         }
         if limit.is_unlimited()
@@ -468,11 +469,7 @@ impl RawRwLock {
         if limit.is_unlimited() {
             Hopeless::OwnRead(wish).panic();
         }
-        let kind = match wish {
-            Wish::Upgradable => "upgradable lock",
-            _ => "write lock",
-        };
-        let info = WaitInfo::new(kind).held_by(Some(current_owner()));
+        let info = WaitInfo::new("write lock").held_by(Some(current_owner()));
         loop {
             if let Err(reached) = park_while(&self.owner, || true, &info, limit) {
                 return reached;

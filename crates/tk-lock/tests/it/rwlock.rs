@@ -256,6 +256,30 @@ fn waits_for_oneself_panic_by_name() {
 }
 
 #[test]
+fn a_reader_waits_for_the_upgradable_lock_with_a_limit() {
+    in_both_modes(|lock| {
+        let upgradable = lock.upgradable_read();
+        std::thread::scope(|s| {
+            let reader = start(s, || {
+                let _read = lock.read();
+                assert!(lock.try_upgradable_read().is_none());
+                lock.upgradable_read_with(MINUTE).is_ok()
+            });
+            reader.until_parked("upgradable lock");
+            drop(upgradable);
+            assert!(reader.join());
+
+            // A writer that gives up ends the wait too.
+            let read = lock.read();
+            let writer = start_parked(s, "write lock", || lock.write_with(10 * MOMENT).is_ok());
+            assert!(lock.upgradable_read_with(MINUTE).is_ok());
+            drop(read);
+            writer.join();
+        });
+    });
+}
+
+#[test]
 fn an_upgrade_under_the_own_read_panics_and_gives_the_lock_back() {
     in_both_modes(|lock| {
         let read = lock.read();
