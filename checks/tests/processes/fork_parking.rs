@@ -271,6 +271,36 @@ cases! {
         assert!(lock.try_write().is_some());
     }) => |ended| ended.complained(&["a thread that the fork has left behind"]);
 
+    a_reader_that_a_fork_holds_up_has_a_name: || tk_thread::main(|| {
+        // A fork copies one page after the other, and makes a thread wait that writes to a page
+        // which has its turn. So a reader may wait for long between its steps if they write to
+        // pages with much memory in between.
+        drop(RwLock::new(()).read());
+        let between: Vec<_> = (0..1600).map(|_| vec![1_u8; 1 << 16]).collect();
+        let far = Arc::new((RwLock::new(0_u64), [0_u64; 1 << 17]));
+        let over = Arc::new(AtomicBool::new(false));
+        let reader = spawn({
+            let (far, over) = (Arc::clone(&far), Arc::clone(&over));
+            move || {
+                while !over.load(Relaxed) {
+                    for _ in 0..8 {
+                        drop(far.0.read());
+                        (0..500).for_each(|_| std::hint::spin_loop());
+                    }
+                    // So that reads are counted.
+                    *far.0.write() += 1;
+                }
+            }
+        });
+        for _ in 0..60 {
+            // Ends, and does not block.
+            child_of_fork(|| _ = catch_unwind(AssertUnwindSafe(|| *far.0.write() += 1)));
+        }
+        over.store(true, Relaxed);
+        reader.join().unwrap();
+        drop(between);
+    }) => |ended| ended.printed(&[]);
+
     the_child_of_a_child_waits_too: || tk_thread::main(|| {
         fn generation(left: u32) {
             let objects = Objects::new();

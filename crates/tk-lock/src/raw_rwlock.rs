@@ -109,6 +109,14 @@ impl ReadToken {
     fn visible(cell: &'static Cell) -> ReadToken {
         Place::Visible(cell).into()
     }
+
+    /// Takes the note back, of a read that has not been counted.
+    #[inline]
+    fn unnote(self) {
+        if let Place::Counted(note) = self.place {
+            note.unnote();
+        }
+    }
 }
 
 impl From<Place> for ReadToken {

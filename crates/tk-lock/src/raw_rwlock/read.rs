@@ -20,6 +20,13 @@
 //! thread with a live cell of the lock adds a level to it, and a thread with a note adds to the
 //! count, which its first read keeps above zero.
 //!
+//! **Named while counted.** A thread writes its note before it is counted, and clears it after. So in
+//! the child of a fork, a read that a lost thread has left in the count has a name, and a wait for
+//! it panics. A note alone keeps nobody out. Between the two steps there may be milliseconds: a
+//! fork copies one page after the other, and makes a thread wait that writes to one of them. The
+//! exception is a read that is counted by the release that hands it over: its thread notes it when
+//! it wakes up.
+//!
 //! **The lock outlives the call.** A reader that has left looks at the word once more, as to
 //! whether a writer waits for it. The reference to the lock is valid until it returns.
 
@@ -212,9 +219,12 @@ impl RawRwLock {
                     }
                 }
             }
+            // Named while counted.
+            let token = self.note(reader);
             if self.word.count_in(state, reader.is_some()) {
-                return Some(self.note(reader));
+                return Some(token);
             }
+            token.unnote();
         }
     }
 
@@ -239,7 +249,7 @@ impl RawRwLock {
         }
     }
 
-    /// The token of a read that has been counted.
+    /// The token of a read that has been counted, or is about to be.
     fn note(&self, reader: Option<Reader>) -> ReadToken {
         let note = reader.and_then(|Reader { row, id }| row.note(id));
         note.map_or(Place::Unknown, Place::Counted).into()
@@ -274,7 +284,7 @@ impl RawRwLock {
             .into()
     }
 
-    /// The token of a read that the calling thread has been given, counted.
+    /// The token of a read that the calling thread is about to be given, counted.
     pub(super) fn note_mine(&self) -> ReadToken {
         self.note(self.reader())
     }
@@ -347,8 +357,9 @@ impl RawRwLock {
         match token.place {
             Place::Visible(cell) => self.leave(cell),
             Place::Counted(note) => {
-                note.unnote();
+                // Named while counted.
                 self.uncount();
+                note.unnote();
             }
             Place::Unknown => self.uncount(),
         }

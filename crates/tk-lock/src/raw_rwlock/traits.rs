@@ -100,8 +100,9 @@ unsafe impl lock_api::RawRwLockFair for RawRwLock {
 // SAFETY: as above. The thread's read is counted in the step that opens the door.
 unsafe impl lock_api::RawRwLockDowngrade for RawRwLock {
     unsafe fn downgrade(&self, _: GuardNoSend) -> ReadToken {
+        let token = self.note_mine();
         self.open(Step::Written, Keep::Read);
-        self.note_mine()
+        token
     }
 }
 
@@ -191,8 +192,9 @@ unsafe impl lock_api::RawRwLockUpgradeFair for RawRwLock {
 // SAFETY: as above.
 unsafe impl lock_api::RawRwLockUpgradeDowngrade for RawRwLock {
     unsafe fn downgrade_upgradable(&self, _: GuardNoSend) -> ReadToken {
+        let token = self.note_mine();
         self.open(Step::Undrained, Keep::Read);
-        self.note_mine()
+        token
     }
 
     unsafe fn downgrade_to_upgradable(&self, _: GuardNoSend) -> GuardNoSend {
