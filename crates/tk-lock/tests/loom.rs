@@ -138,21 +138,31 @@ fn two_sleepers_are_both_woken() {
     });
 }
 
-#[test]
-fn a_starving_waiter_is_handed_the_lock() {
-    explore("lock: handoff", Some(3), || {
+/// A release against two waiters, the parked ones of which have been so for this time.
+fn release_after(name: &str, nanos: u64) {
+    explore(name, Some(3), move || {
         let guarded = Guarded::new();
         guarded.lock.acquire();
         let others = [adder(&guarded), adder(&guarded)];
         guarded.add();
-        // A thread that is parked by now has been so for two milliseconds.
-        advance(2_000_000);
+        advance(nanos);
         guarded.lock.release().unwrap();
         for other in others {
             other.join().unwrap();
         }
         guarded.finish(3);
     });
+}
+
+#[test]
+fn a_starving_waiter_is_handed_the_lock() {
+    // The clock stands still after that, so the interval goes on.
+    release_after("lock: handoff", 2_000_000);
+}
+
+#[test]
+fn waiters_that_have_starved_for_long_are_handed_the_lock_one_after_the_other() {
+    release_after("lock: handoffs in a row", 20_000_000);
 }
 
 #[test]
