@@ -71,6 +71,16 @@
 //!
 //! A wait with a limit reaches it in all these cases.
 //!
+//! # The life of a lock
+//!
+//! A lock must exist until the call that unlocks it has returned, and not only until another thread
+//! can take it. On Linux, where no thread has slept for the lock lately, a guard releases it with a
+//! plain store, and then looks at it once more to see whether a thread has begun to sleep. A
+//! reference or an `Arc` guarantees that the lock exists. Unsafe code may not free it earlier. For
+//! example, if a lock guards the reference count of the object that it is part of, the thread that
+//! takes the count to zero must not free the object while another thread still unlocks it. A thread
+//! that unlocks needs a reference of its own.
+//!
 //! # Initializations
 //!
 //! A limit ends the wait for another thread's initialization, and never the initialization.

@@ -46,10 +46,11 @@
 //! | | parking_lot | here |
 //! |---|---|---|
 //! | bytes of a [`Mutex`], [`RwLock`], [`Condvar`], [`Once`] beside the value | 1, 8, 8, 1 | 8, 16, 16, 16 |
-//! | a recursive `read` while a writer waits | blocks forever | is granted |
+//! | a recursive `read` while a writer waits | blocks forever | is granted, up to 4,095 levels; one more panics |
 //! | `read_recursive` while a writer waits for *another* thread's read | is granted | waits for the writer, unless the feature `send_guard` is on |
 //! | `wait_while_until`, `wait_while_for` when the time is up | end | look at the condition once more, as in 0.13 |
 //! | a read guard is released by another thread, by unsafe code | works | needs the feature `send_guard` |
+//! | the next owner of a [`Mutex`] frees it before the call that unlocks it has returned, by unsafe code | works | is undefined behavior: that call looks at the lock once more |
 //! | the feature `deadlock_detection`, the module `deadlock` | yes | no; the kit's own tools show what each thread waits for |
 //! | the feature `owning_ref` | yes | no: that crate is known to be unsound |
 //! | a crate deeper in the program that uses parking_lot | | stays with it: see the [README] |
