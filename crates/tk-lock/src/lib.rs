@@ -51,15 +51,18 @@
 //! # Fairness
 //!
 //! A running thread may take a free lock before the threads in the queue (barging), because it is
-//! faster than a thread that has to wake up. But the releases that find a queue look at the
-//! clock. If the first thread in the queue has been there for a millisecond, the release hands the
-//! lock to it. Between two such handoffs there are 100 µs, unless the thread has waited for 100 ms.
-//! The time of a thread that a condition variable has notified counts from the notification. A fair
+//! faster than a thread that has to wake up. But the releases that find a queue look at the clock.
+//! Once the first thread in the queue has waited for a millisecond, the release hands the lock to
+//! it (a handoff), but not sooner than 25 µs after the handoff before. In that interval, releases
+//! wake the first thread as usual. Once the thread has waited for 10 ms, or if a condition variable
+//! has notified it and moved it into the queue, it is handed the lock without the interval. Its
+//! time counts from the notification then. The handoffs of an [`RwLock`] have no interval. A fair
 //! release ([`unlock_fair`](RLockGuard::unlock_fair), [`bump`](RLockGuard::bump)) hands the lock
 //! over in any case.
 //!
 //! A thread that waits spins for some microseconds before it enters the queue. A fair release that
-//! finds the queue empty, but a thread spinning, yields until that thread has the lock.
+//! finds the queue empty, but a thread spinning, yields until that thread has the lock, or until
+//! another thread has run, or for 4 µs.
 //!
 //! # Locks that no thread will release
 //!
