@@ -35,6 +35,9 @@ use tk_core::__private::RegistrationExt;
 use tk_core::__private::fork::{Inherit, Mutex};
 use tk_core::Registration;
 
+/// The name of the threads that call.
+pub(crate) const NAME: &str = "tk-watch-tell";
+
 /// How long others wait for a call at most.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -163,8 +166,7 @@ fn start(
     under_way.threads += 1;
     drop(under_way);
     let place = Place(Some(line));
-    let name = "tk-watch-tell";
-    let registration = Registration::unlisted(name);
+    let registration = Registration::unlisted(NAME);
     let body = move || {
         let mut place = place;
         registration.begin();
@@ -177,7 +179,7 @@ fn start(
             call.end();
         }
     };
-    let started = thread::Builder::new().name(name.into()).spawn(body);
+    let started = thread::Builder::new().name(NAME.into()).spawn(body);
     started.map(|_| call).map_err(Refused::NoThread)
 }
 

@@ -57,7 +57,8 @@
 //! - Reads without a name (see the known limits in the design page).
 //!
 //! If all threads wait without a limit, and nothing is in sight that could wake them, that is
-//! reported as a suspicion, with `log::warn!`.
+//! reported once as a suspicion, with `log::warn!`, on Linux. While a thread waits without a limit,
+//! the watcher looks again after a second, and then less and less often, down to every ten seconds.
 //!
 //! # The environment variable
 //!
@@ -107,6 +108,7 @@ pub mod profile;
 mod scan;
 mod signal;
 mod snapshot;
+mod suspicion;
 mod text;
 pub mod trace;
 mod watchdog;

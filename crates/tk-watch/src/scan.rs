@@ -42,6 +42,12 @@ impl Seen {
     pub(crate) fn is_of_watcher(&self) -> bool {
         !self.record.is_listed() && self.record.name().starts_with(crate::watcher::NAME)
     }
+
+    /// Whether the thread serves this crate, and calls none of the program's code, which might wake
+    /// other threads.
+    pub(crate) fn only_watches(&self) -> bool {
+        self.is_of_watcher() && *self.record.name() != *crate::call::NAME
+    }
 }
 
 impl SeenWait {

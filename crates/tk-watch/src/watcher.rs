@@ -4,11 +4,12 @@
 //! | cause of a wake-up | action |
 //! |---|---|
 //! | a report of a wait for something held | looks for deadlocks |
-//! | a report of another wait | looks whether all threads wait |
+//! | a report of any wait, or the time of the next look | looks whether all threads wait |
 //! | a scan that has found something in motion | looks again, a moment later |
 //! | the time of a watchdog, or of a dump that was asked for | writes a dump |
 //!
-//! While no thread waits for long, it is never woken.
+//! While no thread waits without a limit for long, it is never woken. `suspicion.rs` has the looks
+//! whether all threads wait.
 //!
 //! # Invariants
 //!
@@ -33,7 +34,7 @@ use std::time::{Duration, Instant};
 
 use log::Level;
 use tk_core::__private::fork::{Mutex, generation};
-use tk_core::__private::{RegistrationExt, ThreadRecordExt, call_guarded};
+use tk_core::__private::{RegistrationExt, call_guarded};
 use tk_core::Registration;
 use tk_park::__private::{Report, break_wait, watch};
 
@@ -42,8 +43,8 @@ use crate::detect::{self, Completeness, Found, Outlook, Reported};
 use crate::dump::Describer;
 use crate::install::{Hook, Reaction, Settings};
 use crate::output::{Destination, write_aside};
-use crate::scan::{Scan, Seen};
-use crate::snapshot::{ForeignThreads, foreign_threads};
+use crate::scan::Scan;
+use crate::suspicion::Suspicion;
 use crate::{Deadlock, watchdog};
 
 /// The name of the thread, and the beginning of those of others that serve this crate.
@@ -66,8 +67,6 @@ const BETWEEN_SCANS: Duration = Duration::from_millis(40);
 /// The limit of that time, so that deadlocks are found in time even with so many threads that a
 /// scan takes long.
 const LONGEST_REST: Duration = Duration::from_millis(400);
-/// How often the watcher looks at most whether all threads wait.
-const BETWEEN_SUSPICIONS: Duration = Duration::from_secs(1);
 
 /// Called by a thread that waits: allocates nothing.
 fn hear(report: Report) {
@@ -144,36 +143,28 @@ fn wait_until_chosen() -> bool {
     }
 }
 
-/// When the watcher is to do what it has not done yet.
-#[derive(Default)]
-struct Due {
-    scan: Option<Instant>,
-    suspicion: Option<Instant>,
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+pub(crate) fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
 
 fn run() {
     let mut reported = Reported::default();
-    let mut suspected = None;
-    let mut due = Due::default();
+    let mut due_scan = None;
     let mut next_scan = Instant::now();
-    let mut next_suspicion = Instant::now();
+    let mut suspicion = Suspicion::new(next_scan);
     loop {
         // Acquire: pairs with the Release in `ring`.
         let bell = BELL.swap(0, Acquire);
         if bell & HELD != 0 {
-            due.scan = earlier(due.scan, Some(next_scan));
+            due_scan = earlier(due_scan, Some(next_scan));
         }
         if bell != 0 {
-            due.suspicion = earlier(due.suspicion, Some(next_suspicion));
+            suspicion.hear();
         }
         let now = Instant::now();
         let settings = Settings::current();
-        if due.scan.is_some_and(|at| at <= now) {
-            due.scan = None;
+        if due_scan.is_some_and(|at| at <= now) {
+            due_scan = None;
             if settings.finds_deadlocks() {
                 let scan = Scan::now();
                 let outlook = match settings.reaction() {
@@ -186,19 +177,13 @@ fn run() {
                     react(&settings, &scan, &found);
                 }
                 if completeness == Completeness::Repeat {
-                    due.scan = Some(next_scan);
+                    due_scan = Some(next_scan);
                 }
             }
         }
-        if due.suspicion.is_some_and(|at| at <= now) {
-            due.suspicion = None;
-            next_suspicion = now + BETWEEN_SUSPICIONS;
-            if settings.finds_deadlocks() {
-                look_whether_all_wait(&settings, &mut suspected);
-            }
-        }
+        suspicion.look_if_due(&settings, now);
         let other = earlier(settings.dump_if_due(now), watchdog::bark(&settings, now));
-        let next = earlier(earlier(due.scan, due.suspicion), other);
+        let next = earlier(earlier(due_scan, suspicion.due()), other);
         // The bell is heard. Relaxed: the swap acquires.
         if BELL.load(Relaxed) != 0 {
             continue;
@@ -253,7 +238,7 @@ fn call_hook(hook: &Arc<Hook>, deadlock: &Arc<Deadlock>, report: Option<Call>) -
 
 /// Returns the destinations of reports: the logger, if there is one, and the standard error if
 /// there is none, or if the process is about to abort, which the logger may not survive.
-fn places(settings: &Settings) -> Vec<Destination> {
+pub(crate) fn places(settings: &Settings) -> Vec<Destination> {
     let mut places = settings.report_destinations();
     let is_silent = log::max_level() == log::LevelFilter::Off;
     if !is_silent {
@@ -276,45 +261,4 @@ fn break_last(scan: &Scan, found: &Found, text: &str) -> bool {
         let record = &scan.threads[link.position].record;
         break_wait(record, link.wait.look.number, Arc::from(text))
     })
-}
-
-/// Says that all threads wait without a limit, if that is so and has not been said.
-fn look_whether_all_wait(settings: &Settings, suspected: &mut Option<Vec<(u64, u64)>>) {
-    let scan = Scan::now();
-    let mut state = Vec::new();
-    for seen in &scan.threads {
-        let record = &seen.record;
-        match &seen.wait {
-            // The service of timers waits without a limit if no timer is pending.
-            Some(wait) if wait.look.is_unlimited() => {
-                if record.is_listed() {
-                    state.push((record.id().get(), wait.look.number));
-                }
-            }
-            None if seen.is_of_watcher() => {}
-            // It runs, or goes on by itself.
-            _ => return,
-        }
-    }
-    let known = scan.threads.iter().filter_map(Seen::native_id);
-    let is_alone = match foreign_threads(&known.collect()) {
-        ForeignThreads::Known(threads) => threads.is_empty(),
-        ForeignThreads::Unknown(_) => false,
-    };
-    let is_in_deadlock = !detect::deadlocks(&scan, &mut Reported::default(), Outlook::Stuck)
-        .0
-        .is_empty();
-    if state.is_empty() || !is_alone || is_in_deadlock {
-        return;
-    }
-    if suspected.as_ref() == Some(&state) {
-        return;
-    }
-    let text = format!(
-        "all threads wait without a limit, and no timer is pending: only a signal or another \
-         process can wake them\n{}",
-        crate::dump()
-    );
-    *suspected = Some(state);
-    write_aside(places(settings), Level::Warn, Arc::from(text));
 }

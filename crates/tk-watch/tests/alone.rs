@@ -28,6 +28,24 @@ fn main() {
             tk_watch::install().start().unwrap();
             Event::new().wait();
         }),
+        Ok("all-wait-later") => tk_thread::main(|| {
+            tk_watch::install().start().unwrap();
+            let main = tk_thread::current();
+            // It ends without setting the event, and begins no wait without a limit.
+            tk_thread::spawn(move || {
+                // By then the watcher has heard of that wait, and has looked.
+                let since = || Some(main.blocked_on()?.since());
+                tk_testing::until("the main thread waits for long", || {
+                    since().is_some_and(|since| since.elapsed() > Duration::from_millis(1500))
+                });
+            });
+            Event::new().wait();
+        }),
+        Ok("all-wait-and-watchdog") => tk_thread::main(|| {
+            tk_watch::install().start().unwrap();
+            let _dog = tk_watch::watchdog("dog", Duration::from_millis(2300)).unwrap();
+            Event::new().wait();
+        }),
         Ok("panic") => tk_thread::main(|| {
             tk_watch::install().at_panic().start().unwrap();
             let thread = Builder::new().name("panics").spawn(|| panic!("on purpose"));
@@ -496,6 +514,18 @@ fn run_tests() {
                 let seen = run_until("all-wait", None, "only a signal or another process");
                 assert!(seen.contains("all threads wait without a limit"), "{seen}");
             }
+        }),
+        #[cfg(target_os = "linux")]
+        ("a program that comes to hang later is suspected", || {
+            let seen = run_until("all-wait-later", None, "only a signal or another process");
+            assert!(seen.contains("all threads wait without a limit"), "{seen}");
+        }),
+        #[cfg(target_os = "linux")]
+        ("a program that hangs is suspected once", || {
+            // The watchdog barks when the watcher has looked twice.
+            let seen = run_until("all-wait-and-watchdog", None, "was not petted");
+            let suspicions = seen.matches("all threads wait without a limit");
+            assert_eq!(suspicions.count(), 1, "{seen}");
         }),
         ("a panic is followed by a dump", || {
             let (output, stderr) = run("panic", None);
