@@ -57,6 +57,10 @@ pub trait ThreadRecordExt {
     /// Returns whether a fork has left the thread behind in the parent of this process.
     fn is_lost(&self) -> bool;
 
+    /// Returns whether the OS thread is another thread of the kit for a while, by [`run_as`]. Then
+    /// this one neither runs nor waits. The answer may be out of date.
+    fn is_suspended(&self) -> bool;
+
     /// Returns whether `enumerate` shows the thread while it is alive.
     fn is_listed(&self) -> bool;
 
@@ -108,6 +112,10 @@ impl ThreadRecordExt for ThreadRecord {
 
     fn is_lost(&self) -> bool {
         ThreadRecord::is_lost(self)
+    }
+
+    fn is_suspended(&self) -> bool {
+        ThreadRecord::is_suspended(self)
     }
 
     fn is_listed(&self) -> bool {

@@ -448,6 +448,7 @@ pub(crate) struct Suspended {
 pub(crate) fn suspend() -> Suspended {
     if let Some(record) = guard_record() {
         record.run_at_exit_so_far();
+        record.set_suspended(true);
     }
     let suspended = Suspended {
         record: take_guard_record(),
@@ -472,6 +473,7 @@ impl Suspended {
         OWNER.set(self.owner);
         set_slot(self.slot);
         if let Some(record) = &self.record {
+            record.set_suspended(false);
             record.restore_os_name();
         }
         // `Program::current` of the outer thread again.

@@ -83,6 +83,8 @@ struct Inner {
     seen_gone: AtomicBool,
     /// Whether the function that the thread was started with has ended.
     has_returned: AtomicBool,
+    /// Whether the OS thread is another thread of the kit for a while: see `run_as.rs`.
+    is_suspended: AtomicBool,
     program: Mutex<Kept<Program>>,
     /// The name that the thread was registered with. `None` until somebody asks for a default name.
     first_name: Option<Arc<str>>,
@@ -130,6 +132,7 @@ impl ThreadRecord {
             left_at: Mutex::new(None),
             seen_gone: AtomicBool::new(false),
             has_returned: AtomicBool::new(false),
+            is_suspended: AtomicBool::new(false),
             program: Mutex::new(Kept::none()),
             first_name: name,
             new_name: Mutex::new(Kept::none()),
@@ -458,6 +461,18 @@ impl ThreadRecord {
     /// Of a thread that tk did not start, this is known only after it has left the registry.
     pub(crate) fn is_in_last_destructors(&self) -> bool {
         self.0.has_returned.load(Ordering::Relaxed) || !self.is_alive()
+    }
+
+    /// Notes whether the OS thread is another thread of the kit for a while.
+    pub(crate) fn set_suspended(&self, is_suspended: bool) {
+        // Relaxed: nothing else is read by it.
+        self.0.is_suspended.store(is_suspended, Ordering::Relaxed);
+    }
+
+    /// Whether the OS thread is another thread of the kit for a while, so that this one neither
+    /// runs nor waits. The answer may be out of date.
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.0.is_suspended.load(Ordering::Relaxed)
     }
 
     /// Whether a fork has left the thread behind in the parent of this process.

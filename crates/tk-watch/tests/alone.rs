@@ -41,6 +41,22 @@ fn main() {
             });
             Event::new().wait();
         }),
+        Ok("all-wait-in-timer") => tk_thread::main(|| {
+            static NEVER: Event = Event::new();
+            tk_watch::install().start().unwrap();
+            // A service that ends has no thread that waits for other timers.
+            let service = tk_timer::TimerService::new();
+            let (runs, is_run) = std::sync::mpsc::channel();
+            let wait = move || {
+                runs.send(()).unwrap();
+                NEVER.wait();
+            };
+            let timer = tk_timer::Timer::new(Duration::ZERO, wait);
+            timer.start_on(&service);
+            is_run.recv().unwrap();
+            drop(service);
+            NEVER.wait();
+        }),
         Ok("all-wait-and-watchdog") => tk_thread::main(|| {
             tk_watch::install().start().unwrap();
             let _dog = tk_watch::watchdog("dog", Duration::from_millis(2300)).unwrap();
@@ -518,6 +534,15 @@ fn run_tests() {
         #[cfg(target_os = "linux")]
         ("a program that comes to hang later is suspected", || {
             let seen = run_until("all-wait-later", None, "only a signal or another process");
+            assert!(seen.contains("all threads wait without a limit"), "{seen}");
+        }),
+        #[cfg(target_os = "linux")]
+        ("a timer's function that hangs is suspected", || {
+            let seen = run_until(
+                "all-wait-in-timer",
+                None,
+                "only a signal or another process",
+            );
             assert!(seen.contains("all threads wait without a limit"), "{seen}");
         }),
         #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use tk_core::__private::{RegistrationExt, run_as};
+use tk_core::__private::{RegistrationExt, ThreadRecordExt, run_as};
 use tk_core::{
     Registration, at_thread_exit, current, current_id, current_owner, current_slot, enumerate,
     thread_at,
@@ -24,8 +24,10 @@ fn the_function_runs_as_the_registered_thread_which_ends_with_it() {
             assert_eq!((current_owner(), current_id()), (inner.owner(), inner.id()));
             assert_ne!(current_owner(), owner);
             assert!(enumerate().contains(&inner));
+            assert!(outer.is_suspended() && !inner.is_suspended());
             inner
         });
+        assert!(!outer.is_suspended());
         assert!(!inner.is_alive() && !enumerate().contains(&inner));
         assert_eq!(current(), outer);
         assert_eq!(

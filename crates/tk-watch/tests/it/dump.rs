@@ -246,3 +246,27 @@ fn many_threads_take_a_reasonable_time() {
         .into_iter()
         .for_each(|thread| thread.join().unwrap());
 }
+
+#[test]
+fn a_thread_that_calls_the_function_of_a_timer_is_shown_as_that_timer_alone() {
+    let (runs, is_run) = std::sync::mpsc::channel();
+    let go_on = Arc::new(Event::new());
+    let mine = Arc::clone(&go_on);
+    let timer = move || {
+        runs.send(tk_core::current().native_id()).unwrap();
+        mine.wait();
+    };
+    let timer = tk_timer::Timer::new(Duration::ZERO, timer).name("alone");
+    let timer = timer.start();
+    let native_id = is_run.recv().unwrap();
+    let snapshot = tk_watch::dump();
+    let mut names = Vec::new();
+    for thread in &snapshot.threads {
+        if thread.native_id == native_id {
+            names.push(&*thread.name);
+        }
+    }
+    assert!(native_id.is_none() || names == ["alone"], "{snapshot}");
+    go_on.set();
+    timer.join().unwrap();
+}
