@@ -281,7 +281,7 @@ fn rows() -> Vec<Row> {
         tk_watch::profile::Held = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_watch::trace::Options = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_parking_lot::RawFairMutex = "Send Sync UnwindSafe RefUnwindSafe Unpin";
-        tk_parking_lot::RawRwLockRecursive = "Send Sync UnwindSafe RefUnwindSafe Unpin";
+        tk_parking_lot::RawRwLock = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_parking_lot_012::RawFairMutex = "Send Sync UnwindSafe RefUnwindSafe Unpin";
         tk_parking_lot_012::Condvar = "Send Sync UnwindSafe RefUnwindSafe Unpin"
             as std::sync::Condvar;

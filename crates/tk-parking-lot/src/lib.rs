@@ -71,6 +71,7 @@
 mod condvar;
 mod fair_mutex;
 mod mutex;
+mod raw_rwlock;
 mod recursive_rwlock;
 mod remutex;
 mod rwlock;
@@ -86,6 +87,7 @@ pub use lock_api::{
     ArcRwLockWriteGuard,
 };
 pub use mutex::{MappedMutexGuard, Mutex, MutexGuard, RawMutex};
+pub use raw_rwlock::RawRwLock;
 pub use recursive_rwlock::{
     MappedRecursiveRwLockReadGuard, MappedRecursiveRwLockWriteGuard, RawRwLockRecursive,
     RecursiveRwLock, RecursiveRwLockReadGuard, RecursiveRwLockUpgradableReadGuard,
@@ -93,7 +95,7 @@ pub use recursive_rwlock::{
 };
 pub use remutex::{MappedReentrantMutexGuard, ReentrantMutex, ReentrantMutexGuard};
 pub use rwlock::{
-    MappedRwLockReadGuard, MappedRwLockWriteGuard, RawRwLock, RwLock, RwLockReadGuard,
+    MappedRwLockReadGuard, MappedRwLockWriteGuard, RwLock, RwLockReadGuard,
     RwLockUpgradableReadGuard, RwLockWriteGuard,
 };
 #[doc(inline)]

@@ -1,11 +1,6 @@
 //! The readers-writer lock.
 
-/// The lock inside an [`RwLock`].
-#[cfg(not(feature = "send_guard"))]
-pub use tk_lock::RawRwLock;
-/// The lock inside an [`RwLock`].
-#[cfg(feature = "send_guard")]
-pub use tk_lock::RawSendRwLock as RawRwLock;
+use crate::RawRwLock;
 
 /// A value that many threads can read at the same time, or one thread can write.
 ///

@@ -3,11 +3,12 @@
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
+use lock_api::RawRwLock as _;
 use tk_parking_lot as parking_lot;
 use tk_parking_lot::{
     Condvar, MappedRecursiveRwLockReadGuard, MappedRecursiveRwLockWriteGuard, Once, RawCondvar,
-    RawRwLockRecursive, RecursiveRwLock, RecursiveRwLockReadGuard,
-    RecursiveRwLockUpgradableReadGuard, RecursiveRwLockWriteGuard, lock_api,
+    RawRwLock, RawRwLockRecursive, RecursiveRwLock, RecursiveRwLockReadGuard,
+    RecursiveRwLockUpgradableReadGuard, RecursiveRwLockWriteGuard, RwLock, lock_api,
 };
 use tk_testing::start_parked;
 
@@ -57,10 +58,65 @@ fn a_recursive_lock_is_built_of_its_parts() {
     assert_eq!(condvar.notify_all(), 0);
 }
 
+#[test]
+fn the_raw_lock_has_its_parameter() {
+    let free: RawRwLock = RawRwLock::INIT;
+    static PLAIN: lock_api::RwLock<RawRwLock<false>, u32> =
+        lock_api::RwLock::from_raw(RawRwLock::<false>::INIT, 1);
+    static RECURSIVE: lock_api::RwLock<RawRwLock<true>, u32> =
+        lock_api::RwLock::from_raw(RawRwLock::INIT, 1);
+
+    struct Holder<const RECURSIVE: bool>(RawRwLock<RECURSIVE>);
+    impl<const RECURSIVE: bool> Holder<RECURSIVE> {
+        const fn free() -> Self {
+            Self(RawRwLock::<RECURSIVE>::INIT)
+        }
+    }
+    fn is_recursive<const R: bool>(lock: &lock_api::RwLock<RawRwLock<R>, u32>) -> bool {
+        drop(lock.write());
+        drop(lock_api::RwLockUpgradableReadGuard::upgrade(
+            lock.upgradable_read(),
+        ));
+        let read = (lock.read(), lock.try_read(), lock.try_read_for(MOMENT));
+        R && read.1.is_some() && read.2.is_some()
+    }
+
+    let plain: &'static RwLock<u32> = &PLAIN;
+    let recursive: &'static RecursiveRwLock<u32> = &RECURSIVE;
+    assert!(!is_recursive(plain) && is_recursive(recursive));
+    assert!(is_recursive(&RwLock::<u32>::new(1)) == is_recursive(plain));
+    let same: RawRwLockRecursive = Holder::<true>::free().0;
+    assert!(!same.is_locked() && !Holder::<false>::free().0.is_locked());
+    assert_eq!(format!("{free:?}"), format!("{same:?}"));
+    assert_eq!(size_of::<RawRwLock>(), 16);
+    assert_eq!(size_of::<RawRwLock<true>>(), 16);
+}
+
+/// A lock that knows its readers grants a thread's second read in any case.
+#[cfg(feature = "send_guard")]
+#[test]
+fn only_a_recursive_lock_is_read_while_a_writer_waits() {
+    let (plain, recursive) = (RwLock::new(()), RecursiveRwLock::new(()));
+    let reads = (plain.read(), recursive.read());
+    scope(|s| {
+        let writers = [
+            start_parked(s, "write lock", || drop(plain.write())),
+            start_parked(s, "write lock", || drop(recursive.write())),
+        ];
+        assert!(plain.try_read().is_none() && plain.try_read_for(MOMENT).is_none());
+        assert!(recursive.try_read().is_some() && recursive.try_read_for(MOMENT).is_some());
+        drop(recursive.read());
+        drop(reads);
+        for writer in writers {
+            writer.join();
+        }
+    });
+}
+
 #[cfg(not(feature = "send_guard"))]
 #[test]
 fn a_thread_that_waits_for_itself_panics() {
-    use tk_parking_lot::{Mutex, RwLock};
+    use tk_parking_lot::Mutex;
     use tk_testing::start;
 
     let (mutex, rwlock) = (Mutex::new(()), RwLock::new(()));
