@@ -48,7 +48,7 @@
 //! | | parking_lot | here |
 //! |---|---|---|
 //! | bytes of a [`Mutex`], [`RwLock`], [`Condvar`], [`Once`] beside the value | 1, 8, 8, 1 | 8, 16, 16, 16 |
-//! | a recursive `read` while a writer waits | blocks forever | is granted, up to 4,095 levels; one more panics |
+//! | a recursive `read` while a writer waits | blocks forever | is granted, up to 4,095 levels; one more ends the program with a message |
 //! | `read_recursive` while a writer waits for *another* thread's read | is granted | waits for the writer, unless the feature `send_guard` is on |
 //! | `wait_while_until`, `wait_while_for` when the time is up | end | look at the condition once more, as in 0.13 |
 //! | a read guard is released by another thread, by unsafe code | works | needs the feature `send_guard` |
