@@ -3,7 +3,9 @@
 use std::panic::{catch_unwind, panic_any, resume_unwind};
 use std::sync::Arc;
 
-use tk_thread::{Builder, Exit, default_excepthook, exit, set_excepthook, spawn, take_excepthook};
+use tk_thread::{
+    Builder, Exit, catch_panic, default_excepthook, exit, set_excepthook, spawn, take_excepthook,
+};
 
 use crate::{cases, say};
 
@@ -26,6 +28,51 @@ impl Drop for Explosive {
     fn drop(&mut self) {
         panic!("second");
     }
+}
+
+/// Its drop panics and catches that, this many times.
+struct CatchesInDrop(u32);
+
+impl Drop for CatchesInDrop {
+    fn drop(&mut self) {
+        for number in 0..self.0 {
+            assert!(catch_unwind(|| panic!("inner {number}")).is_err());
+        }
+    }
+}
+
+/// Runs a thread that panics with such a value, and says where `join` says that it panicked.
+fn run_catching(times: u32) {
+    let line = line!() + 3;
+    let handle = spawn(move || {
+        let _catches = CatchesInDrop(times);
+        panic!("outer");
+    });
+    let error = handle.join().unwrap_err();
+    let found = error.location().map(|location| location.line());
+    say(&format!("{} {}", error.message(), found == Some(line)));
+}
+
+/// A panic in a destructor of a thread-local that is older than all of the kit's.
+fn panic_late() {
+    struct Late;
+    impl Drop for Late {
+        fn drop(&mut self) {
+            let error = catch_panic(|| panic!("late")).unwrap_err();
+            say(&format!(
+                "{} {}",
+                error.message(),
+                error.location().is_some()
+            ));
+        }
+    }
+    thread_local!(static LATE: Late = const { Late });
+    let thread = std::thread::spawn(|| {
+        LATE.with(|_| ());
+        catch_panic(|| ()).unwrap();
+        tk_thread::current();
+    });
+    thread.join().unwrap();
 }
 
 cases! {
@@ -197,8 +244,57 @@ cases! {
         });
     } => |ended| {
         assert_eq!(ended.stdout, "sent on false\nnot caught true\n", "{ended:#?}");
-        // The panic that was noted, and the one that might have been the end of the program.
-        ended.complained(&["caught\nException in thread painter:\n", "not caught\n"]);
+        assert!(ended.stderr.is_empty(), "{ended:#?}");
+    };
+
+    a_panic_during_which_others_are_caught_is_reported_once: || {
+        run_catching(1);
+    } => |ended| {
+        assert_eq!(ended.stdout, "outer true\n", "{ended:#?}");
+        ended.complained(&["outer\n", "inner 0\n"]);
+    };
+
+    a_hook_gets_the_location_of_a_panic_during_which_others_are_caught: || {
+        set_excepthook(|panic| {
+            say(&format!("hook: {} {}", panic.message(), panic.location().is_some()));
+        });
+        run_catching(1);
+        run_catching(100);
+    } => |ended| {
+        let once = "hook: outer true\nouter true\n";
+        assert_eq!(ended.stdout, once.repeat(2), "{ended:#?}");
+        assert!(ended.stderr.is_empty(), "{ended:#?}");
+    };
+
+    a_panic_after_many_that_were_caught_has_its_location: || {
+        set_excepthook(|panic| say(&format!("{} {}", panic.message(), panic.location().is_some())));
+        run("painter", || {
+            drop(CatchesInDrop(100));
+            panic!("not caught");
+        });
+    } => |ended| ended.printed(&["not caught true"]);
+
+    a_panic_in_a_late_destructor_is_reported_once: || {
+        panic_late();
+        set_excepthook(|panic| {
+            say(&format!("hook: {} {}", panic.message(), panic.location().is_some()));
+        });
+        panic_late();
+    } => |ended| {
+        assert_eq!(ended.stdout, "late true\nhook: late true\nlate true\n", "{ended:#?}");
+        assert_eq!(ended.stderr.matches("late\n").count(), 1, "{ended:#?}");
+    };
+
+    a_panic_that_cannot_unwind_is_written_out_with_a_hook: || {
+        extern "C" fn cannot_unwind() {
+            panic!("first");
+        }
+        set_excepthook(|_| say("never"));
+        let _ = spawn(|| cannot_unwind()).join();
+    } => |ended| {
+        assert!(!ended.status.success() && ended.stdout.is_empty(), "{ended:#?}");
+        let counts = ["first\n", "cannot unwind\n"].map(|line| ended.stderr.matches(line).count());
+        assert_eq!(counts, [1, 1], "{ended:#?}");
     };
 
     a_second_panic_while_the_first_unwinds_loses_neither: || {

@@ -14,6 +14,7 @@
 //! |---|---|---|
 //! | the default | writes `Exception in thread NAME:`, and calls the panic hook that was there | nothing more |
 //! | the program's own | keeps the panic as *pending* | calls the excepthook |
+//! | the program's own, at a panic that can't unwind | writes all that are pending, and this one | is never reached |
 //! | the program's own, with `panic = "abort"` | calls the excepthook | is never reached |
 //!
 //! # Invariants
@@ -23,25 +24,30 @@
 //! the panic and the catch scope. If the excepthook is removed in between, the default reports the
 //! panic at the catch scope.
 //!
-//! **No panic is lost.** If a second panic comes while one is pending, the pending one was caught
-//! by the user's code, or the second panic is about to abort the process because it comes from a
-//! drop that the first one runs. The two can't be told apart, so both are reported immediately. If
-//! the process goes on, an excepthook gets the second one at the catch scope as well: this is the
-//! one exception from *reported once*.
+//! **No panic is lost.** A drop that panics while another panic unwinds ends in a third panic, of
+//! the standard library, which can't unwind and aborts the process. So does a panic in a function
+//! that can't unwind. The panics that are pending then are written out. Some of them may have been
+//! caught by the user's code: the panic hook can't tell.
 //!
-//! **Matching message.** At the catch scope, the pending panic is taken for the one that arrives
-//! only if their messages are equal. It may belong to another panic, which was caught. A payload
-//! that was passed to `resume_unwind` has no pending panic, because the panic hook does not run for
-//! it.
+//! **Matching message.** At the catch scope, the latest pending panic with the same message as the
+//! one that arrives is taken for it. The others were caught, before it or in a drop that it ran. A
+//! payload that was passed to `resume_unwind` has no pending panic, because the panic hook does not
+//! run for it.
+//!
+//! **Bounded.** A scope keeps the first pending panic and the latest ones, [`MAX_PENDING`] in all.
+//! The first, because a drop that it runs may catch all the others, and the latest, because the
+//! others may have been caught before. If the one that arrives is no longer kept, then its location
+//! is not known, and it is reported once more.
 //!
 //! **`Exit` is silent.** A panic with the payload [`Exit`] is reported nowhere.
 //!
-//! **Innermost scope.** A pending panic belongs to the innermost catch scope. That of an outer
-//! scope, which is unwinding toward it, is put aside until the inner scope is left.
+//! **Innermost scope.** A pending panic belongs to the innermost catch scope. Those of an outer
+//! scope, one of which may be unwinding toward it, are put aside until the inner scope is left.
 
 use std::any::Any;
 use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -57,9 +63,16 @@ thread_local! {
     /// The number of catch scopes that the calling thread is inside of.
     static CATCH_DEPTH: Cell<u32> = const { Cell::new(0) };
 
-    /// The latest panic of this thread, until it reaches a catch scope.
-    static PENDING: RefCell<Option<PendingPanic>> = const { RefCell::new(None) };
+    /// The panics of this thread in the innermost catch scope, the latest last.
+    ///
+    /// Not dropped with the thread, so that a destructor which runs very late has it too. It leaks
+    /// nothing: a scope empties it when it is left.
+    static PENDING: ManuallyDrop<RefCell<Vec<PendingPanic>>> =
+        const { ManuallyDrop::new(RefCell::new(Vec::new())) };
 }
+
+/// The number of panics that a catch scope keeps: *bounded*.
+const MAX_PENDING: usize = 8;
 
 /// A panic as the panic hook has seen it.
 struct PendingPanic {
@@ -74,7 +87,7 @@ struct PendingPanic {
 enum Reported {
     /// Nothing: it is left to the catch scope.
     No,
-    /// It has been written out for safety, and goes to the excepthook too: *no panic is lost*.
+    /// It has been written out because it aborts the process: *no panic is lost*.
     ForSafety,
     /// The default has reported it, because there was no excepthook.
     ByDefault,
@@ -86,13 +99,31 @@ impl PendingPanic {
     }
 }
 
-fn take_pending() -> Option<PendingPanic> {
-    PENDING.try_with(RefCell::take).ok().flatten()
+fn take_pending() -> Vec<PendingPanic> {
+    PENDING.with(|pending| pending.take())
 }
 
-fn set_pending(pending: Option<PendingPanic>) {
-    // The thread-local is gone if this is a destructor that runs very late.
-    let _ = PENDING.try_with(|place| place.replace(pending));
+fn set_pending(panics: Vec<PendingPanic>) {
+    PENDING.with(|pending| pending.replace(panics));
+}
+
+fn add_pending(panic: PendingPanic) {
+    let mut pending = take_pending();
+    if pending.len() == MAX_PENDING {
+        // Bounded: not the first.
+        pending.remove(1);
+    }
+    pending.push(panic);
+    set_pending(pending);
+}
+
+/// Whether a panic can unwind. If not, the process aborts when the panic hook returns.
+///
+/// The standard library tells it in the text for debugging only. If a later version does not tell
+/// it there, then each panic is taken for one that can't: it is written out, and goes to the
+/// excepthook if the process goes on.
+fn can_unwind(info: &PanicHookInfo<'_>) -> bool {
+    format!("{info:?}").contains("can_unwind: true")
 }
 
 /// Whether the panic hook is installed.
@@ -158,19 +189,15 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
         return call_at_panic(info, &**hook);
     }
     let name = tk_core::current().name();
-    let earlier = take_pending().filter(|pending| !pending.is_reported());
-    let reported = match (&excepthook, &earlier) {
-        (None, _) => Reported::ByDefault,
-        (Some(_), Some(_)) => Reported::ForSafety,
-        (Some(_), None) => Reported::No,
+    let reported = match &excepthook {
+        None => Reported::ByDefault,
+        Some(_) if can_unwind(info) => Reported::No,
+        Some(_) => Reported::ForSafety,
     };
     // It may be the last handle of the hook, which is the program's.
     drop_guarded(excepthook);
-    // No panic is lost: the earlier one first.
-    if let Some(earlier) = earlier {
-        let mut text = format!("Exception in thread {name}:\n");
-        let _ = write_panic(&mut text, &earlier.message, earlier.location.as_ref(), None);
-        print_at_panic(&(text + "\n"));
+    if reported == Reported::ForSafety {
+        write_pending(&name);
     }
     // The panic hook that was there captures a backtrace by itself.
     let backtrace = if reported == Reported::No {
@@ -180,12 +207,25 @@ fn on_panic(info: &PanicHookInfo<'_>, previous: &dyn Fn(&PanicHookInfo<'_>)) {
         previous(info);
         Backtrace::disabled()
     };
-    set_pending(Some(PendingPanic {
+    add_pending(PendingPanic {
         message: message_of(info.payload()).to_owned(),
         location: info.location().map(PanicLocation::of),
         backtrace,
         reported,
-    }));
+    });
+}
+
+/// Writes the panics that nobody has reported, because the process is about to abort.
+#[cold]
+fn write_pending(name: &str) {
+    let mut pending = take_pending();
+    for earlier in pending.iter_mut().filter(|earlier| !earlier.is_reported()) {
+        let mut text = format!("Exception in thread {name}:\n");
+        let _ = write_panic(&mut text, &earlier.message, earlier.location.as_ref(), None);
+        print_at_panic(&(text + "\n"));
+        earlier.reported = Reported::ForSafety;
+    }
+    set_pending(pending);
 }
 
 /// Calls the program's excepthook at a panic that ends the process.
@@ -238,7 +278,7 @@ pub(crate) fn print_at_panic(text: &str) {
 
 /// The calling thread is inside of a catch scope while this exists: *innermost scope*.
 struct CatchScope {
-    outer: Option<PendingPanic>,
+    outer: Vec<PendingPanic>,
 }
 
 impl CatchScope {
@@ -253,8 +293,8 @@ impl CatchScope {
 impl Drop for CatchScope {
     fn drop(&mut self) {
         CATCH_DEPTH.set(CATCH_DEPTH.get() - 1);
-        // A pending panic that is still there was caught inside of the scope.
-        set_pending(self.outer.take());
+        // The pending panics that are still there were caught inside of the scope.
+        set_pending(mem::take(&mut self.outer));
     }
 }
 
@@ -279,12 +319,18 @@ pub fn catch_panic<T>(f: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch(f).map_err(report)
 }
 
-/// A panic that has reached a catch scope, and the pending panic, which may be the same one.
+/// A panic that has reached a catch scope, and what the panic hook has seen of it.
 type Caught = (Box<dyn Any + Send>, Option<PendingPanic>);
 
 fn catch<T>(f: impl FnOnce() -> T) -> Result<T, Caught> {
     let _scope = CatchScope::enter();
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| (payload, take_pending()))
+    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| {
+        let message = message_of(&*payload);
+        let mut panics = take_pending().into_iter();
+        // Matching message.
+        let pending = panics.rfind(|panic| panic.message == message);
+        (payload, pending)
+    })
 }
 
 /// Reports a panic at the catch scope.
@@ -294,8 +340,6 @@ fn report((payload, pending): Caught) -> Panicked {
         return Panicked::new(thread.name().into(), payload, None);
     }
     let message = message_of(&*payload);
-    // Matching message.
-    let pending = pending.filter(|pending| pending.message == message);
     let panic = UncaughtPanic {
         thread: thread.clone(),
         message,
@@ -336,7 +380,6 @@ fn report((payload, pending): Caught) -> Panicked {
 /// Reports a panic of the excepthook itself.
 fn report_hook(payload: &(dyn Any + Send), pending: Option<PendingPanic>) {
     let message = message_of(payload);
-    let pending = pending.filter(|pending| pending.message == message);
     // It has been reported if the hook was removed before it panicked.
     if payload.is::<Exit>() || pending.as_ref().is_some_and(PendingPanic::is_reported) {
         return;
