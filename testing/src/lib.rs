@@ -40,7 +40,7 @@ pub use nap::{nap, while_others_nap};
 #[cfg(not(tk_loom))]
 pub use on_drop::OnDrop;
 #[cfg(not(tk_loom))]
-pub use panic::message;
+pub use panic::{message, panic_line};
 #[cfg(not(tk_loom))]
 pub use random::Random;
 #[cfg(not(tk_loom))]

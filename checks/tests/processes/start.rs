@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tk_thread::{Builder, on_thread_exit, on_thread_start, set_stack_size, spawn, stack_size};
+use tk_testing::panic_line;
+use tk_thread::{
+    Builder, Run, Scope, on_thread_exit, on_thread_start, scope, set_stack_size, spawn, spawn_with,
+    stack_size,
+};
 
 use crate::{cases, say};
 
@@ -53,7 +57,29 @@ fn limit_threads() {
     }
 }
 
+/// More bytes than any address space has in one piece, also one of 32 bits.
+const TOO_LARGE: usize = usize::MAX / 4 * 3;
+
+struct Task;
+
+impl Run for Task {
+    type Output = ();
+
+    fn run(self) {}
+}
+
 cases! {
+    a_thread_that_cannot_start_is_reported_at_the_line_of_the_caller: || {
+        std::panic::set_hook(Box::new(|_| ()));
+        set_stack_size(Some(TOO_LARGE)).unwrap();
+        assert_eq!(panic_line(|| drop(spawn(|| ()))), Some(line!()));
+        assert_eq!(panic_line(|| drop(spawn_with(drop, 1))), Some(line!()));
+        assert_eq!(panic_line(|| drop(Task.start())), Some(line!()));
+        let in_scope = |s: Scope<'_, '_>| drop(s.spawn(|| ()));
+        let line = line!() - 1;
+        assert_eq!(panic_line(|| scope(in_scope)), Some(line));
+    } => |ended| ended.printed(&[]);
+
     #[cfg(target_os = "linux")] the_system_shows_the_names: || {
         let done = std::sync::Arc::new(tk_event::Event::new());
         let start = |name: &str| {

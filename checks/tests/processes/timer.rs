@@ -2,12 +2,14 @@
 
 #[cfg(target_os = "linux")]
 use std::io::{self, Write};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use tk_core::logging::basic_config;
 use tk_event::Event;
+use tk_testing::panic_line;
 #[cfg(unix)]
 use tk_testing::{fork, is_child_of_fork};
 use tk_thread::{Limit, Shutdown, at_exit, enumerate, sleep_with, spawn, stop_token};
@@ -164,6 +166,18 @@ fn watched_stderr() -> (impl Write + Send, Arc<AtomicBool>) {
 }
 
 cases! {
+    a_timer_that_cannot_start_is_reported_at_the_line_of_the_caller: || {
+        std::panic::set_hook(Box::new(|_| ()));
+        // More bytes than any address space has in one piece.
+        tk_thread::set_stack_size(Some(usize::MAX / 4 * 3)).unwrap();
+        let timer = || Timer::new(Duration::ZERO, || ());
+        assert_eq!(panic_line(|| drop(timer().start())), Some(line!()));
+        let service = TimerService::new();
+        let line = line!() + 1;
+        let start = AssertUnwindSafe(|| drop(timer().start_on(&service)));
+        assert_eq!(panic_line(start), Some(line));
+    } => |ended| ended.printed(&[]);
+
     main_returns_after_the_last_timer_has_ended: || {
         for _ in 0..500 {
             let timer = Timer::new(Duration::from_micros(50), || ());

@@ -111,6 +111,7 @@ impl Barrier {
     /// assert_eq!(ALONE.wait(), Ok(0)); // No other party to wait for.
     /// ```
     #[cfg(not(tk_loom))]
+    #[track_caller]
     pub const fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {
@@ -125,6 +126,7 @@ impl Barrier {
 
     /// The same for models, because loom's mutex can't be created in a constant.
     #[cfg(tk_loom)]
+    #[track_caller]
     pub fn new(parties: usize) -> Barrier {
         assert!(parties > 0, "a barrier without parties");
         Barrier {

@@ -83,6 +83,7 @@ impl RawSemaphore {
     /// The most permits that the counter can hold.
     pub(crate) const MAX: usize = usize::MAX / PERMIT;
 
+    #[track_caller]
     pub(crate) const fn new(permits: usize) -> RawSemaphore {
         assert!(permits <= RawSemaphore::MAX, "too many permits");
         RawSemaphore {

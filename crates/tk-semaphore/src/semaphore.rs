@@ -87,6 +87,7 @@ impl Semaphore {
     /// static GATE: Semaphore = Semaphore::new(4);
     /// assert_eq!(GATE.available(), 4);
     /// ```
+    #[track_caller]
     pub const fn new(permits: usize) -> Semaphore {
         CountingSemaphore {
             raw: RawSemaphore::new(permits),
@@ -110,6 +111,7 @@ impl BoundedSemaphore {
     /// static POOL: BoundedSemaphore = BoundedSemaphore::new(3);
     /// assert_eq!(POOL.available(), 3);
     /// ```
+    #[track_caller]
     pub const fn new(permits: usize) -> BoundedSemaphore {
         CountingSemaphore {
             raw: RawSemaphore::new(permits),

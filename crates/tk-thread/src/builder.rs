@@ -420,5 +420,9 @@ where
 /// Returns the handle, or panics for a function that returns no error.
 #[track_caller]
 pub(crate) fn started<H>(result: io::Result<H>) -> H {
-    result.unwrap_or_else(|error| panic!("failed to start a thread: {error}"))
+    match result {
+        Ok(handle) => handle,
+        // Not in a closure, which would not have the line of the caller.
+        Err(error) => panic!("failed to start a thread: {error}"),
+    }
 }

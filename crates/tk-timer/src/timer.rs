@@ -193,8 +193,11 @@ impl Timer {
     /// ```
     #[track_caller]
     pub fn start_on(self, service: &TimerService) -> TimerHandle {
-        self.try_start_on(service)
-            .unwrap_or_else(|error| panic!("failed to start a timer: {error}"))
+        match self.try_start_on(service) {
+            Ok(handle) => handle,
+            // Not in a closure, which would not have the line of the caller.
+            Err(error) => panic!("failed to start a timer: {error}"),
+        }
     }
 
     /// As [`start`](Timer::start), and returns an error instead of panicking.

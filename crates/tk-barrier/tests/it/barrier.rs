@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use static_assertions::assert_impl_all;
 use tk_barrier::{Barrier, BarrierError};
 use tk_park::{StopSource, WaitError};
-use tk_testing::{Running, message, start, start_parked, until};
+use tk_testing::{Running, message, panic_line, start, start_parked, until};
 
 assert_impl_all!(Barrier: Send, Sync, UnwindSafe, RefUnwindSafe);
 assert_impl_all!(BarrierError: Send, Sync, Copy, UnwindSafe, RefUnwindSafe, std::error::Error);
@@ -18,6 +18,11 @@ const PARTIES: usize = 5;
 const MINUTE: Duration = Duration::from_secs(60);
 
 type Outcome = Result<usize, BarrierError>;
+
+#[test]
+fn no_parties_are_refused_at_the_line_of_the_caller() {
+    assert_eq!(panic_line(|| drop(Barrier::new(0))), Some(line!()));
+}
 
 /// Starts that many parties, and returns when all of them wait.
 fn parties<'s>(

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use static_assertions::assert_impl_all;
 use tk_park::{Limit, StopSource, WaitError};
-use tk_semaphore::{AcquireError, OwnedPermit, Permit, ReleaseError, Semaphore};
-use tk_testing::{Running, is_parked, start, start_parked, until};
+use tk_semaphore::{AcquireError, BoundedSemaphore, OwnedPermit, Permit, ReleaseError, Semaphore};
+use tk_testing::{Running, is_parked, panic_line, start, start_parked, until};
 
 assert_impl_all!(Semaphore: Send, Sync, Default);
 assert_impl_all!(Permit<'static>: Send, Sync);
@@ -15,6 +15,16 @@ assert_impl_all!(ReleaseError: Send, Sync, std::error::Error);
 assert_impl_all!(AcquireError: Send, Sync, std::error::Error);
 
 const MINUTE: Duration = Duration::from_secs(60);
+
+#[test]
+fn too_many_permits_are_refused_at_the_line_of_the_caller() {
+    let many = usize::MAX;
+    let plain = || _ = Semaphore::new(many);
+    let bounded = || _ = BoundedSemaphore::new(many);
+    let line = line!();
+    assert_eq!(panic_line(plain), Some(line - 2));
+    assert_eq!(panic_line(bounded), Some(line - 1));
+}
 
 #[test]
 fn the_default_is_one_permit() {
