@@ -77,8 +77,38 @@ impl fmt::Display for Deadlock {
         }
         if !self.victims.is_empty() {
             let more = Count(self.victims.len(), "more thread");
-            write!(f, "\n  {more} wait for them")?;
+            let wait = if self.victims.len() == 1 {
+                "waits"
+            } else {
+                "wait"
+            };
+            write!(f, "\n  {more} {wait} for them")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_counts_the_other_threads_that_wait() {
+        let mut deadlock = Deadlock {
+            kind: DeadlockKind::Cycle,
+            members: Vec::new(),
+            victims: vec![3],
+        };
+        assert!(
+            deadlock
+                .to_string()
+                .ends_with("\n  1 more thread waits for them")
+        );
+        deadlock.victims.push(4);
+        assert!(
+            deadlock
+                .to_string()
+                .ends_with("\n  2 more threads wait for them")
+        );
     }
 }
