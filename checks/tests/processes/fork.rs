@@ -120,7 +120,7 @@ cases! {
             }
             lives_on();
             let [lost, _] = threads;
-            say(lost.join().unwrap_err().message());
+            say(&lost.join().unwrap_err().to_string());
         });
         // Here all is as before. The closure has taken the array, so the parent no longer has these
         // handles.
@@ -129,7 +129,9 @@ cases! {
         while active_count() > 1 {
             std::thread::yield_now();
         }
-    } => |ended| ended.printed(&["the thread is in the process that this one was forked from"]);
+    } => |ended| ended.printed(&[
+        "thread `Thread-1` is lost: the thread is in the process that this one was forked from",
+    ]);
 
     what_others_look_at_at_the_fork_is_there_in_the_child: || tk_thread::main(|| {
         // Whose lock nobody holds for longer than a look or a change takes.

@@ -175,6 +175,8 @@ impl<T> fmt::Debug for JoinHandle<T> {
 
 /// The error of joining a thread that panicked.
 ///
+/// In the child of a fork, it is also the error of joining a thread that only the parent has.
+///
 /// It is an [`Error`] that is `Send` and `Sync`, so `?` converts it to `Box<dyn Error + Send +
 /// Sync>` and similar types.
 ///
@@ -200,6 +202,7 @@ pub struct Panicked {
     name: Arc<str>,
     message: Cow<'static, str>,
     exit: Option<Exit>,
+    is_lost: bool,
     location: Option<PanicLocation>,
     /// Present until it is taken out. It can't be borrowed, so the error is `Sync`.
     payload: std::sync::Mutex<Option<Payload>>,
@@ -220,6 +223,7 @@ impl Panicked {
                 None => Cow::Owned(message_of(&*payload).to_owned()),
             },
             exit: payload.downcast_ref().copied(),
+            is_lost: false,
             location,
             payload: std::sync::Mutex::new(Some(payload)),
         }
@@ -228,7 +232,9 @@ impl Panicked {
     /// The error of a thread that leaves no value here because it is in the parent of this process.
     fn lost(thread: &Thread) -> Panicked {
         let message = "the thread is in the process that this one was forked from";
-        Panicked::new(thread.name().into(), Box::new(message), None)
+        let mut error = Panicked::new(thread.name().into(), Box::new(message), None);
+        error.is_lost = true;
+        error
     }
 
     /// Returns the name that the thread had when it panicked.
@@ -317,6 +323,7 @@ impl fmt::Display for Panicked {
         match self.exit_status() {
             Some(0) => write!(f, "thread `{}` ended by exit", self.name),
             Some(status) => write!(f, "thread `{}` ended by exit with {status}", self.name),
+            None if self.is_lost => write!(f, "thread `{}` is lost: {}", self.name, self.message),
             None => write!(f, "thread `{}` panicked: {}", self.name, self.message),
         }
     }
