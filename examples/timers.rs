@@ -197,7 +197,7 @@ fn run(timers: usize, within: Duration) -> bool {
         peak_memory().unwrap_or_else(|| "unknown".to_owned())
     );
     println!(
-        "threads     {threads} called functions; at most {} in all",
+        "threads     {threads} called functions in the course of time; at most {} lived at a time",
         board.most_threads.load(Relaxed)
     );
     fired + cancelled == timers
