@@ -18,15 +18,27 @@
 //! **Joined before parked.** A thread that is about to wait for the end adds `JOINED` first, unless
 //! the timer has ended. `JOINED` stays until the end. So the thread that ends the timer finds it
 //! and unparks the threads that wait. Timers that nobody joins never touch the parking lot.
+//!
+//! **The runner is inside.** The thread that calls or drops the function of a running timer notes
+//! itself as the runner, and takes the note back before the timer leaves `RUNNING`. So the timer
+//! does not end before a runner has gone on, even if the timer repeats. A watcher finds deadlocks
+//! by this. A note that it reads too late names a thread that has ended, which is in no deadlock:
+//! each call has a thread of its own.
 
+use tk_core::Owner;
 use tk_lock::Lock;
+use tk_park::__private::{Failed, Held, Holders, Holds, park_while_held};
 use tk_park::sync::{AtomicU32, Ordering::*};
-use tk_park::{Limit, WaitError, WaitInfo, park_while, unpark_all};
+use tk_park::{Limit, WaitError, WaitInfo, unpark_all};
 
 use crate::state::State;
 
 #[derive(Debug)]
-pub(crate) struct Progress(AtomicU32);
+pub(crate) struct Progress {
+    word: AtomicU32,
+    /// The owner number of the thread that calls or drops the function, or zero.
+    runner: AtomicU32,
+}
 
 const PENDING: u32 = 0;
 const RUNNING: u32 = 1;
@@ -58,14 +70,17 @@ fn phase(word: u32) -> Phase {
 impl Progress {
     /// Returns the progress of a timer that is in the wheel, or about to be.
     pub(crate) const fn pending() -> Progress {
-        Progress(AtomicU32::new(PENDING))
+        Progress {
+            word: AtomicU32::new(PENDING),
+            runner: AtomicU32::new(0),
+        }
     }
 
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         // Acquire: pairs with the Release in `end`. A thread that sees the end also sees what the
         // function did.
-        phase(self.0.load(Acquire))
+        phase(self.word.load(Acquire))
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -95,17 +110,17 @@ impl Progress {
     #[inline]
     pub(crate) fn end(&self, _: &mut State) {
         // Relaxed: changed under the lock.
-        let joined = self.0.load(Relaxed) & JOINED != 0;
+        let joined = self.word.load(Relaxed) & JOINED != 0;
         // Release: pairs with the Acquire in `phase`.
-        self.0.store(ENDED, Release);
+        self.word.store(ENDED, Release);
         if joined {
-            unpark_all(&self.0, 0);
+            unpark_all(&self.word, 0);
         }
     }
 
     /// Adds `JOINED`, and returns whether the timer has yet to end.
     fn expect_end(&self, _: &mut State) -> bool {
-        let goes_on = phase(self.0.load(Relaxed)) != Phase::Ended;
+        let goes_on = phase(self.word.load(Relaxed)) != Phase::Ended;
         if goes_on {
             self.change(|word| word | JOINED);
         }
@@ -115,7 +130,7 @@ impl Progress {
     fn change(&self, change: impl FnOnce(u32) -> u32) {
         // Relaxed: changed under the lock. Threads that read the word without the lock read nothing
         // else that these changes order.
-        self.0.store(change(self.0.load(Relaxed)), Relaxed);
+        self.word.store(change(self.word.load(Relaxed)), Relaxed);
     }
 
     /// Waits for the end.
@@ -126,11 +141,38 @@ impl Progress {
             return Ok(());
         }
         let goes_on = || !self.has_ended();
-        park_while(&self.0, goes_on, &WaitInfo::new("timer"), limit)
+        let info = WaitInfo::new("timer").held_by(self.runner());
+        // The end of the runner's thread is soon followed by the end of the wait, or the next call.
+        let held = Held::end_of(self).breakable();
+        match park_while_held(&self.word, goes_on, &info, limit, held) {
+            Ok(()) => Ok(()),
+            Err(Failed::Limit(error)) => Err(error),
+            Err(Failed::Deadlock(broken)) => broken.panic(),
+        }
+    }
+
+    /// Notes the thread that calls or drops the function: The runner is inside.
+    pub(crate) fn set_runner(&self, runner: Option<Owner>) {
+        // Relaxed: a watcher looks at the runner's wait first, with a lock that the runner has held
+        // since. A thread that joins shows the number to others, and relies on nothing.
+        self.runner.store(runner.map_or(0, Owner::get), Relaxed);
+    }
+
+    fn runner(&self) -> Option<Owner> {
+        Owner::new(self.runner.load(Relaxed))
     }
 
     #[cfg(tk_loom)]
     pub(crate) fn loom_register(&self) {
-        self.0.loom_register();
+        self.word.loom_register();
+        self.runner.loom_register();
+    }
+}
+
+impl Holds for Progress {
+    fn add_holders(&self, holders: &mut Holders<'_>) {
+        if let Some(runner) = self.runner() {
+            holders.add(runner);
+        }
     }
 }

@@ -291,13 +291,17 @@ fn as_thread_of(fired: &mut Fired, f: impl FnOnce(&mut Fired)) {
     // Until the values of the thread's `Local`s have been dropped: their code is the program's too,
     // and must not wait for its own timer.
     let outer = RUNNING.replace(Arc::as_ptr(&fired.task));
+    let task = Arc::clone(&fired.task);
     run_as(registration, || {
         let thread = tk_thread::current();
+        task.progress.set_runner(Some(tk_core::current_owner()));
         log_guarded(|| log::trace!("timer {name} fires"));
         tk_thread::__private::start_hooks(&thread);
         f(fired);
         tk_thread::__private::exit_hooks(&thread);
     });
+    // The runner is inside.
+    task.progress.set_runner(None);
     RUNNING.set(outer);
 }
 

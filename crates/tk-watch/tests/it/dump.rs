@@ -270,3 +270,45 @@ fn a_thread_that_calls_the_function_of_a_timer_is_shown_as_that_timer_alone() {
     go_on.set();
     timer.join().unwrap();
 }
+
+#[test]
+fn a_wait_for_a_timer_names_the_thread_that_runs_it_now() {
+    let (runs, is_run) = std::sync::mpsc::channel();
+    let (may_run, go_on) = (Arc::new(Event::new()), Arc::new(Event::new()));
+    let (gate, mine) = (Arc::clone(&may_run), Arc::clone(&go_on));
+    let timer = move || {
+        gate.wait();
+        runs.send(tk_core::current().id().get()).unwrap();
+        mine.wait();
+    };
+    let far = Duration::from_secs(3600);
+    let timer = tk_timer::Timer::new(far, timer).name("named").start();
+    let join = |timer: &tk_timer::TimerHandle| {
+        let timer = timer.clone();
+        spawn("joins", move || timer.join().unwrap())
+    };
+    // It begins to wait before there is a runner.
+    let early = join(&timer);
+    until("it waits", || waits_for(&early, "timer"));
+    assert!(wait(&dump(), &early).holders.is_empty());
+    timer.reschedule(Duration::ZERO);
+    may_run.set();
+    let runner = is_run.recv().unwrap();
+    let late = join(&timer);
+    until("it waits", || waits_for(&late, "timer"));
+    let holder = late.blocked_on().and_then(|wait| wait.holder());
+    assert_eq!(holder.map(|it| u64::from(it.get())), Some(runner));
+    let snapshot = dump();
+    for thread in [&early, &late] {
+        let [holder] = &wait(&snapshot, thread).holders[..] else {
+            panic!("{snapshot}");
+        };
+        assert_eq!(
+            (holder.id, holder.name.as_deref()),
+            (Some(runner), Some("named"))
+        );
+    }
+    go_on.set();
+    early.join().unwrap();
+    late.join().unwrap();
+}

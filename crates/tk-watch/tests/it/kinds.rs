@@ -12,6 +12,7 @@ use tk_lock::{
 };
 use tk_park::{Limit, StopSource};
 use tk_thread::{Builder, JoinHandle, Panicked, Thread};
+use tk_timer::{Timer, TimerHandle};
 use tk_watch::DeadlockKind;
 
 use crate::reports::{self, waits_for};
@@ -505,6 +506,75 @@ fn a_stop_callback_that_waits_for_the_lock_of_a_thread_that_drops_it() {
     // The function has panicked, and the drop has returned.
     a.join().unwrap();
     let _ = b.join();
+}
+
+/// A thread waits for a timer with a lock that the timer's function waits for.
+fn a_timer_and_a_lock(name: &str, wait: fn(&TimerHandle)) {
+    reports::watch();
+    let (lock, main, timer) = (
+        Arc::new(Lock::new(())),
+        format!("{name}-a"),
+        format!("{name}-b"),
+    );
+    let (expected, timer_lock) = ([main.clone(), timer.clone()], Arc::clone(&lock));
+    let (runs, is_run) = mpsc::channel();
+    let waiter = spawn(&main, move || {
+        let _guard = lock.lock();
+        let function = move || {
+            runs.send(()).unwrap();
+            drop(timer_lock.lock());
+        };
+        let timer = Timer::new(Duration::ZERO, function).name(timer);
+        let timer = timer.start();
+        is_run.recv().unwrap();
+        wait(&timer);
+    });
+    assert_eq!(
+        reports::wait_for(&format!("{name}-"), 1),
+        [expected.to_vec()]
+    );
+    // Either the function has panicked, or the wait.
+    let _ = waiter.join();
+}
+
+#[test]
+fn a_timer_whose_function_waits_for_the_lock_of_a_thread_that_joins_it() {
+    a_timer_and_a_lock("timer-join", |timer| {
+        timer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_timer_whose_function_waits_for_the_lock_of_a_thread_that_cancels_it() {
+    a_timer_and_a_lock("timer-cancel", |timer| _ = timer.cancel_and_wait());
+}
+
+#[test]
+fn timers_whose_functions_wait_for_each_other() {
+    reports::watch();
+    let (handles, both) = (
+        Arc::new(OnceLock::<[TimerHandle; 2]>::new()),
+        Arc::new(Barrier::new(2)),
+    );
+    let timers = ["timers-a", "timers-b"]
+        .iter()
+        .zip([1, 0])
+        .map(|(name, other)| {
+            let (handles, both) = (Arc::clone(&handles), Arc::clone(&both));
+            let function = move || {
+                both.wait();
+                handles.wait()[other].join().unwrap();
+            };
+            Timer::new(Duration::ZERO, function).name(*name).start()
+        });
+    let timers: Vec<_> = timers.collect();
+    handles.set(timers.try_into().unwrap()).unwrap();
+    let expected = ["timers-a", "timers-b"].map(String::from);
+    assert_eq!(reports::wait_for("timers-", 1), [expected.to_vec()]);
+    // One of the functions has panicked, and both timers have ended.
+    for timer in handles.wait() {
+        timer.join().unwrap();
+    }
 }
 
 #[test]
