@@ -53,7 +53,7 @@
 //! A running thread may take a free lock before the threads in the queue (barging), because it is
 //! faster than a thread that has to wake up. But the releases that find a queue look at the clock.
 //! Once the first thread in the queue has waited for a millisecond, the release hands the lock to
-//! it (a handoff), but not sooner than 25 µs after the handoff before. In that interval, releases
+//! it (a handoff), but not sooner than 50 µs after the handoff before. In that interval, releases
 //! wake the first thread as usual. Once the thread has waited for 10 ms, or if a condition variable
 //! has notified it and moved it into the queue, it is handed the lock without the interval. Its
 //! time counts from the notification then. The handoffs of an [`RwLock`] have no interval. A fair

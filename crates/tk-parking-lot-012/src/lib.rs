@@ -36,7 +36,7 @@
 //!   the lock.
 //! - Readers of an [`RwLock`] that is read often don't slow each other down.
 //! - No thread starves: once the first thread in the queue has waited for a millisecond, a release
-//!   hands the lock to it, but not sooner than 25 µs after the handoff before. After 10 ms, the
+//!   hands the lock to it, but not sooner than 50 µs after the handoff before. After 10 ms, the
 //!   next release does that.
 //! - A thread that locks its own [`Mutex`] again, or wants to write under its own read, ends the
 //!   program with a message, where parking_lot's blocks forever. It can't panic, because a guard of

@@ -36,7 +36,7 @@
 //!   the lock. The exception is a wait for a [`Condvar`], which shows a line of `lock_api`.
 //! - Readers of an [`RwLock`] that is read often don't slow each other down.
 //! - No thread starves: once the first thread in the queue has waited for a millisecond, a release
-//!   hands the lock to it, but not sooner than 25 µs after the handoff before. After 10 ms, the
+//!   hands the lock to it, but not sooner than 50 µs after the handoff before. After 10 ms, the
 //!   next release does that.
 //! - A thread that locks its own [`Mutex`] again, or wants to write under its own read, panics with
 //!   a message, where parking_lot's blocks forever. So does a [`Once`] that calls itself.

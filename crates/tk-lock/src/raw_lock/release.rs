@@ -72,7 +72,7 @@ const STARVATION_THRESHOLD: Duration = Duration::from_millis(1);
 /// The lock is idle from a handoff until the new owner runs, which takes some ten microseconds. If
 /// all handoffs came one after the other, many starving threads would keep each other starving: 64
 /// times 16 µs is a millisecond. Sections that take longer than this are handed on one by one.
-const HANDOFF_INTERVAL: Duration = Duration::from_micros(25);
+const HANDOFF_INTERVAL: Duration = Duration::from_micros(50);
 
 /// How long a thread waits until the intervals do not count any more.
 const STARVATION_LIMIT: Duration = Duration::from_millis(10);
