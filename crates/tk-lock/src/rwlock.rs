@@ -35,9 +35,9 @@ use crate::RawRwLock;
 /// | the upgradable lock | is granted | panics | panics: use `upgrade` |
 /// | the lock for writing | panics | panics | panics |
 ///
-/// Where it says that it panics, the thread would wait for itself, or might: the thread that has the
-/// upgradable lock waits for all readers when it upgrades it. A call with a limit waits until that
-/// instead, and a `try_` call fails.
+/// Where it says that it panics, the thread would wait for itself, or might: the thread that has
+/// the upgradable lock waits for all readers when it upgrades it. A call with a limit waits until
+/// that instead, and a `try_` call fails.
 ///
 /// # The upgradable lock
 ///

@@ -40,8 +40,8 @@
 //! Threads that wait for each other in a circle, each without a limit, for things that only the
 //! next thread can give: a [`Lock`](tk_lock::Lock), an [`RLock`](tk_lock::RLock), an
 //! [`RwLock`](tk_lock::RwLock), a [`OnceLock`](tk_lock::OnceLock), a `Monitor` or a `Condition` of
-//! tk-condvar, a join, a scope, or the end of a function that a stop or a timer calls. Or one thread
-//! that waits for a lock whose holder has exited, because it has leaked its guard.
+//! tk-condvar, a join, a scope, or the end of a function that a stop or a timer calls. Or one
+//! thread that waits for a lock whose holder has exited, because it has leaked its guard.
 //!
 //! A report is never a guess. Each thread of the circle is looked at twice while nothing in the
 //! circle moves. These waits are never part of a report, because they may end in another way: waits

@@ -87,8 +87,8 @@ impl Scan {
         let slot = |number: usize| Slot::new(u32::try_from(number).ok()?);
         let records = (1..=slots()).filter_map(|number| thread_at(slot(number)?));
         // A thread whose last destructors run is not alive any more, and may wait.
-        // An OS thread that is another thread for a while, as in a timer's function, is seen as that
-        // one only. If it changes back unseen, it is in no scan, and counts as foreign.
+        // An OS thread that is another thread for a while, as in a timer's function, is seen as
+        // that one only. If it changes back unseen, it is in no scan, and counts as foreign.
         let existing = records.filter(|record| !record.is_gone() && !record.is_suspended());
         let mut threads: Vec<Seen> = existing
             .map(|record| Seen {

@@ -20,9 +20,9 @@
 //! thread with a live cell of the lock adds a level to it, and a thread with a note adds to the
 //! count, which its first read keeps above zero.
 //!
-//! **Named while counted.** A thread writes its note before it is counted, and clears it after. So in
-//! the child of a fork, a read that a lost thread has left in the count has a name, and a wait for
-//! it panics. A note alone keeps nobody out. Between the two steps there may be milliseconds: a
+//! **Named while counted.** A thread writes its note before it is counted, and clears it after. So
+//! in the child of a fork, a read that a lost thread has left in the count has a name, and a wait
+//! for it panics. A note alone keeps nobody out. Between the two steps there may be milliseconds: a
 //! fork copies one page after the other, and makes a thread wait that writes to one of them. The
 //! exception is a read that is counted by the release that hands it over: its thread notes it when
 //! it wakes up.
