@@ -111,7 +111,7 @@ impl ReadToken {
     }
 
     /// Takes the note back, of a read that has not been counted.
-    #[inline]
+    #[cold]
     fn unnote(self) {
         if let Place::Counted(note) = self.place {
             note.unnote();

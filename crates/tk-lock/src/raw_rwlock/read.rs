@@ -357,9 +357,10 @@ impl RawRwLock {
         match token.place {
             Place::Visible(cell) => self.leave(cell),
             Place::Counted(note) => {
+                let before = self.word.count_out();
                 // Named while counted.
-                self.uncount();
                 note.unnote();
+                self.wake_after(before);
             }
             Place::Unknown => self.uncount(),
         }
@@ -402,7 +403,12 @@ impl RawRwLock {
     /// Leaves the count, and wakes the writer if this was the last.
     #[inline]
     fn uncount(&self) {
-        let before = self.word.count_out();
+        self.wake_after(self.word.count_out());
+    }
+
+    /// Wakes the writer if it waits for the last read, which has left the count in this state.
+    #[inline]
+    fn wake_after(&self, before: State) {
         if before.is_draining() && before.count() == 1 {
             self.wake_writer(COUNT);
         }
