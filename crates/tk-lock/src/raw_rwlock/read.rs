@@ -219,9 +219,11 @@ impl RawRwLock {
                     }
                 }
             }
+            // First, because it panics if there are too many readers, and a note would stay.
+            let counted = state.with_read(reader.is_some());
             // Named while counted.
             let token = self.note(reader);
-            if self.word.count_in(state, reader.is_some()) {
+            if self.word.count_in(state, counted) {
                 return Some(token);
             }
             token.unnote();

@@ -162,7 +162,7 @@ impl State {
     /// One counted read more. In the mode counted, a long streak changes the mode, if the reader
     /// can see cells.
     #[inline]
-    fn with_read(self, has_cells: bool) -> State {
+    pub(super) fn with_read(self, has_cells: bool) -> State {
         let mut next = self.with_reads(1).0;
         if self.0 & VISIBLE != 0 {
             if self.0 & STREAK == 0 {
@@ -280,11 +280,12 @@ impl RwWord {
         State(self.0.load(SeqCst))
     }
 
-    /// Counts a read, if the word is still in this state, which is open.
+    /// Counts a read, if the word is still in this state, which is open. `counted` is the state
+    /// [`with_read`](State::with_read).
     #[inline]
-    pub(super) fn count_in(&self, state: State, has_cells: bool) -> bool {
+    pub(super) fn count_in(&self, state: State, counted: State) -> bool {
         // Acquire: pairs with the Release of the last writer.
-        self.change(state, state.with_read(has_cells), Acquire)
+        self.change(state, counted, Acquire)
     }
 
     /// Counts a read of a thread that reads already, whether or not the door is closed. Returns
